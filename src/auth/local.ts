@@ -1,0 +1,43 @@
+import { uuidv7 } from 'uuidv7';
+import type { Database } from '../db/database.js';
+import { asService } from '../db/scope.js';
+import { forbidden } from '../errors.js';
+import { SCOPES } from '../tool.js';
+import type { Principal } from './principal.js';
+
+/**
+ * The one user of a stdio connection. On the embedded database the account is made when it is first needed;
+ * elsewhere it must be there, for a mistyped name must not open an empty list beside the real one.
+ *
+ * @param timezone the zone of an account made here
+ * @throws Refusal `forbidden` where there is no such account
+ */
+export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
+  if (database.kind === 'pglite') await ensureUser(database, { handle, timezone });
+  const [row] = await asService(database, 'select user_id, timezone, disabled from taskloom.find_user($1)', [handle]);
+  if (!row)
+    throw forbidden(
+      `This server is set up for the user "${handle}", who has no account.`,
+      `Run: taskloom user add ${handle}`,
+    );
+  return { userId: String(row[0]), timezone: String(row[1]), handle, scopes: SCOPES, via: 'stdio' };
+}
+
+export interface NewUser {
+  handle: string;
+  timezone: string;
+  name?: string | undefined;
+}
+
+/** Makes an account with its counters, in one statement. Answers whether it is new. */
+export async function ensureUser(database: Database, { handle, timezone, name }: NewUser): Promise<boolean> {
+  const made = await asService(
+    database,
+    `with made as (
+       insert into taskloom.users (id, handle, name, timezone) values ($1::uuid, $2, $3, $4) on conflict do nothing returning id
+     ) insert into taskloom.counters (user_id) select id from made returning user_id`,
+    [uuidv7(), handle, name ?? null, timezone],
+    'owner',
+  );
+  return made.length === 1;
+}

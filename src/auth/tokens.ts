@@ -1,0 +1,56 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Database } from '../db/database.js';
+import { asService } from '../db/scope.js';
+import { SCOPES, type Scope } from '../tool.js';
+import type { Principal } from './principal.js';
+
+/** Says what a leaked string is, to people and to secret scanners. */
+const PREFIX = 'tlm_';
+const TOKEN = /^tlm_[A-Za-z0-9_-]{43}$/;
+
+/** A new personal access token: 256 random bits. Shown once; only its hash is kept. */
+export const makeToken = (): string => PREFIX + randomBytes(32).toString('base64url');
+
+export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/**
+ * Reads the scheme and credentials of an `Authorization` header (RFC 6750, 2.1).
+ *
+ * @returns the token if it has the form of one of ours
+ */
+export function bearerToken(header: string | null): string | undefined {
+  const [, token] = /^bearer +(\S+)$/i.exec(header ?? '') ?? [];
+  return token && TOKEN.test(token) ? token : undefined;
+}
+
+/** Who holds a token, if it is known, not revoked, not expired, and its user not disabled. Asked on every request. */
+export async function authenticate(database: Database, token: string): Promise<Principal | undefined> {
+  const hash = hashToken(token);
+  const [row] = await asService(
+    database,
+    'select hash, token_id, scopes, user_id, handle, timezone from taskloom.authenticate($1)',
+    [hash],
+  );
+  // The look-up is by a hash of 256 random bits, so its timing tells nothing; this guards against a look-up that is wrong.
+  if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
+  const [, tokenId, scopes, userId, handle, timezone] = row.map(String) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { userId, handle, timezone, token: tokenId, scopes: grantedBy(scopes), via: 'http' };
+}
+
+/** Notes that a token was used, at most once a minute. Nobody waits for it, and nobody minds if it fails. */
+export function noteUse(database: Database, token: string): void {
+  asService(database, 'select taskloom.note_token_use($1)', [hashToken(token)]).catch(() => {});
+}
+
+/** Scopes that a stored list grants: writing includes reading. */
+export function grantedBy(stored: string): Scope[] {
+  const listed = stored.split(' ');
+  return SCOPES.filter((scope) => listed.includes(scope) || listed.includes('tasks:write'));
+}

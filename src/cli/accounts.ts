@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { ensureUser } from '../auth/local.js';
+import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
+import type { Database } from '../db/database.js';
+import { asOwner, asService } from '../db/scope.js';
+import { UsageError } from '../errors.js';
+import type { Scope } from '../tool.js';
+
+const noUser = (handle: string) => new UsageError(`there is no user "${handle}"; see: taskloom user list`);
+
+export async function addUser(database: Database, handle: string, timezone: string, name?: string): Promise<void> {
+  if (!(await ensureUser(database, { handle, timezone, name })))
+    throw new UsageError(`there is a user "${handle}" already`);
+}
+
+/** Changes an account. A new zone moves the ends of the days that tasks are due on, in the same transaction. */
+export async function editUser(
+  database: Database,
+  handle: string,
+  edit: { timezone?: string | undefined; name?: string | undefined },
+): Promise<void> {
+  await asOwner(database, async (connection) => {
+    const [user] = await connection.query('select id from taskloom.users where handle = $1', [handle]);
+    if (!user) throw noUser(handle);
+    await connection.query('select 1 from taskloom.counters where user_id = $1 for update', user);
+    await connection.query(
+      'update taskloom.users set timezone = coalesce($2, timezone), name = coalesce($3, name) where id = $1',
+      [user[0], edit.timezone ?? null, edit.name ?? null],
+    );
+    if (edit.timezone)
+      await connection.query(
+        `update taskloom.tasks set due_sort = ((due_date + 1)::timestamp at time zone $2::text) - interval '1 millisecond'
+         where user_id = $1 and due_date is not null`,
+        [user[0], edit.timezone],
+      );
+  });
+}
+
+/** Closes an account or opens it again; its tokens stop and start to work with it. */
+export async function setDisabled(database: Database, handle: string, disabled: boolean): Promise<void> {
+  const changed = await asService(
+    database,
+    `update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id`,
+    [handle, disabled],
+    'owner',
+  );
+  if (changed.length === 0) throw noUser(handle);
+}
+
+export interface User {
+  handle: string;
+  name?: string;
+  timezone: string;
+  created: string;
+  disabled: boolean;
+}
+
+export async function listUsers(database: Database): Promise<User[]> {
+  const rows = await asService(
+    database,
+    'select handle, name, timezone, created_at, disabled_at is not null from taskloom.users order by handle collate "C"',
+    [],
+    'owner',
+  );
+  return rows.map(([handle, name, timezone, created, disabled]) => ({
+    handle: String(handle),
+    ...(name !== null && { name: String(name) }),
+    timezone: String(timezone),
+    created: iso(created),
+    disabled: disabled === true,
+  }));
+}
+
+export interface TokenDescription {
+  id: string;
+  user: string;
+  name: string;
+  scopes: Scope[];
+  created: string;
+  expires?: string;
+  last_used?: string;
+  revoked?: string;
+}
+
+/** Makes a personal access token and answers it, for the only time. */
+export async function createToken(
+  database: Database,
+  token: { user: string; name: string; scopes: Scope[]; expires?: Date | undefined },
+): Promise<{ token: string; id: string }> {
+  const secret = makeToken();
+  const id = randomUUID();
+  const made = await asService(
+    database,
+    `insert into taskloom.api_tokens (user_id, id, hash, name, scopes, expires_at)
+     select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 returning id`,
+    [token.user, id, hashToken(secret), token.name, token.scopes.join(' '), token.expires?.toISOString() ?? null],
+    'owner',
+  );
+  if (made.length === 0) throw noUser(token.user);
+  return { token: secret, id };
+}
+
+export async function listTokens(database: Database, user?: string): Promise<TokenDescription[]> {
+  const rows = await asService(
+    database,
+    `select t.id, u.handle, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at
+     from taskloom.api_tokens t join taskloom.users u on u.id = t.user_id
+     where $1::text is null or u.handle = $1 order by t.created_at, t.id`,
+    [user ?? null],
+    'owner',
+  );
+  return rows.map(([id, handle, name, scopes, created, expires, used, revoked]) => ({
+    id: String(id),
+    user: String(handle),
+    name: String(name),
+    scopes: grantedBy(String(scopes)),
+    created: iso(created),
+    ...(expires !== null && { expires: iso(expires) }),
+    ...(used !== null && { last_used: iso(used) }),
+    ...(revoked !== null && { revoked: iso(revoked) }),
+  }));
+}
+
+/** Takes effect on the next request. Revoking twice changes nothing. */
+export async function revokeToken(database: Database, id: string): Promise<void> {
+  const changed = await asService(
+    database,
+    'update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning id',
+    [id.toLowerCase()],
+    'owner',
+  );
+  if (changed.length === 0) throw new UsageError('there is no token with that id; see: taskloom token list');
+}
+
+const iso = (value: unknown) => new Date(String(value)).toISOString();

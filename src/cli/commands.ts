@@ -1,0 +1,228 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type * as z from 'zod/v4';
+import { type Config, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
+import { connect, openStore, type Store } from '../db/connect.js';
+import { isUnreachable, sqlState } from '../db/database.js';
+import { type Migration, migrate, migrationScript } from '../db/migrate.js';
+import { UsageError } from '../errors.js';
+import { SCOPES, type Scope } from '../tool.js';
+import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
+import { serve } from './serve.js';
+
+/** What a command may touch beside the database. */
+export interface Context {
+  config(): Config;
+  migrations(): Migration[];
+  clock(): Date;
+  version: string;
+  print(text: string): void;
+  complain(text: string): void;
+  /** Resolves when the process is asked to stop. */
+  stopped: Promise<void>;
+}
+
+/**
+ * Runs a command line.
+ *
+ * @returns the exit code: 0, or 2 with one line of complaint for whatever a person can put right
+ */
+export async function runCommand(argv: string[], context: Context): Promise<number> {
+  try {
+    await program(context).parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const line = complaint(error);
+    if (line === undefined) throw error;
+    context.complain(line);
+    return 2;
+  }
+}
+
+/** One line for what a person can put right; nothing for what only we can. */
+export function complaint(error: unknown): string | undefined {
+  if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
+  const state = sqlState(error);
+  if (state?.startsWith('28')) return 'taskloom: the database refused the user name or password';
+  if (state === '3D000') return 'taskloom: the database server has no database of that name';
+  if (state === '42501') return 'taskloom: the database login lacks a right that this needs (SQLSTATE 42501)';
+  if (isUnreachable(error)) return 'taskloom: the database cannot be reached; check its address and that it runs';
+  return undefined;
+}
+
+function program(context: Context): Command {
+  const { print } = context;
+  const root = new Command('taskloom')
+    .description('The task server for AI agents. Without a command: serve one client over stdio.')
+    .version(context.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => print(text.trimEnd()),
+      writeErr: (text) => context.complain(`taskloom: ${text.replace(/^error: /, '').trimEnd()}`),
+    });
+
+  const withStore = async <T>(work: (store: Store) => Promise<T>): Promise<T> => {
+    const config = context.config();
+    const store = await openStore(config.target, { migrations: context.migrations(), secret: config.secret });
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  };
+  /** A subcommand: all take --json, and print one thing. */
+  const leaf = (parent: Command, usage: string, description: string) =>
+    parent.command(usage).description(description).option('--json', 'print JSON').copyInheritedSettings(root);
+  const show = (options: { json?: boolean }, json: unknown, text: string) =>
+    print(options.json ? JSON.stringify(json) : text);
+
+  root
+    .command('serve')
+    .description('serve many users over Streamable HTTP')
+    .option('--host <address>', 'address to listen on')
+    .option('--port <number>', 'port to listen on', checkPort)
+    .option('--migrate', 'bring the database’s schema up to date first')
+    .option('--json', 'print JSON')
+    .copyInheritedSettings(root)
+    .action((options) => serve(context, options));
+
+  leaf(root, 'migrate', 'bring the database’s schema up to date')
+    .option('--print-sql', 'print what would be run, and run nothing')
+    .action(async (options) => {
+      const { target } = context.config();
+      const migrations = context.migrations();
+      if (options.printSql && (target.kind === 'directory' || target.kind === 'memory'))
+        return print(await migrationScript(migrations));
+      const database = await connect(target);
+      try {
+        if (options.printSql) return print(await migrationScript(migrations, database));
+        const applied = await migrate(database, migrations);
+        show(options, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
+      } finally {
+        await database.close();
+      }
+    });
+
+  const user = root.command('user').description('manage users').copyInheritedSettings(root);
+  leaf(user, 'add <handle>', 'add a user')
+    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
+    .option('--name <text>', 'display name')
+    .action(async (given: string, options) => {
+      const handle = checkBy(handleSchema)(given);
+      const timezone = options.timezone ?? context.config().timezone;
+      await withStore(({ database }) => addUser(database, handle, timezone, options.name));
+      show(options, { handle, timezone }, `added ${handle} (${timezone})`);
+    });
+  leaf(user, 'edit <handle>', 'change a user’s timezone or name')
+    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
+    .option('--name <text>', 'display name')
+    .action(async (handle: string, { timezone, name, ...options }) => {
+      if (timezone === undefined && name === undefined) throw new UsageError('give --timezone or --name');
+      await withStore(({ database }) => editUser(database, handle, { timezone, name }));
+      show(options, { handle, timezone, name }, `changed ${handle}`);
+    });
+  leaf(user, 'list', 'list users').action(async (options) => {
+    const users = await withStore(({ database }) => listUsers(database));
+    const lines = users.map((each) => [
+      each.handle,
+      each.timezone,
+      each.name ?? '-',
+      each.disabled ? 'disabled' : 'active',
+    ]);
+    show(options, users, table(['handle', 'timezone', 'name', 'state'], lines));
+  });
+  for (const [verb, disabled] of [
+    ['disable', true],
+    ['enable', false],
+  ] as const)
+    leaf(
+      user,
+      `${verb} <handle>`,
+      disabled ? 'shut a user out, from the next request on' : 'let a user in again',
+    ).action(async (handle: string, options) => {
+      await withStore(({ database }) => setDisabled(database, handle, disabled));
+      show(options, { handle, disabled }, `${verb}d ${handle}`);
+    });
+
+  const token = root.command('token').description('manage personal access tokens').copyInheritedSettings(root);
+  leaf(token, 'create', 'make a token and print it, for the only time')
+    .requiredOption('--user <handle>', 'whose tasks it opens')
+    .option('--name <text>', 'what it is for', 'token')
+    .addOption(
+      new Option('--scope <list>', SCOPES.join(',')).argParser(checkScopes).default([...SCOPES], SCOPES.join(',')),
+    )
+    .addOption(new Option('--expires <duration>', 'such as 12h, 90d or 52w; never by default').argParser(checkDuration))
+    .action(async (options) => {
+      const expires = options.expires ? new Date(context.clock().getTime() + options.expires) : undefined;
+      const { user: owner, name, scope: scopes } = options;
+      const made = await withStore(({ database }) => createToken(database, { user: owner, name, scopes, expires }));
+      show(options, { ...made, user: owner, name, scopes, ...(expires && { expires }) }, made.token);
+    });
+  leaf(token, 'list', 'list tokens, never the tokens themselves')
+    .option('--user <handle>', 'of one user')
+    .action(async (options) => {
+      const tokens = await withStore(({ database }) => listTokens(database, options.user));
+      const lines = tokens.map((each) => [
+        each.id,
+        each.user,
+        each.name,
+        each.scopes.join(','),
+        each.revoked ? 'revoked' : each.expires && each.expires < context.clock().toISOString() ? 'expired' : 'active',
+        each.last_used ?? 'never used',
+      ]);
+      show(options, tokens, table(['id', 'user', 'name', 'scopes', 'state', 'last used'], lines));
+    });
+  leaf(token, 'revoke <id>', 'stop a token, from the next request on').action(async (id: string, options) => {
+    await withStore(({ database }) => revokeToken(database, id));
+    show(options, { id, revoked: true }, `revoked ${id}`);
+  });
+  return root;
+}
+
+const checkBy =
+  <T>(schema: z.ZodType<T>) =>
+  (value: string): T => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
+  };
+
+export function checkPort(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new InvalidArgumentError('It must be a number up to 65535.');
+  return Number(value);
+}
+
+function checkScopes(value: string): Scope[] {
+  const scopes = value.split(',').map((scope) => scope.trim());
+  const known = SCOPES.filter((scope) => scopes.includes(scope));
+  if (known.length !== scopes.length) throw new InvalidArgumentError(`It must be a list of ${SCOPES.join(' and ')}.`);
+  return known;
+}
+
+const HOUR = 3_600_000;
+const UNITS: Record<string, number> = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR };
+
+/** Milliseconds of `12h`, `90d` or `52w`. */
+function checkDuration(value: string): number {
+  const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(value) ?? [];
+  const length = UNITS[unit ?? ''];
+  if (!length) throw new InvalidArgumentError('It must be a number and h, d or w, such as 90d.');
+  return Number(count) * length;
+}
+
+/** Names are printed as they are kept, but for what a terminal would obey. */
+const printable = (text: string) => text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '?');
+
+function table(head: string[], rows: string[][]): string {
+  const cells = [head, ...rows].map((row) => row.map(printable));
+  const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,134 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import envPaths from 'env-paths';
+import * as z from 'zod/v4';
+import type { Target } from './db/connect.js';
+import { isTimezone } from './domain/when.js';
+import { UsageError } from './errors.js';
+
+/** Every environment variable there is, and what it means. The README's table is made from this. */
+export const VARIABLES = {
+  TASKLOOM_HOME: 'Directory of the embedded database. Default: the platform’s data directory.',
+  TASKLOOM_DATABASE_URL:
+    '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
+  TASKLOOM_USER: 'Whose tasks a stdio server keeps. Default: `local`. Created by itself only on the embedded database.',
+  TASKLOOM_TZ: 'Time zone of an account made on the embedded database, such as `Europe/Paris`. Default: the system’s.',
+  TASKLOOM_PUBLIC_URL: 'Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.',
+  TASKLOOM_ALLOWED_HOSTS: 'More host names that `taskloom serve` answers to, separated by commas.',
+  TASKLOOM_SECRET: 'Signs page cursors; the same on every replica. Default: made once and kept in the database.',
+  TASKLOOM_NEON_PROXY:
+    '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
+  TASKLOOM_LOG_LEVEL: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `info`.',
+  DATABASE_URL: 'As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.',
+  HOST: 'Address that `taskloom serve` listens on. Default: `127.0.0.1`.',
+  PORT: 'Port that `taskloom serve` listens on. Default: `8080`.',
+} as const;
+
+export type Environment = Partial<Record<string, string>>;
+
+export interface Config {
+  target: Target;
+  user: string;
+  timezone: string;
+  publicUrl?: URL | undefined;
+  allowedHosts: string[];
+  secret?: string | undefined;
+  logLevel: string;
+  host: string;
+  port: number;
+  /** What a person should be told although it is no mistake. */
+  notices: string[];
+}
+
+/** A name a person logs in by: it is typed in shells and shown in lists. */
+export const handle = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, dot, dash and underscore, in lower case');
+export const timezone = z.string().refine(isTimezone, 'is not a time zone; use a name such as Europe/Paris');
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const schema = z.object({
+  TASKLOOM_HOME: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
+  TASKLOOM_DATABASE_URL: z.string().optional(),
+  TASKLOOM_USER: handle.default('local'),
+  TASKLOOM_TZ: timezone.optional(),
+  TASKLOOM_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  TASKLOOM_ALLOWED_HOSTS: z.string().default(''),
+  TASKLOOM_SECRET: z.string().min(32, 'must have 32 characters at least').optional(),
+  TASKLOOM_NEON_PROXY: z
+    .string()
+    .regex(/^[^/\s]+:\d+(\/\S*)?$/, 'must look like localhost:5433/v1')
+    .optional(),
+  TASKLOOM_LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
+  DATABASE_URL: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a number')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'must be 65535 at most')
+    .default(8080),
+});
+
+/**
+ * Reads the environment.
+ *
+ * @param mode on stdio a bare `DATABASE_URL` is somebody else's: hosts pass on their whole environment, and
+ *   another project's database must never be filled with our tables
+ * @throws UsageError naming the first variable that is wrong
+ */
+export function readConfig(environment: Environment, mode: 'stdio' | 'command'): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  // What stdio does not use must not stop it either.
+  if (mode === 'stdio') for (const name of ['HOST', 'PORT']) delete given[name];
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UsageError(`${String(issue?.path[0])} ${issue?.message}`);
+  }
+  const env = parsed.data;
+  const notices: string[] = [];
+  const url = env.TASKLOOM_DATABASE_URL ?? (mode === 'command' ? env.DATABASE_URL : undefined);
+  if (mode === 'stdio' && env.DATABASE_URL && !env.TASKLOOM_DATABASE_URL)
+    notices.push('DATABASE_URL is ignored on stdio; set TASKLOOM_DATABASE_URL to use that database');
+  return {
+    target: targetOf(url, env.TASKLOOM_HOME, env.TASKLOOM_NEON_PROXY),
+    user: env.TASKLOOM_USER,
+    timezone: env.TASKLOOM_TZ ?? systemTimezone(),
+    publicUrl: env.TASKLOOM_PUBLIC_URL ? new URL(env.TASKLOOM_PUBLIC_URL) : undefined,
+    allowedHosts: env.TASKLOOM_ALLOWED_HOSTS.split(',')
+      .map((host) => host.trim().toLowerCase())
+      .filter(Boolean),
+    secret: env.TASKLOOM_SECRET,
+    logLevel: env.TASKLOOM_LOG_LEVEL,
+    host: env.HOST,
+    port: env.PORT,
+    notices,
+  };
+}
+
+const isNeon = (host: string) => /(^|\.)neon\.(tech|build)$/.test(host);
+
+function targetOf(url: string | undefined, home: string | undefined, proxy: string | undefined): Target {
+  if (url === undefined)
+    return home
+      ? { kind: 'directory', path: home }
+      : { kind: 'directory', path: envPaths('taskloom', { suffix: '' }).data, fallback: join(homedir(), '.taskloom') };
+  if (/^memory:\/*$/.test(url)) return { kind: 'memory' };
+  // The value itself is never repeated: it may hold a password.
+  const wrong = () =>
+    new UsageError(
+      'TASKLOOM_DATABASE_URL (or DATABASE_URL) must be postgres://user:password@host/database or memory://',
+    );
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw wrong();
+  const { hostname, searchParams } = new URL(url);
+  if (!hostname && !searchParams.has('host')) throw wrong();
+  if (proxy) return { kind: 'neon', url, proxy };
+  return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
+}
+
+/** The system's zone; where it says something that is none (some containers do), UTC. */
+function systemTimezone(): string {
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return name && isTimezone(name) ? name : 'UTC';
+}

@@ -1,0 +1,58 @@
+/** A row as an array, in the order of the selected columns. Times stay text, as the server wrote them. */
+export type Row = unknown[];
+
+/** One checked-out connection. Calls run in the order they are made; where the driver can, without waiting. */
+export interface Connection {
+  /** Several statements in one string, without parameters. Answers the rows of each. */
+  script(text: string): Promise<Row[][]>;
+  /** One statement with parameters. */
+  query(text: string, params: unknown[]): Promise<Row[]>;
+}
+
+/** What the code above knows of a backend: PGlite, PostgreSQL or Neon. */
+export interface Database {
+  readonly kind: 'pglite' | 'postgres' | 'neon';
+  /**
+   * Lends a connection to `work`, alone, and takes it back whatever happens; a connection that `work`
+   * left broken or inside a transaction is thrown away. Throws `Unreachable` where none is to be had.
+   */
+  connect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Told of every statement, before it runs. For the tests' statement spy and for counting. */
+  onStatement?: ((text: string, params: readonly unknown[]) => void) | undefined;
+  close(): Promise<void>;
+}
+
+/** Follows from the scripts sent over a connection whether it is inside a transaction. */
+export class TransactionWatch {
+  open = false;
+
+  async run<T>(script: string, send: () => Promise<T>): Promise<T> {
+    if (/^begin\b/.test(script)) this.open = true;
+    const result = await send();
+    if (/\b(commit|rollback)$/.test(script)) this.open = false;
+    return result;
+  }
+}
+
+/** The database cannot be reached, or the connection to it broke. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super('database unreachable', { cause });
+  }
+}
+
+/** SQLSTATE of a database error, wherever a library wrapped it. */
+export function sqlState(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    const code = (e as { code?: unknown }).code;
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+/** Whether an error means that the database is away, starting, stopping, full of connections, or that the line broke. */
+export function isUnreachable(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Unreachable) return true;
+  const state = sqlState(error);
+  return state !== undefined && (state.startsWith('08') || state.startsWith('57P') || state === '53300');
+}

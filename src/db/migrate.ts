@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../errors.js';
+import type { Connection, Database } from './database.js';
+import { sqlState } from './database.js';
+
+/** One file of `migrations/`. */
+export interface Migration {
+  name: string;
+  /** When it was made, in milliseconds since 1970: the order, and its identity. */
+  when: number;
+  /** SHA-256 of the file, hex. */
+  hash: string;
+  statements: string[];
+}
+
+/** Reads drizzle-kit's journal and files. */
+export function readMigrations(folder: URL): Migration[] {
+  const journal = JSON.parse(readFileSync(new URL('meta/_journal.json', folder), 'utf8')) as {
+    entries: { when: number; tag: string }[];
+  };
+  return journal.entries.map(({ when, tag }) => {
+    const text = readFileSync(new URL(`${tag}.sql`, folder), 'utf8');
+    return {
+      name: tag,
+      when,
+      hash: createHash('sha256').update(text).digest('hex'),
+      statements: text
+        .split('--> statement-breakpoint')
+        .map((statement) => statement.trim())
+        .filter(Boolean),
+    };
+  });
+}
+
+const LOCK = `select pg_advisory_xact_lock(hashtext('taskloom'), hashtext('migrate'))`;
+const LEDGER = [
+  'create schema if not exists taskloom',
+  `create table if not exists taskloom.migrations (
+  created_at bigint primary key, name text not null, hash text not null, applied_at timestamptz not null default now())`,
+];
+const record = (m: Migration) =>
+  `insert into taskloom.migrations (created_at, name, hash) values (${m.when}, '${m.name}', '${m.hash}')`;
+
+/**
+ * Brings the schema up to date, in one transaction under a lock, so that any number of processes may start
+ * at once. Compares sets, not the newest date: a migration merged late is still applied.
+ *
+ * @returns the names of those it applied
+ * @throws UsageError where the history was edited or is newer than this program, or rights are missing
+ */
+export async function migrate(database: Database, migrations: Migration[]): Promise<string[]> {
+  return database.connect(async (connection) => {
+    try {
+      await connection.script(`begin; set local role none; ${LOCK}`);
+      for (const statement of LEDGER) await connection.script(statement);
+      const missing = compare(migrations, await applied(connection));
+      for (const migration of missing) {
+        for (const statement of migration.statements) await connection.script(statement);
+        await connection.script(record(migration));
+      }
+      await connection.script('select 1; commit');
+      return missing.map((migration) => migration.name);
+    } catch (error) {
+      await connection.script('rollback').catch(() => {});
+      if (sqlState(error) === '42501')
+        throw new UsageError(
+          'the database login may not create the role or schema Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
+        );
+      throw error;
+    }
+  });
+}
+
+/** Names of the migrations the database still lacks. Writes nothing. */
+export async function pending(database: Database, migrations: Migration[]): Promise<string[]> {
+  return (await missingFrom(database, migrations)).map((migration) => migration.name);
+}
+
+/** What `migrate` would run, as one script for an administrator; of all migrations where no database is given. */
+export async function migrationScript(migrations: Migration[], database?: Database): Promise<string> {
+  const missing = database ? await missingFrom(database, migrations) : migrations;
+  if (missing.length === 0) return '-- Nothing to do: the schema is up to date.\n';
+  const lines = [LOCK, ...LEDGER, ...missing.flatMap((m) => [...m.statements, record(m)])];
+  return `begin;\n\n${lines.map((line) => `${line.replace(/;$/, '')};\n`).join('\n')}\ncommit;\n`;
+}
+
+async function missingFrom(database: Database, migrations: Migration[]): Promise<Migration[]> {
+  return database.connect(async (connection) => {
+    const [exists] = await connection.query(`select to_regclass('taskloom.migrations') is not null`, []);
+    return compare(migrations, exists?.[0] ? await applied(connection) : new Map());
+  });
+}
+
+async function applied(connection: Connection): Promise<Map<number, { name: string; hash: string }>> {
+  const rows = await connection.query('select created_at::text, name, hash from taskloom.migrations', []);
+  return new Map(rows.map(([when, name, hash]) => [Number(when), { name: String(name), hash: String(hash) }]));
+}
+
+function compare(migrations: Migration[], done: Map<number, { name: string; hash: string }>): Migration[] {
+  const known = new Set(migrations.map((migration) => migration.when));
+  for (const [when, { name }] of done)
+    if (!known.has(when))
+      throw new UsageError(`the database is newer than this program: it has migration ${name}. Update Taskloom`);
+  return migrations.filter((migration) => {
+    const before = done.get(migration.when);
+    if (before && before.hash !== migration.hash)
+      throw new UsageError(`migration ${migration.name} was edited after it was applied. Restore the original file`);
+    return !before;
+  });
+}

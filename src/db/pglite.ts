@@ -1,0 +1,61 @@
+import { PGlite, type PGliteOptions, types } from '@electric-sql/pglite';
+import pLimit from 'p-limit';
+import { type Connection, type Database, TransactionWatch } from './database.js';
+
+const asText = (value: string) => value;
+
+/** Times stay text, as from the other drivers. */
+const parsers = {
+  [types.DATE]: asText,
+  [types.TIME]: asText,
+  [types.TIMESTAMP]: asText,
+  [types.TIMESTAMPTZ]: asText,
+  [types.INT8]: Number,
+};
+
+/** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
+const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
+
+/**
+ * Opens the embedded database.
+ *
+ * @param dataDir where it is kept; in memory without one
+ * @param image a data directory to start from, as `dumpDataDir` makes it
+ */
+export async function openPglite(dataDir?: string, image?: Blob): Promise<Database> {
+  const options: PGliteOptions = { parsers, startParams };
+  if (dataDir) options.dataDir = dataDir;
+  if (image) options.loadDataDir = image;
+  return wrapPglite(await PGlite.create(options));
+}
+
+/** One connection is all there is, so callers take turns. */
+export function wrapPglite(pglite: PGlite): Database {
+  const turns = pLimit(1);
+  const database: Database = {
+    kind: 'pglite',
+    connect: (work) => turns(() => lend(work)),
+    close: () => turns(() => pglite.close()),
+  };
+  const watch = new TransactionWatch();
+  const connection: Connection = {
+    async script(text) {
+      database.onStatement?.(text, []);
+      const results = await watch.run(text, () => pglite.exec(text, { rowMode: 'array' }));
+      return results.map((result) => result.rows as unknown as unknown[][]);
+    },
+    async query(text, params) {
+      database.onStatement?.(text, params);
+      return (await pglite.query<unknown[]>(text, params, { rowMode: 'array' })).rows;
+    },
+  };
+
+  async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await work(connection);
+    } finally {
+      if (watch.open) await connection.script('rollback'); // left behind by `work`: the next caller must not be in it
+    }
+  }
+  return database;
+}

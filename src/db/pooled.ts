@@ -1,0 +1,87 @@
+import type { QueryArrayResult } from 'pg';
+import { type Connection, type Database, isUnreachable, sqlState, TransactionWatch, Unreachable } from './database.js';
+
+/** OIDs of date, time, timestamp, timestamptz: left as text. */
+const times = new Set([1082, 1083, 1114, 1184]);
+const asText = (value: string) => value;
+
+interface Client {
+  query(config: object): Promise<unknown>;
+  on(event: 'error', listener: () => void): unknown;
+  release(destroy: boolean): void;
+}
+
+/** The shape that `pg`'s pool and Neon's, which brings its own copy of it, have in common. */
+interface PoolLike {
+  connect(): Promise<Client>;
+  on(event: 'error', listener: () => void): unknown;
+  on(event: 'connect', listener: (client: Client) => void): unknown;
+  end(): Promise<void>;
+}
+type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown;
+
+/** How long a call waits for a free connection, in milliseconds. */
+export const CONNECT_TIMEOUT = 5_000;
+
+export const poolOptions = (url: string) => ({
+  connectionString: url,
+  max: 10,
+  connectionTimeoutMillis: CONNECT_TIMEOUT,
+  idleTimeoutMillis: 30_000,
+  application_name: 'taskloom',
+});
+
+/** Makes a database of a pool of `pg`'s kind. */
+export function pooled(kind: Database['kind'], pool: PoolLike, getTypeParser: GetTypeParser): Database {
+  const ignore = () => {};
+  // Without listeners, a connection that dies idle (the pool's event) or checked out (the client's)
+  // would end the process. What matters of it reaches the caller as a rejected query.
+  pool.on('error', ignore);
+  pool.on('connect', (client) => client.on('error', ignore));
+
+  const types = {
+    getTypeParser: (oid: number, format: 'text') => (times.has(oid) ? asText : getTypeParser(oid, format)),
+  };
+
+  const database: Database = {
+    kind,
+    async connect(work) {
+      const client = await pool.connect().catch((error: unknown) => {
+        // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
+        throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
+      });
+      const watch = new TransactionWatch();
+      const line = { broken: false };
+      try {
+        return await work(checkedOut(client, watch, line));
+      } finally {
+        client.release(line.broken || watch.open);
+      }
+    },
+    close: () => pool.end(),
+  };
+
+  function checkedOut(client: Client, watch: TransactionWatch, line: { broken: boolean }): Connection {
+    const run = async (config: object): Promise<QueryArrayResult | QueryArrayResult[]> => {
+      try {
+        return (await client.query(config)) as QueryArrayResult | QueryArrayResult[];
+      } catch (error) {
+        if (sqlState(error) && !isUnreachable(error)) throw error;
+        line.broken = true;
+        throw new Unreachable(error);
+      }
+    };
+    return {
+      async script(text) {
+        database.onStatement?.(text, []);
+        const result = await watch.run(text, () => run({ text, rowMode: 'array', types }));
+        return (Array.isArray(result) ? result : [result]).map((each) => each.rows);
+      },
+      async query(text, params) {
+        database.onStatement?.(text, params);
+        return ((await run({ text, values: params, rowMode: 'array', types })) as QueryArrayResult).rows;
+      },
+    };
+  }
+  return database;
+}

@@ -1,0 +1,260 @@
+import { type SQL, sql } from 'drizzle-orm';
+import {
+  bigint,
+  check,
+  date,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgPolicy,
+  pgRole,
+  pgSchema,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+/**
+ * Every object lives in this PostgreSQL schema, so that the tables can share a database with others.
+ * Hot columns keep to leakproof operators (text with CHECK, smallint, timestamptz): under row-level
+ * security any other operator loses its index.
+ */
+export const taskloom = pgSchema('taskloom');
+
+/** The role every user's transaction runs as. Created by the first migration, never the tables' owner. */
+export const appRole = pgRole('taskloom_app').existing();
+
+const currentUser = sql`(select nullif(current_setting('app.user_id', true), '')::uuid)`;
+
+const ownedBy = (name: string, column = sql`user_id`) =>
+  pgPolicy(name, {
+    as: 'permissive',
+    for: 'all',
+    to: appRole,
+    using: sql`${column} = ${currentUser}`,
+    withCheck: sql`${column} = ${currentUser}`,
+  });
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+
+export const users = taskloom.table(
+  'users',
+  {
+    id: uuid('id').primaryKey(),
+    handle: text('handle').notNull(),
+    name: text('name'),
+    timezone: text('timezone').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+    disabledAt: instant('disabled_at'),
+  },
+  (t) => [uniqueIndex('users_handle').on(t.handle), ownedBy('users_owner', sql`id`)],
+);
+
+export const apiTokens = taskloom.table(
+  'api_tokens',
+  {
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    id: uuid('id').notNull(),
+    /** SHA-256 of the token, hex. The token itself is shown once and never stored. */
+    hash: text('hash').notNull(),
+    name: text('name').notNull(),
+    /** Space-separated OAuth scopes. */
+    scopes: text('scopes').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+    expiresAt: instant('expires_at'),
+    revokedAt: instant('revoked_at'),
+    lastUsedAt: instant('last_used_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.id] }),
+    uniqueIndex('api_tokens_hash').on(t.hash),
+    ownedBy('api_tokens_owner'),
+  ],
+);
+
+/** One row per user: the next numbers, and that user's one write lock. */
+export const counters = taskloom.table(
+  'counters',
+  {
+    userId: uuid('user_id')
+      .primaryKey()
+      .references(() => users.id),
+    nextTask: integer('next_task').notNull().default(1),
+    nextProject: integer('next_project').notNull().default(1),
+    /** The last change sequence number given out. */
+    changeSeq: bigint('change_seq', { mode: 'number' }).notNull().default(0),
+    /** The oldest change still kept. */
+    changesFrom: bigint('changes_from', { mode: 'number' }).notNull().default(1),
+  },
+  () => [ownedBy('counters_owner')],
+);
+
+export const projects = taskloom.table(
+  'projects',
+  {
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    id: integer('id').notNull(),
+    name: text('name').notNull(),
+    /** The name as compared: see `nameKey`. */
+    nameKey: text('name_key').notNull(),
+    version: integer('version').notNull().default(1),
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.id] }),
+    uniqueIndex('projects_name').on(t.userId, t.nameKey),
+    ownedBy('projects_owner'),
+  ],
+);
+
+/** Not done, not cancelled, not in the trash. Indexes and queries must spell it the same way. */
+export const isOpen = (t: { status: unknown; deletedAt: unknown }): SQL =>
+  sql`${t.status} in ('pending', 'in_progress') and ${t.deletedAt} is null`;
+
+export const tasks = taskloom.table(
+  'tasks',
+  {
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    /** Counted per user, never reused: "#12". */
+    id: integer('id').notNull(),
+    title: text('title').notNull(),
+    /** The title as compared: see `titleKey`. */
+    titleKey: text('title_key').notNull(),
+    description: text('description'),
+    status: text('status', { enum: ['pending', 'in_progress', 'completed', 'cancelled'] }).notNull(),
+    /** 1 urgent, 2 high, 3 medium, 4 low, 5 none. */
+    priority: smallint('priority').notNull(),
+    dueDate: date('due_date', { mode: 'string' }),
+    dueAt: instant('due_at'),
+    /** The instant, or the last millisecond of the date in the user's zone, or infinity. */
+    dueSort: timestamp('due_sort', { withTimezone: true, mode: 'string' }).notNull(),
+    startDate: date('start_date', { mode: 'string' }),
+    startAt: instant('start_at'),
+    estimateMinutes: integer('estimate_minutes'),
+    projectId: integer('project_id'),
+    parentId: integer('parent_id'),
+    version: integer('version').notNull(),
+    createdAt: instant('created_at').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+    updatedBy: text('updated_by').notNull(),
+    completedAt: instant('completed_at'),
+    deletedAt: instant('deleted_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.id] }),
+    foreignKey({
+      name: 'tasks_project_fk',
+      columns: [t.userId, t.projectId],
+      foreignColumns: [projects.userId, projects.id],
+    }),
+    foreignKey({ name: 'tasks_parent_fk', columns: [t.userId, t.parentId], foreignColumns: [t.userId, t.id] }),
+    check('tasks_title_length', sql`char_length(${t.title}) between 1 and 200`),
+    check('tasks_description_length', sql`char_length(${t.description}) <= 10000`),
+    check('tasks_status', sql`${t.status} in ('pending', 'in_progress', 'completed', 'cancelled')`),
+    check('tasks_priority', sql`${t.priority} between 1 and 5`),
+    check('tasks_due', sql`${t.dueDate} is null or ${t.dueAt} is null`),
+    check('tasks_start', sql`${t.startDate} is null or ${t.startAt} is null`),
+    check('tasks_parent', sql`${t.parentId} <> ${t.id}`),
+    index('tasks_open_newest').on(t.userId, t.id).where(isOpen(t)),
+    index('tasks_open_due').on(t.userId, t.dueSort, t.id).where(isOpen(t)),
+    index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id).where(isOpen(t)),
+    index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),
+    index('tasks_deleted').on(t.userId, t.deletedAt, t.id).where(sql`${t.deletedAt} is not null`),
+    index('tasks_project').on(t.userId, t.projectId, t.id),
+    index('tasks_parent').on(t.userId, t.parentId, t.id),
+    index('tasks_title').on(t.userId, t.titleKey),
+    ownedBy('tasks_owner'),
+  ],
+);
+
+export const taskLabels = taskloom.table(
+  'task_labels',
+  {
+    userId: uuid('user_id').notNull(),
+    taskId: integer('task_id').notNull(),
+    labelKey: text('label_key').notNull(),
+    label: text('label').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.taskId, t.labelKey] }),
+    foreignKey({
+      name: 'task_labels_task_fk',
+      columns: [t.userId, t.taskId],
+      foreignColumns: [tasks.userId, tasks.id],
+    }),
+    index('task_labels_label').on(t.userId, t.labelKey, t.taskId),
+    ownedBy('task_labels_owner'),
+  ],
+);
+
+/** Append-only: one row per thing touched by a write. History, undo and the change cursor read it. */
+export const changes = taskloom.table(
+  'changes',
+  {
+    userId: uuid('user_id').notNull(),
+    /** Gapless per user; because of the write lock, in the order of commits. */
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    /** The first `seq` of the write it belongs to: the undo handle is `u<batch>`. */
+    batch: bigint('batch', { mode: 'number' }).notNull(),
+    /** A random id of the call, to find out whether a COMMIT whose answer was lost took place. */
+    call: uuid('call').notNull(),
+    /** The batch this one reverts, if it is an undo. */
+    reverts: bigint('reverts', { mode: 'number' }),
+    at: instant('at').notNull(),
+    actor: jsonb('actor').$type<Actor>().notNull(),
+    entity: text('entity', { enum: ['task', 'project'] }).notNull(),
+    /** No foreign key: history outlives what it speaks of. */
+    entityId: integer('entity_id').notNull(),
+    version: integer('version').notNull(),
+    op: text('op', { enum: ['create', 'update', 'complete', 'delete', 'restore'] }).notNull(),
+    /** The fields that changed, as they were and as they are. */
+    before: jsonb('before').$type<Record<string, unknown>>().notNull(),
+    after: jsonb('after').$type<Record<string, unknown>>().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.seq] }),
+    index('changes_entity').on(t.userId, t.entity, t.entityId, t.seq),
+    index('changes_at').on(t.userId, t.at, t.entityId),
+    ownedBy('changes_owner'),
+  ],
+);
+
+/** Answers of writes that carried a request id, kept a day so that a repeat is answered, not run. */
+export const requests = taskloom.table(
+  'requests',
+  {
+    userId: uuid('user_id').notNull(),
+    /** SHA-256 of where the id came from and the id, hex. */
+    key: text('key').notNull(),
+    /** SHA-256 of the tool and its arguments, hex. */
+    fingerprint: text('fingerprint').notNull(),
+    answer: jsonb('answer').$type<Record<string, unknown>>().notNull(),
+    at: instant('at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.key] }), ownedBy('requests_owner')],
+);
+
+/** Keys of the installation. The runtime role has no right on it. */
+export const secrets = taskloom.table('secrets', {
+  name: text('name').primaryKey(),
+  value: text('value').notNull(),
+});
+
+/** Who made a change. Recorded, never trusted. */
+export interface Actor {
+  via: 'stdio' | 'http';
+  token?: string;
+  client?: string;
+}

@@ -1,0 +1,269 @@
+import { eq, type SQL } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { forbidden, rateLimited, UsageError } from '../errors.js';
+import type { Connection, Database, Row } from './database.js';
+
+/** For whom the rows are. Resolved from the connection before any tool runs. */
+export interface Scope {
+  userId: string;
+  /** IANA name. */
+  timezone: string;
+}
+
+declare const brand: unique symbol;
+
+/**
+ * One user's view of the database, and the only one there is below the server. Both locks hold in it: the
+ * transaction runs under row-level security as that user, and every query names its tables through `mine`.
+ */
+export interface UserTx extends Scope {
+  readonly [brand]: true;
+  /** Select only: rows are written by one function, see `domain/write.ts`. */
+  readonly db: PgRemoteDatabase;
+  /** The predicate that belongs beside every owned table a query names. */
+  mine(table: { userId: PgColumn }): SQL;
+}
+
+/** What the opening of a write found, with the user's lock held. */
+export interface Opened {
+  /** The database's clock, read after the lock. */
+  now: Date;
+  nextTask: number;
+  nextProject: number;
+  changeSeq: number;
+  /** The stored answer to this request, if it was made before. */
+  request?: { fingerprint: string; answer: Record<string, unknown>; at: Date };
+}
+
+/** What a write comes to: a value, and the statement that makes it so, if anything is to be written. */
+export interface Written<T> {
+  value: T;
+  statement?: { text: string; params: unknown[] };
+}
+
+export interface AsUserOptions {
+  /** The tests' clock, for `app_now()`. */
+  clock?: (() => Date) | undefined;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/**
+ * Statements of a transaction's opening; the last reads the user's own row. The literals are checked, for
+ * they cannot be parameters here.
+ */
+function opening(database: Database, begin: string, userId: string, clock?: () => Date): string[] {
+  if (!UUID.test(userId)) throw new Error('a user id is a uuid');
+  return [
+    begin,
+    'set local role taskloom_app',
+    `set local app.user_id = '${userId}'`,
+    `set local timezone = 'UTC'`,
+    // PGlite ignores the first and never waits for a lock; the last would hang it for good.
+    ...(database.kind === 'pglite'
+      ? []
+      : [
+          `set local statement_timeout = '10s'`,
+          `set local lock_timeout = '5s'`,
+          `set local idle_in_transaction_session_timeout = '10s'`,
+        ]),
+    ...(clock ? [`set local app.now = '${clock().toISOString()}'`] : []),
+    `select timezone, disabled_at is not null from taskloom.users where id = '${userId}'`,
+  ];
+}
+
+/** The user's own row comes back with every opening: an account closed or moved takes effect on the next call. */
+function checkUser(user: Row | undefined, scope: Scope): void {
+  if (!user || user[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
+  scope.timezone = String(user[0]);
+}
+
+function userTx(scope: Scope, connection: Pick<Connection, 'query'>): UserTx {
+  const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
+  return { ...scope, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
+}
+
+/** Sends statements in their own transaction, one flight where the driver pipelines. */
+async function flight(connection: Connection, begin: string, text: string, params: unknown[]) {
+  const opened = connection.script(begin);
+  const rows = connection.query(text, params);
+  const done = connection.script('commit');
+  const [first, second] = await Promise.allSettled([opened, rows, done]);
+  if (first.status === 'rejected') throw first.reason;
+  if (second.status === 'rejected') throw second.reason;
+  return { opened: first.value, rows: second.value };
+}
+
+/**
+ * Reads as a user. Each statement is a read-only transaction of its own, sent in one flight, so that a tool
+ * that needs one statement waits for one round trip; what must agree belongs in one statement.
+ */
+export async function readAsUser<T>(
+  database: Database,
+  scope: Scope,
+  work: (tx: UserTx) => Promise<T>,
+  options: AsUserOptions = {},
+): Promise<T> {
+  const begin = opening(database, 'begin isolation level repeatable read read only', scope.userId, options.clock);
+  const script = begin.join('; ');
+  const zone = scope.timezone;
+  const query = (text: string, params: unknown[]) =>
+    database.connect(async (connection) => {
+      const { opened, rows } = await flight(connection, script, text, params);
+      checkUser(opened[begin.length - 1]?.[0], scope);
+      return rows;
+    });
+  const value = await work(userTx(scope, { query }));
+  // The user moved to another zone since the scope was made: what "today" means has changed.
+  return scope.timezone === zone ? value : work(userTx(scope, { query }));
+}
+
+/** How many writes of one user hold a connection, and how many more may wait for their turn. */
+const TURNS = 2;
+const WAITING = 64;
+const queues = new WeakMap<Database, Map<string, LimitFunction>>();
+
+/** One user's writes wait for each other here, not in the pool, so that others get their connections. */
+async function inTurn<T>(database: Database, userId: string, work: () => Promise<T>): Promise<T> {
+  const users = queues.get(database) ?? new Map<string, LimitFunction>();
+  queues.set(database, users);
+  const queue = users.get(userId) ?? pLimit(TURNS);
+  users.set(userId, queue);
+  if (queue.pendingCount >= WAITING)
+    throw rateLimited('Too many writes at once.', 'Wait for the answers to earlier writes, then repeat this one.');
+  try {
+    return await queue(work);
+  } finally {
+    if (queue.activeCount + queue.pendingCount === 0) users.delete(userId);
+  }
+}
+
+/**
+ * Writes as a user, under that user's write lock, which is taken before anything is decided. `read` is sent
+ * right behind the lock; `decide` sees its result and answers what to write, which goes out with the COMMIT.
+ *
+ * @param key digest of the request id, if the caller gave one
+ * @param dryRun runs all of it, and then rolls back
+ */
+export async function writeAsUser<S, T>(
+  database: Database,
+  scope: Scope,
+  change: {
+    key?: string | undefined;
+    dryRun?: boolean;
+    read(tx: UserTx): Promise<S>;
+    decide(state: S, opened: Opened, tx: UserTx): Written<T>;
+  },
+  options: AsUserOptions = {},
+): Promise<T> {
+  if (change.key !== undefined && !DIGEST.test(change.key)) throw new Error('a request key is a digest');
+  const id = scope.userId;
+  const begin = opening(database, 'begin', id, options.clock);
+  const script = [
+    ...begin,
+    `select next_task, next_project, change_seq from taskloom.counters where user_id = '${id}' for update`,
+    'select taskloom.app_now()', // in its own statement: in the one that waits, it would be the time before the wait
+    ...(change.key
+      ? [
+          `select fingerprint, answer, at from taskloom.requests where user_id = '${id}' and key = '${change.key}' and at > taskloom.app_now() - interval '24 hours'`,
+        ]
+      : []),
+  ].join('; ');
+
+  return inTurn(database, id, () =>
+    database.connect(async (connection) => {
+      const tx = userTx(scope, connection);
+      const ready = connection.script(script);
+      const [opened, read] = await Promise.allSettled([ready, change.read(tx)]);
+      try {
+        if (opened.status === 'rejected') throw opened.reason;
+        const [[user], ...found] = opened.value.slice(begin.length - 1) as [Row[], ...Row[][]];
+        checkUser(user, scope);
+        if (read.status === 'rejected') throw read.reason;
+        const { value, statement } = change.decide(read.value, readOpened(found), userTx(scope, connection));
+        if (statement && !change.dryRun) {
+          const written = connection.query(statement.text, statement.params);
+          // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
+          const done = connection.script('select 1; commit');
+          await Promise.all([written, done]).catch(async (error) => {
+            await Promise.allSettled([written, done]);
+            throw error;
+          });
+          return value;
+        }
+        if (statement) await connection.query(statement.text, statement.params);
+        await connection.script('rollback');
+        return value;
+      } catch (error) {
+        await connection.script('rollback').catch(() => {}); // a broken connection is thrown away by its owner
+        throw error;
+      }
+    }),
+  );
+}
+
+function readOpened(results: Row[][]): Opened {
+  const [lock, clock, request] = results.map((rows) => rows[0]);
+  if (!lock || !clock) throw new Error('a user has a row of counters');
+  return {
+    nextTask: Number(lock[0]),
+    nextProject: Number(lock[1]),
+    changeSeq: Number(lock[2]),
+    now: new Date(String(clock[0])),
+    ...(request && {
+      request: {
+        fingerprint: String(request[0]),
+        answer: request[1] as Record<string, unknown>,
+        at: new Date(String(request[2])),
+      },
+    }),
+  };
+}
+
+/**
+ * Runs one statement outside any user's scope: only before a user is known (as the runtime role, through a
+ * definer function) or in a person's own commands (as the login that owns the tables).
+ */
+export async function asService(
+  database: Database,
+  text: string,
+  params: unknown[],
+  role: 'app' | 'owner' = 'app',
+): Promise<Row[]> {
+  const begin = `begin; set local role ${role === 'app' ? 'taskloom_app' : 'none'}; set local timezone = 'UTC'`;
+  return database.connect(async (connection) => {
+    const { rows } = await flight(connection, begin, text, params);
+    return rows;
+  });
+}
+
+/** Runs a person's own command as the login that owns the tables, in one transaction. */
+export async function asOwner<T>(database: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
+  return database.connect(async (connection) => {
+    try {
+      await connection.script(`begin; set local role none; set local timezone = 'UTC'`);
+      const value = await work(connection);
+      await connection.script('select 1; commit');
+      return value;
+    } catch (error) {
+      await connection.script('rollback').catch(() => {});
+      throw error;
+    }
+  });
+}
+
+/** Refuses to serve from a database in which the runtime role could see every user's rows. */
+export async function assertIsolated(database: Database): Promise<void> {
+  const [row] = await asService(
+    database,
+    `select row_security_active('taskloom.tasks'), (select count(*)::int from taskloom.tasks)`,
+    [],
+  );
+  if (row?.[0] !== true || row[1] !== 0)
+    throw new UsageError(
+      'row-level security does not bind the role taskloom_app: it must not be a superuser, own the tables or have BYPASSRLS',
+    );
+}

@@ -1,0 +1,58 @@
+import { conflict, invalid, type Refusal } from '../errors.js';
+import { isOpenTask, MAX_DEPTH, type Task } from './task.js';
+
+/** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
+type Family = ReadonlyMap<number, Task>;
+
+export const childrenOf = (family: Family, id: number): Task[] =>
+  [...family.values()].filter((task) => task.parentId === id);
+
+/** All sub-tasks below a task, itself left out. */
+export function descendants(family: Family, id: number): Task[] {
+  return childrenOf(family, id).flatMap((child) => [child, ...descendants(family, child.id)]);
+}
+
+/** Levels from a task up to its root, itself included. */
+function depth(family: Family, id: number | null): number {
+  const task = id === null ? undefined : family.get(id);
+  return task ? 1 + depth(family, task.parentId) : 0;
+}
+
+/** Levels from a task down to its deepest sub-task, itself included. */
+function height(family: Family, id: number): number {
+  return 1 + Math.max(0, ...childrenOf(family, id).map((child) => height(family, child.id)));
+}
+
+/** Why a task may not become a sub-task of another, if it may not. A new task has no id yet. */
+export function refuseParent(family: Family, parent: Task, id?: number): Refusal | undefined {
+  if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
+    return conflict(`#${parent.id} is #${id} itself or one of its sub-tasks.`, 'Choose another parent.');
+  if (depth(family, parent.id) + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
+    return invalid(
+      `Sub-tasks nest ${MAX_DEPTH} levels at most.`,
+      `Choose a parent nearer to the top than #${parent.id}.`,
+    );
+  return undefined;
+}
+
+/** Why a family may not be left like this, if it may not: an open sub-task needs an open parent. */
+export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
+  if (task.deletedAt) return undefined;
+  if (isOpenTask(task)) {
+    const parent = task.parentId === null ? undefined : after.get(task.parentId);
+    return parent && !parent.deletedAt && !isOpenTask(parent)
+      ? conflict(
+          `#${task.id} is a sub-task of #${parent.id}, which is ${parent.status}.`,
+          `Reopen #${parent.id} first, or in the same call.`,
+        )
+      : undefined;
+  }
+  const open = childrenOf(after, task.id).filter(isOpenTask);
+  return open.length === 0
+    ? undefined
+    : conflict(
+        `#${task.id} has open sub-tasks.`,
+        'Complete them first, or name them in the same call.',
+        open.slice(0, 10).map(({ id, title }) => ({ id, title })),
+      );
+}

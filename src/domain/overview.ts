@@ -1,0 +1,70 @@
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm';
+import { isOpen, projects, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { COUNTED } from './list.js';
+import { inProject, type Task, taskColumns, toTask } from './task.js';
+import { startOf, today } from './when.js';
+
+export interface Overview {
+  counts: { open: number; in_progress: number; overdue: number; today: number };
+  overdue: Task[];
+  today: Task[];
+}
+
+/** How many tasks each list of the overview shows. */
+const SHOWN = 10;
+
+/** Where things stand: counts, what is overdue, and what is left for today. One statement. */
+export async function overview(tx: UserTx, now: Date): Promise<Overview> {
+  const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
+  const at = (instant: Date) => sql`${instant.toISOString()}::timestamptz`;
+  const overdue = and(isOpen(tasks), sql`${tasks.dueSort} < ${at(now)}`);
+  const dueToday = and(isOpen(tasks), sql`${tasks.dueSort} >= ${at(now)}`, sql`${tasks.dueSort} < ${at(tomorrow)}`);
+
+  const count = (condition: SQL | undefined, name: string) =>
+    sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${COUNTED + 1}) ${sql.raw(name)})`.as(
+      name,
+    );
+  const counts = tx.db
+    .select({
+      open: count(isOpen(tasks), 'n_open'),
+      inProgress: count(and(isOpen(tasks), eq(tasks.status, 'in_progress')), 'n_in_progress'),
+      overdue: count(overdue, 'n_overdue'),
+      today: count(dueToday, 'n_today'),
+    })
+    .from(sql`(select 1) as one`)
+    .as('counts');
+  const first = (condition: SQL | undefined, name: string) =>
+    tx.db
+      .select(taskColumns(tx, false))
+      .from(tasks)
+      .leftJoin(projects, inProject(tx))
+      .where(and(tx.mine(tasks), condition))
+      .orderBy(asc(tasks.dueSort), asc(tasks.id))
+      .limit(SHOWN)
+      .as(name);
+  const [late, soon] = [first(overdue, 'late'), first(dueToday, 'soon')];
+  const numbered = tx.db
+    .select({ list: sql<string>`'overdue'`.as('list'), ...late._.selectedFields })
+    .from(late)
+    .unionAll(tx.db.select({ list: sql<string>`'today'`.as('list'), ...soon._.selectedFields }).from(soon))
+    .as('numbered');
+  const rows = await tx.db
+    .select({ counts: counts._.selectedFields, task: numbered._.selectedFields })
+    .from(counts)
+    .leftJoin(numbered, sql`true`);
+
+  const listed = (list: string) =>
+    rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never, false)] : []));
+  const found = rows[0]?.counts;
+  return {
+    counts: {
+      open: found?.open ?? 0,
+      in_progress: found?.inProgress ?? 0,
+      overdue: found?.overdue ?? 0,
+      today: found?.today ?? 0,
+    },
+    overdue: listed('overdue'),
+    today: listed('today'),
+  };
+}

@@ -1,0 +1,58 @@
+/** What a refusal is about. Anything unforeseen is `internal` and never carries details. */
+export type RefusalCode =
+  | 'not_found'
+  | 'invalid'
+  | 'conflict'
+  | 'forbidden'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'internal';
+
+export interface Candidate {
+  id?: number;
+  title?: string;
+  name?: string;
+}
+
+/** A refusal as an agent sees it: what happened, and the next step. */
+export interface RefusalBody {
+  code: RefusalCode;
+  message: string;
+  hint?: string;
+  candidates?: Candidate[];
+}
+
+/** Thrown anywhere below the server; rolls the transaction back and becomes an `isError` answer. */
+export class Refusal extends Error {
+  constructor(readonly body: RefusalBody) {
+    super(body.message);
+    this.name = 'Refusal';
+  }
+}
+
+const maker =
+  (code: RefusalCode) =>
+  (message: string, hint?: string, candidates?: Candidate[]): Refusal =>
+    new Refusal({ code, message, ...(hint && { hint }), ...(candidates?.length && { candidates }) });
+
+export const notFound = maker('not_found');
+export const invalid = maker('invalid');
+export const conflict = maker('conflict');
+export const forbidden = maker('forbidden');
+export const rateLimited = maker('rate_limited');
+export const unavailable = maker('unavailable');
+export const internal = maker('internal');
+
+/**
+ * A mistake of configuration or of a command line: one line for a person, and exit code 2. The message may
+ * reach a client; what must not (a path, an address) goes into `where`.
+ */
+export class UsageError extends Error {
+  constructor(
+    message: string,
+    readonly where?: string,
+  ) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}

@@ -1,0 +1,133 @@
+import * as z from 'zod/v4';
+
+/**
+ * Inputs as agents send them. Each field forgives what models and hosts are known to do (numbers as strings,
+ * lists as JSON strings, "#12", a leading + or @) and refuses the rest in words that name the remedy.
+ */
+
+/** Code points: what people count as characters, and what PostgreSQL's `char_length` counts. */
+const length = (text: string): number => [...text].length;
+
+// Line separators count as controls: one-line fields must not be able to forge a line. The direction marks
+// LRM, RLM and ALM stay allowed: right-to-left text needs them, and they cannot reorder their surroundings.
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
+
+function refuseText(text: string): string | undefined {
+  if (text.includes('\0')) return 'contains a NUL character: remove it';
+  if (!text.isWellFormed()) return 'contains half of a surrogate pair: send well-formed Unicode';
+  return undefined;
+}
+
+function refuseLine(text: string): string | undefined {
+  if (CONTROL.test(text)) return 'must be one line without control characters: put longer text into the description';
+  if (BIDI.test(text)) return 'contains characters that change the direction of text: remove them';
+  return undefined;
+}
+
+function checked(max: number, ...checks: ((text: string) => string | undefined)[]) {
+  return z.string('must be text').superRefine((text, context) => {
+    const trouble =
+      length(text) === 0
+        ? 'is empty'
+        : length(text) > max
+          ? `is ${length(text)} characters long, ${max} is the most`
+          : checks.map((check) => check(text)).find(Boolean);
+    if (trouble) context.addIssue({ code: 'custom', message: trouble });
+  });
+}
+
+const trimmed = (value: unknown) =>
+  typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : value;
+
+/** One line of text, at most `max` code points. */
+export const line = (max: number) => z.preprocess(trimmed, checked(max, refuseText, refuseLine));
+
+/** Text of many lines, Markdown as a rule. */
+export const prose = (max: number) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.replace(/\r\n?/g, '\n').trim() : value),
+    checked(max, refuseText),
+  );
+
+/** The name of a project or label. */
+export const name = () =>
+  z.preprocess(
+    (value) =>
+      typeof value === 'string'
+        ? value
+            .trim()
+            .replace(/^[@+]\s*/, '')
+            .replace(/\s+/g, ' ')
+        : value,
+    checked(100, refuseText, refuseLine),
+  );
+
+/** Any short text that is read, not kept: a date, a cursor, words to look for. */
+export const words = (max = 200) => line(max);
+
+/** A whole number. */
+export const whole = (min: number, max: number) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' && /^\s*-?\d{1,15}\s*$/.test(value) ? Number(value) : value),
+    z
+      .int(`must be a whole number from ${min} to ${max}`)
+      .min(min, `must be ${min} at least`)
+      .max(max, `must be ${max} at most`),
+  );
+
+const MAX_ID = 2_147_483_647;
+const toId = (value: unknown) => {
+  const digits = typeof value === 'string' && /^\s*(?:#|t-?|#t-?)?(\d{1,10})\s*$/i.exec(value)?.[1];
+  return digits ? Number(digits) : value;
+};
+const number = z.int('must be a number of a task, such as 12').min(1, 'must be 1 at least').max(MAX_ID, 'is too large');
+
+/** The number of a task: 12, "12", "#12" or "T-12". */
+export const id = () => z.preprocess(toId, number);
+
+/** The number of a task, or its title. */
+export const idOrTitle = () =>
+  z.preprocess(toId, z.union([number, line(200)], { error: 'must be a number of a task, or its title' }));
+
+/** One of a few words; `aliases` are other ways to say them. */
+export const oneOf = <const T extends readonly [string, ...string[]]>(
+  values: T,
+  aliases: Record<string, T[number]> = {},
+) =>
+  z.preprocess(
+    (value) => {
+      const word = typeof value === 'number' ? String(value) : value;
+      if (typeof word !== 'string') return word;
+      const plain = word
+        .trim()
+        .toLowerCase()
+        .replace(/[\s-]+/g, '_');
+      return aliases[plain] ?? plain;
+    },
+    z.enum(values, { error: `must be one of ${values.join(', ')}` }),
+  );
+
+export const yes = () =>
+  z.preprocess(
+    (value) => (value === 'true' ? true : value === 'false' ? false : value),
+    z.boolean('must be true or false'),
+  );
+
+/** A list; one value stands for a list of one, and a JSON string for the list it holds. */
+export const many = <T extends z.ZodType>(item: T, max: number) =>
+  z.preprocess(
+    (value) => {
+      const list = typeof value === 'string' && value.trim().startsWith('[') ? parseList(value) : value;
+      return Array.isArray(list) ? list.filter((each) => each !== '' && each !== null) : [list];
+    },
+    z.array(item).min(1, 'is empty').max(max, `holds ${max} at most`),
+  );
+
+function parseList(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

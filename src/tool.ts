@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
+import * as z from 'zod/v4';
+import type { UserTx } from './db/scope.js';
+import type { Change } from './domain/write.js';
+import { invalid } from './errors.js';
+import { words, yes } from './fields.js';
+import type { Answer, AnswerField, Say } from './shapes.js';
+
+/** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
+export type Effect = 'read' | 'create' | 'update' | 'delete';
+
+type Fields = Record<string, z.ZodType>;
+type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
+
+/** What a read may use beside the user's rows. */
+export interface ReadContext {
+  now: Date;
+  /** Signs page cursors. */
+  secret: Buffer;
+}
+
+interface Description<F extends Fields> {
+  /** A verb a person would say; also the file's name. */
+  name: string;
+  title: string;
+  /** What it does, when to use it, what to use instead. All a model knows of it. */
+  description: string;
+  input: F;
+  /** Other names accepted for fields. */
+  aliases?: Record<string, keyof F & string>;
+  /** What an answer may hold. */
+  output: AnswerField[];
+}
+
+interface Read<F extends Fields, Outcome> extends Description<F> {
+  effect: 'read';
+  run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Outcome>;
+  answer(outcome: Outcome, say: Say, args: Args<F>): Answer;
+}
+
+interface Write<F extends Fields, State, Outcome> extends Description<F> {
+  effect: Exclude<Effect, 'read'>;
+  run(args: Args<F>): Change<State, Outcome>;
+  answer(outcome: Outcome, say: Say, args: Args<F>): Answer;
+}
+
+/** Arguments after coercion, and what every write takes beside its own. */
+export interface Call {
+  args: Record<string, unknown>;
+  requestId?: string;
+  dryRun: boolean;
+  /** SHA-256 of the tool and its arguments, before anything in them is interpreted. */
+  fingerprint: string;
+}
+
+interface Registered {
+  name: string;
+  effect: Effect;
+  /** The scope a token needs. */
+  scope: Scope;
+  config: {
+    title: string;
+    description: string;
+    inputSchema: StandardSchemaWithJSON;
+    outputSchema: StandardSchemaWithJSON;
+    annotations: ToolAnnotations;
+    scopeChallenge: ReturnType<typeof requireScopes>;
+  };
+  /** @throws Refusal `invalid`, naming every field that is wrong */
+  parse(raw: unknown): Call;
+}
+
+export interface ReadTool extends Registered {
+  effect: 'read';
+  run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
+  answer(outcome: never, say: Say, args: never): Answer;
+}
+
+export interface WriteTool extends Registered {
+  effect: Exclude<Effect, 'read'>;
+  run(args: never): Change<unknown, unknown>;
+  answer(outcome: never, say: Say, args: never): Answer;
+}
+
+export type Tool = ReadTool | WriteTool;
+
+/** What a token may do; `tasks:write` includes `tasks:read`. */
+export const SCOPES = ['tasks:read', 'tasks:write'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+const everyWrite = {
+  request_id: words().describe('random, the same on retry').optional(),
+  dry_run: yes().optional(),
+};
+
+/**
+ * Defines a tool: one word of effect, fields, and the few lines that hand them to the domain. Schemas are
+ * built here, once, when the module loads; nothing is built per request.
+ */
+export function defineTool<F extends Fields, Outcome>(spec: Read<F, Outcome>): ReadTool;
+export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, State, Outcome>): WriteTool;
+export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool {
+  const { name, effect, title, description } = spec;
+  const reads = effect === 'read';
+  const schema = z.strictObject({ ...spec.input, ...(!reads && everyWrite) });
+  const scope = reads ? 'tasks:read' : 'tasks:write';
+  return {
+    ...spec,
+    scope,
+    config: {
+      title,
+      description,
+      inputSchema: published(inputJson(schema)),
+      outputSchema: published(outputJson([...spec.output, ...(reads ? [] : (['undo', 'replayed'] as const))])),
+      annotations: {
+        readOnlyHint: reads,
+        destructiveHint: effect === 'delete',
+        idempotentHint: effect !== 'create',
+        openWorldHint: false,
+      },
+      scopeChallenge: requireScopes(scope),
+    },
+    parse: (raw: unknown) => parse(name, schema, spec.aliases ?? {}, raw),
+  } as unknown as Tool; // `run` and `answer` come with the spec; the overloads above hold them to its fields
+}
+
+/**
+ * A schema for the SDK that publishes `json` and lets everything pass: we validate ourselves, so that bad
+ * input is answered as every other refusal is.
+ */
+function published(json: Record<string, unknown>): StandardSchemaWithJSON {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'taskloom',
+      validate: (value: unknown) => ({ value }),
+      jsonSchema: { input: () => json, output: () => json },
+    },
+  };
+}
+
+/** What a model sees: no `$schema`, no bounds that the refusal explains better, nothing it would not use. */
+function inputJson(schema: z.ZodType): Record<string, unknown> {
+  const { $schema, ...json } = z.toJSONSchema(schema, {
+    io: 'output',
+    override: ({ jsonSchema: s }) => {
+      for (const bound of ['minimum', 'maximum', 'minItems', 'maxItems'] as const) delete s[bound];
+    },
+  });
+  return json;
+}
+
+/**
+ * Shallow and open, on purpose: some clients hold answers and refusals alike to it, and a strict one would
+ * turn every refusal into a protocol error. The strict check of every answer is ours, in `server.ts`.
+ */
+function outputJson(fields: AnswerField[]): Record<string, unknown> {
+  const types: Partial<Record<AnswerField, string>> = {
+    tasks: 'array',
+    projects: 'array',
+    failed: 'array',
+    overdue: 'array',
+    today: 'array',
+    next_cursor: 'string',
+    undo: 'string',
+    replayed: 'boolean',
+    user: 'string',
+    timezone: 'string',
+    now: 'string',
+  };
+  const untyped = (field: AnswerField) => (field === 'total' ? {} : { type: types[field] ?? 'object' });
+  return { type: 'object', properties: Object.fromEntries(fields.map((field) => [field, untyped(field)])) };
+}
+
+function parse(tool: string, schema: z.ZodObject, aliases: Record<string, string>, raw: unknown): Call {
+  const given = new Map<string, unknown>();
+  // Not given, as some clients say it. Never "empty this field": that is what `clear` is for.
+  for (const [field, value] of Object.entries(raw ?? {}))
+    if (value !== null && value !== '' && value !== undefined) given.set(aliases[field] ?? field, value);
+
+  const known = Object.keys(schema.shape);
+  const unknown = [...given.keys()].filter((field) => !known.includes(field));
+  if (unknown.length > 0)
+    throw invalid(
+      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${unknown.map((field) => field.slice(0, 40)).join(', ')}.`,
+      `${tool} takes ${known.join(', ') || 'no fields'}.`,
+    );
+  const result = schema.safeParse(Object.fromEntries(given));
+  if (!result.success) {
+    const problems = result.error.issues.map(
+      (issue) =>
+        `${issue.path.join('.') || tool} ${given.has(String(issue.path[0])) || !issue.path.length ? issue.message : 'is missing'}`,
+    );
+    throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
+  }
+  const { request_id, dry_run, ...args } = result.data as Record<string, unknown>;
+  const canonical = JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return {
+    args,
+    dryRun: dry_run === true,
+    fingerprint: createHash('sha256').update(canonical).digest('hex'),
+    ...(typeof request_id === 'string' && { requestId: request_id }),
+  };
+}

@@ -1,0 +1,21 @@
+import { getTasks } from '../domain/get.js';
+import { allFailed } from '../domain/update.js';
+import { idOrTitle, many } from '../fields.js';
+import { detailAnswer } from '../shapes.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'get_task',
+  title: 'Get task',
+  effect: 'read',
+  description: 'Everything about one or a few tasks: description, sub-tasks, version. Takes ids, or exact titles.',
+  input: { ids: many(idOrTitle(), 20) },
+  aliases: { id: 'ids', title: 'ids' },
+  output: ['task', 'tasks', 'total', 'failed'],
+  run: async ({ ids }, tx) => {
+    const found = await getTasks(tx, ids);
+    if (found.tasks.length === 0) throw allFailed(found.failed);
+    return found;
+  },
+  answer: detailAnswer,
+});

@@ -1,0 +1,147 @@
+import type { Server } from 'node:http';
+import { createAdaptorServer } from '@hono/node-server';
+import {
+  type AuthInfo,
+  createMcpHandler,
+  hostHeaderValidationResponse,
+  localhostAllowedHostnames,
+  type McpHttpHandler,
+  originValidationResponse,
+} from '@modelcontextprotocol/server';
+import { Hono } from 'hono';
+import type { Principal } from '../auth/principal.js';
+import { authenticate, bearerToken, noteUse } from '../auth/tokens.js';
+import { isUnreachable } from '../db/database.js';
+import { asService } from '../db/scope.js';
+import { forbidden } from '../errors.js';
+import { buildServer, type Deps } from '../server.js';
+
+/** The largest request body, in bytes: a hundred tasks with full descriptions. */
+const MAX_BODY = 4 * 1024 * 1024;
+
+export interface HttpOptions {
+  /** Host names that are ours, beside those of this machine's loopback. */
+  allowedHosts: string[];
+}
+
+const REALM = 'Bearer realm="taskloom"';
+
+/** An error page says what is wrong and nothing else. */
+const refuse = (status: 401 | 403 | 503, error: string, challenge?: string) =>
+  Response.json({ error }, { status, headers: challenge ? { 'WWW-Authenticate': challenge } : {} });
+
+/** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
+export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hono; handler: McpHttpHandler } {
+  const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
+  const handler = createMcpHandler(
+    ({ authInfo }) =>
+      buildServer(deps, async () => {
+        const principal = authInfo?.extra?.principal as Principal | undefined;
+        if (!principal) throw forbidden('No one is signed in.'); // only a bug of ours lets a request get here without
+        return principal;
+      }),
+    {
+      maxRequestBodySize: MAX_BODY,
+      onerror: (error) => deps.log.debug({ kind: error.name }, 'protocol error'),
+    },
+  );
+
+  const app = new Hono();
+  app.onError((error) => {
+    deps.log.error({ kind: error.name }, 'http failure');
+    return Response.json({ error: 'internal' }, { status: 500 });
+  });
+  app.get('/livez', () => new Response('ok'));
+  app.get('/readyz', async () => {
+    const ready = await deps
+      .store()
+      .then(({ database }) => asService(database, 'select 1', []))
+      .then(
+        () => true,
+        () => false,
+      );
+    return ready ? new Response('ok') : new Response('database unreachable', { status: 503 });
+  });
+  app.all('/mcp', async ({ req }) => {
+    const request = req.raw;
+    // Against DNS rebinding, before anything is looked at: a page that points its own name at this machine.
+    const rejected = hostHeaderValidationResponse(request, hosts) ?? originValidationResponse(request, hosts);
+    if (rejected) return rejected;
+
+    const token = bearerToken(request.headers.get('authorization'));
+    if (!token) return refuse(401, 'unauthorized', REALM);
+    try {
+      const { database } = await deps.store();
+      const principal = await authenticate(database, token);
+      if (!principal) return refuse(401, 'invalid_token', `${REALM}, error="invalid_token"`);
+      noteUse(database, token);
+      return withRealm(await handler.fetch(request, { authInfo: authInfoOf(principal) }));
+    } catch (error) {
+      if (isUnreachable(error)) return refuse(503, 'database unreachable');
+      throw error;
+    }
+  });
+  return { app, handler };
+}
+
+/** The token itself stays out: nothing behind this point has a use for it. */
+const authInfoOf = (principal: Principal): AuthInfo => ({
+  token: '',
+  clientId: principal.token ?? '',
+  scopes: [...principal.scopes],
+  extra: { principal },
+});
+
+/** The SDK answers a missing scope with a challenge that lacks the realm. */
+function withRealm(response: Response): Response {
+  const challenge = response.headers.get('www-authenticate');
+  if (!challenge || challenge.includes('realm=')) return response;
+  const headers = new Headers(response.headers);
+  headers.set('WWW-Authenticate', challenge.replace(/^Bearer /, `${REALM}, `));
+  return new Response(response.body, { status: response.status, headers });
+}
+
+export interface HttpServer {
+  /** Where it listens, with the port it was given. */
+  url: URL;
+  /** Takes no more requests, finishes those under way, and closes. */
+  close(): Promise<void>;
+}
+
+/** How long requests under way may take after a signal to stop, in milliseconds. */
+const GRACE = 8_000;
+
+/** Listens. Bounded against clients that send slowly, much, or never end. */
+export async function listen(
+  { app, handler }: ReturnType<typeof createApp>,
+  { host, port }: { host: string; port: number },
+): Promise<HttpServer> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      requestTimeout: 30_000,
+      headersTimeout: 10_000,
+      keepAliveTimeout: 10_000,
+      maxHeaderSize: 16_384,
+      connectionsCheckingInterval: 5_000,
+    },
+  }) as Server;
+  server.maxConnections = 2_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  const bound = typeof address === 'object' && address ? address.port : port;
+  return {
+    url: new URL(`http://${host.includes(':') ? `[${host}]` : host}:${bound}/mcp`),
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const forced = setTimeout(() => server.closeAllConnections(), GRACE);
+      await closed;
+      clearTimeout(forced);
+      await handler.close();
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('add_task', () => {
+  test('answers the new task in both channels, with a handle to undo it', async () => {
+    const ana = await newAgent(world);
+    const reply = await ana.call('add_task', {
+      title: 'Buy milk',
+      due: '2026-11-24',
+      priority: 'high',
+      project: 'Home',
+      labels: ['errand'],
+    });
+    expect(reply.text).toBe('Added #1 Buy milk · due Tue 24 Nov · high · +Home · @errand\nundo: u1');
+    expect(reply.json).toEqual({
+      task: {
+        id: 1,
+        title: 'Buy milk',
+        status: 'pending',
+        version: 1,
+        due: '2026-11-24',
+        priority: 'high',
+        project: 'Home',
+        labels: ['errand'],
+      },
+      undo: 'u1',
+    });
+  });
+
+  test('counts ids per user, from 1', async () => {
+    const [ana, bob] = [await newAgent(world), await newAgent(world)];
+    await ana.ok('add_task', { title: 'One' });
+    expect((await ana.ok('add_task', { title: 'Two' })).task.id).toBe(2);
+    expect((await bob.ok('add_task', { title: 'Mine' })).task.id).toBe(1);
+  });
+
+  test('a write sent twice with the same request_id happens once', async () => {
+    const ana = await newAgent(world);
+    const first = await ana.call('add_task', { title: 'Once', request_id: 'r-1' });
+    const again = await ana.call('add_task', { title: 'Once', request_id: 'r-1' });
+    expect(again.json).toEqual({ ...first.json, replayed: true });
+    expect(again.text).toBe(`Already done at 14:02, nothing new was written.\n${first.text}`);
+    expect((await ana.ok('list_tasks')).total).toBe(1);
+  });
+
+  test('history keeps who did what', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Logged', project: 'Home' });
+    const rows = await rowsOf(
+      world,
+      'select seq, batch, entity, op, after, actor from taskloom.changes where user_id = $1 order by seq',
+      [ana.principal.userId],
+    );
+    expect(rows.map((row) => row.slice(0, 4).map(String))).toEqual([
+      ['1', '1', 'project', 'create'],
+      ['2', '1', 'task', 'create'],
+    ]);
+    expect(rows[1]?.[4]).toMatchObject({ title: 'Logged', project: 1 });
+    expect(rows[1]?.[5]).toEqual({ via: 'stdio', client: 'test' });
+  });
+});
