@@ -44,6 +44,14 @@ export interface Config {
 export const handle = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, dot, dash and underscore, in lower case');
+/** A name that people read: a terminal prints it, and must not obey it. */
+export const displayName = z
+  .string()
+  .trim()
+  .regex(
+    /^[^\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,100}$/u,
+    'must be 1 to 100 characters on one line, without control characters',
+  );
 export const timezone = z.string().refine(isTimezone, 'is not a time zone; use a name such as Europe/Paris');
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 

@@ -90,8 +90,8 @@ export const SCOPES = ['tasks:read', 'tasks:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 const everyWrite = {
-  request_id: words().describe('random, the same on retry').optional(),
-  dry_run: yes().optional(),
+  request_id: words().describe('fresh and random; unchanged when you retry, so that it happens once').optional(),
+  dry_run: yes().describe('answer what would change, write nothing').optional(),
 };
 
 /**

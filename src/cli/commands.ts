@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as z from 'zod/v4';
-import { type Config, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
+import { type Config, displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
 import { connect, openStore, type Store } from '../db/connect.js';
 import { isUnreachable, sqlState } from '../db/database.js';
 import { type Migration, migrate, migrationScript } from '../db/migrate.js';
@@ -58,7 +58,11 @@ function program(context: Context): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => context.complain(`taskloom: ${text.replace(/^error: /, '').trimEnd()}`),
+      // The help that a bare `taskloom user` gets is many lines; a complaint is one.
+      writeErr: (text) =>
+        context.complain(
+          text.startsWith('error: ') ? `taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}` : text.trimEnd(),
+        ),
     });
 
   const withStore = async <T>(work: (store: Store) => Promise<T>): Promise<T> => {
@@ -104,18 +108,18 @@ function program(context: Context): Command {
     });
 
   const user = root.command('user').description('manage users').copyInheritedSettings(root);
-  leaf(user, 'add <handle>', 'add a user')
+  leaf(user, 'add', 'add a user')
+    .argument('<handle>', 'what the user is called here', checkBy(handleSchema))
     .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
-    .option('--name <text>', 'display name')
-    .action(async (given: string, options) => {
-      const handle = checkBy(handleSchema)(given);
+    .addOption(new Option('--name <text>', 'display name').argParser(checkBy(displayName)))
+    .action(async (handle: string, options) => {
       const timezone = options.timezone ?? context.config().timezone;
       await withStore(({ database }) => addUser(database, handle, timezone, options.name));
       show(options, { handle, timezone }, `added ${handle} (${timezone})`);
     });
   leaf(user, 'edit <handle>', 'change a user’s timezone or name')
     .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
-    .option('--name <text>', 'display name')
+    .addOption(new Option('--name <text>', 'display name').argParser(checkBy(displayName)))
     .action(async (handle: string, { timezone, name, ...options }) => {
       if (timezone === undefined && name === undefined) throw new UsageError('give --timezone or --name');
       await withStore(({ database }) => editUser(database, handle, { timezone, name }));
@@ -147,7 +151,7 @@ function program(context: Context): Command {
   const token = root.command('token').description('manage personal access tokens').copyInheritedSettings(root);
   leaf(token, 'create', 'make a token and print it, for the only time')
     .requiredOption('--user <handle>', 'whose tasks it opens')
-    .option('--name <text>', 'what it is for', 'token')
+    .addOption(new Option('--name <text>', 'what it is for').argParser(checkBy(displayName)).default('token'))
     .addOption(
       new Option('--scope <list>', SCOPES.join(',')).argParser(checkScopes).default([...SCOPES], SCOPES.join(',')),
     )

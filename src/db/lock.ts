@@ -42,10 +42,14 @@ interface Hold {
  */
 export async function holdDirectory(path: string, fallback?: string): Promise<Hold> {
   const file = join(path, 'taskloom.lock');
+  const data = join(path, DATA);
   let fd: number;
   try {
+    // The database's files are readable by all: their directory is what keeps them private. The one above it
+    // may be somebody's own, with other things in it, and keeps the mode it has.
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    chmodSync(path, 0o700); // the database's files are readable by all: the directory is what keeps them private
+    mkdirSync(data, { recursive: true });
+    chmodSync(data, 0o700);
     fd = openSync(file, 'a+', 0o600);
   } catch (error) {
     if (fallback) return holdDirectory(fallback);
@@ -60,7 +64,7 @@ export async function holdDirectory(path: string, fallback?: string): Promise<Ho
   ftruncateSync(fd);
   writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
   return {
-    data: join(path, DATA),
+    data,
     release: async () => {
       await unlock();
       closeSync(fd);

@@ -30,7 +30,7 @@ export default defineTool({
     parent: id().optional(),
     changed_since: words().describe('date or time').optional(),
     completed_since: words().optional(),
-    sort: oneOf(SORTS).optional(),
+    sort: oneOf(SORTS).describe('newest by default; due if due is given').optional(),
     detail: oneOf(DETAILS).optional(),
     limit: whole(1, 100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),

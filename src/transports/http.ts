@@ -108,22 +108,40 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** How long requests under way may take after a signal to stop, in milliseconds. */
-const GRACE = 8_000;
+/** How long a client may take, in milliseconds. */
+export interface Patience {
+  /** To send the head of a request. */
+  headers: number;
+  /** To send all of it. */
+  request: number;
+  /** Between two requests on one connection. */
+  idle: number;
+  /** For requests under way, once the server was told to stop. */
+  stopping: number;
+}
+
+const PATIENCE: Patience = { headers: 10_000, request: 30_000, idle: 10_000, stopping: 8_000 };
+
+export interface ListenOptions {
+  host: string;
+  port: number;
+  patience?: Partial<Patience>;
+}
 
 /** Listens. Bounded against clients that send slowly, much, or never end. */
 export async function listen(
   { app, handler }: ReturnType<typeof createApp>,
-  { host, port }: { host: string; port: number },
+  { host, port, ...options }: ListenOptions,
 ): Promise<HttpServer> {
+  const patience = { ...PATIENCE, ...options.patience };
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
-      requestTimeout: 30_000,
-      headersTimeout: 10_000,
-      keepAliveTimeout: 10_000,
+      requestTimeout: patience.request,
+      headersTimeout: patience.headers,
+      keepAliveTimeout: patience.idle,
       maxHeaderSize: 16_384,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.min(5_000, patience.headers / 2),
     },
   }) as Server;
   server.maxConnections = 2_000;
@@ -138,7 +156,7 @@ export async function listen(
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const forced = setTimeout(() => server.closeAllConnections(), GRACE);
+      const forced = setTimeout(() => server.closeAllConnections(), patience.stopping);
       await closed;
       clearTimeout(forced);
       await handler.close();

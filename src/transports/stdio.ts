@@ -9,6 +9,7 @@ const PATIENCE = 10_000;
 interface Message {
   id?: unknown;
   method?: unknown;
+  params?: { requestId?: unknown } | undefined;
 }
 
 /**
@@ -28,11 +29,14 @@ export async function serveStreams(
   const relayed = new PassThrough();
   const transport = new StdioServerTransport(relayed, output);
 
+  const answered = (id: unknown) => {
+    if (unanswered.delete(id) && unanswered.size === 0) settled();
+  };
   const send = transport.send.bind(transport);
   transport.send = async (message) => {
     await send(message);
     const { id, method } = message as Message;
-    if (method === undefined && unanswered.delete(id) && unanswered.size === 0) settled();
+    if (method === undefined) answered(id);
   };
   const ended = new Promise<void>((resolve) => {
     serveStdio((context) => factory(context), {
@@ -41,11 +45,14 @@ export async function serveStreams(
     });
     const { onmessage, onclose } = transport;
     transport.onmessage = (message) => {
-      const { id, method } = message as Message;
-      if (id !== undefined && method !== undefined) unanswered.add(id);
+      const { id, method, params } = message as Message;
+      // A cancelled request gets no answer, and a subscription none before its end: nobody waits for those.
+      if (method === 'notifications/cancelled') answered(params?.requestId);
+      else if (id !== undefined && method !== undefined && method !== 'subscriptions/listen') unanswered.add(id);
       onmessage?.(message);
     };
     transport.onclose = () => {
+      if (!input.readableEnded) log.warn('connection closed: a message was too large, or nobody reads the answers');
       onclose?.();
       resolve();
     };

@@ -1,0 +1,94 @@
+import { readdirSync } from 'node:fs';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { describe, expect, test } from 'vitest';
+import { tools } from '../src/tools/index.js';
+import { newAgent, useWorld } from './harness.js';
+import { reach } from './reach.js';
+
+const world = useWorld();
+
+const files = (folder: string, ending: string) =>
+  readdirSync(new URL(folder, import.meta.url))
+    .filter((file) => file.endsWith(ending) && !file.startsWith('index'))
+    .map((file) => file.slice(0, -ending.length))
+    .sort();
+const names = tools.map((tool) => tool.name);
+const published = async () => (await (await newAgent(world)).client.listTools()).tools;
+const tokens = (value: unknown) => encode(JSON.stringify(value)).length;
+
+describe('the catalogue', () => {
+  test('has one file and one test for each tool, named alike', () => {
+    const expected = names.map((name) => name.replaceAll('_', '-')).sort();
+    expect(files('../src/tools/', '.ts')).toEqual(expected);
+    expect(files('./tools/', '.test.ts')).toEqual(expected);
+  });
+
+  test('says for each tool how another user might try to reach a task with it', () => {
+    expect(Object.keys(reach).sort()).toEqual([...names].sort());
+  });
+
+  test('is published as frozen: changing it is changing the public interface', async () => {
+    expect(await published()).toMatchSnapshot();
+  });
+
+  test('derives hints and scope from what a tool does', async () => {
+    for (const { name, annotations } of await published()) {
+      const effect = tools.find((tool) => tool.name === name)?.effect;
+      expect(annotations, name).toEqual({
+        readOnlyHint: effect === 'read',
+        destructiveHint: effect === 'delete',
+        idempotentHint: effect !== 'create',
+        openWorldHint: false,
+      });
+      expect(tools.find((tool) => tool.name === name)?.scope).toBe(effect === 'read' ? 'tasks:read' : 'tasks:write');
+    }
+  });
+
+  test('every tool that is not a read takes request_id and dry_run', async () => {
+    for (const { name, inputSchema } of await published()) {
+      const fields = Object.keys(inputSchema.properties ?? {});
+      const reads = tools.find((tool) => tool.name === name)?.effect === 'read';
+      expect(fields.includes('request_id') && fields.includes('dry_run'), name).toBe(!reads);
+    }
+  });
+
+  test('publishes schemas that every host can read', async () => {
+    for (const { name, inputSchema, outputSchema, title, description } of await published()) {
+      expect(title && description, name).toBeTruthy();
+      for (const schema of [inputSchema, outputSchema]) {
+        expect(schema?.type, name).toBe('object');
+        const text = JSON.stringify(schema);
+        expect(text, name).not.toMatch(/"\$schema"|"\$ref"|"null"|"user_?id"/);
+        expect(Object.keys(schema ?? {}), name).not.toEqual(
+          expect.arrayContaining([expect.stringMatching(/^(oneOf|anyOf|allOf|not)$/)]),
+        );
+      }
+      expect(outputSchema?.required ?? [], name).toEqual([]);
+      expect(outputSchema?.additionalProperties ?? true, name).toBe(true);
+    }
+  });
+
+  test('stays small: what a model reads of it before the first call', async () => {
+    const list = await published();
+    const input = list.map(({ name, description, inputSchema }) => tokens({ name, description, inputSchema }));
+    const output = list.map(({ outputSchema }) => tokens(outputSchema));
+    const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0);
+    expect(sum(input)).toBeLessThanOrEqual(1600);
+    expect(sum(input) + sum(output)).toBeLessThanOrEqual(2500);
+    for (const count of output) expect(count).toBeLessThanOrEqual(100);
+  });
+
+  test('a listed task costs little more than its title', async () => {
+    const ana = await newAgent(world);
+    const title = 'Renew the passport';
+    const count = 20;
+    for (let i = 0; i < count; i++)
+      await ana.ok('add_task', { title, due: '2026-11-24', priority: 'high', project: 'Home', labels: ['errand'] });
+    const reply = await ana.call('list_tasks');
+    const [head, ...lines] = reply.text.split('\n');
+    const own = encode(title).length;
+    expect(lines).toHaveLength(count);
+    expect((encode(reply.text).length - encode(`${head}\n`).length) / count).toBeLessThanOrEqual(own + 18);
+    expect(tokens(reply.json) / count).toBeLessThanOrEqual(own + 32);
+  });
+});

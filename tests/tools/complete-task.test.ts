@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('complete_task', () => {
+  test('completes one, and answers a handle', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call' });
+    const reply = await ana.call('complete_task', { ids: 1 });
+    expect(reply.json).toEqual({
+      task: { id: 1, title: 'Call', status: 'completed', version: 2, completed: '2026-11-22T14:02+01:00' },
+      undo: 'u2',
+    });
+    expect(reply.text).toBe('Completed #1 Call · completed Sun 22 Nov 14:02\nundo: u2');
+  });
+
+  test('is no toggle: doing it again changes nothing, and there is nothing to undo', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call' });
+    await ana.ok('complete_task', { id: 1 });
+    const again = await ana.call('complete_task', { id: 1 });
+    expect(again.json).toMatchObject({ task: { status: 'completed', version: 2 } });
+    expect(again.json.undo).toBeUndefined();
+    expect(again.text).toBe('Unchanged #1 Call · completed Sun 22 Nov 14:02');
+  });
+
+  test('of many, good ones are done and bad ones are named; if all are bad, it is refused', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    await ana.ok('add_task', { title: 'Two' });
+    await ana.ok('delete_task', { id: 2 });
+    const reply = await ana.ok('complete_task', { ids: [1, 2, 9] });
+    expect(reply.tasks).toEqual([{ id: 1, title: 'One', status: 'completed', completed: '2026-11-22T14:02+01:00' }]);
+    expect(reply.failed.map((each: { id: number; code: string }) => [each.id, each.code])).toEqual([
+      [2, 'conflict'],
+      [9, 'not_found'],
+    ]);
+    expect(await ana.refused('complete_task', { ids: [8, 9] })).toMatchObject({
+      code: 'not_found',
+      message: 'No task #8. No task #9.',
+    });
+  });
+
+  test('a parent waits for its sub-tasks, unless they come along', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    await ana.ok('add_task', { title: 'Gutter', parent: 1 });
+    expect(await ana.refused('complete_task', { id: 1 })).toEqual({
+      code: 'conflict',
+      message: '#1 has open sub-tasks.',
+      hint: 'Complete them first, or name them in the same call.',
+      candidates: [
+        { id: 2, title: 'Tiles' },
+        { id: 3, title: 'Gutter' },
+      ],
+    });
+    // A bad id among them makes the parent fail too, and the good sub-task is done all the same.
+    const partly = await ana.ok('complete_task', { ids: [1, 2, 99] });
+    expect(partly.tasks.map((task: { id: number }) => task.id)).toEqual([2]);
+    expect((await ana.ok('complete_task', { ids: [1, 3] })).tasks).toHaveLength(2);
+  });
+
+  test('with a request_id, a repeat is answered as the first time even if the task was reopened since', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call' });
+    await ana.ok('complete_task', { id: 1, request_id: 'done-1' });
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(await ana.ok('complete_task', { id: 1, request_id: 'done-1' })).toMatchObject({ replayed: true });
+    expect((await ana.ok('get_task', { id: 1 })).task.status).toBe('pending');
+  });
+});

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('delete_task', () => {
+  test('moves a task and all below it to the trash, from where it comes back whole', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    await ana.ok('add_task', { title: 'Nails', parent: 2 });
+    await ana.ok('add_task', { title: 'Old', parent: 1 });
+    world.now = new Date('2026-11-22T13:00:00Z');
+    await ana.ok('delete_task', { id: 4 }); // earlier, by itself
+    world.now = new Date('2026-11-22T13:02:00Z');
+    const reply = await ana.call('delete_task', { id: 1 });
+    expect(reply.text).toMatch(/^Deleted #1 Roof · deleted\nundo: u\d+$/);
+    expect((await ana.ok('list_tasks')).total).toBe(0);
+    expect((await ana.ok('list_tasks', { status: 'deleted' })).total).toBe(4);
+
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect((await ana.ok('list_tasks')).tasks.map((task: { id: number }) => task.id)).toEqual([3, 2, 1]);
+  });
+
+  test('what is in the trash is not changed there, and doing it again is no harm', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Gone' });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.ok('delete_task', { id: 1 })).undo).toBeUndefined();
+    for (const args of [
+      { id: 1, title: 'New' },
+      { id: 1, status: 'completed' },
+    ])
+      expect(await ana.refused('update_task', args)).toEqual({
+        code: 'conflict',
+        message: '#1 is in the trash.',
+        hint: 'Restore it first: update_task {"ids": [1], "status": "pending"}.',
+      });
+  });
+
+  test('an id is never given twice', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'First' });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.ok('add_task', { title: 'Second' })).task.id).toBe(2);
+  });
+});

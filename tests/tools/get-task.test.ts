@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('get_task', () => {
+  test('answers everything about one task', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', {
+      title: 'Roof',
+      description: '# Plan\n- look',
+      due: '2026-12-01T17:00',
+      project: 'Home',
+    });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    await ana.ok('add_task', { title: 'Gutter', parent: 1 });
+    await ana.ok('complete_task', { id: 3 });
+    const reply = await ana.call('get_task', { ids: ['#1'] });
+    expect(reply.json).toEqual({
+      task: {
+        id: 1,
+        title: 'Roof',
+        status: 'pending',
+        version: 1,
+        description: '# Plan\n- look',
+        due: '2026-12-01T17:00+01:00',
+        project: 'Home',
+        subtasks: [
+          { id: 2, title: 'Tiles' },
+          { id: 3, title: 'Gutter', status: 'completed' },
+        ],
+        created: '2026-11-22T14:02+01:00',
+        updated: '2026-11-22T14:02+01:00',
+      },
+    });
+    expect(reply.text).toBe(
+      [
+        '#1 Roof · due 1 Dec 17:00 · +Home',
+        '  version 1 · created Sun 22 Nov 14:02 · updated Sun 22 Nov 14:02',
+        '    # Plan',
+        '    - look',
+        '  Sub-tasks:',
+        '  #2 Tiles',
+        '  #3 Gutter · completed',
+      ].join('\n'),
+    );
+  });
+
+  test('takes titles, whatever their case, accents and order of words; an open task before a closed one', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Réserver le train' });
+    await ana.ok('add_task', { title: 'Pay rent' });
+    await ana.ok('complete_task', { id: 2 });
+    await ana.ok('add_task', { title: 'Pay rent' });
+    expect((await ana.ok('get_task', { ids: ['train reserver LE'] })).task.id).toBe(1);
+    expect((await ana.ok('get_task', { title: 'pay rent' })).task.id).toBe(3);
+  });
+
+  test('a title that is none, or several, is refused with candidates', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Pay rent' });
+    await ana.ok('add_task', { title: 'Pay rent' });
+    expect(await ana.refused('get_task', { ids: ['Pay rent'] })).toMatchObject({
+      code: 'not_found',
+      candidates: [
+        { id: 1, title: 'Pay rent' },
+        { id: 2, title: 'Pay rent' },
+      ],
+    });
+    expect(await ana.refused('get_task', { ids: ['rent'] })).toMatchObject({
+      message: 'No task is called "rent".',
+      candidates: [{ id: 1 }, { id: 2 }],
+    });
+    expect(await ana.refused('get_task', { ids: ['zebra'] })).toEqual({
+      code: 'not_found',
+      message: 'No task is called "zebra".',
+      hint: 'Use list_tasks to find its id.',
+    });
+  });
+
+  test('of several, those that are not there are named beside those that are', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    const reply = await ana.call('get_task', { ids: [1, 77] });
+    expect(reply.json.tasks).toHaveLength(1);
+    expect(reply.json.failed).toEqual([
+      { id: 77, code: 'not_found', message: 'No task #77.', hint: 'Use list_tasks to find its id.' },
+    ]);
+    expect(reply.text).toContain('Not done, #77: No task #77. Use list_tasks to find its id.');
+  });
+
+  test('shows what is in the trash, as such', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Gone' });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.ok('get_task', { id: 1 })).task.status).toBe('deleted');
+  });
+});

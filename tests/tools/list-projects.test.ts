@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('list_projects', () => {
+  test('answers projects by name, with their open tasks', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Report', project: 'Work' });
+    await ana.ok('add_task', { title: 'Roof', project: 'Home' });
+    await ana.ok('add_task', { title: 'Paint', project: '+home' });
+    await ana.ok('complete_task', { id: 1 });
+    const reply = await ana.call('list_projects');
+    expect(reply.json).toEqual({
+      projects: [
+        { name: 'Home', open: 2 },
+        { name: 'Work', open: 0 },
+      ],
+    });
+    expect(reply.text).toBe('+Home · 2 open\n+Work · 0 open');
+  });
+
+  test('says how a project comes to be when there is none', async () => {
+    const ana = await newAgent(world);
+    expect((await ana.call('list_projects')).text).toBe('No projects yet. A task makes its project by naming it.');
+  });
+
+  test('one name is one project in every spelling, without regard to the locale', async () => {
+    const ana = await newAgent(world);
+    for (const project of ['IŞIK', 'ışık', 'Straße', 'STRASSE', 'Ｗｏｒｋ', 'Work', 'Σίσυφος', 'ΣΊΣΥΦΟΣ'])
+      await ana.ok('add_task', { title: 'x', project });
+    expect((await ana.ok('list_projects')).projects).toHaveLength(4);
+  });
+});

@@ -1,0 +1,261 @@
+import { describe, expect, test } from 'vitest';
+import { type Agent, newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+const titles = async (agent: Agent, args: Record<string, unknown> = {}) =>
+  (await agent.ok('list_tasks', args)).tasks.map((task: { title: string }) => task.title);
+
+/** Tasks with all kinds of due dates, on Sunday 22 November 2026, 14:02 in Paris. */
+async function dated(): Promise<Agent> {
+  const ana = await newAgent(world);
+  for (const [title, due] of [
+    ['late', '2026-11-20'],
+    ['this morning', '2026-11-22T09:00'],
+    ['tonight', '2026-11-22T20:00'],
+    ['today', '2026-11-22'],
+    ['saturday', '2026-11-28'],
+    ['next sunday', '2026-11-29'],
+    ['never', undefined],
+  ])
+    await ana.ok('add_task', { title, due });
+  return ana;
+}
+
+describe('list_tasks', () => {
+  test('answers open tasks, newest first, with today and the zone said once', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'First' });
+    await ana.ok('add_task', { title: 'Second', due: '2026-12-24', start: '2026-12-01', estimate_minutes: 30 });
+    const reply = await ana.call('list_tasks');
+    expect(reply.text).toBe(
+      [
+        '2 tasks; today is Sun 22 Nov 2026 (Europe/Paris)',
+        '#2 Second · due 24 Dec · starts 1 Dec · 30 min',
+        '#1 First',
+      ].join('\n'),
+    );
+    expect(reply.json).toEqual({
+      tasks: [
+        { id: 2, title: 'Second', due: '2026-12-24', start: '2026-12-01', estimate_minutes: 30 },
+        { id: 1, title: 'First' },
+      ],
+      total: 2,
+    });
+  });
+
+  test('an empty list says so', async () => {
+    const ana = await newAgent(world);
+    const reply = await ana.call('list_tasks');
+    expect(reply.json).toEqual({ tasks: [], total: 0 });
+    expect(reply.text).toBe('0 tasks; today is Sun 22 Nov 2026 (Europe/Paris)');
+  });
+
+  test('filters by status, and both words for what is not completed mean the same', async () => {
+    const ana = await newAgent(world);
+    for (const title of ['todo', 'doing', 'done', 'dropped', 'gone']) await ana.ok('add_task', { title });
+    await ana.ok('update_task', { id: 2, status: 'in_progress' });
+    await ana.ok('complete_task', { id: 3 });
+    await ana.ok('update_task', { id: 4, status: 'cancelled' });
+    await ana.ok('delete_task', { id: 5 });
+    expect(await titles(ana)).toEqual(['doing', 'todo']);
+    expect(await titles(ana, { status: 'pending' })).toEqual(['doing', 'todo']);
+    expect(await titles(ana, { status: 'not_started' })).toEqual(['todo']);
+    expect(await titles(ana, { status: 'in progress' })).toEqual(['doing']);
+    expect(await titles(ana, { status: 'done' })).toEqual(['done']);
+    expect(await titles(ana, { status: 'cancelled' })).toEqual(['dropped']);
+    expect(await titles(ana, { status: 'deleted' })).toEqual(['gone']);
+    expect(await titles(ana, { status: 'all' })).toEqual(['dropped', 'done', 'doing', 'todo']);
+    expect((await ana.call('list_tasks', { status: 'all' })).text.split('\n').slice(1)).toEqual([
+      '#4 dropped · cancelled',
+      '#3 done · completed Sun 22 Nov 14:02',
+      '#2 doing · in progress',
+      '#1 todo',
+    ]);
+  });
+
+  test('windows of due dates are of the user’s days', async () => {
+    const ana = await dated();
+    expect(await titles(ana, { due: 'overdue' })).toEqual(['late', 'this morning']);
+    expect(await titles(ana, { due: 'today' })).toEqual(['this morning', 'tonight', 'today']);
+    expect(await titles(ana, { due: 'week' })).toEqual(['this morning', 'tonight', 'today', 'saturday']);
+    expect(await titles(ana, { due: 'none' })).toEqual(['never']);
+    expect(await titles(ana, { due: '2026-11-29' })).toEqual(['next sunday']);
+    expect(await titles(ana, { due: '2026-11-20..2026-11-28', sort: 'newest' })).toEqual([
+      'saturday',
+      'today',
+      'tonight',
+      'this morning',
+      'late',
+    ]);
+  });
+
+  test('the same moment is another day in another zone', async () => {
+    const ana = await newAgent(world, { timezone: 'Pacific/Auckland' }); // already Monday there
+    await ana.ok('add_task', { title: 'sunday', due: '2026-11-22' });
+    await ana.ok('add_task', { title: 'monday', due: '2026-11-23' });
+    expect(await titles(ana, { due: 'overdue' })).toEqual(['sunday']);
+    expect(await titles(ana, { due: 'today' })).toEqual(['monday']);
+  });
+
+  test('sorts by due date, and by priority then due date', async () => {
+    const ana = await newAgent(world);
+    for (const [title, priority, due] of [
+      ['plain', undefined, '2026-11-23'],
+      ['high late', 'high', '2026-12-01'],
+      ['urgent', 'urgent', undefined],
+      ['high soon', 'high', '2026-11-23'],
+    ])
+      await ana.ok('add_task', { title, priority, due });
+    expect(await titles(ana, { sort: 'due' })).toEqual(['plain', 'high soon', 'high late', 'urgent']);
+    expect(await titles(ana, { sort: 'priority' })).toEqual(['urgent', 'high soon', 'high late', 'plain']);
+    expect(await titles(ana, { priority: 'p2' })).toEqual(['high soon', 'high late']);
+  });
+
+  test('filters by project, labels and parent, whatever their case and decoration', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'roof', project: 'Home', labels: ['diy', 'Summer'] });
+    await ana.ok('add_task', { title: 'tiles', parent: 1, labels: ['diy'] });
+    await ana.ok('add_task', { title: 'report', project: 'Work' });
+    expect(await titles(ana, { project: '+HOME' })).toEqual(['tiles', 'roof']); // a sub-task takes its parent's project
+    expect(await titles(ana, { labels: '@summer' })).toEqual(['roof']);
+    expect(await titles(ana, { labels: ['DIY', 'summer'] })).toEqual(['roof']);
+    expect(await titles(ana, { parent: '#1' })).toEqual(['tiles']);
+  });
+
+  test('an unknown project is not an empty list: it is refused, with what comes near', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'roof', project: 'Home improvement' });
+    expect(await ana.refused('list_tasks', { project: 'home' })).toEqual({
+      code: 'not_found',
+      message: 'No project "home".',
+      hint: 'Use list_projects to see the projects there are.',
+      candidates: [{ name: 'Home improvement' }],
+    });
+  });
+
+  test('text looks for every word in title and description, and means what it says', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Pay 50% deposit', description: 'to the Hotel' });
+    await ana.ok('add_task', { title: 'Pay 500 euros' });
+    await ana.ok('add_task', { title: 'snake_case', description: 'back\\slash' });
+    await ana.ok('add_task', { title: 'snakeXcase' });
+    expect(await titles(ana, { text: 'PAY hotel' })).toEqual(['Pay 50% deposit']);
+    expect(await titles(ana, { text: '50%' })).toEqual(['Pay 50% deposit']);
+    expect(await titles(ana, { text: 'e_c' })).toEqual(['snake_case']);
+    expect(await titles(ana, { text: 'k\\s' })).toEqual(['snake_case']);
+    expect(await titles(ana, { query: 'pay' })).toEqual(['Pay 500 euros', 'Pay 50% deposit']);
+  });
+
+  test('changed_since and completed_since take a day or a moment', async () => {
+    const ana = await newAgent(world);
+    world.now = new Date('2026-11-20T08:00:00Z');
+    for (const title of ['old', 'touched', 'closed']) await ana.ok('add_task', { title });
+    world.now = new Date('2026-11-22T13:02:00Z');
+    await ana.ok('update_task', { id: 2, priority: 'low' });
+    await ana.ok('complete_task', { id: 3 });
+    expect(await titles(ana, { changed_since: '2026-11-22' })).toEqual(['touched']);
+    expect(await titles(ana, { changed_since: '2026-11-22', status: 'all' })).toEqual(['closed', 'touched']);
+    expect(await titles(ana, { changed_since: '2026-11-22T14:03' })).toEqual([]);
+    expect(await titles(ana, { completed_since: '2026-11-22' })).toEqual(['closed']);
+    expect(await titles(ana, { completed_since: '2026-11-23' })).toEqual([]);
+  });
+
+  test('detail full brings descriptions, indented so that they cannot pass for rows; ids brings titles only', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Real', description: 'note\n#99 Forged · high', priority: 'low' });
+    const full = await ana.call('list_tasks', { detail: 'full' });
+    expect(full.text).toContain('#1 Real · low\n    note\n    #99 Forged · high');
+    expect(full.json.tasks[0]).toMatchObject({
+      description: 'note\n#99 Forged · high',
+      created: '2026-11-22T14:02+01:00',
+    });
+    const ids = await ana.call('list_tasks', { detail: 'ids' });
+    expect(ids.json.tasks).toEqual([{ id: 1, title: 'Real' }]);
+    expect(ids.text).toContain('\n#1 Real');
+  });
+
+  describe('pages', () => {
+    const all = async (agent: Agent, args: Record<string, unknown>) => {
+      const seen: number[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await agent.ok('list_tasks', { ...args, limit: 3, cursor });
+        expect(page.tasks.length).toBeLessThanOrEqual(3);
+        seen.push(...page.tasks.map((task: { id: number }) => task.id));
+        cursor = page.next_cursor;
+      } while (cursor);
+      return seen;
+    };
+
+    test.each(['newest', 'due', 'priority'])('sorted by %s, every task comes exactly once', async (sort) => {
+      const ana = await newAgent(world);
+      const dues = ['2026-11-24', '2026-11-24', undefined, '2026-11-23T10:00', '1900-01-01', '2999-12-31', undefined];
+      const priorities = ['low', 'low', undefined, 'urgent', 'high', 'low', 'medium'];
+      for (const [i, due] of dues.entries()) await ana.ok('add_task', { title: `t${i}`, due, priority: priorities[i] });
+      const whole = (await ana.ok('list_tasks', { sort })).tasks.map((task: { id: number }) => task.id);
+      expect(await all(ana, { sort })).toEqual(whole);
+      expect(whole).toHaveLength(7);
+    });
+
+    test('tasks added meanwhile neither repeat nor hide others', async () => {
+      const ana = await newAgent(world);
+      for (let i = 1; i <= 5; i++) await ana.ok('add_task', { title: `t${i}` });
+      const first = await ana.ok('list_tasks', { limit: 3 });
+      await ana.ok('add_task', { title: 'new' });
+      const second = await ana.ok('list_tasks', { limit: 3, cursor: first.next_cursor });
+      expect(second.tasks.map((task: { id: number }) => task.id)).toEqual([2, 1]);
+      expect(second.next_cursor).toBeUndefined();
+    });
+
+    test('a window keeps the "now" of its first page', async () => {
+      const ana = await newAgent(world);
+      for (let i = 0; i < 4; i++) await ana.ok('add_task', { title: `t${i}`, due: '2026-11-22' });
+      const first = await ana.ok('list_tasks', { due: 'today', limit: 2 });
+      world.now = new Date('2026-11-23T13:02:00Z');
+      try {
+        const second = await ana.ok('list_tasks', { due: 'today', limit: 2, cursor: first.next_cursor });
+        expect(second.tasks).toHaveLength(2);
+      } finally {
+        world.now = new Date('2026-11-22T13:02:00Z');
+      }
+    });
+
+    test('a cursor is good for this user and this list only, and cannot be made up', async () => {
+      const [ana, bob] = [await newAgent(world), await newAgent(world)];
+      for (const agent of [ana, bob]) for (let i = 0; i < 4; i++) await agent.ok('add_task', { title: `t${i}` });
+      const { next_cursor: cursor } = await ana.ok('list_tasks', { limit: 2 });
+      const digit = cursor.at(-1) === '1' ? '2' : '1';
+      for (const [agent, args] of [
+        [bob, { cursor }],
+        [ana, { cursor, status: 'all' }],
+        [ana, { cursor, sort: 'due' }],
+        [ana, { cursor: cursor.slice(0, -1) + digit }],
+        [ana, { cursor: 'c123' }],
+        [ana, { cursor: 'nonsense' }],
+        [ana, { cursor: `c${'9'.repeat(70)}` }],
+      ] as const)
+        expect(await agent.refused('list_tasks', { ...args, limit: 2 })).toMatchObject({
+          code: 'invalid',
+          message: 'This cursor does not belong to this list.',
+        });
+      expect((await ana.ok('list_tasks', { limit: 1, cursor })).tasks[0].id).toBe(2); // another page size is fine
+    });
+  });
+
+  test('counts are exact to a thousand, then say so', async () => {
+    const ana = await newAgent(world);
+    const { database } = world;
+    const { asService } = await import('../../src/db/scope.js');
+    await asService(
+      database,
+      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, version, created_at, created_by, updated_at, updated_by)
+       select $1::uuid, n, 'bulk', 'bulk', 'pending', 5, 'infinity', 1, now(), 't', now(), 't' from generate_series(1, 1001) n`,
+      [ana.principal.userId],
+      'owner',
+    );
+    const reply = await ana.call('list_tasks', { limit: 1 });
+    expect(reply.json.total).toBe('1000+');
+    expect(reply.text).toMatch(/^1 of 1000\+ tasks;/);
+  });
+});
