@@ -51,6 +51,9 @@ export interface AsUserOptions {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
+/** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
+const AS_TEXT = [`set local timezone = 'UTC'`, `set local datestyle = 'ISO'`];
+
 /**
  * Statements of a transaction's opening; the last reads the user's own row. The literals are checked, for
  * they cannot be parameters here.
@@ -61,7 +64,7 @@ function opening(database: Database, begin: string, userId: string, clock?: () =
     begin,
     'set local role taskloom_app',
     `set local app.user_id = '${userId}'`,
-    `set local timezone = 'UTC'`,
+    ...AS_TEXT,
     // PGlite ignores the first and never waits for a lock; the last would hang it for good.
     ...(database.kind === 'pglite'
       ? []
@@ -91,9 +94,10 @@ async function flight(connection: Connection, begin: string, text: string, param
   const opened = connection.script(begin);
   const rows = connection.query(text, params);
   const done = connection.script('commit');
-  const [first, second] = await Promise.allSettled([opened, rows, done]);
+  const [first, second, third] = await Promise.allSettled([opened, rows, done]);
   if (first.status === 'rejected') throw first.reason;
   if (second.status === 'rejected') throw second.reason;
+  if (third.status === 'rejected') throw third.reason; // rows of a write whose COMMIT failed are not there
   return { opened: first.value, rows: second.value };
 }
 
@@ -233,7 +237,7 @@ export async function asService(
   params: unknown[],
   role: 'app' | 'owner' = 'app',
 ): Promise<Row[]> {
-  const begin = `begin; set local role ${role === 'app' ? 'taskloom_app' : 'none'}; set local timezone = 'UTC'`;
+  const begin = ['begin', `set local role ${role === 'app' ? 'taskloom_app' : 'none'}`, ...AS_TEXT].join('; ');
   return database.connect(async (connection) => {
     const { rows } = await flight(connection, begin, text, params);
     return rows;
@@ -244,7 +248,7 @@ export async function asService(
 export async function asOwner<T>(database: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
   return database.connect(async (connection) => {
     try {
-      await connection.script(`begin; set local role none; set local timezone = 'UTC'`);
+      await connection.script(['begin', 'set local role none', ...AS_TEXT].join('; '));
       const value = await work(connection);
       await connection.script('select 1; commit');
       return value;
