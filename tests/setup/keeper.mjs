@@ -1,0 +1,61 @@
+// Runs a PostgreSQL server for the process that forked this one, and outlives that process by just long enough
+// to stop the server and remove its folder. A signal handler in the tests could not: not after kill -9.
+import { spawn } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+
+/** @type {{ folder: string, data: string, initdb: string[], postgres: string[], uid?: number, gid?: number }} */
+const { folder, data, initdb, postgres, uid, gid } = JSON.parse(process.argv[2] ?? '');
+const options = { cwd: folder, env: { LC_ALL: 'C' }, ...(uid !== undefined && { uid, gid }) };
+
+let server;
+let leaving = false;
+
+/** Spawns a program, and answers when it has ended, or has said that it is ready. */
+function run([command, ...args], ready) {
+  let output = '';
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = new Promise((resolve, reject) => {
+    const listen = (chunk) => {
+      output = (output + chunk).slice(-10_000);
+      if (ready?.test(output)) resolve();
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', listen);
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ended with ${code}\n${output}`)),
+    );
+  });
+  child.over = new Promise((resolve) => child.on('close', resolve).on('error', resolve));
+  return { child, said };
+}
+
+async function start() {
+  if (!existsSync(data)) await run(initdb).said;
+  if (leaving) return;
+  const { child, said } = run(postgres, /database system is ready to accept connections/);
+  server = child;
+  await said;
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: clients are cut off, nothing is lost. */
+async function stop() {
+  server?.kill('SIGINT');
+  await server?.over;
+  server = undefined;
+}
+
+process.on('message', async (order) => {
+  try {
+    await (order === 'start' ? start() : stop());
+    process.send?.({ done: order });
+  } catch (error) {
+    process.send?.({ failed: error.message });
+  }
+});
+process.on('disconnect', async () => {
+  leaving = true;
+  await stop();
+  rmSync(folder, { recursive: true, force: true });
+  process.exit();
+});

@@ -1,0 +1,62 @@
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { migrate, readMigrations } from '../../src/db/migrate.js';
+import { openPostgres } from '../../src/db/postgres.js';
+import { type PostgresServer, type Release, startPostgres } from './postgres.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** PostgreSQL and Neon: which server `source` is, for tests that start one of their own. */
+    release: Release;
+  }
+}
+
+/** The migrated, empty database that every test file's own is copied from. */
+export const TEMPLATE = 'template_taskloom';
+
+/** A login as hosting companies hand out: it may make roles and databases, and is bound by row-level security. */
+const HOSTED = { name: 'hosted', password: 'hosted' };
+
+/**
+ * Starts the server of a project, with a template to copy databases from.
+ *
+ * @param login whose the databases are
+ */
+export async function startProject(
+  project: TestProject,
+  release: Release,
+  login: 'superuser' | 'hosted',
+): Promise<PostgresServer> {
+  const server = await startPostgres(release);
+  try {
+    const url = (database: string) => server.url(database, login === 'hosted' ? HOSTED : undefined);
+    if (login === 'hosted')
+      await run(
+        server.url('postgres'),
+        `create role ${HOSTED.name} login createdb createrole password '${HOSTED.password}'`,
+      );
+    await run(url('postgres'), `create database ${TEMPLATE}`);
+    const database = openPostgres(url(TEMPLATE));
+    await migrate(database, readMigrations(new URL('../../migrations/', import.meta.url)));
+    await database.close();
+    // A database that someone is connected to cannot be copied.
+    await run(url('postgres'), `alter database ${TEMPLATE} allow_connections false`);
+    project.provide('release', release);
+    project.provide('source', url('postgres'));
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/** Runs a script on a connection of its own. Several statements are one transaction, unless the script says otherwise. */
+export async function run(url: string, script: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    await client.query(script);
+  } finally {
+    await client.end();
+  }
+}
