@@ -185,7 +185,8 @@ const actorOf = (principal: Principal, client: string | undefined): Actor => ({
 
 /** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
 function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
-  if (error instanceof Refusal) return error.body;
+  const refusal = refusalIn(error);
+  if (refusal) return refusal.body;
   const state = sqlState(error);
   const again = 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.';
   if (error instanceof DirectoryInUse)
@@ -205,6 +206,12 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
   const reference = randomBytes(4).toString('hex');
   deps.log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
   return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
+}
+
+/** Drizzle wraps whatever is thrown while a query runs. */
+function refusalIn(error: unknown): Refusal | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
+  return undefined;
 }
 
 const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;

@@ -1,0 +1,203 @@
+import { eq } from 'drizzle-orm';
+import { describe, expect, test } from 'vitest';
+import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { gather } from '../src/domain/gather.js';
+import { getTasks } from '../src/domain/get.js';
+import { listTasks } from '../src/domain/list.js';
+import { overview } from '../src/domain/overview.js';
+import { listProjects } from '../src/domain/projects.js';
+import { tools } from '../src/tools/index.js';
+import { type Agent, agentOf, newAgent, openTestDatabase, rowsOf, useWorld } from './harness.js';
+import { type Foreign, reach } from './reach.js';
+import { unscopedTables } from './spy.js';
+
+const world = useWorld();
+
+const foreign: Foreign = { id: 4242, title: 'Zebra merger plan', project: 'Zebra', label: 'zebrafish' };
+const nowhere: Foreign = { id: 5353, title: 'Quagga merger plan', project: 'Quagga', label: 'quaggafish' };
+
+/** Ana has tasks of every kind, one of them that Bob would like to see; Bob has two of his own. */
+async function anaAndBob(): Promise<{ ana: Agent; bob: Agent }> {
+  const [ana, bob] = [await newAgent(world), await newAgent(world)];
+  const add = (title: string) =>
+    ana.ok('add_task', {
+      title,
+      description: 'zebra secret',
+      due: '2026-11-20',
+      project: foreign.project,
+      labels: [foreign.label],
+    });
+  await add('zebra one');
+  await add('zebra two');
+  await rowsOf(world, 'update taskloom.counters set next_task = $2 where user_id = $1', [
+    ana.principal.userId,
+    foreign.id,
+  ]);
+  await add(foreign.title);
+  await ana.ok('complete_task', { id: 1 });
+  await ana.ok('delete_task', { id: 2 });
+  await bob.ok('add_task', { title: 'bob one' });
+  await bob.ok('add_task', { title: 'bob two', due: '2026-11-20' });
+  return { ana, bob };
+}
+
+const everythingOf = async (userId: string) => ({
+  tasks: await rowsOf(world, 'select * from taskloom.tasks where user_id = $1 order by id', [userId]),
+  labels: await rowsOf(world, 'select * from taskloom.task_labels where user_id = $1 order by 2, 3', [userId]),
+  projects: await rowsOf(world, 'select * from taskloom.projects where user_id = $1 order by id', [userId]),
+  changes: await rowsOf(world, 'select * from taskloom.changes where user_id = $1 order by seq', [userId]),
+  counters: await rowsOf(world, 'select * from taskloom.counters where user_id = $1', [userId]),
+});
+
+/** An answer with the marks of what was asked for taken out: what is left must not differ. */
+const unmarked = (reply: unknown, { id, title, project, label }: Foreign) =>
+  JSON.stringify(reply)
+    .replaceAll(/u-[0-9a-f-]{36}/g, 'HANDLE')
+    .replaceAll(String(id), 'ID')
+    .replaceAll(title, 'TITLE')
+    .replaceAll(project, 'PROJECT')
+    .replaceAll(label, 'LABEL');
+
+describe('what is not yours does not exist', () => {
+  test.each(tools.map((tool) => tool.name))('%s answers for another’s task as for one that never was', async (name) => {
+    const { ana, bob } = await anaAndBob();
+    const before = await everythingOf(ana.principal.userId);
+    const attempts = reach[name]?.(foreign) ?? [];
+    const controls = reach[name]?.(nowhere) ?? [];
+    expect(attempts.length).toBeGreaterThan(0);
+    for (const [i, args] of attempts.entries()) {
+      const twin = await agentOf(world, bob.principal);
+      const reply = await twin.call(name, args);
+      expect(unmarked(reply, foreign), JSON.stringify(args)).toBe(
+        unmarked(await twin.call(name, controls[i]), nowhere),
+      );
+      expect(JSON.stringify(reply).replaceAll(foreign.title, '').replaceAll(foreign.project, '')).not.toMatch(/zebra/i);
+    }
+    expect(await everythingOf(ana.principal.userId)).toEqual(before);
+  });
+
+  test('equal ids of two users stay apart in every write', async () => {
+    const { ana, bob } = await anaAndBob();
+    const before = await everythingOf(ana.principal.userId);
+    await bob.ok('update_task', {
+      ids: [1, 2],
+      title: 'mine',
+      project: 'Zebra',
+      add_labels: ['zebrafish'],
+      status: 'completed',
+    });
+    await bob.ok('delete_task', { ids: [1, 2] });
+    expect(await everythingOf(ana.principal.userId)).toEqual(before);
+  });
+
+  test('a change feed, a count or an overview never includes another’s', async () => {
+    const { bob } = await anaAndBob();
+    expect((await bob.ok('list_tasks', { status: 'all', changed_since: '2020-01-01' })).total).toBe(2);
+    expect((await bob.ok('get_overview')).counts).toEqual({ open: 2, in_progress: 0, overdue: 1, today: 0 });
+    expect((await bob.ok('list_projects')).projects).toEqual([]);
+  });
+
+  test('a disabled user is refused on the next call', async () => {
+    const { bob } = await anaAndBob();
+    await rowsOf(world, 'update taskloom.users set disabled_at = now() where id = $1', [bob.principal.userId]);
+    for (const tool of tools)
+      expect(await bob.refused(tool.name, reach[tool.name]?.(nowhere)[0]), tool.name).toMatchObject({
+        code: 'forbidden',
+        message: 'This account is disabled.',
+      });
+  });
+
+  test('a user who moves has another today on the next call', async () => {
+    const { bob } = await anaAndBob();
+    await bob.ok('add_task', { title: 'sunday', due: '2026-11-22' });
+    await rowsOf(world, `update taskloom.users set timezone = 'Pacific/Auckland' where id = $1`, [
+      bob.principal.userId,
+    ]);
+    expect(await bob.ok('get_overview')).toMatchObject({ timezone: 'Pacific/Auckland', now: '2026-11-23T02:02+13:00' });
+  });
+});
+
+describe('two independent locks', () => {
+  /** Every way the domain reads, as one user, with the predicate set to another. */
+  const reads: Record<string, (tx: UserTx) => Promise<unknown[]>> = {
+    list: (tx: UserTx) =>
+      listTasks(
+        tx,
+        { status: 'all', limit: 50 },
+        { now: world.now, secret: Buffer.alloc(32), descriptions: true },
+      ).then((page) => page.tasks),
+    get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
+    overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
+    projects: (tx: UserTx) => listProjects(tx),
+    gather: (tx: UserTx) =>
+      gather(tx, { ids: [1, foreign.id], family: true, project: 'Zebra' }).then((found) => [
+        ...found.tasks.values(),
+        ...(found.project?.id ? [found.project] : []),
+      ]),
+  };
+
+  test.each(Object.entries(reads))(
+    'with the predicate gone, row-level security alone hides everything: %s',
+    async (_name, read) => {
+      const { ana, bob } = await anaAndBob();
+      const { userId } = ana.principal;
+      /** The double: a transaction of `who` in which every predicate says Ana. */
+      const seenBy = (who: Agent) =>
+        readAsUser(world.database, { ...who.principal }, (tx) =>
+          read({ ...tx, userId, mine: (table) => eq(table.userId, userId) }),
+        );
+      expect(await seenBy(ana)).not.toEqual([]);
+      expect(await seenBy(bob)).toEqual([]);
+    },
+  );
+
+  test('with row-level security gone, the predicate alone hides everything', async () => {
+    const database = await openTestDatabase();
+    const open = {
+      ...world,
+      database,
+      store: async () => ({ database, secret: Buffer.alloc(32), close: async () => {} }),
+    };
+    const { newUser } = await import('./harness.js');
+    const [ana, bob] = [await agentOf(open, await newUser(open)), await agentOf(open, await newUser(open))];
+    await ana.ok('add_task', { title: foreign.title, due: '2026-11-20', project: 'Zebra', labels: ['zebrafish'] });
+    const { asService } = await import('../src/db/scope.js');
+    const tables = await asService(
+      database,
+      `select relname from pg_class where relnamespace = 'taskloom'::regnamespace and relrowsecurity`,
+      [],
+      'owner',
+    );
+    for (const [table] of tables)
+      await asService(database, `alter table taskloom.${table} disable row level security`, [], 'owner');
+    const [seen] = await asService(database, 'select count(*)::int from taskloom.tasks', []);
+    expect(seen).toEqual([1]); // the first lock is really off
+
+    for (const tool of tools)
+      for (const args of reach[tool.name]?.({ ...foreign, id: 1 }) ?? []) {
+        const reply = await bob.call(tool.name, args);
+        const echoed = JSON.stringify(reply).replaceAll(foreign.title, '').replaceAll(foreign.project, '');
+        expect(echoed, `${tool.name} ${JSON.stringify(args)}`).not.toMatch(/zebra/i);
+      }
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({
+      title: foreign.title,
+      status: 'pending',
+      version: 1,
+    });
+    await database.close();
+  });
+
+  test('the spy that watches every statement of these tests sees a missing predicate', () => {
+    expect(unscopedTables('select * from "taskloom"."tasks"')).toEqual(['tasks']);
+    expect(
+      unscopedTables(
+        'select 1 from "taskloom"."tasks" t join "taskloom"."projects" p on p.id = t.project_id where t.user_id = $1',
+      ),
+    ).toEqual(['projects']);
+    expect(unscopedTables('update "taskloom"."tasks" t set title = $2 where t.id = $1')).toEqual(['tasks']);
+    expect(unscopedTables('insert into "taskloom"."tasks" (user_id, id) select r.user_id, r.id from x r')).toEqual([
+      'tasks',
+    ]);
+    expect(unscopedTables('select * from "taskloom"."tasks" where "taskloom"."tasks"."user_id" = $1')).toEqual([]);
+  });
+});

@@ -1,0 +1,233 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('update_task', () => {
+  test('changes what is given and leaves the rest', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call', description: 'about the roof', due: '2026-11-24', labels: ['phone'] });
+    const reply = await ana.call('update_task', { id: 1, title: 'Call Bob', priority: 'urgent', project: 'Home' });
+    expect(reply.text).toBe('Updated #1 Call Bob · due Tue 24 Nov · urgent · +Home · @phone\nundo: u2');
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({
+      title: 'Call Bob',
+      description: 'about the roof',
+      due: '2026-11-24',
+      labels: ['phone'],
+      version: 2,
+    });
+  });
+
+  test('null and "" mean not given; only clear empties', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', {
+      title: 'Call',
+      description: 'x',
+      due: '2026-11-24',
+      start: '2026-11-23',
+      priority: 'low',
+      estimate_minutes: 5,
+      project: 'Home',
+      labels: ['a', 'b'],
+    });
+    await ana.ok('update_task', { id: 1, title: 'Ring', description: '', due: null, project: '', priority: null });
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({
+      description: 'x',
+      due: '2026-11-24',
+      project: 'Home',
+    });
+    await ana.ok('update_task', {
+      id: 1,
+      clear: ['description', 'due', 'start', 'priority', 'estimate_minutes', 'project', 'labels'],
+    });
+    const { created, updated, ...left } = (await ana.ok('get_task', { id: 1 })).task;
+    expect(left).toEqual({ id: 1, title: 'Ring', status: 'pending', version: 3 });
+    expect(await ana.refused('update_task', { id: 1, due: '2026-11-24', clear: ['due'] })).toMatchObject({
+      code: 'invalid',
+      message: 'due is both given and cleared.',
+    });
+  });
+
+  test('adds and removes labels one by one, and a label keeps its spelling', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call', labels: ['Phone', 'home'] });
+    expect(
+      (await ana.ok('update_task', { id: 1, add_labels: ['phone', 'now'], remove_labels: 'HOME' })).task.labels,
+    ).toEqual(['now', 'Phone']);
+    const unchanged = await ana.ok('update_task', { id: 1, add_labels: ['PHONE'], remove_labels: ['nothing'] });
+    expect(unchanged.undo).toBeUndefined();
+    expect(unchanged.task.version).toBe(2);
+  });
+
+  test('many at once take the same patch; only what changes gets a new version', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', priority: 'high' });
+    await ana.ok('add_task', { title: 'Two' });
+    const reply = await ana.call('update_task', { ids: '[1, "#2"]', priority: 'high' });
+    expect(reply.text).toBe('Unchanged #1 One · high\nUpdated #2 Two · high\nundo: u3');
+    expect((await ana.ok('get_task', { id: 1 })).task.version).toBe(1);
+    expect((await ana.ok('get_task', { id: 2 })).task.version).toBe(2);
+  });
+
+  test('completing here is completing there', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    expect(await ana.refused('update_task', { id: 1, status: 'completed' })).toMatchObject({
+      code: 'conflict',
+      message: '#1 has open sub-tasks.',
+    });
+    await ana.ok('update_task', { ids: [1, 2], status: 'completed' });
+    expect((await ana.ok('list_tasks', { status: 'completed' })).total).toBe(2);
+    expect(await ana.refused('update_task', { id: 2, status: 'pending' })).toMatchObject({
+      code: 'conflict',
+      message: '#2 is a sub-task of #1, which is completed.',
+    });
+    expect((await ana.ok('update_task', { ids: [2, 1], status: 'pending' })).tasks).toHaveLength(2);
+    expect((await ana.ok('get_task', { id: 1 })).task.completed).toBeUndefined();
+  });
+
+  test('a parent is neither the task itself, nor below it, nor too deep, nor closed', async () => {
+    const ana = await newAgent(world);
+    for (let i = 1; i <= 5; i++) await ana.ok('add_task', { title: `level ${i}`, ...(i > 1 && { parent: i - 1 }) });
+    await ana.ok('add_task', { title: 'apart' }); // #6
+    for (const parent of [1, 3])
+      expect(await ana.refused('update_task', { id: 1, parent })).toMatchObject({ code: 'conflict' });
+    expect(await ana.refused('update_task', { id: 6, parent: 5 })).toMatchObject({ code: 'invalid' });
+    expect(await ana.refused('update_task', { id: 1, parent: 6 })).toMatchObject({ code: 'invalid' });
+    expect(await ana.refused('add_task', { title: 'deeper', parent: 5 })).toMatchObject({ code: 'invalid' });
+    await ana.ok('complete_task', { id: 6 });
+    expect(await ana.refused('update_task', { id: 5, parent: 6 })).toMatchObject({ code: 'conflict' });
+    expect(await ana.refused('add_task', { title: 'late', parent: 6 })).toMatchObject({ code: 'conflict' });
+    await ana.ok('delete_task', { id: 6 });
+    expect(await ana.refused('update_task', { id: 5, parent: 6 })).toMatchObject({ message: '#6 is in the trash.' });
+    expect(await ana.refused('update_task', { id: 5, parent: 99 })).toMatchObject({ message: 'No task #99.' });
+    await ana.ok('update_task', { id: 5, clear: ['parent'] });
+    expect((await ana.ok('list_tasks', { parent: 4 })).total).toBe(0);
+  });
+
+  test('asks for something to change', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call' });
+    expect(await ana.refused('update_task', { id: 1 })).toMatchObject({
+      code: 'invalid',
+      message: 'Nothing to change.',
+    });
+  });
+
+  test('history keeps the fields that changed, before and after', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call', description: 'long story', labels: ['a'] });
+    await ana.ok('update_task', {
+      id: 1,
+      title: 'Ring',
+      add_labels: ['b'],
+      remove_labels: ['a'],
+      clear: ['description'],
+    });
+    const [row] = await rowsOf(
+      world,
+      'select op, version, before, after from taskloom.changes where user_id = $1 and seq = 2',
+      [ana.principal.userId],
+    );
+    expect(row).toEqual([
+      'update',
+      2,
+      { title: 'Call', description: 'long story', labels: ['a'] },
+      { title: 'Ring', description: null, labels: ['b'] },
+    ]);
+  });
+});
+
+describe('every write', () => {
+  const state = async (userId: string) => ({
+    tasks: await rowsOf(world, 'select * from taskloom.tasks where user_id = $1 order by id', [userId]),
+    labels: await rowsOf(world, 'select * from taskloom.task_labels where user_id = $1 order by 2, 3', [userId]),
+    projects: await rowsOf(world, 'select * from taskloom.projects where user_id = $1 order by id', [userId]),
+    changes: await rowsOf(world, 'select * from taskloom.changes where user_id = $1 order by seq', [userId]),
+    counters: await rowsOf(world, 'select * from taskloom.counters where user_id = $1', [userId]),
+    requests: await rowsOf(world, 'select * from taskloom.requests where user_id = $1 order by key', [userId]),
+  });
+
+  test.each([
+    ['add_task', { title: 'New', project: 'New', labels: ['new'] }],
+    ['update_task', { ids: [1, 99], title: 'Other', add_labels: ['x'] }],
+    ['complete_task', { ids: [1] }],
+    ['delete_task', { ids: [1] }],
+  ])('%s as a dry run answers what would change and writes nothing', async (tool, args) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Old', labels: ['a'] });
+    const before = await state(ana.principal.userId);
+    const dry = await ana.call(tool, { ...args, dry_run: true, request_id: 'dry' });
+    expect(await state(ana.principal.userId)).toEqual(before);
+    expect(dry.text).toMatch(/^Dry run, nothing was written\. It would answer:\n/);
+    const { dry_run, ...would } = dry.json;
+    expect(dry_run).toBe(true);
+    // The same request_id may then be used for the real thing: a dry run stores nothing.
+    const { undo, ...did } = await ana.ok(tool, { ...args, request_id: 'dry' });
+    expect(did).toEqual(would);
+    expect(undo).toBeDefined();
+  });
+
+  test('a request_id is of one call: other arguments or another tool are refused', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', request_id: 'r' });
+    for (const [tool, args] of [
+      ['add_task', { title: 'Two' }],
+      ['complete_task', { id: 1 }],
+    ] as const)
+      expect(await ana.refused(tool, { ...args, request_id: 'r' })).toMatchObject({
+        code: 'conflict',
+        message: 'This request_id was already used for another call.',
+      });
+    // Spelled otherwise, it is the same call; and another user's ids are another user's.
+    expect(await ana.ok('add_task', { request_id: 'r', title: ' One ', description: '' })).toMatchObject({
+      replayed: true,
+    });
+    const bob = await newAgent(world);
+    expect((await bob.ok('add_task', { title: 'One', request_id: 'r' })).replayed).toBeUndefined();
+  });
+
+  test('a refusal is not kept: the same request is judged afresh', async () => {
+    const ana = await newAgent(world);
+    await ana.refused('complete_task', { id: 1, request_id: 'r' });
+    await ana.ok('add_task', { title: 'Now there' });
+    expect((await ana.ok('complete_task', { id: 1, request_id: 'r' })).task.status).toBe('completed');
+  });
+
+  test('after a day a request_id may be used again', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water plants', request_id: 'r' });
+    world.now = new Date('2026-11-23T13:02:01Z');
+    try {
+      expect((await ana.ok('add_task', { title: 'Water plants', request_id: 'r' })).task.id).toBe(2);
+      expect(await ana.ok('add_task', { title: 'Water plants', request_id: 'r' })).toMatchObject({
+        replayed: true,
+        task: { id: 2 },
+      });
+    } finally {
+      world.now = new Date('2026-11-22T13:02:00Z');
+    }
+  });
+
+  test('of twins sent at once, one writes and the others replay it', async () => {
+    const ana = await newAgent(world);
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, () => ana.ok('add_task', { title: 'Twin', request_id: 'same' })),
+    );
+    expect(replies.filter((reply) => !reply.replayed)).toHaveLength(1);
+    expect(new Set(replies.map((reply) => reply.task.id))).toEqual(new Set([1]));
+    expect((await ana.ok('list_tasks')).total).toBe(1);
+  });
+
+  test('a host’s own id of a call serves like a request_id, but never those of one attempt', async () => {
+    const ana = await newAgent(world);
+    const send = (_meta: Record<string, unknown>) =>
+      ana.client.callTool({ name: 'add_task', arguments: { title: 'Hosted' }, _meta });
+    await send({ 'claudecode/toolUseId': 'toolu_1' });
+    expect((await send({ 'claudecode/toolUseId': 'toolu_1' })).structuredContent).toMatchObject({ replayed: true });
+    await send({ progressToken: 7 });
+    await send({ progressToken: 7 });
+    expect((await ana.ok('list_tasks')).total).toBe(3);
+  });
+});
