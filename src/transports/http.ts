@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import {
   type AuthInfo,
@@ -92,12 +92,15 @@ const authInfoOf = (principal: Principal): AuthInfo => ({
   extra: { principal },
 });
 
-/** The SDK answers a missing scope with a challenge that lacks the realm. */
+/** The SDK answers a missing scope with a challenge that lacks the realm, and describes the error by its own name. */
 function withRealm(response: Response): Response {
   const challenge = response.headers.get('www-authenticate');
   if (!challenge || challenge.includes('realm=')) return response;
   const headers = new Headers(response.headers);
-  headers.set('WWW-Authenticate', challenge.replace(/^Bearer /, `${REALM}, `));
+  headers.set(
+    'WWW-Authenticate',
+    challenge.replace(/^Bearer /, `${REALM}, `).replace(/ error_description="[^"]*",/, ''),
+  );
   return new Response(response.body, { status: response.status, headers });
 }
 
@@ -145,6 +148,13 @@ export async function listen(
     },
   }) as Server;
   server.maxConnections = 2_000;
+  const underWay = new Set<ServerResponse>();
+  let stopping = false;
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
+    if (stopping) partAfter(response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
@@ -154,6 +164,8 @@ export async function listen(
   return {
     url: new URL(`http://${host.includes(':') ? `[${host}]` : host}:${bound}/mcp`),
     close: async () => {
+      stopping = true;
+      for (const response of underWay) partAfter(response);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const forced = setTimeout(() => server.closeAllConnections(), patience.stopping);
@@ -162,4 +174,11 @@ export async function listen(
       await handler.close();
     },
   };
+}
+
+/** Ends a connection with this answer: one that is kept open would hold up the stop, and take new requests. */
+function partAfter(response: ServerResponse): void {
+  const { socket } = response;
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+  response.once('finish', () => socket?.destroySoon());
 }

@@ -1,0 +1,349 @@
+import { setTimeout as deadline } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { hashToken, makeToken } from '../../src/auth/tokens.js';
+import { listTokens, revokeToken, setDisabled } from '../../src/cli/accounts.js';
+import type { Store } from '../../src/db/connect.js';
+import type { Connection, Database } from '../../src/db/database.js';
+import type { Scope } from '../../src/tool.js';
+import { tools } from '../../src/tools/index.js';
+import { newUser, rowsOf, useWorld } from '../harness.js';
+import {
+  bearer,
+  callOf,
+  connectClient,
+  ERAS,
+  eventually,
+  type HttpAnswer,
+  type HttpRequest,
+  hello,
+  newToken,
+  openSocket,
+  rpc,
+  send,
+  serveHttp,
+  untilClosed,
+  useHttp,
+  withHeaders,
+} from '../http.js';
+
+const world = useWorld();
+const http = useHttp(world);
+
+const CHALLENGE = 'Bearer realm="taskloom"';
+const INVALID = `${CHALLENGE}, error="invalid_token"`;
+
+const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+
+function expectTurnedAway(answer: HttpAnswer, challenge: string) {
+  expect({ status: answer.status, challenge: answer.headers['www-authenticate'] }).toEqual({ status: 401, challenge });
+  expect(answer.message?.jsonrpc, 'no MCP answer').toBeUndefined();
+}
+
+describe('without a token of ours, nobody gets past the door', () => {
+  const someone = makeToken();
+  const headers: [string, string | undefined][] = [
+    ['no Authorization header', undefined],
+    ['an empty header', ''],
+    ['the scheme alone', 'Bearer'],
+    ['the scheme and a blank', 'Bearer '],
+    ['another scheme', `Basic ${Buffer.from('ana:secret').toString('base64')}`],
+    ['a token without a scheme', someone],
+    ['a token of 8 KB', `Bearer tlm_${'a'.repeat(8192)}`],
+    ['a token of another make', 'Bearer ghp_0123456789abcdefghijklmnopqrstuvwxyz'],
+    ['a token cut short', `Bearer ${someone.slice(0, -1)}`],
+    ['two tokens in one header', `Bearer ${someone} ${someone}`],
+    ['two tokens and a comma', `Bearer ${someone}, Bearer ${someone}`],
+    ['quotes around the token', `Bearer "${someone}"`],
+    ['a NUL, percent-encoded', `Bearer ${someone}%00`],
+  ];
+
+  for (const era of ERAS)
+    test.each(headers)(`%s is answered 401 with the challenge (${era})`, async (_what, authorization) => {
+      expectTurnedAway(await send(http.url, withHeaders(hello(era), { authorization })), CHALLENGE);
+    });
+
+  test('two Authorization headers are answered 401, though either alone would open', async () => {
+    const { token } = await newToken(world, await newUser(world));
+    expect((await as(token, hello('2026-07-28'))).status).toBe(200);
+    const { body, headers } = hello('2026-07-28');
+    const lines = Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+    for (const second of [token, makeToken()]) {
+      const socket = await openSocket(http.url);
+      socket.write(
+        `POST /mcp HTTP/1.1\r\nHost: ${http.url.host}\r\nConnection: close\r\n${lines.join('')}` +
+          `Authorization: Bearer ${token}\r\nAuthorization: Bearer ${second}\r\n` +
+          `Content-Length: ${Buffer.byteLength(String(body))}\r\n\r\n${body}`,
+      );
+      const answer = await untilClosed(socket);
+      expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+      expect(answer.match(/^www-authenticate: .*$/gim)).toEqual([`www-authenticate: ${CHALLENGE}`]);
+    }
+  });
+
+  test('a good token in the address or in the body opens nothing', async () => {
+    const { token } = await newToken(world, await newUser(world));
+    const inAddress = { ...hello('2025-11-25'), path: `/mcp?access_token=${token}` };
+    expectTurnedAway(await send(http.url, inAddress), CHALLENGE);
+    const inBody = { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `access_token=${token}` };
+    expectTurnedAway(await send(http.url, inBody), CHALLENGE);
+    expect(world.logged.join('')).not.toContain(token);
+  });
+
+  const bodies: [string, HttpRequest][] = [
+    ['no body', {}],
+    ['a body that is not JSON', { headers: { 'content-type': 'application/json' }, body: '{' }],
+    [
+      'a batch',
+      { headers: { 'content-type': 'application/json' }, body: '[{"jsonrpc":"2.0","id":1,"method":"ping"}]' },
+    ],
+    ['a body of another type', { headers: { 'content-type': 'text/plain' }, body: 'hello' }],
+    ['a body over the limit', { headers: { 'content-type': 'application/json' }, body: 'x'.repeat(5 * 1024 * 1024) }],
+    ['an unknown method', rpc('2025-11-25', 'no/such')],
+    ['headers that contradict the body', withHeaders(hello('2026-07-28'), { 'mcp-method': 'tools/list' })],
+    ['a protocol version nobody speaks', withHeaders(hello('2025-11-25'), { 'mcp-protocol-version': '1999-01-01' })],
+    ...['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'].map((method): [string, HttpRequest] => [
+      method,
+      { method, headers: { accept: 'text/event-stream' } },
+    ]),
+  ];
+  test.each(bodies)('who asks is settled before what is asked: %s', async (_what, given) => {
+    expectTurnedAway(await send(http.url, given), CHALLENGE);
+    expectTurnedAway(await as(makeToken(), given), INVALID);
+  });
+});
+
+describe('a personal access token', () => {
+  test('opens its own user’s tasks, in both eras', async () => {
+    const ana = await newUser(world);
+    const { token } = await newToken(world, ana);
+    for (const era of ERAS) {
+      const { message } = await as(token, callOf(era, 'get_overview'));
+      expect(message.result.structuredContent.user).toBe(ana.handle);
+    }
+  });
+
+  test('is taken whatever the case of the scheme', async () => {
+    const { token } = await newToken(world, await newUser(world));
+    const answer = await send(http.url, withHeaders(hello('2026-07-28'), { authorization: `bEARER ${token}` }));
+    expect(answer.status).toBe(200);
+  });
+
+  test('that nobody was given is refused', async () => {
+    for (const era of ERAS) expectTurnedAway(await as(makeToken(), hello(era)), INVALID);
+  });
+
+  test('that has expired is refused, one that has not is not', async () => {
+    const ana = await newUser(world);
+    const past = await newToken(world, ana, { expires: new Date(Date.now() - 1_000) });
+    const future = await newToken(world, ana, { expires: new Date(Date.now() + 3_600_000) });
+    for (const era of ERAS) {
+      expectTurnedAway(await as(past.token, hello(era)), INVALID);
+      expect((await as(future.token, hello(era))).status).toBe(200);
+    }
+  });
+
+  test('that differs in one character, or in case, is refused', async () => {
+    const { token } = await newToken(world, await newUser(world));
+    const swapped = token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    const otherCase = token.replace(/[a-z](?=[^a-z]*$)/, (letter) => letter.toUpperCase());
+    for (const wrong of [swapped, otherCase]) {
+      expect(wrong).not.toBe(token);
+      expectTurnedAway(await as(wrong, hello('2026-07-28')), INVALID);
+    }
+  });
+
+  test('is 256 random bits, shown once: no table holds it, only its hash, and no list or log shows it', async () => {
+    const ana = await newUser(world);
+    const { token } = await newToken(world, ana);
+    await as(token, callOf('2026-07-28', 'add_task', { title: 'Leave traces', request_id: 'r-1' }));
+    expect(Buffer.from(token.slice('tlm_'.length), 'base64url')).toHaveLength(32);
+
+    const everything = await everyRow();
+    expect(everything.length).toBeGreaterThan(5);
+    const secret = token.slice('tlm_'.length);
+    const traces = [secret, Buffer.from(secret, 'base64url').toString('hex'), Buffer.from(token).toString('hex')];
+    for (const trace of traces) expect(everything.filter((row) => row.includes(trace))).toEqual([]);
+    expect(everything.filter((row) => row.includes(hashToken(token)))).toHaveLength(1);
+
+    expect(JSON.stringify(await listTokens(world.database, ana.handle))).not.toContain(secret);
+    expect(world.logged.join('')).not.toContain(secret);
+  });
+});
+
+/** Every row of every table of the database, as text with all its columns. */
+async function everyRow(): Promise<string[]> {
+  const found = await rowsOf(
+    world,
+    `select table_schema, table_name from information_schema.tables
+     where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`,
+  );
+  const rows: string[] = [];
+  for (const [schema, table] of found)
+    for (const [row] of await rowsOf(world, `select t::text from "${schema}"."${table}" t`)) rows.push(String(row));
+  return rows;
+}
+
+describe('what a token may do is what its scopes say', () => {
+  const grants: [string, Scope[], Scope[]][] = [
+    ['no scopes', [], []],
+    ['tasks:read', ['tasks:read'], ['tasks:read']],
+    ['tasks:write', ['tasks:write'], ['tasks:read', 'tasks:write']],
+  ];
+  for (const era of ERAS)
+    for (const [what, scopes, implied] of grants)
+      describe(`${what} (${era})`, () => {
+        test.each(tools.map((tool) => [tool.name, tool] as const))('%s', async (name, tool) => {
+          const { token } = await newToken(world, await newUser(world), { scopes });
+          const answer = await as(token, callOf(era, name));
+          if (implied.includes(tool.scope)) {
+            expect(answer.status, answer.body).toBe(200);
+            expect(answer.message.result.structuredContent.error?.code).not.toBe('forbidden');
+            expect(answer.headers['www-authenticate']).toBeUndefined();
+          } else {
+            expect(answer.status, answer.body).toBe(403);
+            expect(answer.headers['www-authenticate']).toBe(
+              `${CHALLENGE}, error="insufficient_scope", scope="${tool.scope}"`,
+            );
+          }
+        });
+
+        test('may greet and list the tools', async () => {
+          const { token } = await newToken(world, await newUser(world), { scopes });
+          expect((await as(token, hello(era))).message.result.capabilities.tools).toBeDefined();
+          const listed = (await as(token, rpc(era, 'tools/list'))).message.result.tools;
+          expect(listed.map((each: { name: string }) => each.name).sort()).toEqual(
+            tools.map(({ name }) => name).sort(),
+          );
+        });
+      });
+
+  test('a call that was refused has written nothing', async () => {
+    const ana = await newUser(world);
+    const { token } = await newToken(world, ana, { scopes: ['tasks:read'] });
+    for (const era of ERAS) expect((await as(token, callOf(era, 'add_task', { title: 'No' }))).status).toBe(403);
+    expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([]);
+  });
+});
+
+describe('shutting out takes effect on the next request', () => {
+  test('revoking one token stops it, on a connection that is open, and no other', async () => {
+    const ana = await newUser(world);
+    const [lost, kept] = [await newToken(world, ana), await newToken(world, ana)];
+    const clients = await Promise.all(ERAS.map((era) => connectClient(http.url, lost.token, era)));
+    for (const client of clients) expect((await client.callTool({ name: 'get_overview' })).isError).not.toBe(true);
+
+    await revokeToken(world.database, lost.id);
+    for (const client of clients) await expect(client.callTool({ name: 'get_overview' })).rejects.toThrow();
+    for (const era of ERAS) expectTurnedAway(await as(lost.token, callOf(era, 'get_overview')), INVALID);
+    for (const era of ERAS) expect((await as(kept.token, callOf(era, 'get_overview'))).status).toBe(200);
+  });
+
+  test('disabling a user stops all their tokens and nobody else’s; enabling starts them again', async () => {
+    const [ana, bob] = [await newUser(world), await newUser(world)];
+    const hers = [await newToken(world, ana), await newToken(world, ana, { scopes: ['tasks:read'] })];
+    const his = await newToken(world, bob);
+    const statuses = () =>
+      Promise.all(
+        [...hers, his].flatMap(({ token }) =>
+          ERAS.map(async (era) => (await as(token, callOf(era, 'list_tasks'))).status),
+        ),
+      );
+
+    expect(await statuses()).toEqual([200, 200, 200, 200, 200, 200]);
+    await setDisabled(world.database, ana.handle, true);
+    expect(await statuses()).toEqual([401, 401, 401, 401, 200, 200]);
+    await setDisabled(world.database, ana.handle, false);
+    expect(await statuses()).toEqual([200, 200, 200, 200, 200, 200]);
+  });
+
+  test('a token revoked stays so when its user is enabled again', async () => {
+    const ana = await newUser(world);
+    const { token, id } = await newToken(world, ana);
+    await revokeToken(world.database, id);
+    await setDisabled(world.database, ana.handle, true);
+    await setDisabled(world.database, ana.handle, false);
+    expectTurnedAway(await as(token, hello('2026-07-28')), INVALID);
+  });
+});
+
+describe('the last use of a token', () => {
+  const lastUsed = async (id: string) => {
+    const [row] = await rowsOf(world, 'select last_used_at from taskloom.api_tokens where id::text = $1', [id]);
+    return row?.[0] === null ? null : new Date(String(row?.[0])).getTime();
+  };
+  const usedAgo = (id: string, ago: string) =>
+    rowsOf(
+      world,
+      `update taskloom.api_tokens set last_used_at = clock_timestamp() - $2::interval where id::text = $1 returning id`,
+      [id, ago],
+    );
+
+  test('is noted', async () => {
+    const { token, id } = await newToken(world, await newUser(world));
+    expect(await lastUsed(id)).toBeNull();
+    await as(token, hello('2026-07-28'));
+    const noted = await eventually(
+      () => lastUsed(id),
+      (at) => at !== null,
+    );
+    expect(Math.abs(Number(noted) - Date.now())).toBeLessThan(10_000);
+  });
+
+  test('is written at most once a minute', async () => {
+    const { token, id } = await newToken(world, await newUser(world));
+    await usedAgo(id, '50 seconds');
+    const before = await lastUsed(id);
+    for (const era of ERAS) await as(token, hello(era));
+    expect(await lastUsed(id)).toBe(before); // the embedded database answers in the order it was asked
+
+    await usedAgo(id, '61 seconds');
+    await as(token, hello('2026-07-28'));
+    await eventually(
+      () => lastUsed(id),
+      (at) => Number(at) > Number(before) + 5_000,
+    );
+  });
+
+  test('is not written for a token that is refused', async () => {
+    const { token, id } = await newToken(world, await newUser(world), { expires: new Date(Date.now() - 1_000) });
+    await as(token, hello('2026-07-28'));
+    expect(await lastUsed(id)).toBeNull();
+  });
+
+  test.each(['waits', 'fails'])('keeps nobody waiting: an answer comes although noting it %s', async (how) => {
+    const { token, id } = await newToken(world, await newUser(world));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    // The second thing a request asks of the database is to note the use of its token.
+    let asked = 0;
+    const { database } = world;
+    const hampered = {
+      ...database,
+      async connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+        if (++asked !== 2) return database.connect(work);
+        if (how === 'fails') throw new Error('no connection');
+        await released;
+        return database.connect(work);
+      },
+    } as Database;
+    const store: Store = { ...(await world.store()), database: hampered };
+    const running = await serveHttp({ ...world, store: async () => store });
+    try {
+      const answer = await send(running.url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)));
+      expect(answer.status).toBe(200);
+      expect(answer.message.result.isError).not.toBe(true);
+      expect(await lastUsed(id)).toBeNull();
+      release();
+      if (how === 'waits')
+        await eventually(
+          () => lastUsed(id),
+          (at) => at !== null,
+        );
+    } finally {
+      release();
+      await Promise.race([running.server.close(), deadline(5_000, undefined, { ref: false })]);
+    }
+  });
+});
