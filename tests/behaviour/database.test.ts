@@ -1,0 +1,321 @@
+import { sql } from 'drizzle-orm';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { type Database, sqlState } from '../../src/db/database.js';
+import { asOwner, asService, readAsUser, writeAsUser } from '../../src/db/scope.js';
+import { newAgent, newUser, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+/** PGlite has one connection: nothing waits for a lock there, because nothing runs beside it. */
+const embedded = inject('backend') === 'pglite';
+
+/** A gate that is closed until it is opened. */
+function gate(): { opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** Keeps a user's writes waiting: by their lock, or where there is one connection, by that. */
+async function holdWrites(userId: string): Promise<{ release(): Promise<void> }> {
+  const [held, done] = [gate(), gate()];
+  const holding = embedded
+    ? world.database.connect(async () => {
+        held.open();
+        await done.opened;
+      })
+    : asOwner(world.database, async (connection) => {
+        await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
+        held.open();
+        await done.opened;
+      });
+  const release = async () => {
+    done.open();
+    await holding;
+  };
+  onTestFinished(release);
+  await Promise.race([held.opened, holding]);
+  return { release };
+}
+
+/** How many statements of this database wait for a lock at this moment. */
+async function waitingForLocks(): Promise<unknown> {
+  const [row] = await rowsOf(
+    world,
+    `select count(*)::int from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return row?.[0];
+}
+
+/** What every connection of the pool carries from one call to the next. */
+function leftovers(): Promise<unknown[]> {
+  const all = gate();
+  const count = embedded ? 1 : 10;
+  let arrived = 0;
+  const look = () =>
+    world.database.connect(async (connection) => {
+      arrived += 1;
+      if (arrived === count) all.open();
+      await all.opened; // or one connection would answer for all
+      const [row] = await connection.query(
+        `select current_user = session_user, coalesce(current_setting('app.user_id', true), ''),
+           coalesce(current_setting('app.now', true), ''), current_setting('statement_timeout'),
+           current_setting('lock_timeout'), current_setting('transaction_read_only')`,
+        [],
+      );
+      return row;
+    });
+  return Promise.all(Array.from({ length: count }, look));
+}
+
+const CLEAN = [true, '', '', '0', '0', 'off'];
+const projectOf = (userId: string, id: number, name: string) => ({
+  text: `insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at) select $1::uuid, $2::int, $3::text, $3::text, now(), now()`,
+  params: [userId, id, name],
+});
+const projectsOf = (userId: string) =>
+  rowsOf(world, 'select name from taskloom.projects where user_id = $1 order by id', [userId]);
+
+describe('writes of one user', () => {
+  test('number tasks and changes without a gap, however many come at once', async () => {
+    const ana = await newAgent(world);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => ana.ok('add_task', { title: `Task ${i}`, labels: ['all'] })),
+    );
+    const numbers = Array.from({ length: 50 }, (_, i) => i + 1);
+    expect(answers.map(({ task }) => task.id).sort((a, b) => a - b)).toEqual(numbers);
+    const rows = await rowsOf(world, 'select seq::int from taskloom.changes where user_id = $1 order by seq', [
+      ana.principal.userId,
+    ]);
+    expect(rows.flat()).toEqual(numbers);
+    const [counters] = await rowsOf(
+      world,
+      'select next_task, change_seq::int from taskloom.counters where user_id = $1',
+      [ana.principal.userId],
+    );
+    expect(counters).toEqual([51, 50]);
+  });
+
+  test('become visible in the order of their sequence numbers', async () => {
+    const ana = await newAgent(world);
+    let writing = true;
+    const writes = Promise.all(
+      Array.from({ length: 30 }, (_, i) => ana.ok('add_task', { title: `Task ${i}` })),
+    ).finally(() => {
+      writing = false;
+    });
+    while (writing) {
+      const [seen] = await rowsOf(
+        world,
+        'select count(*)::int, coalesce(max(seq), 0)::int from taskloom.changes where user_id = $1',
+        [ana.principal.userId],
+      );
+      expect(seen?.[0]).toBe(seen?.[1]);
+    }
+    await writes;
+  });
+
+  test.skipIf(embedded)('decide by what they find once they hold the lock, not by what was there before', async () => {
+    const ana = await newAgent(world);
+    const { userId } = ana.principal;
+    const add = await asOwner(world.database, async (connection) => {
+      await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
+      const waiting = ana.ok('add_task', { title: 'Sweep', project: 'Home' });
+      await expect.poll(() => waitingForLocks(), { timeout: 5_000 }).toBe(1);
+      const { text, params } = projectOf(userId, 1, 'home');
+      await connection.query(text, params);
+      await connection.query('update taskloom.counters set next_project = 2 where user_id = $1', [userId]);
+      return { waiting };
+    });
+    expect((await add.waiting).task).toMatchObject({ id: 1, project: 'home' });
+    expect(await projectsOf(userId)).toEqual([['home']]);
+  });
+
+  test.skipIf(embedded)('do not keep other users waiting', async () => {
+    const [ana, bob] = [await newAgent(world), await newAgent(world)];
+    const hold = await holdWrites(ana.principal.userId);
+    let answered = false;
+    const late = ana.ok('add_task', { title: 'Later' }).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await expect.poll(() => waitingForLocks(), { timeout: 5_000 }).toBe(1);
+    expect((await bob.ok('add_task', { title: 'Now' })).task.id).toBe(1);
+    expect(answered).toBe(false);
+    await hold.release();
+    expect((await late).task.id).toBe(1);
+  });
+
+  test('are refused as too many where 64 wait already, and those that wait all happen', async () => {
+    const ana = await newAgent(world);
+    const hold = await holdWrites(ana.principal.userId);
+    const refusals: { code: string; hint?: string }[] = [];
+    const calls = Array.from({ length: 70 }, async (_, i) => {
+      const reply = await ana.call('add_task', { title: `Task ${i}` });
+      if (reply.isError) refusals.push(reply.json.error);
+      return reply.isError;
+    });
+    // Two hold a connection each, 64 wait for their turn.
+    await expect.poll(() => refusals.length, { timeout: 10_000 }).toBe(4);
+    await hold.release();
+    expect((await Promise.all(calls)).filter(Boolean)).toHaveLength(4);
+    for (const refusal of refusals)
+      expect(refusal).toMatchObject({ code: 'rate_limited', hint: expect.stringContaining('repeat') });
+    expect((await ana.ok('list_tasks')).total).toBe(66);
+  });
+});
+
+describe('a write that fails', () => {
+  const broken = { text: 'select 1 / $1::int', params: [0] };
+
+  test('leaves nothing behind, and the next one goes on from there', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    await expect(
+      writeAsUser(world.database, ana.principal, {
+        read: async () => {},
+        decide: (_, opened) => ({
+          value: opened,
+          statement: {
+            text: `with w as (update taskloom.counters c set next_task = 100 where c.user_id = $1)
+              insert into taskloom.task_labels (user_id, task_id, label_key, label) select $1::uuid, 99, 'x', 'x'`,
+            params: [ana.principal.userId],
+          },
+        }),
+      }),
+    ).rejects.toSatisfy((error) => sqlState(error) === '23503');
+    expect((await ana.ok('add_task', { title: 'Two' })).task.id).toBe(2);
+  });
+
+  test('is not taken for a success where its error was swallowed while reading', async () => {
+    const ana = await newUser(world);
+    await expect(
+      writeAsUser(world.database, ana, {
+        read: (tx) => tx.db.execute(sql`select 1 / 0`).catch(() => {}),
+        decide: () => ({ value: 'written', statement: projectOf(ana.userId, 1, 'Lost') }),
+      }),
+    ).rejects.toSatisfy((error) => sqlState(error) === '25P02');
+    expect(await projectsOf(ana.userId)).toEqual([]);
+  });
+
+  test('is not taken for a success where its error was swallowed between two statements', async () => {
+    const ana = await newUser(world);
+    await expect(
+      asOwner(world.database, async (connection) => {
+        const { text, params } = projectOf(ana.userId, 1, 'Lost');
+        await connection.query(text, params);
+        await connection.query(broken.text, broken.params).catch(() => {});
+        return 'written';
+      }),
+    ).rejects.toSatisfy((error) => sqlState(error) === '25P02');
+    expect(await projectsOf(ana.userId)).toEqual([]);
+  });
+
+  test('is undone where the decision throws, and where it was a dry run', async () => {
+    const ana = await newUser(world);
+    const read = async () => {};
+    await expect(
+      writeAsUser(world.database, ana, {
+        read,
+        decide: () => {
+          throw new Error('no');
+        },
+      }),
+    ).rejects.toThrow('no');
+    await writeAsUser(world.database, ana, {
+      read,
+      dryRun: true,
+      decide: () => ({ value: 0, statement: projectOf(ana.userId, 1, 'Dry') }),
+    });
+    expect(await projectsOf(ana.userId)).toEqual([]);
+  });
+
+  test('is not taken for a success where only its COMMIT failed', async () => {
+    const failing: Database = {
+      ...world.database,
+      connect: (work) =>
+        world.database.connect((connection) =>
+          work({
+            ...connection,
+            script: async (text) =>
+              connection.script(text === 'commit' ? 'rollback' : text).then((rows) => {
+                if (text === 'commit') throw new Error('the line broke');
+                return rows;
+              }),
+          }),
+        ),
+    };
+    await expect(asService(failing, 'select 1', [], 'owner')).rejects.toThrow('the line broke');
+  });
+});
+
+describe('a connection', () => {
+  test('reads as the runtime role and the user, and can write nothing meanwhile', async () => {
+    const ana = await newUser(world);
+    const rows = await readAsUser(world.database, ana, (tx) =>
+      tx.db.execute(
+        sql`select current_user, current_setting('app.user_id'), current_setting('transaction_read_only'), current_setting('transaction_isolation')`,
+      ),
+    );
+    expect(rows).toEqual([['taskloom_app', ana.userId, 'on', 'repeatable read']]);
+    await expect(
+      readAsUser(world.database, ana, (tx) => tx.db.execute(sql`create temporary table t ()`)),
+    ).rejects.toSatisfy((error) => ['25006', '42501'].includes(sqlState(error) ?? ''));
+    await expect(
+      readAsUser(world.database, ana, (tx) =>
+        tx.db.execute(sql`update taskloom.counters set next_task = 7 where taskloom.counters.user_id = ${ana.userId}`),
+      ),
+    ).rejects.toSatisfy((error) => sqlState(error) === '25006');
+  });
+
+  test('carries neither role nor user nor limits to the next call, whatever became of the last', async () => {
+    const ana = await newAgent(world);
+    await Promise.all([
+      ana.ok('add_task', { title: 'One' }),
+      ana.ok('list_tasks'),
+      ana.refused('update_task', { id: 99, title: 'None' }),
+      ana.ok('add_task', { title: 'Two', dry_run: true }),
+      asService(world.database, 'select 1 / $1::int', [0]).catch(() => {}),
+      readAsUser(world.database, ana.principal, (tx) => tx.db.execute(sql`select 1 / 0`)).catch(() => {}),
+    ]);
+    for (const row of await leftovers()) expect(row).toEqual(CLEAN);
+  });
+
+  test('that was left inside a transaction is not given to the next caller as it is', async () => {
+    await world.database.connect((connection) =>
+      connection.script(`begin; set local role taskloom_app; set local app.user_id = 'nobody'; select 1`),
+    );
+    await world.database
+      .connect((connection) => connection.script('begin; set local role taskloom_app; select 1 / 0'))
+      .catch(() => {});
+    for (const row of await leftovers()) expect(row).toEqual(CLEAN);
+  });
+
+  test('refuses a user id or a request key that is not one, before it says a word', async () => {
+    const ana = await newUser(world);
+    const evil = { ...ana, userId: `${ana.userId}'; drop schema taskloom cascade; --` };
+    await expect(readAsUser(world.database, evil, async (tx) => tx.db.execute(sql`select 1`))).rejects.toThrow('uuid');
+    const change = { read: async () => {}, decide: () => ({ value: 0 }) };
+    await expect(writeAsUser(world.database, evil, change)).rejects.toThrow('uuid');
+    await expect(writeAsUser(world.database, ana, { ...change, key: "' or true --" })).rejects.toThrow('digest');
+  });
+});
+
+test('a request id is remembered for a day, and then free again', async () => {
+  const ana = await newAgent(world);
+  const start = world.now;
+  onTestFinished(() => {
+    world.now = start;
+  });
+  const repeat = async (hours: number) => {
+    world.now = new Date(start.getTime() + hours * 3_600_000);
+    return ana.ok('add_task', { title: 'Once a day', request_id: 'daily' });
+  };
+  expect(await repeat(0)).toMatchObject({ task: { id: 1 } });
+  expect(await repeat(23.99)).toMatchObject({ task: { id: 1 }, replayed: true });
+  const next = await repeat(24);
+  expect(next.task.id).toBe(2);
+  expect(next.replayed).toBeUndefined();
+  expect(await repeat(47.99)).toMatchObject({ task: { id: 2 }, replayed: true });
+});
