@@ -1,0 +1,146 @@
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { complaintOf, connect, type Environment, environment, ROOT, scratch, seed, seeded } from '../process.js';
+
+const preload = pathToFileURL(join(ROOT, 'tests/transports/without-native-lock.mjs')).href;
+const locks: [string, string[]][] = [['with the native lock', []]];
+// Elsewhere there is no name that the kernel takes back by itself, and every build has the native lock.
+if (process.platform === 'linux') locks.push(['where there is no native lock', ['--import', preload]]);
+
+/** A home without `TASKLOOM_HOME`, as a person's is. */
+function plainHome(): Environment {
+  const { TASKLOOM_HOME, ...env } = environment({ HOME: scratch() });
+  return env;
+}
+
+describe.each(locks)('a data directory, %s', (_, node) => {
+  test('is one process’s at a time, and the next one’s when that has ended', async () => {
+    const env = seeded();
+    const first = await connect(env, node);
+    expect(await first.call('add_task', { title: 'Mine' })).toHaveProperty('task.id', 1);
+
+    const second = await connect(env, node);
+    const { result } = await second.request('tools/list');
+    expect(result.tools.length).toBeGreaterThan(0);
+    const { error } = await second.call('list_tasks');
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toContain(`pid ${first.process.child.pid}`);
+    expect(error.hint).toBeTruthy();
+    expect(JSON.stringify(error)).not.toContain('/');
+
+    await first.close();
+    expect(await second.call('list_tasks')).toMatchObject({ tasks: [{ title: 'Mine' }] });
+    expect(await second.close()).toMatchObject({ code: 0 });
+  });
+
+  test('is free again when its process was killed, with all that was acknowledged', async () => {
+    const env = seeded();
+    const first = await connect(env, node);
+    await first.call('add_task', { title: 'Survives' });
+    first.process.child.kill('SIGKILL');
+    await first.process.ended;
+
+    const second = await connect(env, node);
+    expect(await second.call('list_tasks')).toMatchObject({ tasks: [{ id: 1, title: 'Survives' }], total: 1 });
+    await second.close();
+  });
+});
+
+test.runIf(process.platform === 'linux')('without the native lock, the kernel keeps a name instead', async () => {
+  const names = () => readFileSync('/proc/net/unix', 'utf8').match(/@taskloom-[0-9a-f]+/g) ?? [];
+  const before = new Set(names());
+  const peer = await connect(seeded(), ['--import', preload]);
+  await peer.call('list_tasks');
+  expect(names().some((name) => !before.has(name))).toBe(true);
+  await peer.close();
+});
+
+describe('commands on a directory in use', () => {
+  test('are refused in one line that names the process', async () => {
+    const env = seeded();
+    const peer = await connect(env);
+    await peer.call('list_tasks');
+    const holder = new RegExp(
+      `^taskloom: the tasks are in use by another Taskloom process \\(pid ${peer.process.child.pid}\\b`,
+    );
+    expect(await complaintOf(['user', 'add', 'bob'], env)).toMatch(holder);
+    expect(await complaintOf(['token', 'create', '--user', 'local'], env)).toMatch(holder);
+    expect(await peer.call('add_task', { title: 'Unharmed' })).toHaveProperty('task.id', 1);
+    await peer.close();
+  });
+});
+
+test('tasks are there after a restart', async () => {
+  const env = seeded();
+  const before = await connect(env);
+  await before.call('add_task', { title: 'Buy milk', project: 'Home', labels: ['errand'] });
+  await before.call('complete_task', { id: 1 });
+  const { task } = await before.call('get_task', { id: 1 });
+  await before.close();
+  const after = await connect(env);
+  expect((await after.call('get_task', { id: 1 })).task).toEqual(task);
+  await after.close();
+});
+
+describe('where the data is', () => {
+  test.runIf(process.platform === 'linux')('the platform’s data directory, by default', async () => {
+    const env = plainHome();
+    const directory = join(String(env.HOME), '.local/share/taskloom');
+    seed(directory);
+    const peer = await connect(env);
+    await peer.call('add_task', { title: 'Here' });
+    await peer.close();
+    expect(existsSync(join(directory, 'taskloom.lock'))).toBe(true);
+  });
+
+  test('the home directory, where the platform’s cannot be written to', async () => {
+    const env = plainHome();
+    for (const parent of ['.local', 'Library', 'AppData'])
+      writeFileSync(join(String(env.HOME), parent), 'a file, not a directory');
+    const directory = join(String(env.HOME), '.taskloom');
+    seed(directory);
+    const peer = await connect(env);
+    expect(await peer.call('add_task', { title: 'Here' })).toHaveProperty('task.id', 1);
+    await peer.close();
+    expect(existsSync(join(directory, 'taskloom.lock'))).toBe(true);
+  });
+
+  test('is private, though the directory above it keeps its mode', async () => {
+    const env = seeded();
+    const directory = String(env.TASKLOOM_HOME);
+    chmodSync(directory, 0o755);
+    chmodSync(join(directory, 'pg18'), 0o755);
+    const peer = await connect(env);
+    await peer.call('list_tasks');
+    await peer.close();
+    expect(statSync(join(directory, 'pg18')).mode & 0o777).toBe(0o700);
+    expect(statSync(directory).mode & 0o777).toBe(0o755);
+  });
+
+  test('that cannot be written to is an answer without its path, and a command’s complaint with it', async () => {
+    const home = scratch();
+    writeFileSync(join(home, 'file'), '');
+    const TASKLOOM_HOME = join(home, 'file', 'data');
+    const env = environment({ HOME: home, TASKLOOM_HOME });
+    const peer = await connect(env);
+    const { error } = await peer.call('list_tasks');
+    expect(error.code).toBe('unavailable');
+    expect(JSON.stringify(error)).not.toContain(home);
+    expect(await peer.close()).toMatchObject({ code: 0 });
+    expect(await complaintOf(['user', 'list'], env)).toContain(TASKLOOM_HOME);
+  });
+
+  test('once the obstacle is gone, the same server works', async () => {
+    const env = environment();
+    const directory = String(env.TASKLOOM_HOME);
+    writeFileSync(directory, 'in the way');
+    const peer = await connect(env);
+    expect((await peer.call('list_tasks')).error.code).toBe('unavailable');
+    rmSync(directory);
+    seed(directory);
+    expect(await peer.call('list_tasks')).toMatchObject({ total: 0 });
+    await peer.close();
+  });
+});

@@ -1,0 +1,272 @@
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { isAbsolute } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { McpServer } from '@modelcontextprotocol/server';
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import { serveStreams } from '../../src/transports/stdio.js';
+import { connect, environment, INITIALIZE, MAIN, Peer, run, seeded, start, startCommand } from '../process.js';
+
+const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
+const initialize = line({ id: 1, method: 'initialize', params: INITIALIZE });
+const initialized = line({ method: 'notifications/initialized' });
+const call = (id: number, name: string, args: object = {}) =>
+  line({ id, method: 'tools/call', params: { name, arguments: args } });
+
+const messagesIn = (stdout: string) =>
+  stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((text) => JSON.parse(text));
+/** What a person reads on stderr: log lines, never the dump of a crash. */
+const expectNoDump = (stderr: string) => expect(stderr).not.toMatch(/^\s+at |node:internal|Node\.js v/m);
+
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('the pipe', () => {
+  test('carries nothing but JSON-RPC, and the log no task text, at any log level', async () => {
+    const peer = await connect(seeded({ TASKLOOM_LOG_LEVEL: 'trace' }));
+    await peer.request('tools/list');
+    await peer.call('add_task', { title: 'sesame title', description: 'sesame text', project: 'sesame project' });
+    await peer.call('list_tasks', { text: 'sesame' });
+    await peer.call('update_task', { id: 1, title: 'sesame again', due: 'sesame day' });
+    await peer.call('get_task', { ids: ['sesame'] });
+    await peer.call('complete_task', { id: 99, sesame: true });
+    await peer.request('sesame/method');
+    await peer.request('tools/call', { name: 'sesame', arguments: {} });
+    peer.write('sesame, which is not JSON\n');
+    peer.write('{"sesame": "which is no message"}\n');
+    await peer.call('get_overview');
+    const { code, stdout, stderr } = await peer.close();
+
+    expect(code).toBe(0);
+    const messages = messagesIn(stdout);
+    expect(messages.length).toBeGreaterThan(8);
+    for (const message of messages) expect(message.jsonrpc).toBe('2.0');
+    expect(stderr, 'at trace, there is a log').toContain('"tool":"add_task"');
+    expect(stderr).not.toContain('sesame');
+    expectNoDump(stderr);
+  });
+
+  test('ends, with a word in the log, at a line too long to be a message', async () => {
+    const peer = await connect(environment());
+    peer.write(`{"jsonrpc":"2.0","id":7,"method":"${'x'.repeat(11_000_000)}"}\n`);
+    const { code, stdout, stderr } = await peer.process.ended;
+    expect(code).toBe(0);
+    expect(messagesIn(stdout)).toHaveLength(1);
+    expect(stderr).toMatch(/^[^\n]*too large[^\n]*\n$/);
+  });
+
+  test('outlives bytes that are no UTF-8', async () => {
+    const peer = await connect(seeded());
+    peer.write(
+      Buffer.concat([
+        Buffer.from(
+          '{"jsonrpc":"2.0","id":"odd","method":"tools/call","params":{"name":"add_task","arguments":{"title":"a',
+        ),
+        Buffer.from([0xff, 0xc3, 0x28, 0xed, 0xa0, 0x80]),
+        Buffer.from('z"}}}\n'),
+      ]),
+    );
+    peer.write(Buffer.from([0xfe, 0xff, 0x0a]));
+    expect(await peer.call('add_task', { title: 'After it' })).toHaveProperty('task.title', 'After it');
+    const { code, stderr } = await peer.close();
+    expect(code).toBe(0);
+    expectNoDump(stderr);
+  });
+
+  test('closes without a word when the input ends in the middle of a message', async () => {
+    const { code, stdout, stderr } = await run([], environment(), `${initialize}{"jsonrpc":"2.0","id":2,"meth`);
+    expect(code).toBe(0);
+    expect(messagesIn(stdout).map(({ id }) => id)).toEqual([1]);
+    expect(stderr).toBe('');
+  });
+
+  test('closes when nobody reads the answers any more', async () => {
+    const peer = await connect(environment());
+    peer.process.child.stdout.destroy();
+    peer.ask('tools/list');
+    const { code, stderr } = await peer.process.ended;
+    expect(code).toBe(0);
+    expectNoDump(stderr);
+  });
+});
+
+describe('the process', () => {
+  test('answers all it was sent before the input ended, and then exits', async () => {
+    const script = [
+      initialize,
+      initialized,
+      call(2, 'add_task', { title: 'One' }),
+      call(3, 'add_task', { title: 'Two' }),
+      call(4, 'list_tasks', { status: 'all' }),
+    ];
+    const { code, stdout } = await run([], seeded(), script.join(''));
+    expect(code).toBe(0);
+    const messages = messagesIn(stdout);
+    expect(messages.map(({ id }) => id).sort()).toEqual([1, 2, 3, 4]);
+    expect(messages.filter(({ id }) => id > 1).every(({ result }) => result.isError !== true)).toBe(true);
+  });
+
+  test('exits when the input is closed before anything was said', async () => {
+    expect(await run([], environment())).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+  });
+
+  test('exits when the input is closed while it is idle, with the database open', async () => {
+    const peer = await connect(seeded());
+    await peer.call('add_task', { title: 'One' });
+    expect(await peer.close()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'exits on %s, and what it acknowledged is there',
+    async (signal) => {
+      const env = seeded();
+      const peer = await connect(env);
+      const asked = Array.from({ length: 5 }, (_, n) =>
+        peer.ask('tools/call', { name: 'add_task', arguments: { title: `Task ${n}` } }),
+      );
+      await peer.answer(Number(asked[0]));
+      peer.process.child.kill(signal);
+      const { code, stdout, stderr } = await peer.process.ended;
+      expect(code, stderr).toBe(0);
+      expectNoDump(stderr);
+      const acknowledged = messagesIn(stdout).filter(({ result }) => result?.structuredContent?.task).length;
+      expect(acknowledged).toBeGreaterThan(0);
+
+      const again = await connect(env);
+      const { total } = await again.call('list_tasks', { status: 'all' });
+      expect(total).toBeGreaterThanOrEqual(acknowledged);
+      await again.close();
+    },
+  );
+
+  test('exits on SIGTERM before the handshake', async () => {
+    const process = start([], { ...environment(), DATABASE_URL: 'said' });
+    await process.says(/DATABASE_URL is ignored/);
+    process.child.kill('SIGTERM');
+    expect(await process.ended).toMatchObject({ code: 0, stdout: '' });
+  });
+});
+
+describe('a probe', () => {
+  test('by the 2025 handshake leaves no data directory behind', async () => {
+    const env = environment();
+    const peer = await connect(env);
+    const { result } = await peer.request('tools/list');
+    expect(result.tools.length).toBeGreaterThan(0);
+    await peer.close();
+    expect(existsSync(String(env.TASKLOOM_HOME))).toBe(false);
+  });
+
+  test('by server/discover leaves no data directory behind', async () => {
+    const env = environment();
+    const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+    await client.connect(new StdioClientTransport({ command: process.execPath, args: [MAIN], env, stderr: 'ignore' }));
+    expect(client.getNegotiatedProtocolVersion()).toBe('2026-07-28');
+    expect((await client.listTools()).tools.length).toBeGreaterThan(0);
+    await client.close();
+    expect(existsSync(String(env.TASKLOOM_HOME))).toBe(false);
+  });
+
+  test('succeeds where the database has no such host', async () => {
+    const peer = await connect(environment({ TASKLOOM_DATABASE_URL: 'postgres://ana:sesame@nowhere.invalid/tasks' }));
+    const { result } = await peer.request('tools/list');
+    expect(result.tools.length).toBeGreaterThan(0);
+    expect(await peer.close()).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+test('a database that is away is said in an answer with a hint, and its address nowhere', async () => {
+  const port = await closedPort();
+  const peer = await connect(
+    environment({
+      TASKLOOM_DATABASE_URL: `postgres://ana:sesame@127.0.0.1:${port}/tasks`,
+      TASKLOOM_LOG_LEVEL: 'trace',
+    }),
+  );
+  const { error } = await peer.call('list_tasks');
+  expect(error).toEqual({
+    code: 'unavailable',
+    message: 'The task database cannot be reached.',
+    hint: expect.stringContaining('Try again'),
+  });
+  const { code, stdout, stderr } = await peer.close();
+  expect(code).toBe(0);
+  expect(stderr).toContain('unreachable');
+  for (const secret of ['sesame', 'postgres://', String(port), '127.0.0.1'])
+    expect(stdout + stderr).not.toContain(secret);
+});
+
+test('a bare DATABASE_URL, which is somebody else’s, is not used, and that is said', async () => {
+  const peer = await connect(seeded({ DATABASE_URL: 'postgres://ana:sesame@127.0.0.1:1/theirs' }));
+  expect(await peer.call('add_task', { title: 'Mine' })).toHaveProperty('task.id', 1);
+  const { stderr } = await peer.close();
+  expect(stderr).toBe('taskloom: DATABASE_URL is ignored on stdio; set TASKLOOM_DATABASE_URL to use that database\n');
+});
+
+describe('requests that nobody waits for', () => {
+  test('do not keep a server whose input has ended', async () => {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    let called = () => {};
+    const calling = new Promise<void>((resolve) => {
+      called = resolve;
+    });
+    const factory = () => {
+      const server = new McpServer({ name: 'test', version: '1' });
+      server.registerTool('wait', {}, () => {
+        called();
+        return new Promise<never>(() => {});
+      });
+      return server;
+    };
+    const served = serveStreams(factory, input, output, pino({ level: 'silent' }));
+    input.write(initialize + initialized + call(2, 'wait'));
+    await calling;
+    input.end(line({ method: 'notifications/cancelled', params: { requestId: 2 } }));
+    const started = performance.now();
+    await served;
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('started by hand', () => {
+  // util-linux's `script` gives a process a terminal of its own; other systems' take other arguments.
+  test.runIf(process.platform === 'linux' && existsSync('/usr/bin/script'))(
+    'it says where tasks are kept and what to paste into a client',
+    async () => {
+      const env = environment();
+      const terminal = startCommand(
+        '/usr/bin/script',
+        ['-qec', `exec '${process.execPath}' '${MAIN}'`, '/dev/null'],
+        env,
+      );
+      const text = await new Promise<string>((resolve, reject) => {
+        terminal.child.stdout.on('data', () => /Ctrl-C/.test(terminal.stdout()) && resolve(terminal.stdout()));
+        terminal.ended.then(({ stdout }) => reject(new Error(stdout)), reject);
+      });
+      expect(text).toContain(String(env.TASKLOOM_HOME));
+      const { taskloom } = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)).mcpServers;
+      for (const path of [taskloom.command, ...taskloom.args]) {
+        expect(isAbsolute(path)).toBe(true);
+        expect(existsSync(path)).toBe(true);
+      }
+      const pasted = startCommand(taskloom.command, taskloom.args, environment());
+      const peer = new Peer(pasted);
+      await peer.initialize();
+      await peer.close();
+
+      terminal.child.stdin.write('\u0003');
+      expect((await terminal.ended).code).toBe(0);
+    },
+  );
+});
