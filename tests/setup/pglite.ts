@@ -5,6 +5,7 @@ import { PGlite } from '@electric-sql/pglite';
 import type { TestProject } from 'vitest/node';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { wrapPglite } from '../../src/db/pglite.js';
+import { ensureBuilt } from './dist.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -19,6 +20,7 @@ declare module 'vitest' {
 
 /** A migrated, empty database, made once and copied by every test file: initdb takes seconds, a copy does not. */
 export default async function setup(project: TestProject) {
+  ensureBuilt();
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-test-'));
   const pglite = await PGlite.create();
   await migrate(wrapPglite(pglite), readMigrations(new URL('../../migrations/', import.meta.url)));

@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = join(ROOT, 'dist/main.js');
+
+const changedIn = (folder: string) =>
+  Math.max(
+    ...readdirSync(join(ROOT, folder), { recursive: true }).map(
+      (file) => statSync(join(ROOT, folder, String(file))).mtimeMs,
+    ),
+  );
+
+/**
+ * Builds dist/ if it is missing or older than what it is made of, so that tests of the process never test
+ * the past. Called once per run, before any worker starts: two builds at once would trip over each other.
+ */
+export function ensureBuilt(): void {
+  if (existsSync(MAIN) && statSync(MAIN).mtimeMs > changedIn('src')) return;
+  execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'inherit' });
+}
