@@ -103,7 +103,7 @@ export const oneOf = <const T extends readonly [string, ...string[]]>(
         .trim()
         .toLowerCase()
         .replace(/[\s-]+/g, '_');
-      return aliases[plain] ?? plain;
+      return Object.hasOwn(aliases, plain) ? aliases[plain] : plain;
     },
     z.enum(values, { error: `must be one of ${values.join(', ')}` }),
   );

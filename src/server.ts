@@ -3,7 +3,7 @@ import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelconte
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
 import type { Store } from './db/connect.js';
-import { isUnreachable, sqlState } from './db/database.js';
+import { isUnreachable, sqlState, Undecided } from './db/database.js';
 import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, writeAsUser } from './db/scope.js';
@@ -194,6 +194,13 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
   if (error instanceof UsageError) {
     deps.log.error({ tool }, error.message);
     return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.').body;
+  }
+  if (error instanceof Undecided) {
+    deps.log.warn({ tool, state }, 'connection lost while committing');
+    return unavailable(
+      'The connection to the task database broke while this was being saved: it may have happened.',
+      'Repeat it with the same request_id, or look before you repeat it without.',
+    ).body;
   }
   if (isUnreachable(error)) {
     deps.log.warn({ tool, state }, 'database unreachable');

@@ -104,6 +104,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
   const { name, effect, title, description } = spec;
   const reads = effect === 'read';
   const schema = z.strictObject({ ...spec.input, ...(!reads && everyWrite) });
+  const aliases = new Map(Object.entries(spec.aliases ?? {}));
   const scope = reads ? 'tasks:read' : 'tasks:write';
   return {
     ...spec,
@@ -121,7 +122,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       },
       scopeChallenge: requireScopes(scope),
     },
-    parse: (raw: unknown) => parse(name, schema, spec.aliases ?? {}, raw),
+    parse: (raw: unknown) => parse(name, schema, aliases, raw),
   } as unknown as Tool; // `run` and `answer` come with the spec; the overloads above hold them to its fields
 }
 
@@ -173,11 +174,11 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
   return { type: 'object', properties: Object.fromEntries(fields.map((field) => [field, untyped(field)])) };
 }
 
-function parse(tool: string, schema: z.ZodObject, aliases: Record<string, string>, raw: unknown): Call {
+function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {
   const given = new Map<string, unknown>();
   // Not given, as some clients say it. Never "empty this field": that is what `clear` is for.
   for (const [field, value] of Object.entries(raw ?? {}))
-    if (value !== null && value !== '' && value !== undefined) given.set(aliases[field] ?? field, value);
+    if (value !== null && value !== '' && value !== undefined) given.set(aliases.get(field) ?? field, value);
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));

@@ -41,6 +41,9 @@ export class Unreachable extends Error {
   }
 }
 
+/** The connection broke while a COMMIT was under way: what was written may be there, or not. */
+export class Undecided extends Unreachable {}
+
 /** SQLSTATE of a database error, wherever a library wrapped it. */
 export function sqlState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {

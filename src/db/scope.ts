@@ -3,7 +3,7 @@ import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { forbidden, rateLimited, UsageError } from '../errors.js';
-import type { Connection, Database, Row } from './database.js';
+import { type Connection, type Database, isUnreachable, type Row, Undecided } from './database.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
 export interface Scope {
@@ -89,16 +89,21 @@ function userTx(scope: Scope, connection: Pick<Connection, 'query'>): UserTx {
   return { ...scope, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
 
-/** Sends statements in their own transaction, one flight where the driver pipelines. */
-async function flight(connection: Connection, begin: string, text: string, params: unknown[]) {
-  const opened = connection.script(begin);
-  const rows = connection.query(text, params);
-  const done = connection.script('commit');
-  const [first, second, third] = await Promise.allSettled([opened, rows, done]);
-  if (first.status === 'rejected') throw first.reason;
-  if (second.status === 'rejected') throw second.reason;
-  if (third.status === 'rejected') throw third.reason; // rows of a write whose COMMIT failed are not there
-  return { opened: first.value, rows: second.value };
+/**
+ * Sends a statement in a transaction of its own, in one flight where the driver pipelines. The answer does not
+ * wait for the COMMIT of what wrote nothing; the connection does.
+ */
+function flight(database: Database, begin: string, text: string, params: unknown[]) {
+  return new Promise<{ opened: Row[][]; rows: Row[] }>((resolve, reject) => {
+    const lent = database.connect(async (connection) => {
+      const sent = [connection.script(begin), connection.query(text, params)] as const;
+      const done = connection.script('commit');
+      // In this order: a statement that fails because the opening did has nothing to say about why.
+      const answered = sent[0].then(async (opened) => resolve({ opened, rows: await sent[1] })).catch(reject);
+      await Promise.allSettled([...sent, done, answered]);
+    });
+    lent.catch(reject);
+  });
 }
 
 /**
@@ -114,12 +119,11 @@ export async function readAsUser<T>(
   const begin = opening(database, 'begin isolation level repeatable read read only', scope.userId, options.clock);
   const script = begin.join('; ');
   const zone = scope.timezone;
-  const query = (text: string, params: unknown[]) =>
-    database.connect(async (connection) => {
-      const { opened, rows } = await flight(connection, script, text, params);
-      checkUser(opened[begin.length - 1]?.[0], scope);
-      return rows;
-    });
+  const query = async (text: string, params: unknown[]) => {
+    const { opened, rows } = await flight(database, script, text, params);
+    checkUser(opened[begin.length - 1]?.[0], scope);
+    return rows;
+  };
   const value = await work(userTx(scope, { query }));
   // The user moved to another zone since the scope was made: what "today" means has changed.
   return scope.timezone === zone ? value : work(userTx(scope, { query }));
@@ -192,10 +196,8 @@ export async function writeAsUser<S, T>(
           const written = connection.query(statement.text, statement.params);
           // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
           const done = connection.script('select 1; commit');
-          await Promise.all([written, done]).catch(async (error) => {
-            await Promise.allSettled([written, done]);
-            throw error;
-          });
+          for (const sent of await Promise.allSettled([written, done]))
+            if (sent.status === 'rejected') throw isUnreachable(sent.reason) ? new Undecided(sent.reason) : sent.reason;
           return value;
         }
         if (statement) await connection.query(statement.text, statement.params);
@@ -237,11 +239,9 @@ export async function asService(
   params: unknown[],
   role: 'app' | 'owner' = 'app',
 ): Promise<Row[]> {
-  const begin = ['begin', `set local role ${role === 'app' ? 'taskloom_app' : 'none'}`, ...AS_TEXT].join('; ');
-  return database.connect(async (connection) => {
-    const { rows } = await flight(connection, begin, text, params);
-    return rows;
-  });
+  if (role === 'owner') return asOwner(database, (connection) => connection.query(text, params));
+  const begin = ['begin', 'set local role taskloom_app', ...AS_TEXT].join('; ');
+  return (await flight(database, begin, text, params)).rows;
 }
 
 /** Runs a person's own command as the login that owns the tables, in one transaction. */
