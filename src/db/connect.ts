@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import type { Database } from './database.js';
+import { type Database, sqlState } from './database.js';
 import { holdDirectory } from './lock.js';
 import { type Migration, migrate, pending } from './migrate.js';
 import { asService, assertIsolated } from './scope.js';
@@ -69,6 +69,10 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
     return { database, secret: await readSecret(database, options.secret), close: () => database.close() };
   } catch (error) {
     await database.close();
+    if (sqlState(error) === '42501')
+      throw new UsageError(
+        'the database login has no rights on the schema taskloom or may not act as the role taskloom_app. Use the login that it was migrated for',
+      );
     throw error;
   }
 }

@@ -53,7 +53,7 @@ export async function migrate(database: Database, migrations: Migration[]): Prom
   return database.connect(async (connection) => {
     try {
       await connection.script(`begin; set local role none; ${LOCK}`);
-      for (const statement of LEDGER) await connection.script(statement);
+      if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
       const missing = compare(migrations, await applied(connection));
       for (const migration of missing) {
         for (const statement of migration.statements) await connection.script(statement);
@@ -77,19 +77,66 @@ export async function pending(database: Database, migrations: Migration[]): Prom
   return (await missingFrom(database, migrations)).map((migration) => migration.name);
 }
 
-/** What `migrate` would run, as one script for an administrator; of all migrations where no database is given. */
+/**
+ * What `migrate` would run, as one script for an administrator; of all migrations where no database is given.
+ *
+ * With a database, it ends by handing everything to the login that asked: people's commands write as the
+ * owner of the tables, users' transactions switch to the runtime role, and later migrations then need no
+ * administrator.
+ */
 export async function migrationScript(migrations: Migration[], database?: Database): Promise<string> {
   const missing = database ? await missingFrom(database, migrations) : migrations;
   if (missing.length === 0) return '-- Nothing to do: the schema is up to date.\n';
-  const lines = [LOCK, ...LEDGER, ...missing.flatMap((m) => [...m.statements, record(m)])];
-  return `begin;\n\n${lines.map((line) => `${line.replace(/;$/, '')};\n`).join('\n')}\ncommit;\n`;
+  const login = database && (await loginOf(database));
+  const note = login
+    ? '-- To be run as a superuser, or as one who may create roles and schemas and is a member of the login it ends with.'
+    : '-- For no login in particular: set TASKLOOM_DATABASE_URL to have the schema handed to the login it names.';
+  const statements = [LOCK, ...LEDGER, ...missing.flatMap((m) => [...m.statements, record(m)])];
+  const lines = [...statements, ...(login ? handOver(login) : [])];
+  return `${note}\nbegin;\n\n${lines.map((line) => `${line.replace(/;$/, '')};\n`).join('\n')}\ncommit;\n`;
 }
 
+/** A login's name, quoted as an identifier and as a string. */
+interface Login {
+  name: string;
+  literal: string;
+}
+
+async function loginOf(database: Database): Promise<Login> {
+  const text = 'select quote_ident(session_user), quote_literal(session_user)';
+  const [row] = await database.connect((connection) => connection.query(text, []));
+  return { name: String(row?.[0]), literal: String(row?.[1]) };
+}
+
+const handOver = ({ name, literal }: Login) => [
+  `grant taskloom_app to ${name}`,
+  `alter schema taskloom owner to ${name}`,
+  `do $hand_over$
+declare
+  object text;
+begin
+  for object in
+    select format('table taskloom.%I', relname) from pg_class
+    where relnamespace = 'taskloom'::regnamespace and relkind = 'r'
+    union all
+    select format('function %s', oid::regprocedure) from pg_proc where pronamespace = 'taskloom'::regnamespace
+  loop
+    execute format('alter %s owner to %I', object, ${literal});
+  end loop;
+end
+$hand_over$`,
+];
+
 async function missingFrom(database: Database, migrations: Migration[]): Promise<Migration[]> {
-  return database.connect(async (connection) => {
-    const [exists] = await connection.query(`select to_regclass('taskloom.migrations') is not null`, []);
-    return compare(migrations, exists?.[0] ? await applied(connection) : new Map());
-  });
+  return database.connect(async (connection) =>
+    compare(migrations, (await hasLedger(connection)) ? await applied(connection) : new Map()),
+  );
+}
+
+/** Asked before it is made: `create schema if not exists` wants the right to create one even where it exists. */
+async function hasLedger(connection: Connection): Promise<boolean> {
+  const [row] = await connection.query(`select to_regclass('taskloom.migrations') is not null`, []);
+  return row?.[0] === true;
 }
 
 async function applied(connection: Connection): Promise<Map<number, { name: string; hash: string }>> {
