@@ -8,7 +8,7 @@ import { createToken } from '../src/cli/accounts.js';
 import type { Deps } from '../src/server.js';
 import { SCOPES, type Scope } from '../src/tool.js';
 import { createApp, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
-import type { World } from './harness.js';
+import { newUser, type World } from './harness.js';
 
 /** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
 export const ERAS = ['2025-11-25', '2026-07-28'] as const;
@@ -61,6 +61,11 @@ export async function newToken(
 ): Promise<{ token: string; id: string }> {
   const { scopes = SCOPES, expires, name = 'test' } = options;
   return createToken(world.database, { user: principal.handle, name, scopes: [...scopes], expires });
+}
+
+/** The token of a user of its own, for whom it does not matter who that is. */
+export async function anyToken(world: World): Promise<string> {
+  return (await newToken(world, await newUser(world))).token;
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -138,6 +143,12 @@ export function withHeaders(given: HttpRequest, more: Record<string, string | un
     else headers[name] = value;
   return { ...given, headers };
 }
+
+/** The head of a request over a raw socket, up to the lines that say how long its body is. */
+export const headOf = (url: URL, token: string, given: HttpRequest) =>
+  `POST /mcp HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${token}\r\n${Object.entries(given.headers ?? {})
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}`;
 
 /** Opens a socket to the server, for what no HTTP client would send. */
 export async function openSocket(url: URL): Promise<Socket> {

@@ -1,18 +1,12 @@
-import { setTimeout as deadline } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { hashToken, makeToken } from '../../src/auth/tokens.js';
 import { listTokens, revokeToken, setDisabled } from '../../src/cli/accounts.js';
-import type { Store } from '../../src/db/connect.js';
-import type { Connection, Database } from '../../src/db/database.js';
-import type { Scope } from '../../src/tool.js';
-import { tools } from '../../src/tools/index.js';
 import { newUser, rowsOf, useWorld } from '../harness.js';
 import {
   bearer,
   callOf,
   connectClient,
   ERAS,
-  eventually,
   type HttpAnswer,
   type HttpRequest,
   hello,
@@ -20,7 +14,6 @@ import {
   openSocket,
   rpc,
   send,
-  serveHttp,
   untilClosed,
   useHttp,
   withHeaders,
@@ -183,48 +176,6 @@ async function everyRow(): Promise<string[]> {
   return rows;
 }
 
-describe('what a token may do is what its scopes say', () => {
-  const grants: [string, Scope[], Scope[]][] = [
-    ['no scopes', [], []],
-    ['tasks:read', ['tasks:read'], ['tasks:read']],
-    ['tasks:write', ['tasks:write'], ['tasks:read', 'tasks:write']],
-  ];
-  for (const era of ERAS)
-    for (const [what, scopes, implied] of grants)
-      describe(`${what} (${era})`, () => {
-        test.each(tools.map((tool) => [tool.name, tool] as const))('%s', async (name, tool) => {
-          const { token } = await newToken(world, await newUser(world), { scopes });
-          const answer = await as(token, callOf(era, name));
-          if (implied.includes(tool.scope)) {
-            expect(answer.status, answer.body).toBe(200);
-            expect(answer.message.result.structuredContent.error?.code).not.toBe('forbidden');
-            expect(answer.headers['www-authenticate']).toBeUndefined();
-          } else {
-            expect(answer.status, answer.body).toBe(403);
-            expect(answer.headers['www-authenticate']).toBe(
-              `${CHALLENGE}, error="insufficient_scope", scope="${tool.scope}"`,
-            );
-          }
-        });
-
-        test('may greet and list the tools', async () => {
-          const { token } = await newToken(world, await newUser(world), { scopes });
-          expect((await as(token, hello(era))).message.result.capabilities.tools).toBeDefined();
-          const listed = (await as(token, rpc(era, 'tools/list'))).message.result.tools;
-          expect(listed.map((each: { name: string }) => each.name).sort()).toEqual(
-            tools.map(({ name }) => name).sort(),
-          );
-        });
-      });
-
-  test('a call that was refused has written nothing', async () => {
-    const ana = await newUser(world);
-    const { token } = await newToken(world, ana, { scopes: ['tasks:read'] });
-    for (const era of ERAS) expect((await as(token, callOf(era, 'add_task', { title: 'No' }))).status).toBe(403);
-    expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([]);
-  });
-});
-
 describe('shutting out takes effect on the next request', () => {
   test('revoking one token stops it, on a connection that is open, and no other', async () => {
     const ana = await newUser(world);
@@ -263,87 +214,5 @@ describe('shutting out takes effect on the next request', () => {
     await setDisabled(world.database, ana.handle, true);
     await setDisabled(world.database, ana.handle, false);
     expectTurnedAway(await as(token, hello('2026-07-28')), INVALID);
-  });
-});
-
-describe('the last use of a token', () => {
-  const lastUsed = async (id: string) => {
-    const [row] = await rowsOf(world, 'select last_used_at from taskloom.api_tokens where id::text = $1', [id]);
-    return row?.[0] === null ? null : new Date(String(row?.[0])).getTime();
-  };
-  const usedAgo = (id: string, ago: string) =>
-    rowsOf(
-      world,
-      `update taskloom.api_tokens set last_used_at = clock_timestamp() - $2::interval where id::text = $1 returning id`,
-      [id, ago],
-    );
-
-  test('is noted', async () => {
-    const { token, id } = await newToken(world, await newUser(world));
-    expect(await lastUsed(id)).toBeNull();
-    await as(token, hello('2026-07-28'));
-    const noted = await eventually(
-      () => lastUsed(id),
-      (at) => at !== null,
-    );
-    expect(Math.abs(Number(noted) - Date.now())).toBeLessThan(10_000);
-  });
-
-  test('is written at most once a minute', async () => {
-    const { token, id } = await newToken(world, await newUser(world));
-    await usedAgo(id, '50 seconds');
-    const before = await lastUsed(id);
-    for (const era of ERAS) await as(token, hello(era));
-    expect(await lastUsed(id)).toBe(before); // the embedded database answers in the order it was asked
-
-    await usedAgo(id, '61 seconds');
-    await as(token, hello('2026-07-28'));
-    await eventually(
-      () => lastUsed(id),
-      (at) => Number(at) > Number(before) + 5_000,
-    );
-  });
-
-  test('is not written for a token that is refused', async () => {
-    const { token, id } = await newToken(world, await newUser(world), { expires: new Date(Date.now() - 1_000) });
-    await as(token, hello('2026-07-28'));
-    expect(await lastUsed(id)).toBeNull();
-  });
-
-  test.each(['waits', 'fails'])('keeps nobody waiting: an answer comes although noting it %s', async (how) => {
-    const { token, id } = await newToken(world, await newUser(world));
-    let release = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    // The second thing a request asks of the database is to note the use of its token.
-    let asked = 0;
-    const { database } = world;
-    const hampered = {
-      ...database,
-      async connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-        if (++asked !== 2) return database.connect(work);
-        if (how === 'fails') throw new Error('no connection');
-        await released;
-        return database.connect(work);
-      },
-    } as Database;
-    const store: Store = { ...(await world.store()), database: hampered };
-    const running = await serveHttp({ ...world, store: async () => store });
-    try {
-      const answer = await send(running.url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)));
-      expect(answer.status).toBe(200);
-      expect(answer.message.result.isError).not.toBe(true);
-      expect(await lastUsed(id)).toBeNull();
-      release();
-      if (how === 'waits')
-        await eventually(
-          () => lastUsed(id),
-          (at) => at !== null,
-        );
-    } finally {
-      release();
-      await Promise.race([running.server.close(), deadline(5_000, undefined, { ref: false })]);
-    }
   });
 });

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { Unreachable } from '../../src/db/database.js';
+import { failingStore, INSIDES, serveGated } from '../faults.js';
+import { useWorld } from '../harness.js';
+import {
+  anyToken,
+  bearer,
+  callOf,
+  ERAS,
+  eventually,
+  headOf,
+  hello,
+  openSocket,
+  send,
+  serveHttp,
+  untilClosed,
+  withHeaders,
+} from '../http.js';
+
+const world = useWorld();
+
+describe('stopping', () => {
+  test('what is under way is answered; nothing new is taken', async () => {
+    const { server, url, gate, token } = await serveGated(world);
+    gate.shut();
+    const underWay = ERAS.map((era) =>
+      send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(token))),
+    );
+    await eventually(
+      async () => gate.waiting,
+      (count) => count === underWay.length,
+    );
+    let ended = false;
+    const closing = server.close().then(() => {
+      ended = true;
+    });
+    await expect(openSocket(url)).rejects.toThrow(/ECONNREFUSED/);
+    expect(ended).toBe(false);
+    gate.open();
+    for (const answer of await Promise.all(underWay)) {
+      expect(answer.status).toBe(200);
+      expect(answer.message.result.structuredContent.task.title).toMatch(/^Last words/);
+    }
+    await closing;
+  });
+
+  test('a connection kept open is told to close with its last answer, and holds nothing up', async () => {
+    const { server, url, gate, token } = await serveGated(world);
+    gate.shut();
+    const given = callOf('2026-07-28', 'get_overview');
+    const socket = await openSocket(url);
+    socket.write(
+      `${headOf(url, token, given)}Content-Length: ${Buffer.byteLength(String(given.body))}\r\n\r\n${given.body}`,
+    );
+    const heard = untilClosed(socket);
+    await eventually(
+      async () => gate.waiting,
+      (count) => count === 1,
+    );
+    const started = performance.now();
+    const closing = server.close();
+    gate.open();
+    const answer = await heard;
+    await closing;
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toMatch(/^connection: close\r$/im);
+    expect(answer).toContain('"counts"');
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+
+  test('a request that never ends does not keep the server from stopping', async () => {
+    const running = await serveHttp(world, { patience: { stopping: 200 } });
+    const socket = await openSocket(running.url);
+    socket.write(`${headOf(running.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 1000\r\n\r\n{`);
+    const heard = untilClosed(socket);
+    await running.server.close();
+    await heard;
+  });
+
+  test('stopping twice is stopping', async () => {
+    const { server } = await serveHttp(world);
+    await Promise.all([server.close(), server.close()]);
+    await server.close();
+  });
+});
+
+describe('while the database is away', () => {
+  test('a signed-in client is told 503, anyone else 401 as ever; all is well when it is back', async () => {
+    const { server, url, gate, token } = await serveGated(world);
+    try {
+      const probe = async (path: string) => (await send(url, { method: 'GET', path })).status;
+      const states = async () => ({
+        live: await probe('/livez'),
+        ready: await probe('/readyz'),
+        anyone: await Promise.all(ERAS.map(async (era) => (await send(url, hello(era))).status)),
+        foreign: (await send(url, withHeaders(hello('2026-07-28'), { host: 'evil.test' }))).status,
+        signedIn: await Promise.all(
+          ERAS.map(async (era) => (await send(url, withHeaders(callOf(era, 'list_tasks'), bearer(token)))).status),
+        ),
+      });
+      const well = { live: 200, ready: 200, anyone: [401, 401], foreign: 403, signedIn: [200, 200] };
+      expect(await states()).toEqual(well);
+      gate.cut = true;
+      expect(await states()).toEqual({ ...well, ready: 503, signedIn: [503, 503] });
+      for (const given of [withHeaders(hello('2026-07-28'), bearer(token)), { method: 'GET', path: '/readyz' }])
+        expect((await send(url, given)).body).not.toMatch(INSIDES);
+      gate.cut = false;
+      expect(await states()).toEqual(well);
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('a database lost between the door and the tool is a refusal that says to try again', async () => {
+    const token = await anyToken(world);
+    for (const era of ERAS) {
+      const away = () => new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432'));
+      const running = await serveHttp({ ...world, store: failingStore(world, 3, away) });
+      try {
+        const answer = await send(running.url, withHeaders(callOf(era, 'list_tasks'), bearer(token)));
+        expect(answer.message.result.structuredContent.error.code).toBe('unavailable');
+        expect(answer.body).not.toMatch(INSIDES);
+      } finally {
+        await running.server.close();
+      }
+    }
+  });
+});
