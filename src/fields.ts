@@ -1,4 +1,5 @@
 import * as z from 'zod/v4';
+import { MAX_LABELS, PRIORITIES } from './domain/task.js';
 
 /**
  * Inputs as agents send them. Each field forgives what models and hosts are known to do (numbers as strings,
@@ -131,3 +132,33 @@ function parseList(text: string): unknown {
     return text;
   }
 }
+
+/** One or many tasks by number. */
+export const ids = () => many(id(), 100);
+
+export const labels = () => many(name(), MAX_LABELS);
+
+/** A priority, in the words and numbers that other task lists use too. */
+export const priority = () =>
+  oneOf(PRIORITIES, {
+    p1: 'urgent',
+    p2: 'high',
+    p3: 'medium',
+    p4: 'low',
+    '1': 'urgent',
+    '2': 'high',
+    '3': 'medium',
+    '4': 'low',
+  });
+
+/** The fields that a task is made of, in the order a model reads them. */
+export const taskFields = z.object({
+  title: line(200),
+  description: prose(10_000).describe('Markdown'),
+  priority: priority(),
+  due: words().describe('2026-11-24 or 2026-11-24T17:00, in the user’s timezone'),
+  start: words().describe('not before; as due'),
+  estimate_minutes: whole(1, 100_000),
+  project: name().describe('by name; created if new'),
+  parent: id().describe('id of the task this is part of'),
+});

@@ -1,7 +1,7 @@
 import { deleteTasks } from '../domain/update.js';
+import { ids } from '../fields.js';
 import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
-import { ids } from './update-task.js';
 
 export default defineTool({
   name: 'delete_task',

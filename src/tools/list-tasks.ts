@@ -1,8 +1,7 @@
 import { LIST_STATUSES, listTasks, SORTS } from '../domain/list.js';
-import { id, many, name, oneOf, whole, words } from '../fields.js';
+import { id, labels, name, oneOf, priority, whole, words } from '../fields.js';
 import { pageAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
-import { priority } from './add-task.js';
 
 const DETAILS = ['ids', 'compact', 'full'] as const;
 
@@ -24,7 +23,7 @@ export default defineTool({
       .optional(),
     text: words().describe('words in title or description').optional(),
     project: name().optional(),
-    labels: many(name(), 20).optional(),
+    labels: labels().optional(),
     priority: priority().optional(),
     due: words().describe('overdue, today, week, none, 2026-11-24 or 2026-11-24..2026-11-30').optional(),
     parent: id().optional(),

@@ -1,13 +1,9 @@
-import { MAX_LABELS, STATUSES } from '../domain/task.js';
+import { STATUSES } from '../domain/task.js';
 import { CLEARABLE, updateTasks } from '../domain/update.js';
 import { invalid } from '../errors.js';
-import { id, many, name, oneOf } from '../fields.js';
+import { ids, labels, many, oneOf, taskFields } from '../fields.js';
 import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
-import { taskFields } from './add-task.js';
-
-/** One or many tasks by number. */
-export const ids = () => many(id(), 100);
 
 export default defineTool({
   name: 'update_task',
@@ -17,17 +13,10 @@ export default defineTool({
     'Change fields of one or many tasks. What is left out stays; clear empties fields. status pending reopens, and restores from the trash.',
   input: {
     ids: ids(),
-    title: taskFields.title.optional(),
-    description: taskFields.description.optional(),
+    ...taskFields.partial().shape,
     status: oneOf(STATUSES, { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' }).optional(),
-    priority: taskFields.priority.optional(),
-    due: taskFields.due.optional(),
-    start: taskFields.start.optional(),
-    estimate_minutes: taskFields.estimate_minutes.optional(),
-    project: taskFields.project.optional(),
-    parent: taskFields.parent.optional(),
-    add_labels: many(name(), MAX_LABELS).optional(),
-    remove_labels: many(name(), MAX_LABELS).optional(),
+    add_labels: labels().optional(),
+    remove_labels: labels().optional(),
     clear: many(oneOf(CLEARABLE), CLEARABLE.length).optional(),
   },
   aliases: { id: 'ids' },
