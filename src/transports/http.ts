@@ -112,7 +112,7 @@ export interface HttpServer {
 }
 
 /** How long a client may take, in milliseconds. */
-export interface Patience {
+interface Patience {
   /** To send the head of a request. */
   headers: number;
   /** To send all of it. */

@@ -19,10 +19,9 @@ import {
 } from '../http.js';
 
 const world = useWorld();
-const http = useHttp(world, {
-  allowedHosts: ['tasks.example'],
-  patience: { headers: 400, request: 800, idle: 400, stopping: 5_000 },
-});
+const http = useHttp(world, { allowedHosts: ['tasks.example'] });
+/** One that waits for nobody long. */
+const impatient = useHttp(world, { patience: { headers: 1_000, request: 2_000, idle: 1_000 } });
 
 const MEGABYTE = 1024 * 1024;
 
@@ -180,7 +179,7 @@ function padTo(bytes: number): string {
 }
 
 describe('a client that is slow', () => {
-  afterEach(() => expectAlive());
+  afterEach(() => expectAlive(impatient.url));
 
   /** Sends one byte after the other, until it is cut off. */
   async function drip(socket: Socket, bytes: string): Promise<string> {
@@ -195,28 +194,28 @@ describe('a client that is slow', () => {
   }
 
   test('with its body is cut off', async () => {
-    const socket = await openSocket(http.url);
-    socket.write(`${headOf(http.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 100000\r\n\r\n`);
+    const socket = await openSocket(impatient.url);
+    socket.write(`${headOf(impatient.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 100000\r\n\r\n`);
     expect(await drip(socket, ' ')).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
   });
 
   test('with its headers is cut off', async () => {
-    const socket = await openSocket(http.url);
+    const socket = await openSocket(impatient.url);
     socket.write('POST /mcp HTTP/1.1\r\n');
     expect(await drip(socket, 'x')).toMatch(/^(HTTP\/1\.1 408 |$)/);
   });
 
   test('hundreds that say nothing are let go, and hold up nobody meanwhile', async () => {
-    const idle = await Promise.all(Array.from({ length: 400 }, () => openSocket(http.url)));
+    const idle = await Promise.all(Array.from({ length: 400 }, () => openSocket(impatient.url)));
     const closed = Promise.all(idle.map(untilClosed));
-    await expectAlive();
+    await expectAlive(impatient.url);
     await closed;
   });
 
   test('hundreds that stay after an answer are let go', async () => {
     const idle = await Promise.all(
       Array.from({ length: 200 }, async () => {
-        const socket = await openSocket(http.url);
+        const socket = await openSocket(impatient.url);
         socket.write(`GET /livez HTTP/1.1\r\nHost: x\r\n\r\n`);
         return untilClosed(socket);
       }),
@@ -226,12 +225,14 @@ describe('a client that is slow', () => {
 
   test('a client that hangs up in mid-body leaves nothing but a quiet log', async () => {
     const before = world.logged.length;
-    const socket = await openSocket(http.url);
-    socket.write(`${headOf(http.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 1000\r\n\r\n{"json`);
+    const socket = await openSocket(impatient.url);
+    socket.write(
+      `${headOf(impatient.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 1000\r\n\r\n{"json`,
+    );
     socket.end();
     socket.destroySoon();
     await once(socket, 'close');
-    await expectAlive();
+    await expectAlive(impatient.url);
     expect(loud(world.logged.slice(before))).toEqual([]);
   });
 });

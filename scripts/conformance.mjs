@@ -1,0 +1,233 @@
+// Runs the protocol's own conformance suite against the built server, as `npm run conformance`: a line for
+// each scenario and protocol version, and exit code 1 if a check fails that we do not explain below.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const SUITE = '@modelcontextprotocol/conformance@0.2.0-alpha.12';
+const NODE = 'node@24'; // the suite's floor is above ours
+const VERSIONS = ['2025-11-25', '2026-07-28'];
+/** How long one scenario may take, in milliseconds. */
+const PATIENCE = 90_000;
+
+const SCENARIOS = [
+  'server-initialize',
+  'server-session-lifecycle',
+  'server-stateless',
+  'ping',
+  'tools-list',
+  'server-sse-multiple-streams',
+  'dns-rebinding-protection',
+  'caching',
+  'http-header-validation',
+];
+
+const FIXTURE = 'calls a tool, prompt or resource of the suite’s own example server';
+const NOT_SERVED = 'we do not serve this, and do not say that we do';
+/** Scenarios that do not apply to us, by the beginnings of their names. */
+const LEFT_OUT = {
+  'tools-call-': FIXTURE,
+  'json-schema-2020-12': FIXTURE,
+  'elicitation-': FIXTURE,
+  'input-required-result-': FIXTURE,
+  'http-custom-header-server-validation': FIXTURE,
+  'server-sse-polling': FIXTURE,
+  'logging-set-level': NOT_SERVED,
+  'completion-complete': NOT_SERVED,
+  'resources-': NOT_SERVED,
+  'sep-2164-resource-not-found': NOT_SERVED,
+  'prompts-': NOT_SERVED,
+};
+
+const NO_FIXTURE = /^Not testable: server does not list the diagnostic tool/;
+const NO_METHOD = /returned JSON-RPC error -32601/;
+/** Checks inside the scenarios above that cannot pass here, with what they may say, and why. */
+const EXPLAINED = {
+  'sep-2575-server-rejects-undeclared-capability': [NO_FIXTURE, FIXTURE],
+  'sep-2575-missing-capability-http-400': [NO_FIXTURE, FIXTURE],
+  'sep-2575-http-server-no-independent-requests-on-stream': [NO_FIXTURE, FIXTURE],
+  'sep-2575-server-no-log-without-loglevel': [NO_FIXTURE, FIXTURE],
+  'sep-2549-prompts-list-caching-hints': [NO_METHOD, NOT_SERVED],
+  'sep-2549-resources-list-caching-hints': [NO_METHOD, NOT_SERVED],
+  'sep-2549-resources-templates-list-caching-hints': [NO_METHOD, NOT_SERVED],
+};
+const isExplained = ({ id, errorMessage }) => EXPLAINED[id]?.[0].test(errorMessage) === true;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'taskloom-conformance-'));
+const children = new Set();
+
+function start(command, args, options = {}) {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  children.add(child);
+  child.once('close', () => children.delete(child));
+  return child;
+}
+
+/** Runs to the end, and answers the exit code and what was said. */
+async function run(command, args, options = {}) {
+  const child = start(command, args, { timeout: PATIENCE, ...options });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code, stdout, stderr };
+}
+
+async function succeed(command, args, options) {
+  const { code, stdout, stderr } = await run(command, args, options);
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
+  return stdout.trim();
+}
+
+const taskloom = {
+  env: { ...process.env, TASKLOOM_HOME: join(scratch, 'data'), TASKLOOM_DATABASE_URL: '', DATABASE_URL: '' },
+};
+const cli = (...args) => succeed(process.execPath, ['dist/main.js', ...args], taskloom);
+
+/** Starts `taskloom serve` on a free port, and answers its URL once it listens. */
+async function serve() {
+  const server = start(
+    process.execPath,
+    ['dist/main.js', 'serve', '--host', '127.0.0.1', '--port', '0', '--json'],
+    taskloom,
+  );
+  const said = [];
+  for await (const line of createInterface({ input: server.stderr })) {
+    if (!line.startsWith('{"url"')) {
+      said.push(line);
+      continue;
+    }
+    server.stderr.resume();
+    server.stdout.resume();
+    return new URL(JSON.parse(line).url);
+  }
+  throw new Error(`the server ended before it listened: ${said.join('\n')}`);
+}
+
+/** The suite has no way to sign in, so this adds the token; all else, Host and Origin above all, passes unchanged. */
+async function signIn(upstream, token) {
+  const proxy = createServer((incoming, outgoing) => {
+    const headers = [...incoming.rawHeaders, 'Authorization', `Bearer ${token}`];
+    const { method, url } = incoming;
+    const forwarded = request(
+      { host: upstream.hostname, port: upstream.port, method, path: url, headers },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode, answer.rawHeaders);
+        answer.pipe(outgoing);
+      },
+    );
+    forwarded.once('error', () => outgoing.destroy());
+    outgoing.once('close', () => forwarded.destroy());
+    incoming.pipe(forwarded);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return { proxy, url: `http://127.0.0.1:${proxy.address().port}${upstream.pathname}` };
+}
+
+/** npm brings the suite and its Node once; every scenario then runs without npm's own start-up. */
+async function fetchSuite() {
+  const args = ['-y', '-p', NODE, '-p', SUITE, '-c', 'node -p "process.env.PATH + process.version"'];
+  const said = await succeed('npx', args, { timeout: 600_000, shell: process.platform === 'win32' });
+  const [, path] = /^(.*)v24\.[\d.]+$/m.exec(said) ?? [];
+  if (!path) throw new Error(`npx brought no Node 24: ${said}`);
+  return { env: { ...process.env, PATH: path } };
+}
+
+/** The versions that each scenario applies to, as the suite says. */
+async function listScenarios(suite) {
+  const listed = await succeed('conformance', ['list', '--server'], suite);
+  return new Map(
+    [...listed.matchAll(/^ {2}- (\S+) \[(.+)\]$/gm)].map(([, name, versions]) => [name, versions.split(',')]),
+  );
+}
+
+async function check(suite, url, scenario, version) {
+  const results = mkdtempSync(join(scratch, 'results-'));
+  const args = ['server', '--url', url, '--scenario', scenario, '--spec-version', version, '-o', results];
+  const { code, stdout, stderr } = await run('conformance', args, suite);
+  const file = readdirSync(results, { recursive: true }).find((each) => String(each).endsWith('checks.json'));
+  if (!file) return { failed: [{ id: scenario, errorMessage: `no result (exit code ${code}): ${stdout}${stderr}` }] };
+  const checks = JSON.parse(readFileSync(join(results, String(file)), 'utf8'));
+  const by = (status) => checks.filter((each) => each.status === status);
+  const failed = by('FAILURE');
+  return {
+    passed: by('SUCCESS').length,
+    warned: by('WARNING'),
+    failed: failed.filter((each) => !isExplained(each)),
+    explained: failed.filter(isExplained),
+  };
+}
+
+async function main() {
+  await succeed(process.execPath, ['scripts/build.mjs']);
+  await cli('user', 'add', 'conformance');
+  const token = await cli('token', 'create', '--user', 'conformance');
+  const [upstream, suite] = await Promise.all([serve(), fetchSuite()]);
+  const { proxy, url } = await signIn(upstream, token);
+  let failures = 0;
+  try {
+    const applicable = await listScenarios(suite);
+    for (const [name, versions] of applicable) {
+      if (!versions.some((version) => VERSIONS.includes(version)) || SCENARIOS.includes(name)) continue;
+      if (Object.keys(LEFT_OUT).some((beginning) => name.startsWith(beginning))) continue;
+      failures++;
+      console.log(`FAIL  ${name}: the suite has it, and this script neither runs it nor says why not`);
+    }
+    const excused = new Set();
+    for (const name of SCENARIOS)
+      for (const version of VERSIONS.filter((each) => applicable.get(name)?.includes(each))) {
+        const { passed = 0, warned = [], failed, explained = [] } = await check(suite, url, name, version);
+        failures += failed.length;
+        console.log(
+          `${failed.length > 0 ? 'FAIL' : 'ok  '}  ${version}  ${name}: ${passed} passed` +
+            `${failed.length > 0 ? `, ${failed.length} failed` : ''}` +
+            `${warned.length > 0 ? `, ${warned.length} warned` : ''}` +
+            `${passed + failed.length + warned.length === 0 ? ' (nothing in it applies: we keep no sessions)' : ''}`,
+        );
+        for (const { id, errorMessage } of failed) console.log(`        failed   ${id}: ${errorMessage}`);
+        for (const { id, errorMessage, description } of warned)
+          console.log(`        warned   ${id}: ${errorMessage ?? description}`);
+        for (const { id } of explained) {
+          excused.add(id);
+          console.log(`        left out ${id}: ${EXPLAINED[id][1]}`);
+        }
+      }
+    for (const id of Object.keys(EXPLAINED).filter((each) => !excused.has(each))) {
+      failures++;
+      console.log(`FAIL  ${id}: needs its excuse no more; take it out of this script`);
+    }
+  } finally {
+    proxy.close();
+    proxy.closeAllConnections();
+  }
+  console.log(failures > 0 ? `${failures} failures` : 'all that applies passes');
+  return failures > 0 ? 1 : 0;
+}
+
+const stop = () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+};
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    stop();
+    process.exit(1);
+  });
+setTimeout(() => {
+  console.error('no end in ten minutes');
+  stop();
+  process.exit(1);
+}, 600_000).unref();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  stop();
+}
