@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { PGlite, type PGliteOptions, types } from '@electric-sql/pglite';
 import pLimit from 'p-limit';
 import { type Connection, type Database, TransactionWatch } from './database.js';
@@ -32,9 +33,14 @@ export async function openPglite(dataDir?: string, image?: Blob): Promise<Databa
 /** One connection is all there is, so callers take turns. */
 export function wrapPglite(pglite: PGlite): Database {
   const turns = pLimit(1);
+  const holding = new AsyncLocalStorage<true>();
   const database: Database = {
     kind: 'pglite',
-    connect: (work) => turns(() => lend(work)),
+    async connect(work) {
+      if (holding.getStore())
+        throw new Error('the one connection is held by this very call, which would wait for ever');
+      return turns(() => holding.run(true, () => lend(work)));
+    },
     close: () => turns(() => pglite.close()),
   };
   const watch = new TransactionWatch();
