@@ -3,18 +3,22 @@ import { defineConfig } from 'vitest/config';
 /** The behaviour suite: what must hold on every backend. */
 const everywhere = ['tests/tools/*.test.ts', 'tests/behaviour/*.test.ts'];
 
-const project = (name: string, include: string[]) => ({
+/** What only a server can show: replicas that start at once, logins, connections that die. */
+const migrations = 'tests/database/migrate.test.ts';
+const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
+
+const project = (name: string, include: string[], exclude: string[] = []) => ({
   extends: true as const,
-  test: { name, include, globalSetup: [`tests/setup/${name}.ts`] },
+  test: { name, include, exclude, globalSetup: [`tests/setup/${name}.ts`] },
 });
 
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts']),
-      project('postgres-15', everywhere),
-      project('postgres-18', everywhere),
-      project('neon', everywhere),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, ...connections]),
+      project('postgres-15', [...everywhere, migrations]),
+      project('postgres-18', [...everywhere, migrations, ...connections]),
+      project('neon', [...everywhere, ...connections]),
     ],
     pool: 'forks',
     maxWorkers: 2,

@@ -5,14 +5,14 @@ import { pipeline } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 
 /** A WebSocket-to-TCP proxy: what Neon runs in front of its servers, in a few lines. */
-export interface Proxy {
+export interface NeonProxy {
   /** `host:port/path`, for `openNeon`. The driver adds `?address=` and the server of its URL. */
   at: string;
   close(): Promise<void>;
 }
 
 /** Starts a proxy on loopback that leads to one server and to no other. */
-export async function startProxy(address: string): Promise<Proxy> {
+export async function startProxy(address: string): Promise<NeonProxy> {
   const [host, port] = address.split(':');
   const server = new WebSocketServer({
     host: '127.0.0.1',

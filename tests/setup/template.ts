@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPostgres } from '../../src/db/postgres.js';
+import { ensureBuilt } from './dist.js';
 import { type PostgresServer, type Release, startPostgres } from './postgres.js';
 
 declare module 'vitest' {
@@ -27,6 +28,7 @@ export async function startProject(
   release: Release,
   login: 'superuser' | 'hosted',
 ): Promise<PostgresServer> {
+  ensureBuilt();
   const server = await startPostgres(release);
   try {
     const url = (database: string) => server.url(database, login === 'hosted' ? HOSTED : undefined);

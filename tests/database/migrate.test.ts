@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { ensureUser } from '../../src/auth/local.js';
+import { runCommand } from '../../src/cli/commands.js';
+import { readConfig } from '../../src/config.js';
+import { openStore } from '../../src/db/connect.js';
+import type { Database } from '../../src/db/database.js';
+import { type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
+import { openPostgres } from '../../src/db/postgres.js';
+import { UsageError } from '../../src/errors.js';
+import { newAgent, useWorld, type World } from '../harness.js';
+import { connect, environment } from '../process.js';
+import { type PostgresServer, startPostgres } from '../setup/postgres.js';
+import { run } from '../setup/template.js';
+
+const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
+const names = migrations.map((migration) => migration.name);
+const [oldest] = migrations as [Migration];
+const world = useWorld();
+
+// Roles belong to a whole server: these tests have one of their own.
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres(inject('release'));
+});
+afterAll(() => server?.close());
+
+const unique = (what: string) => `${what}_${randomUUID().replaceAll('-', '')}`;
+
+/** Opens a database until the end of the test. */
+function open(url: string): Database {
+  const database = openPostgres(url);
+  onTestFinished(() => database.close());
+  return database;
+}
+
+async function emptyDatabase(owner?: string): Promise<string> {
+  const name = unique('empty');
+  await run(server.url('postgres'), `create database ${name} ${owner ? `owner ${owner}` : ''}`);
+  return name;
+}
+
+async function newLogin(rights = ''): Promise<{ name: string; password: string }> {
+  const login = { name: unique('login'), password: 'secret' };
+  await run(server.url('postgres'), `create role ${login.name} login ${rights} password '${login.password}'`);
+  return login;
+}
+
+const made = (name: string, when: number, ...statements: string[]): Migration => ({
+  name,
+  when,
+  hash: name,
+  statements,
+});
+
+describe('migrating', () => {
+  test('an empty database from eight processes at once succeeds in all, and one of them does it', async () => {
+    const url = server.url(await emptyDatabase());
+    const replicas = Array.from({ length: 8 }, () => open(url));
+    const applied = await Promise.all(replicas.map((replica) => migrate(replica, migrations)));
+    expect(applied.filter((each) => each.length > 0)).toEqual([names]);
+    expect(await pending(open(url), migrations)).toEqual([]);
+  });
+
+  test('eight databases of one new server at once succeeds in all, although they share the role', async () => {
+    const fresh = await startPostgres(inject('release'));
+    try {
+      const databases = Array.from({ length: 8 }, (_, i) => `replica_${i}`);
+      for (const name of databases) await run(fresh.url('postgres'), `create database ${name}`);
+      const open = databases.map((name) => openPostgres(fresh.url(name)));
+      const applied = await Promise.all(open.map((database) => migrate(database, migrations)));
+      await Promise.all(open.map((database) => database.close()));
+      expect(applied).toEqual(databases.map(() => names));
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  test('twice applies nothing the second time', async () => {
+    const database = open(server.url(await emptyDatabase()));
+    expect(await migrate(database, migrations)).toEqual(names);
+    expect(await migrate(database, migrations)).toEqual([]);
+  });
+
+  test('refuses a history that was edited, and changes nothing', async () => {
+    const database = open(server.url(await emptyDatabase()));
+    await migrate(database, migrations);
+    const edited = [
+      { ...oldest, hash: 'other' },
+      ...migrations.slice(1),
+      made('next', Date.now(), 'create table x ()'),
+    ];
+    const refusal = new UsageError(
+      `migration ${oldest.name} was edited after it was applied. Restore the original file`,
+    );
+    await expect(migrate(database, edited)).rejects.toThrow(refusal);
+    await expect(pending(database, edited)).rejects.toThrow(refusal);
+    expect(await migrate(database, migrations)).toEqual([]);
+  });
+
+  test('refuses a database that a newer program has migrated', async () => {
+    const database = open(server.url(await emptyDatabase()));
+    await migrate(database, [...migrations, made('from_the_future', Date.now())]);
+    const refusal = 'the database is newer than this program: it has migration from_the_future. Update Taskloom';
+    await expect(migrate(database, migrations)).rejects.toThrow(new UsageError(refusal));
+    await expect(pending(database, migrations)).rejects.toThrow(refusal);
+  });
+
+  test('applies a migration that was made before others but merged after them', async () => {
+    const database = open(server.url(await emptyDatabase()));
+    await migrate(database, migrations);
+    const late = [oldest, made('late', oldest.when + 1, 'create table taskloom.late ()'), ...migrations.slice(1)];
+    expect(await pending(database, late)).toEqual(['late']);
+    expect(await migrate(database, late)).toEqual(['late']);
+    expect(await pending(database, late)).toEqual([]);
+  });
+
+  test('leaves nothing behind where one statement fails', async () => {
+    const database = open(server.url(await emptyDatabase()));
+    const failing = [...migrations, made('failing', Date.now(), 'create table taskloom.half ()', 'select 1 / 0')];
+    await expect(migrate(database, failing)).rejects.toThrow('division by zero');
+    expect(await pending(database, migrations)).toEqual(names);
+  });
+});
+
+describe('the script for an administrator', () => {
+  const complaint =
+    'the database login may not create the role or schema Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql';
+
+  test('is what a login is pointed to that may not make roles, and then serves that login', async () => {
+    const login = await newLogin();
+    const name = await emptyDatabase();
+    const plain = open(server.url(name, login));
+    await expect(migrate(plain, migrations)).rejects.toThrow(new UsageError(complaint));
+
+    await run(server.url(name), await migrationScript(migrations, plain));
+    expect(await pending(plain, migrations)).toEqual([]);
+    expect(await migrationScript(migrations, plain)).toMatch(/^-- Nothing to do/);
+
+    const store = await openStore({ kind: 'postgres', url: server.url(name, login) }, { migrations });
+    onTestFinished(() => store.close());
+    const there: World = { ...world, database: store.database, store: async () => store, fakeTime: true };
+    const [ana, bob] = [await newAgent(there), await newAgent(there)];
+    await ana.ok('add_task', { title: 'Hers' });
+    expect((await ana.ok('list_tasks')).total).toBe(1);
+    expect((await bob.ok('list_tasks')).total).toBe(0);
+  });
+
+  test('leaves later migrations to the login itself', async () => {
+    const login = await newLogin();
+    const name = await emptyDatabase();
+    const plain = open(server.url(name, login));
+    await run(server.url(name), await migrationScript(migrations, plain));
+    const next = made('next', Date.now(), 'alter table taskloom.tasks add column next integer');
+    expect(await migrate(plain, [...migrations, next])).toEqual(['next']);
+  });
+
+  test('can be run by an administrator who is no superuser but a member of the login', async () => {
+    const [login, admin] = [await newLogin(), await newLogin('createrole')];
+    const name = await emptyDatabase(admin.name);
+    await run(server.url('postgres'), `grant ${login.name} to ${admin.name}`);
+    // The role is the server's: whoever made it first may give it on.
+    await run(server.url('postgres'), await roleExists(admin.name));
+    await run(server.url(name, admin), await migrationScript(migrations, open(server.url(name, login))));
+    const plain = open(server.url(name, login));
+    expect(await ensureUser(plain, { handle: 'ana', timezone: 'UTC' })).toBe(true);
+  });
+
+  test('hands over to a login whatever its name is', async () => {
+    const name = await emptyDatabase();
+    const odd = { name: `o'"d${randomUUID()}`, password: 'secret' };
+    const quoted = `"${odd.name.replaceAll('"', '""')}"`;
+    await run(server.url('postgres'), `create role ${quoted} login password 'secret'`);
+    const plain = open(server.url(name, { ...odd, name: encodeURIComponent(odd.name) }));
+    await run(server.url(name), await migrationScript(migrations, plain));
+    expect(await ensureUser(plain, { handle: 'ana', timezone: 'UTC' })).toBe(true);
+  });
+
+  test('without a database holds every migration, and leaves it up to date', async () => {
+    const name = await emptyDatabase();
+    await run(server.url(name), await migrationScript(migrations));
+    expect(await pending(open(server.url(name)), migrations)).toEqual([]);
+  });
+
+  test('that was run for another login gets this one a plain refusal', async () => {
+    const login = await newLogin();
+    const name = await emptyDatabase();
+    await run(server.url(name), await migrationScript(migrations));
+    const opening = openStore({ kind: 'postgres', url: server.url(name, login) }, { migrations });
+    await expect(opening).rejects.toThrow(UsageError);
+    await expect(opening).rejects.toThrow(/has no rights on the schema/);
+  });
+});
+
+/** Makes the runtime role if need be, and an administrator who may give it to others. */
+const roleExists = async (admin: string) => `${oldest.statements[0]}; grant taskloom_app to ${admin} with admin option`;
+
+describe('a database that was not migrated', () => {
+  const lacks = `the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`;
+
+  test('stops serve with a line that names what is missing', async () => {
+    const TASKLOOM_DATABASE_URL = server.url(await emptyDatabase());
+    const complaints: string[] = [];
+    const code = await runCommand(['serve', '--port', '0'], {
+      config: () => readConfig({ TASKLOOM_DATABASE_URL }, 'command'),
+      migrations: () => migrations,
+      clock: () => new Date(),
+      version: '0.0.0',
+      print: () => {},
+      complain: (line) => complaints.push(line),
+      stopped: new Promise(() => {}),
+    });
+    expect({ code, complaints }).toEqual({ code: 2, complaints: [`taskloom: ${lacks}`] });
+  });
+
+  test('is named to an agent on stdio, and served as soon as it is migrated', async () => {
+    const url = server.url(await emptyDatabase());
+    const peer = await connect(environment({ TASKLOOM_DATABASE_URL: url, TASKLOOM_USER: 'ana' }));
+    expect((await peer.call('list_tasks')).error).toMatchObject({
+      code: 'unavailable',
+      message: `The task database cannot be used: ${lacks}.`,
+    });
+    const database = open(url);
+    await migrate(database, migrations);
+    await ensureUser(database, { handle: 'ana', timezone: 'UTC' });
+    expect((await peer.call('list_tasks')).total).toBe(0);
+    expect((await peer.close()).code).toBe(0);
+  });
+});
