@@ -34,7 +34,7 @@ export async function runCommand(argv: string[], context: Context): Promise<numb
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const line = complaint(error);
     if (line === undefined) throw error;
-    context.complain(line);
+    context.complain(printable(line));
     return 2;
   }
 }
@@ -61,7 +61,9 @@ function program(context: Context): Command {
       // The help that a bare `taskloom user` gets is many lines; a complaint is one.
       writeErr: (text) =>
         context.complain(
-          text.startsWith('error: ') ? `taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}` : text.trimEnd(),
+          text.startsWith('error: ')
+            ? printable(`taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}`)
+            : text.trimEnd(),
         ),
     });
 
@@ -215,7 +217,7 @@ function checkDuration(value: string): number {
   return Number(count) * length;
 }
 
-/** Names are printed as they are kept, but for what a terminal would obey. */
+/** What people typed is printed as it is, but for what a terminal would obey. */
 const printable = (text: string) => text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '?');
 
 function table(head: string[], rows: string[][]): string {
