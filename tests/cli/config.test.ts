@@ -1,0 +1,161 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { VARIABLES } from '../../src/config.js';
+import { complaintOf, type Environment, environment, run, scratch, seeded, start, succeed } from '../process.js';
+
+const LIST = ['user', 'list'];
+const MEMORY = { TASKLOOM_DATABASE_URL: 'memory://' };
+
+describe('an environment variable that is wrong', () => {
+  const cases: [keyof typeof VARIABLES, string, RegExp][] = [
+    ['TASKLOOM_HOME', 'relative/path', /^taskloom: TASKLOOM_HOME must be an absolute path$/],
+    [
+      'TASKLOOM_DATABASE_URL',
+      'mysql://ana:sesame@host/db',
+      /must be postgres:\/\/user:password@host\/database or memory/,
+    ],
+    ['TASKLOOM_DATABASE_URL', 'postgres://ana:sesame@ho st/db', /must be postgres/],
+    ['TASKLOOM_DATABASE_URL', 'postgres:///sesame', /must be postgres/],
+    ['TASKLOOM_DATABASE_URL', 'sesame', /must be postgres/],
+    ['TASKLOOM_USER', 'Ana Sesame', /TASKLOOM_USER must be 1 to 63 of/],
+    ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
+    ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
+    ['TASKLOOM_SECRET', 'sesame', /TASKLOOM_SECRET must have 32 characters at least/],
+    ['TASKLOOM_NEON_PROXY', 'sesame', /TASKLOOM_NEON_PROXY must look like/],
+    ['TASKLOOM_LOG_LEVEL', 'loud', /TASKLOOM_LOG_LEVEL must be one of fatal, error/],
+  ];
+  test.each(cases)('%s=%s stops a server on stdio and a command, in one line', async (name, value, words) => {
+    for (const args of [[], LIST]) {
+      const line = await complaintOf(args, environment({ [name]: value }));
+      expect(line).toMatch(words);
+      expect(line).not.toContain('sesame');
+    }
+  });
+
+  test.each([
+    ['PORT', '80a', /PORT must be a number/],
+    ['PORT', '70000', /PORT must be 65535 at most/],
+    ['PORT', '-1', /PORT must be a number/],
+    ['DATABASE_URL', 'mysql://ana:sesame@host/db', /DATABASE_URL\) must be postgres/],
+  ] as const)(
+    '%s=%s stops a command, and not a server on stdio, which has no use for it',
+    async (name, value, words) => {
+      const line = await complaintOf(['serve'], environment({ [name]: value }));
+      expect(line).toMatch(words);
+      expect(line).not.toContain('sesame');
+      expect(await run([], environment({ [name]: value }))).toMatchObject({ code: 0, stdout: '' });
+    },
+  );
+
+  test('that is empty counts as not set', async () => {
+    const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, name === 'TASKLOOM_HOME' ? '' : ' ']));
+    expect(await run([], environment(empty))).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe('a command line that is wrong', () => {
+  const cases: [string[], RegExp][] = [
+    [['usr'], /unknown command 'usr'/],
+    [['user', 'ad', 'x'], /unknown command 'ad'/],
+    [['user', 'list', '--jsn'], /unknown option '--jsn'/],
+    [['--bogus'], /unknown option '--bogus'/],
+    [['serve', 'extra'], /too many arguments/],
+    [['serve', '--port', '99999'], /--port.*It must be a number up to 65535/],
+    [['serve', '--port', 'http'], /--port.*It must be a number up to 65535/],
+    [['user', 'add'], /missing required argument 'handle'/],
+    [['user', 'add', 'Ana!'], /It must be 1 to 63 of a-z/],
+    [['user', 'add', 'ana', '--timezone', 'Mars/Olympus'], /It is not a time zone/],
+    [['user', 'add', 'ana', '--name', 'A\u001b[2Jna'], /--name.*without control characters/],
+    [['user', 'add', 'ana', '--name', 'A\u202ena'], /--name.*without control characters/],
+    [['user', 'add', 'ana', '--name', 'x'.repeat(101)], /--name.*1 to 100 characters/],
+    [['user', 'edit', 'ana'], /give --timezone or --name/],
+    [['user', 'edit', 'ana', '--name', ' '], /--name.*1 to 100 characters/],
+    [['user', 'edit', 'ana', '--name', 'two\nlines'], /--name.*on one line/],
+    [['token', 'create'], /required option '--user <handle>' not specified/],
+    [['token', 'create', '--user', 'ana', '--name', 'a\u0007'], /--name.*without control characters/],
+    [['token', 'create', '--user', 'ana', '--scope', 'tasks:own'], /It must be a list of tasks:read and tasks:write/],
+    [['token', 'create', '--user', 'ana', '--scope', ''], /It must be a list of/],
+    [['token', 'create', '--user', 'ana', '--expires', 'soon'], /It must be a number and h, d or w, such as 90d/],
+    [['token', 'create', '--user', 'ana', '--expires', '0d'], /It must be a number and h, d or w/],
+  ];
+  test.each(cases)('%j gets one line and exit code 2, and no database is opened', async (args, words) => {
+    const line = await complaintOf(args, environment({ TASKLOOM_HOME: '/dev/null/nowhere' }));
+    expect(line).toMatch(words);
+    expect(line, 'what a terminal would obey is not repeated').not.toMatch(/\p{Cc}|\u202e/u);
+  });
+});
+
+describe('serve', () => {
+  test('refuses to listen to the world without being told by which names', async () => {
+    for (const host of ['0.0.0.0', '::'])
+      expect(await complaintOf(['serve', '--host', host], environment(MEMORY))).toMatch(
+        /set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS$/,
+      );
+    expect(await complaintOf(['serve'], environment({ ...MEMORY, HOST: '0.0.0.0' }))).toContain('to listen on 0.0.0.0');
+  });
+
+  test('refuses a port that is taken', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    expect(await complaintOf(['serve', '--port', String(port)], seeded())).toBe(
+      `taskloom: cannot listen on 127.0.0.1 port ${port} (EADDRINUSE)`,
+    );
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('takes HOST and PORT from the environment, and an option before them', async () => {
+    const urlOf = async (args: string[], env: Environment) => {
+      const process = start(['serve', ...args], seeded(env));
+      await process.says(/Taskloom listens on \S+\n/);
+      process.child.kill('SIGTERM');
+      const { code, stdout, stderr } = await process.ended;
+      expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+      return new URL(/listens on (\S+)/.exec(stderr)?.[1] ?? '');
+    };
+    const first = await urlOf([], { HOST: 'localhost', PORT: '0' });
+    expect(first.hostname).toBe('localhost');
+    expect(first.pathname).toBe('/mcp');
+    const second = await urlOf(['--host', '127.0.0.1', '--port', '0'], { HOST: '192.0.2.1', PORT: '1' });
+    expect(second.hostname).toBe('127.0.0.1');
+    expect(second.port).not.toBe('1');
+  });
+});
+
+describe('a database', () => {
+  const unreachable = 'postgres://ana:sesame@127.0.0.1:1/tasks';
+
+  test.each(['DATABASE_URL', 'TASKLOOM_DATABASE_URL'])('that is away is said by a command, from %s', async (name) => {
+    for (const args of [LIST, ['migrate'], ['migrate', '--print-sql'], ['token', 'create', '--user', 'ana']])
+      expect(await complaintOf(args, environment({ [name]: unreachable }))).toBe(
+        'taskloom: the database cannot be reached; check its address and that it runs',
+      );
+  });
+
+  test('is TASKLOOM_DATABASE_URL’s where both are set', async () => {
+    const env = environment({ ...MEMORY, DATABASE_URL: unreachable });
+    expect(await succeed([...LIST, '--json'], env)).toBe('[]');
+  });
+
+  test('directory that cannot be written to is named', async () => {
+    const home = scratch();
+    writeFileSync(join(home, 'file'), '');
+    const TASKLOOM_HOME = join(home, 'file/data');
+    expect(await complaintOf(LIST, environment({ TASKLOOM_HOME }))).toBe(
+      `taskloom: cannot write to the data directory (ENOTDIR): ${TASKLOOM_HOME}`,
+    );
+  });
+});
+
+describe('the time zone of a new account', () => {
+  test('is UTC where the system’s is none', async () => {
+    expect(await succeed(['user', 'add', 'ana'], seeded({ TZ: 'Mars/Olympus' }))).toBe('added ana (UTC)');
+  });
+
+  test('is TASKLOOM_TZ’s before the system’s', async () => {
+    const env = seeded({ TASKLOOM_TZ: 'Asia/Tokyo', TZ: 'Europe/Paris' });
+    expect(await succeed(['user', 'add', 'ana'], env)).toBe('added ana (Asia/Tokyo)');
+  });
+});
