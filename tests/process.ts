@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +9,6 @@ import { afterAll, expect, inject } from 'vitest';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const MAIN = join(ROOT, 'dist/main.js');
-
-const newest = (folder: string): number =>
-  Math.max(...readdirSync(folder, { recursive: true }).map((file) => statSync(join(folder, String(file))).mtimeMs));
-if (newest(join(ROOT, 'src')) > newest(join(ROOT, 'dist')))
-  throw new Error('dist/ is older than src/, and this would test the past. Run: npm run build');
 
 const scratched: string[] = [];
 const running = new Set<ChildProcessWithoutNullStreams>();
