@@ -1,0 +1,59 @@
+// Writes the README's tables from the source they describe. With --check it writes nothing and fails where
+// a table is out of date.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const readme = new URL('../README.md', import.meta.url);
+
+/** Loads TypeScript, as the build does it: Node 20 cannot by itself. */
+async function load(contents) {
+  const folder = mkdtempSync(join(tmpdir(), 'taskloom-docs-'));
+  try {
+    const outfile = join(folder, 'source.mjs');
+    const stdin = { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)), loader: 'ts' };
+    await build({ stdin, outfile, bundle: true, format: 'esm', platform: 'node', logLevel: 'warning' });
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const table = (...rows) => rows.map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+
+function toolTable(tools) {
+  const rows = tools.map(({ name, effect, config }) => {
+    const { properties = {}, required = [] } = config.inputSchema['~standard'].jsonSchema.input();
+    const own = Object.keys(properties).filter((field) => field !== 'request_id' && field !== 'dry_run');
+    const inputs = own.map((field) => (required.includes(field) ? `**${field}**` : field)).join(', ');
+    return [`\`${name}\``, effect, inputs || '–', config.description];
+  });
+  return table(['tool', 'effect', 'takes (**needed**)', 'what it does'], ['---', '---', '---', '---'], ...rows);
+}
+
+function variableTable(variables) {
+  const rows = Object.entries(variables).map(([name, meaning]) => [`\`${name}\``, meaning]);
+  return table(['variable', 'meaning'], ['---', '---'], ...rows);
+}
+
+/** Puts a text between its two markers. */
+function between(text, name, content) {
+  const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`];
+  const [from, to] = [text.indexOf(start), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`README.md lacks the markers of its ${name} table`);
+  return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
+}
+
+const { tools, VARIABLES } = await load(
+  `export { tools } from './src/tools/index.js'; export { VARIABLES } from './src/config.js';`,
+);
+const before = readFileSync(readme, 'utf8');
+const after = between(between(before, 'tools', toolTable(tools)), 'configuration', variableTable(VARIABLES));
+if (!process.argv.includes('--check')) writeFileSync(readme, after);
+else if (before !== after) {
+  console.error('The tables of README.md are out of date. Run: npm run docs');
+  process.exitCode = 1;
+}
