@@ -40,7 +40,7 @@ export async function runCommand(argv: string[], context: Context): Promise<numb
 }
 
 /** One line for what a person can put right; nothing for what only we can. */
-export function complaint(error: unknown): string | undefined {
+function complaint(error: unknown): string | undefined {
   if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
   const state = sqlState(error);
   if (state?.startsWith('28')) return 'taskloom: the database refused the user name or password';
@@ -193,7 +193,7 @@ const checkBy =
     throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
   };
 
-export function checkPort(value: string): number {
+function checkPort(value: string): number {
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
     throw new InvalidArgumentError('It must be a number up to 65535.');
   return Number(value);
