@@ -26,11 +26,12 @@ $$;
 --> statement-breakpoint
 -- Who holds the token with this hash, if it is good now. Runs before a user is known, so as its definer.
 create function taskloom.authenticate(token_hash text)
-returns table (hash text, token_id uuid, scopes text, user_id uuid, handle text, timezone text)
+returns table (hash text, token_id uuid, scopes text, user_id uuid, handle text, timezone text, use_noted boolean)
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select t.hash, t.id, t.scopes, u.id, u.handle, u.timezone
+  select t.hash, t.id, t.scopes, u.id, u.handle, u.timezone,
+    coalesce(t.last_used_at > taskloom.app_now() - interval '1 minute', false)
   from taskloom.api_tokens t
   join taskloom.users u on u.id = t.user_id
   where t.hash = token_hash

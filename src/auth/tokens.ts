@@ -23,16 +23,20 @@ export function bearerToken(header: string | null): string | undefined {
   return token && TOKEN.test(token) ? token : undefined;
 }
 
-/** Who holds a token, if it is known, not revoked, not expired, and its user not disabled. Asked on every request. */
+/**
+ * Who holds a token, if it is known, not revoked, not expired, and its user not disabled. Asked on every
+ * request. That the token was used is noted at most once a minute; nobody waits for that, or minds if it fails.
+ */
 export async function authenticate(database: Database, token: string): Promise<Principal | undefined> {
   const hash = hashToken(token);
   const [row] = await asService(
     database,
-    'select hash, token_id, scopes, user_id, handle, timezone from taskloom.authenticate($1)',
+    'select hash, token_id, scopes, user_id, handle, timezone, use_noted from taskloom.authenticate($1)',
     [hash],
   );
   // The look-up is by a hash of 256 random bits, so its timing tells nothing; this guards against a look-up that is wrong.
   if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
+  if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
   const [, tokenId, scopes, userId, handle, timezone] = row.map(String) as [
     string,
     string,
@@ -42,11 +46,6 @@ export async function authenticate(database: Database, token: string): Promise<P
     string,
   ];
   return { userId, handle, timezone, token: tokenId, scopes: grantedBy(scopes), via: 'http' };
-}
-
-/** Notes that a token was used, at most once a minute. Nobody waits for it, and nobody minds if it fails. */
-export function noteUse(database: Database, token: string): void {
-  asService(database, 'select taskloom.note_token_use($1)', [hashToken(token)]).catch(() => {});
 }
 
 /** Scopes that a stored list grants: writing includes reading. */

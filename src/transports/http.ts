@@ -10,7 +10,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
 import type { Principal } from '../auth/principal.js';
-import { authenticate, bearerToken, noteUse } from '../auth/tokens.js';
+import { authenticate, bearerToken } from '../auth/tokens.js';
 import { isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden } from '../errors.js';
@@ -74,7 +74,6 @@ export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hon
       const { database } = await deps.store();
       const principal = await authenticate(database, token);
       if (!principal) return refuse(401, 'invalid_token', `${REALM}, error="invalid_token"`);
-      noteUse(database, token);
       return withRealm(await handler.fetch(request, { authInfo: authInfoOf(principal) }));
     } catch (error) {
       if (isUnreachable(error)) return refuse(503, 'database unreachable');

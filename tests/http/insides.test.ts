@@ -77,7 +77,7 @@ describe('what goes wrong inside stays inside', () => {
     const before = world.logged.length;
     // Who is calling and that the token was used: the third use is the tool's own.
     for (const tool of ['list_tasks', 'add_task', 'get_overview']) {
-      const running = await serveHttp({ ...world, store: failingStore(world, 3, secretive) });
+      const running = await serveHttp({ ...world, store: failingStore(world, 2, secretive) });
       try {
         const answer = await send(
           running.url,

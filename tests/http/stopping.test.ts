@@ -115,7 +115,7 @@ describe('while the database is away', () => {
     const token = await anyToken(world);
     for (const era of ERAS) {
       const away = () => new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432'));
-      const running = await serveHttp({ ...world, store: failingStore(world, 3, away) });
+      const running = await serveHttp({ ...world, store: failingStore(world, 2, away) });
       try {
         const answer = await send(running.url, withHeaders(callOf(era, 'list_tasks'), bearer(token)));
         expect(answer.message.result.structuredContent.error.code).toBe('unavailable');
