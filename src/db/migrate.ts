@@ -50,6 +50,15 @@ const record = (m: Migration) =>
  * @throws UsageError where the history was edited or is newer than this program, or rights are missing
  */
 export async function migrate(database: Database, migrations: Migration[]): Promise<string[]> {
+  return attempt(database, migrations).catch((error: unknown) => {
+    // The runtime role is the whole server's. Another database, migrated at this moment, was granted it first;
+    // we hear of it once that is committed, so that the second time it is there.
+    if (sqlState(error) === '23505') return attempt(database, migrations);
+    throw error;
+  });
+}
+
+function attempt(database: Database, migrations: Migration[]): Promise<string[]> {
   return database.connect(async (connection) => {
     try {
       await connection.script(`begin; set local role none; ${LOCK}`);
