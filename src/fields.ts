@@ -42,10 +42,10 @@ const trimmed = (value: unknown) =>
   typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : value;
 
 /** One line of text, at most `max` code points. */
-export const line = (max: number) => z.preprocess(trimmed, checked(max, refuseText, refuseLine));
+const line = (max: number) => z.preprocess(trimmed, checked(max, refuseText, refuseLine));
 
 /** Text of many lines, Markdown as a rule. */
-export const prose = (max: number) =>
+const prose = (max: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? value.replace(/\r\n?/g, '\n').trim() : value),
     checked(max, refuseText),

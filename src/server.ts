@@ -192,7 +192,7 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
   if (error instanceof DirectoryInUse)
     return unavailable(`${sentence(error.message)}`, 'Close that one, or use it instead of this one.').body;
   if (error instanceof UsageError) {
-    deps.log.error({ tool }, error.message);
+    deps.log.error({ tool, where: error.where }, error.message);
     return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.').body;
   }
   if (error instanceof Undecided) {

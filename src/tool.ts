@@ -14,7 +14,7 @@ type Fields = Record<string, z.ZodType>;
 type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
 
 /** What a read may use beside the user's rows. */
-export interface ReadContext {
+interface ReadContext {
   now: Date;
   /** Signs page cursors. */
   secret: Buffer;
@@ -29,8 +29,8 @@ interface Description<F extends Fields> {
   input: F;
   /** Other names accepted for fields. */
   aliases?: Record<string, keyof F & string>;
-  /** What an answer may hold. */
-  output: AnswerField[];
+  /** What an answer may hold. A total is left out: it is a number or "1000+", which some hosts cannot be told. */
+  output: Exclude<AnswerField, 'total'>[];
 }
 
 interface Read<F extends Fields, Outcome> extends Description<F> {
@@ -147,6 +147,11 @@ function inputJson(schema: z.ZodType): Record<string, unknown> {
     io: 'output',
     override: ({ jsonSchema: s }) => {
       for (const bound of ['minimum', 'maximum', 'minItems', 'maxItems'] as const) delete s[bound];
+      // Where a number or a text will do, some hosts can only be told of one of them: text can say both.
+      if (s.anyOf) {
+        delete s.anyOf;
+        s.type = 'string';
+      }
     },
   });
   return json;
@@ -170,8 +175,8 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     timezone: 'string',
     now: 'string',
   };
-  const untyped = (field: AnswerField) => (field === 'total' ? {} : { type: types[field] ?? 'object' });
-  return { type: 'object', properties: Object.fromEntries(fields.map((field) => [field, untyped(field)])) };
+  const typed = fields.map((field) => [field, { type: types[field] ?? 'object' }]);
+  return { type: 'object', properties: Object.fromEntries(typed) };
 }
 
 function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {

@@ -15,7 +15,7 @@ import { SCOPES } from '../src/tool.js';
 import { watchPredicates } from './spy.js';
 
 /** A Sunday afternoon in Europe, the clock of every test that does not set its own. */
-export const NOON = '2026-11-22T13:02:00.000Z';
+const NOON = '2026-11-22T13:02:00.000Z';
 
 export interface World extends Deps {
   database: Database;
@@ -98,7 +98,7 @@ export async function agentOf(world: World, principal: Principal, name = 'test')
 type AnyClient = Pick<Client, 'callTool'>;
 
 /** Wraps a connected client of any kind. */
-export function asAgent(principal: Principal, client: Client): Agent {
+function asAgent(principal: Principal, client: Client): Agent {
   const call = (tool: string, args: Record<string, unknown> = {}) => callWith(client, tool, args);
   return {
     principal,

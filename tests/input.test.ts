@@ -145,7 +145,7 @@ describe('every text field', () => {
       '牛奶',
       "Robert'); drop table tasks;--",
       '<b>&amp;</b>',
-      '$1 ${x} %s \\n',
+      '$1 %s {x} \\n',
     ]) {
       const { task } = await ana.ok('add_task', { title });
       expect((await ana.ok('get_task', { id: task.id })).task.title).toBe(title);

@@ -21,7 +21,7 @@ interface PoolLike {
 type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown;
 
 /** How long a call waits for a free connection, in milliseconds. */
-export const CONNECT_TIMEOUT = 5_000;
+const CONNECT_TIMEOUT = 5_000;
 
 export const poolOptions = (url: string) => ({
   connectionString: url,

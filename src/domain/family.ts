@@ -4,8 +4,7 @@ import { isOpenTask, MAX_DEPTH, type Task } from './task.js';
 /** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
 
-export const childrenOf = (family: Family, id: number): Task[] =>
-  [...family.values()].filter((task) => task.parentId === id);
+const childrenOf = (family: Family, id: number): Task[] => [...family.values()].filter((task) => task.parentId === id);
 
 /** All sub-tasks below a task, itself left out. */
 export function descendants(family: Family, id: number): Task[] {

@@ -10,7 +10,7 @@ export interface ProjectSummary {
 }
 
 /** How many projects a list shows. */
-export const MAX_PROJECTS = 200;
+const MAX_PROJECTS = 200;
 
 /** Projects by name, with how many open tasks each has. */
 export async function listProjects(tx: UserTx): Promise<ProjectSummary[]> {

@@ -40,7 +40,7 @@ export interface Task {
 }
 
 export const isOpenTask = (task: Task): boolean => !task.deletedAt && isOpenStatus(task.status);
-export const isOpenStatus = (status: Status): boolean => status === 'pending' || status === 'in_progress';
+const isOpenStatus = (status: Status): boolean => status === 'pending' || status === 'in_progress';
 
 /** The columns of a task, its project's name and its labels, for a query over `tasks` left joined by `inProject`. */
 export function taskColumns(tx: UserTx, withDescription: boolean) {

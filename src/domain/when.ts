@@ -121,7 +121,7 @@ export function startOf(day: Temporal.PlainDate, timezone: string): Date {
 }
 
 /** What tasks without a due date sort as, after all others. */
-export const NEVER = 'infinity';
+const NEVER = 'infinity';
 
 /** The instant a task is due by, to sort and compare: of a day, its last millisecond in the user's zone. */
 export function dueSort(due: When | null, timezone: string): string {

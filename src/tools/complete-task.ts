@@ -10,7 +10,7 @@ export default defineTool({
   description: 'Mark one or many tasks as done. Doing it again changes nothing. To reopen, use update_task.',
   input: { ids: ids() },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'total', 'failed'],
+  output: ['task', 'tasks', 'failed'],
   run: ({ ids }) => updateTasks(ids, { status: 'completed' }),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed'),
 });

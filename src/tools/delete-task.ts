@@ -11,7 +11,7 @@ export default defineTool({
     'Move one or many tasks, with their sub-tasks, to the trash. For work that is done or dropped, complete or cancel instead.',
   input: { ids: ids() },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'total', 'failed'],
+  output: ['task', 'tasks', 'failed'],
   run: ({ ids }) => deleteTasks(ids),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted'),
 });

@@ -11,7 +11,7 @@ export default defineTool({
   description: 'Everything about one or a few tasks: description, sub-tasks, version. Takes ids, or exact titles.',
   input: { ids: many(idOrTitle(), 20) },
   aliases: { id: 'ids', title: 'ids' },
-  output: ['task', 'tasks', 'total', 'failed'],
+  output: ['task', 'tasks', 'failed'],
   run: async ({ ids }, tx) => {
     const found = await getTasks(tx, ids);
     if (found.tasks.length === 0) throw allFailed(found.failed);

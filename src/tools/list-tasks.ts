@@ -35,7 +35,7 @@ export default defineTool({
     cursor: words().describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
-  output: ['tasks', 'total', 'next_cursor'],
+  output: ['tasks', 'next_cursor'],
   run: ({ detail, limit = 25, ...filter }, tx, { now, secret }) =>
     listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' }),
   answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),

@@ -20,7 +20,7 @@ export default defineTool({
     clear: many(oneOf(CLEARABLE), CLEARABLE.length).optional(),
   },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'total', 'failed'],
+  output: ['task', 'tasks', 'failed'],
   run: ({ ids, ...patch }) => {
     if (Object.keys(patch).length === 0) throw invalid('Nothing to change.', 'Give at least one field beside ids.');
     const both = patch.clear?.find((field) => patch[field as keyof typeof patch] !== undefined);
