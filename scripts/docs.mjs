@@ -1,6 +1,5 @@
 // Writes the README's tables from the source they describe. With --check it writes nothing and fails where
 // a table is out of date.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,13 +51,7 @@ const { tools, VARIABLES } = await load(
   `export { tools } from './src/tools/index.js'; export { VARIABLES } from './src/config.js';`,
 );
 const before = readFileSync(readme, 'utf8');
-const tables = between(between(before, 'tools', toolTable(tools)), 'configuration', variableTable(VARIABLES));
-const biome = fileURLToPath(import.meta.resolve('@biomejs/biome/bin/biome'));
-const after = execFileSync(process.execPath, [biome, 'format', '--stdin-file-path=README.md'], {
-  cwd: fileURLToPath(new URL('..', import.meta.url)),
-  input: tables,
-  encoding: 'utf8',
-});
+const after = between(between(before, 'tools', toolTable(tools)), 'configuration', variableTable(VARIABLES));
 if (!process.argv.includes('--check')) writeFileSync(readme, after);
 else if (before !== after) {
   console.error('The tables of README.md are out of date. Run: npm run docs');

@@ -35,6 +35,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       : [toTask(task as Parameters<typeof toTask>[0], wanted.descriptions ?? false)],
   );
   const project = rows[0]?.named;
+  found.sort((a, b) => a.id - b.id); // what a refusal lists must not depend on the backend
   return { tasks: new Map(found.map((task) => [task.id, task])), ...(project && { project }) };
 }
 
