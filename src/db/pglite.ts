@@ -1,7 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { PGlite, type PGliteOptions, types } from '@electric-sql/pglite';
 import pLimit from 'p-limit';
 import { type Connection, type Database, TransactionWatch } from './database.js';
+import { Statements } from './pglite-statements.js';
 
 const asText = (value: string) => value;
 
@@ -30,29 +30,36 @@ export async function openPglite(dataDir?: string, image?: Blob): Promise<Databa
   return wrapPglite(await PGlite.create(options));
 }
 
-/** One connection is all there is, so callers take turns. */
+/**
+ * One connection is all there is, so callers take turns. Whoever asks for it while holding it would wait for
+ * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
+ * notice, at a cost to every promise of the process on Node 20.)
+ */
 export function wrapPglite(pglite: PGlite): Database {
   const turns = pLimit(1);
-  const holding = new AsyncLocalStorage<true>();
   const database: Database = {
     kind: 'pglite',
-    async connect(work) {
-      if (holding.getStore())
-        throw new Error('the one connection is held by this very call, which would wait for ever');
-      return turns(() => holding.run(true, () => lend(work)));
-    },
+    connect: (work) => turns(() => lend(work)),
     close: () => turns(() => pglite.close()),
   };
   const watch = new TransactionWatch();
+  const statements = new Statements(pglite);
+  let before: Promise<unknown> = Promise.resolve();
+  /** Callers send without waiting for the answer to what they sent before, as over a wire. */
+  function inOrder<T>(send: () => Promise<T>): Promise<T> {
+    const sent = before.then(send, send);
+    before = sent;
+    return sent;
+  }
   const connection: Connection = {
     async script(text) {
       database.onStatement?.(text, []);
-      const results = await watch.run(text, () => pglite.exec(text, { rowMode: 'array' }));
+      const results = await inOrder(() => watch.run(text, () => pglite.exec(text, { rowMode: 'array' })));
       return results.map((result) => result.rows as unknown as unknown[][]);
     },
     async query(text, params) {
       database.onStatement?.(text, params);
-      return (await pglite.query<unknown[]>(text, params, { rowMode: 'array' })).rows;
+      return inOrder(() => statements.run(text, params));
     },
   };
 

@@ -30,22 +30,6 @@ describe('the one connection of the embedded database', () => {
     expect(heard).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
   });
 
-  test('is refused to a caller who holds it already, instead of letting it wait for itself', async () => {
-    const stray = asOwner(database, () => asService(database, 'select 1', []));
-    await expect(stray).rejects.toThrow('held by this very call');
-    expect(await asService(database, 'select 1', [])).toEqual([[1]]);
-  });
-
-  test('is not lost to others while it is refused to its holder', async () => {
-    const others: Promise<unknown>[] = [];
-    await database.connect(async (connection) => {
-      await expect(database.connect(async () => {})).rejects.toThrow('held by this very call');
-      await connection.query('select 1', []);
-    });
-    for (let i = 0; i < 3; i++) others.push(asService(database, 'select 1', []));
-    expect(await Promise.all(others)).toEqual([[[1]], [[1]], [[1]]]);
-  });
-
   test('comes back out of a transaction that its last caller left open or broken', async () => {
     await database.connect((connection) => connection.script(`begin; ${secret('left-open')}`));
     await database
@@ -81,4 +65,21 @@ test('times come as text and counters as numbers, as from a server', async () =>
     [],
   );
   expect(row).toEqual([['2026-11-22', '2026-11-22 13:02:00+00', 9007199254740991]]);
+});
+
+describe('statements that were parsed before', () => {
+  test('are kept, but not without end', async () => {
+    for (let i = 0; i < 600; i++)
+      expect(await asService(database, `select ${i}, $1::int + ${i}`, [1])).toEqual([[i, i + 1]]);
+    expect(await asService(database, 'select 0, $1::int + 0', [2])).toEqual([[0, 2]]); // long dropped, and parsed again
+    const [row] = await asService(database, 'select count(*)::int from pg_prepared_statements', []);
+    expect(row?.[0]).toBeLessThanOrEqual(257);
+  });
+
+  test('do not suffer from one that fails, to be parsed or to be run', async () => {
+    await expect(asService(database, 'select nonsense', [])).rejects.toMatchObject({ code: '42703' });
+    await expect(asService(database, 'select 1 / $1::int', [0])).rejects.toMatchObject({ code: '22012' });
+    await expect(asService(database, 'select $1::int', ['x'])).rejects.toMatchObject({ code: '22P02' });
+    expect(await asService(database, 'select 1 / $1::int', [1])).toEqual([[1]]);
+  });
 });
