@@ -14,6 +14,13 @@ const length = (text: string): number => [...text].length;
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
 
+/** Text that nobody is there to refuse, as one line that can be kept: what may not be in a line is left out. */
+export const oneLine = (text: string, max: number): string =>
+  [...text.toWellFormed().replace(new RegExp(`${CONTROL.source}|${BIDI.source}`, 'gu'), '')]
+    .slice(0, max)
+    .join('')
+    .trim();
+
 function refuseText(text: string): string | undefined {
   if (text.includes('\0')) return 'contains a NUL character: remove it';
   if (!text.isWellFormed()) return 'contains half of a surrogate pair: send well-formed Unicode';
@@ -54,13 +61,10 @@ const prose = (max: number) =>
 /** The name of a project or label. */
 export const name = () =>
   z.preprocess(
-    (value) =>
-      typeof value === 'string'
-        ? value
-            .trim()
-            .replace(/^[@+]\s*/, '')
-            .replace(/\s+/g, ' ')
-        : value,
+    (value) => {
+      const text = trimmed(value);
+      return typeof text === 'string' ? text.replace(/^[@+]\s*/, '').replace(/ +/g, ' ') : text;
+    },
     checked(100, refuseText, refuseLine),
   );
 

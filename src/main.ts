@@ -15,9 +15,10 @@ const migrationsFolder = new URL('../migrations/', import.meta.url);
 const clock = () => new Date();
 const complain = (text: string) => process.stderr.write(`${text}\n`);
 
-const stopped = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-});
+const untilStopped = () =>
+  new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -34,7 +35,7 @@ async function main(argv: string[]): Promise<number> {
       version,
       print: (text) => process.stdout.write(`${text}\n`),
       complain,
-      stopped,
+      untilStopped,
     });
   }
   try {
@@ -49,6 +50,7 @@ async function main(argv: string[]): Promise<number> {
 
 /** Serves one client on stdin and stdout. Opens the database when a tool first needs it. */
 async function stdio(config: Config): Promise<void> {
+  const stopped = untilStopped();
   const log = makeLog(config.logLevel);
   for (const notice of config.notices) complain(`taskloom: ${notice}`);
   if (process.stdin.isTTY) greet(config);

@@ -3,12 +3,13 @@ import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelconte
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
 import type { Store } from './db/connect.js';
-import { isUnreachable, sqlState, Undecided } from './db/database.js';
+import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
 import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, writeAsUser } from './db/scope.js';
 import { undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
+import { oneLine } from './fields.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
 import type { Call, ReadTool, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
@@ -57,7 +58,8 @@ export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpS
 /** The client as it names itself: in each request's envelope, or in the 2025 handshake. */
 function clientName(server: McpServer, context: ServerContext): string | undefined {
   const envelope = context.mcpReq.envelope as Record<string, { name?: string } | undefined> | undefined;
-  return envelope?.[CLIENT_INFO_META_KEY]?.name ?? server.server.getClientVersion()?.name;
+  const name: unknown = envelope?.[CLIENT_INFO_META_KEY]?.name ?? server.server.getClientVersion()?.name;
+  return typeof name === 'string' ? oneLine(name, 100) || undefined : undefined;
 }
 
 function reply({ json, text }: Answer) {
@@ -119,7 +121,7 @@ async function write(
     database,
     principal,
     {
-      key,
+      key: dryRun ? undefined : key, // a dry run is judged afresh, and leaves nothing to be replayed
       dryRun,
       read: change.read,
       decide(state, opened) {
@@ -136,6 +138,7 @@ async function write(
         });
         const plain = tool.answer(decision.outcome as never, say, args as never);
         const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
+        checkAnswer(answer.json); // before it is too late: what is committed must have an answer
         const request = key && !dryRun ? { key, fingerprint, answer: { ...answer } } : undefined;
         const statement = writeStatement(principal, opened, decision, { actor, call: randomUUID(), request });
         return { value: answer, ...(statement && { statement }) };
@@ -180,7 +183,7 @@ function requestKey(call: Call, meta: Record<string, unknown> | undefined): stri
 const actorOf = (principal: Principal, client: string | undefined): Actor => ({
   via: principal.via,
   ...(principal.token && { token: principal.token }),
-  ...(client && { client: client.slice(0, 100) }),
+  ...(client && { client }),
 });
 
 /** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
@@ -194,6 +197,11 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
   if (error instanceof UsageError) {
     deps.log.error({ tool, where: error.where }, error.message);
     return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.').body;
+  }
+  const mistake = setupMistake(error);
+  if (mistake) {
+    deps.log.error({ tool, state }, mistake);
+    return unavailable(`The task database cannot be used: ${mistake}.`, 'Tell whoever set up this server.').body;
   }
   if (error instanceof Undecided) {
     deps.log.warn({ tool, state }, 'connection lost while committing');

@@ -229,14 +229,18 @@ export function outcomeAnswer({ tasks, unchanged, failed }: Outcome, say: Say, v
   return { json: present(json), text: [...tasks.map(said), ...failedLines(failed)].join('\n') };
 }
 
-export function projectsAnswer(projects: ProjectSummary[]): Answer {
+export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Answer {
   const counted = projects.map(({ name, open }) => ({ name, open: capped(open) }));
+  const part = total > projects.length;
   return {
-    json: { projects: counted },
+    json: { projects: counted, ...(part && { total }) },
     text:
-      counted.length === 0
+      total === 0
         ? 'No projects yet. A task makes its project by naming it.'
-        : counted.map(({ name, open }) => `+${name} · ${open} open`).join('\n'),
+        : [
+            ...(part ? [`The first ${projects.length} of ${total} projects:`] : []),
+            ...counted.map(({ name, open }) => `+${name} · ${open} open`),
+          ].join('\n'),
   };
 }
 

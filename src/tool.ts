@@ -183,7 +183,11 @@ function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, s
   const given = new Map<string, unknown>();
   // Not given, as some clients say it. Never "empty this field": that is what `clear` is for.
   for (const [field, value] of Object.entries(raw ?? {}))
-    if (value !== null && value !== '' && value !== undefined) given.set(aliases.get(field) ?? field, value);
+    if (value !== null && value !== '' && value !== undefined) {
+      const name = aliases.get(field) ?? field;
+      if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
+      given.set(name, value);
+    }
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));

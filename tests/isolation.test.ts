@@ -128,7 +128,7 @@ describe('two independent locks', () => {
       ).then((page) => page.tasks),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
-    projects: (tx: UserTx) => listProjects(tx),
+    projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),
     gather: (tx: UserTx) =>
       gather(tx, { ids: [1, foreign.id], family: true, project: 'Zebra' }).then((found) => [
         ...found.tasks.values(),

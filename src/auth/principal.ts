@@ -1,4 +1,4 @@
-import type { Scope as UserScope } from '../db/scope.js';
+import type { UserScope } from '../db/scope.js';
 import type { Scope } from '../tool.js';
 
 /**

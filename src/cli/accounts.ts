@@ -3,6 +3,7 @@ import { ensureUser } from '../auth/local.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { asOwner, asService } from '../db/scope.js';
+import { dueSort } from '../domain/when.js';
 import { UsageError } from '../errors.js';
 import type { Scope } from '../tool.js';
 
@@ -27,12 +28,19 @@ export async function editUser(
       'update taskloom.users set timezone = coalesce($2, timezone), name = coalesce($3, name) where id = $1',
       [user[0], edit.timezone ?? null, edit.name ?? null],
     );
-    if (edit.timezone)
-      await connection.query(
-        `update taskloom.tasks set due_sort = ((due_date + 1)::timestamp at time zone $2::text) - interval '1 millisecond'
-         where user_id = $1 and due_date is not null`,
-        [user[0], edit.timezone],
-      );
+    const { timezone } = edit;
+    if (!timezone) return;
+    const days = await connection.query(
+      'select distinct due_date::text from taskloom.tasks where user_id = $1 and due_date is not null',
+      user,
+    );
+    // Reckoned here as for every task: where midnight comes twice, the database takes the other one.
+    const ends = days.map(([day]) => ({ day, due: dueSort(String(day), timezone) }));
+    await connection.query(
+      `update taskloom.tasks t set due_sort = ends.due from json_to_recordset($2::json) as ends (day date, due timestamptz)
+       where t.user_id = $1 and t.due_date = ends.day`,
+      [user[0], JSON.stringify(ends)],
+    );
   });
 }
 

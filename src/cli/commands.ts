@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type * as z from 'zod/v4';
 import { type Config, displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
 import { connect, openStore, type Store } from '../db/connect.js';
-import { isUnreachable, sqlState } from '../db/database.js';
+import { isUnreachable, setupMistake, sqlState } from '../db/database.js';
 import { type Migration, migrate, migrationScript } from '../db/migrate.js';
 import { UsageError } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
@@ -17,8 +17,8 @@ export interface Context {
   version: string;
   print(text: string): void;
   complain(text: string): void;
-  /** Resolves when the process is asked to stop. */
-  stopped: Promise<void>;
+  /** Resolves when the process is asked to stop; until it is called, a signal ends the process as it always does. */
+  untilStopped(): Promise<void>;
 }
 
 /**
@@ -42,10 +42,9 @@ export async function runCommand(argv: string[], context: Context): Promise<numb
 /** One line for what a person can put right; nothing for what only we can. */
 function complaint(error: unknown): string | undefined {
   if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
-  const state = sqlState(error);
-  if (state?.startsWith('28')) return 'taskloom: the database refused the user name or password';
-  if (state === '3D000') return 'taskloom: the database server has no database of that name';
-  if (state === '42501') return 'taskloom: the database login lacks a right that this needs (SQLSTATE 42501)';
+  const mistake = setupMistake(error);
+  if (mistake) return `taskloom: the database cannot be used: ${mistake}`;
+  if (sqlState(error) === '42501') return 'taskloom: the database login lacks a right that this needs (SQLSTATE 42501)';
   if (isUnreachable(error)) return 'taskloom: the database cannot be reached; check its address and that it runs';
   return undefined;
 }

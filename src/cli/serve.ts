@@ -29,7 +29,7 @@ export async function serve(
   try {
     const app = createApp(
       { store: async () => store, clock: context.clock, log: makeLog(config.logLevel), version: context.version },
-      { allowedHosts: [...allowedHosts, host] },
+      { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
     );
     const server = await listen(app, { host, port: options.port ?? config.port }).catch(
       (error: NodeJS.ErrnoException) => {
@@ -39,7 +39,7 @@ export async function serve(
     context.complain(
       options.json ? JSON.stringify({ url: server.url.href }) : `Taskloom listens on ${server.url.href}`,
     );
-    await context.stopped;
+    await context.untilStopped();
     await server.close();
   } finally {
     await store.close();

@@ -59,3 +59,11 @@ export function isUnreachable(error: unknown): boolean {
   const state = sqlState(error);
   return state !== undefined && (state.startsWith('08') || state.startsWith('57P') || state === '53300');
 }
+
+/** What whoever set up the server must put right, where a database says that it is such a thing. */
+export function setupMistake(error: unknown): string | undefined {
+  const state = sqlState(error);
+  if (state?.startsWith('28')) return 'it refused the user name or password';
+  if (state === '3D000') return 'its server has no database of that name';
+  return undefined;
+}

@@ -29,6 +29,7 @@ export const poolOptions = (url: string) => ({
   connectionTimeoutMillis: CONNECT_TIMEOUT,
   idleTimeoutMillis: 30_000,
   application_name: 'taskloom',
+  keepAlive: true,
 });
 
 /** Makes a database of a pool of `pg`'s kind. */

@@ -6,7 +6,7 @@ import { forbidden, rateLimited, UsageError } from '../errors.js';
 import { type Connection, type Database, isUnreachable, type Row, Undecided } from './database.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
-export interface Scope {
+export interface UserScope {
   userId: string;
   /** IANA name. */
   timezone: string;
@@ -18,7 +18,7 @@ declare const brand: unique symbol;
  * One user's view of the database, and the only one there is below the server. Both locks hold in it: the
  * transaction runs under row-level security as that user, and every query names its tables through `mine`.
  */
-export interface UserTx extends Scope {
+export interface UserTx extends UserScope {
   readonly [brand]: true;
   /** Select only: rows are written by one function, see `domain/write.ts`. */
   readonly db: PgRemoteDatabase;
@@ -54,10 +54,7 @@ const DIGEST = /^[0-9a-f]{64}$/;
 /** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
 const AS_TEXT = [`set local timezone = 'UTC'`, `set local datestyle = 'ISO'`];
 
-/**
- * Statements of a transaction's opening; the last reads the user's own row. The literals are checked, for
- * they cannot be parameters here.
- */
+/** Statements of a transaction's opening. The literals are checked, for they cannot be parameters here. */
 function opening(database: Database, begin: string, userId: string, clock?: () => Date): string[] {
   if (!UUID.test(userId)) throw new Error('a user id is a uuid');
   return [
@@ -74,17 +71,19 @@ function opening(database: Database, begin: string, userId: string, clock?: () =
           `set local idle_in_transaction_session_timeout = '10s'`,
         ]),
     ...(clock ? [`set local app.now = '${clock().toISOString()}'`] : []),
-    `select timezone, disabled_at is not null from taskloom.users where id = '${userId}'`,
   ];
 }
 
-/** The user's own row comes back with every opening: an account closed or moved takes effect on the next call. */
-function checkUser(user: Row | undefined, scope: Scope): void {
+/** Reads the user's own row, with every opening: an account closed or moved takes effect on the next call. */
+const userRow = (userId: string) =>
+  `select timezone, disabled_at is not null from taskloom.users where id = '${userId}'`;
+
+function checkUser(user: Row | undefined, scope: UserScope): void {
   if (!user || user[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
   scope.timezone = String(user[0]);
 }
 
-function userTx(scope: Scope, connection: Pick<Connection, 'query'>): UserTx {
+function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx {
   const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
   return { ...scope, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
@@ -112,16 +111,16 @@ function flight(database: Database, begin: string, text: string, params: unknown
  */
 export async function readAsUser<T>(
   database: Database,
-  scope: Scope,
+  scope: UserScope,
   work: (tx: UserTx) => Promise<T>,
   options: AsUserOptions = {},
 ): Promise<T> {
   const begin = opening(database, 'begin isolation level repeatable read read only', scope.userId, options.clock);
-  const script = begin.join('; ');
+  const script = [...begin, userRow(scope.userId)].join('; ');
   const zone = scope.timezone;
   const query = async (text: string, params: unknown[]) => {
     const { opened, rows } = await flight(database, script, text, params);
-    checkUser(opened[begin.length - 1]?.[0], scope);
+    checkUser(opened[begin.length]?.[0], scope);
     return rows;
   };
   const value = await work(userTx(scope, { query }));
@@ -158,12 +157,12 @@ async function inTurn<T>(database: Database, userId: string, work: () => Promise
  */
 export async function writeAsUser<S, T>(
   database: Database,
-  scope: Scope,
+  scope: UserScope,
   change: {
     key?: string | undefined;
     dryRun?: boolean;
     read(tx: UserTx): Promise<S>;
-    decide(state: S, opened: Opened, tx: UserTx): Written<T>;
+    decide(state: S, opened: Opened): Written<T>;
   },
   options: AsUserOptions = {},
 ): Promise<T> {
@@ -173,6 +172,7 @@ export async function writeAsUser<S, T>(
   const script = [
     ...begin,
     `select next_task, next_project, change_seq from taskloom.counters where user_id = '${id}' for update`,
+    userRow(id), // behind the lock: who moved the user to another zone held it
     'select taskloom.app_now()', // in its own statement: in the one that waits, it would be the time before the wait
     ...(change.key
       ? [
@@ -188,10 +188,10 @@ export async function writeAsUser<S, T>(
       const [opened, read] = await Promise.allSettled([ready, change.read(tx)]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
-        const [[user], ...found] = opened.value.slice(begin.length - 1) as [Row[], ...Row[][]];
+        const [lock, user, clock, request] = opened.value.slice(begin.length).map((rows) => rows[0]);
         checkUser(user, scope);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement } = change.decide(read.value, readOpened(found), userTx(scope, connection));
+        const { value, statement } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
           const written = connection.query(statement.text, statement.params);
           // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
@@ -211,8 +211,7 @@ export async function writeAsUser<S, T>(
   );
 }
 
-function readOpened(results: Row[][]): Opened {
-  const [lock, clock, request] = results.map((rows) => rows[0]);
+function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): Opened {
   if (!lock || !clock) throw new Error('a user has a row of counters');
   return {
     nextTask: Number(lock[0]),

@@ -1,7 +1,8 @@
-import { refuseOrphans, refuseParent } from './family.js';
+import { conflict } from '../errors.js';
+import { refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
-import { inTrash, noTask, type Priority, type Task } from './task.js';
+import { inTrash, isOpenTask, noTask, type Priority, type Task } from './task.js';
 import { parseWhen } from './when.js';
 import type { Change, Moment, NewProject } from './write.js';
 
@@ -47,8 +48,6 @@ export function addTask(input: NewTask): Change<Gathered, Task> {
         completedAt: null,
         deletedAt: null,
       };
-      const refusal = refuseOrphans(new Map([...state.tasks, [task.id, task]]), task);
-      if (refusal) throw refusal;
       return { edits: [{ before: null, after: task }], newProjects, outcome: task };
     },
   };
@@ -59,6 +58,11 @@ function parentOf(input: NewTask, state: Gathered): Task | undefined {
   const parent = state.tasks.get(input.parent);
   if (!parent) throw noTask(input.parent);
   if (parent.deletedAt) throw inTrash(parent);
+  if (!isOpenTask(parent))
+    throw conflict(
+      `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,
+      `Reopen it first: update_task {"ids": [${parent.id}], "status": "pending"}.`,
+    );
   const refusal = refuseParent(state.tasks, parent);
   if (refusal) throw refusal;
   return parent;

@@ -4,7 +4,22 @@ import { isOpenTask, MAX_DEPTH, type Task } from './task.js';
 /** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
 
-const childrenOf = (family: Family, id: number): Task[] => [...family.values()].filter((task) => task.parentId === id);
+const indexes = new WeakMap<Family, Map<number | null, Task[]>>();
+
+/** Indexed once for each family, for some have thousands. A family does not change once it is asked about. */
+function childrenOf(family: Family, id: number): Task[] {
+  let index = indexes.get(family);
+  if (!index) {
+    index = new Map();
+    for (const task of family.values()) {
+      const children = index.get(task.parentId);
+      if (children) children.push(task);
+      else index.set(task.parentId, [task]);
+    }
+    indexes.set(family, index);
+  }
+  return index.get(id) ?? [];
+}
 
 /** All sub-tasks below a task, itself left out. */
 export function descendants(family: Family, id: number): Task[] {

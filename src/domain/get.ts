@@ -43,30 +43,31 @@ export async function getTasks(
     })
     .from(tasks)
     .leftJoin(projects, inProject(tx))
-    .where(
-      and(
-        tx.mine(tasks),
-        or(
-          inArray(tasks.id, ids),
-          titles.length > 0 ? and(inArray(tasks.titleKey, titles), isNull(tasks.deletedAt)) : undefined,
-        ),
-      ),
-    )
-    .orderBy(asc(tasks.id))
-    .limit(ids.length + 10 * titles.length);
+    .where(and(tx.mine(tasks), or(inArray(tasks.id, ids), titles.length > 0 ? called(tx, titles) : undefined)))
+    .orderBy(asc(tasks.id));
 
   const found: TaskDetail[] = [];
   const failed: Failure[] = [];
   for (const each of asked) {
     const hits = rows.filter((row) => (typeof each === 'number' ? row.id === each : row.key === titleKey(each)));
     const open = hits.filter((row) => row.status === 'pending' || row.status === 'in_progress');
-    const row = hits.length > 1 && open.length === 1 ? open[0] : hits.length === 1 ? hits[0] : undefined;
+    const best = open.length > 0 ? open : hits;
+    const row = best.length === 1 ? best[0] : undefined;
     if (row) found.push({ ...toTask(row, true), subtasks: row.subtasks });
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
-    else failed.push({ id: each, ...(await noSuchTitle(tx, each, hits)).body });
+    else failed.push({ id: each, ...(await noSuchTitle(tx, each, best)).body });
   }
   return { tasks: found, failed };
 }
+
+/** How many tasks of one title are looked at: of a habit, the open ones and the latest. */
+const NAMESAKES = 10;
+
+const called = (tx: UserTx, titles: string[]) => sql`${tasks.id} in (
+  select id from (
+    select t.id, row_number() over (partition by t.title_key order by t.status in ('pending', 'in_progress') desc, t.id desc) as place
+    from ${tasks} t where t.user_id = ${tx.userId} and t.deleted_at is null and t.title_key in ${titles}
+  ) namesakes where place <= ${NAMESAKES})`;
 
 /** Nothing, or more than one, has that title: those that come near are named. */
 async function noSuchTitle(tx: UserTx, title: string, hits: { id: number; title: string }[]) {

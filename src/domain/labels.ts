@@ -10,8 +10,17 @@ export function uniqueLabels(labels: string[]): string[] {
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, label]) => label);
 }
 
+export interface LabelEdit {
+  add?: string[] | undefined;
+  remove?: string[] | undefined;
+  /** Whether those that were there go first. */
+  clear?: boolean;
+}
+
 /** Labels after adding some and removing others; one that is there already keeps its spelling. */
-export function editLabels(labels: string[], add: string[], remove: string[]): string[] {
+export function editLabels(labels: string[], { add = [], remove = [], clear = false }: LabelEdit): string[] {
+  const spelled = new Map(labels.map((label) => [nameKey(label), label]));
   const gone = new Set(remove.map(nameKey));
-  return uniqueLabels([...labels, ...add].filter((label) => !gone.has(nameKey(label))));
+  const wanted = [...(clear ? [] : labels), ...add].filter((label) => !gone.has(nameKey(label)));
+  return uniqueLabels(wanted.map((label) => spelled.get(nameKey(label)) ?? label));
 }

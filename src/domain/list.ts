@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, ilike, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
 import { changes, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { notFound } from '../errors.js';
+import { notFound, type Refusal } from '../errors.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
 import { nameKey } from './names.js';
 import { inProject, PRIORITIES, type Priority, type Task, taskColumns, toTask } from './task.js';
@@ -59,7 +59,10 @@ export async function listTasks(
   const matches = where(tx, filter, from);
 
   const count = tx.db
-    .select({ total: sql<number>`count(*)::int`.as('total') })
+    .select({
+      total: sql<number>`count(*)::int`.as('total'),
+      known: (filter.project === undefined ? sql<boolean>`true` : hasProject(tx, filter.project)).as('known'),
+    })
     .from(
       tx.db
         .select({ one: sql`1`.as('one') })
@@ -78,11 +81,12 @@ export async function listTasks(
     .limit(limit + 1)
     .as('page');
   const rows = await tx.db
-    .select({ total: count.total, task: page._.selectedFields })
+    .select({ total: count.total, known: count.known, task: page._.selectedFields })
     .from(count)
-    .leftJoin(page, sql`true`);
+    .leftJoin(page, sql`true`)
+    .orderBy(...AGAIN[sort]); // a join promises nothing about the order of what it joins
   const total = rows[0]?.total ?? 0;
-  if (total === 0 && input.project !== undefined) await refuseUnknownProject(tx, input.project);
+  if (filter.project !== undefined && rows[0]?.known === false) throw await noProject(tx, filter.project);
 
   const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
   const shown = found.slice(0, limit);
@@ -98,6 +102,12 @@ const ORDER = {
   newest: [desc(tasks.id)],
   due: [asc(tasks.dueSort), asc(tasks.id)],
   priority: [asc(tasks.priority), asc(tasks.dueSort), asc(tasks.id)],
+};
+
+const AGAIN = {
+  newest: [sql`page.id desc`],
+  due: [sql`page.due_sort`, sql`page.id`],
+  priority: [sql`page.priority`, sql`page.due_sort`, sql`page.id`],
 };
 
 function position(
@@ -182,20 +192,22 @@ function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
   );
 }
 
+const hasProject = (tx: UserTx, name: string) =>
+  sql<boolean>`exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(name)})`;
+
 /** An empty list of a project that does not exist would tell an agent the wrong thing. */
-async function refuseUnknownProject(tx: UserTx, name: string): Promise<void> {
-  const known = await tx.db
+async function noProject(tx: UserTx, name: string): Promise<Refusal> {
+  const some = await tx.db
     .select({ name: projects.name, key: projects.nameKey })
     .from(projects)
     .where(tx.mine(projects))
     .orderBy(asc(projects.nameKey))
     .limit(200);
   const key = nameKey(name);
-  if (known.some((project) => project.key === key)) return;
-  const near = known.filter((project) => project.key.includes(key) || key.includes(project.key));
-  throw notFound(
+  const near = some.filter((project) => project.key.includes(key) || key.includes(project.key));
+  return notFound(
     `No project "${name}".`,
     'Use list_projects to see the projects there are.',
-    (near.length > 0 ? near : known).slice(0, 5).map((project) => ({ name: project.name })),
+    (near.length > 0 ? near : some).slice(0, 5).map((project) => ({ name: project.name })),
   );
 }

@@ -14,5 +14,5 @@ export function titleKey(title: string): string {
     .normalize('NFD')
     .replace(/\p{M}+/gu, '');
   const words = plain.match(/[\p{L}\p{N}]+/gu) ?? [plain];
-  return words.sort().join(' ').slice(0, 400);
+  return [...words.sort().join(' ')].slice(0, 400).join('');
 }

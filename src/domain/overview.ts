@@ -52,7 +52,8 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const rows = await tx.db
     .select({ counts: counts._.selectedFields, task: numbered._.selectedFields })
     .from(counts)
-    .leftJoin(numbered, sql`true`);
+    .leftJoin(numbered, sql`true`)
+    .orderBy(sql`numbered.due_sort`, sql`numbered.id`);
 
   const listed = (list: string) =>
     rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never, false)] : []));

@@ -10,20 +10,25 @@ export interface ProjectSummary {
 }
 
 /** How many projects a list shows. */
-const MAX_PROJECTS = 200;
+const SHOWN = 200;
 
-/** Projects by name, with how many open tasks each has. */
-export async function listProjects(tx: UserTx): Promise<ProjectSummary[]> {
+/** Projects by name, with how many open tasks each has, and how many there are in all. */
+export async function listProjects(tx: UserTx): Promise<{ projects: ProjectSummary[]; total: number }> {
   const open = tx.db
     .select({ one: sql`1`.as('one') })
     .from(tasks)
     .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), isOpen(tasks)))
     .limit(COUNTED + 1)
     .as('open');
-  return tx.db
-    .select({ name: projects.name, open: sql<number>`(select count(*)::int from ${open})` })
+  const rows = await tx.db
+    .select({
+      total: sql<number>`count(*) over ()::int`,
+      name: projects.name,
+      open: sql<number>`(select count(*)::int from ${open})`,
+    })
     .from(projects)
     .where(tx.mine(projects))
     .orderBy(asc(projects.nameKey))
-    .limit(MAX_PROJECTS);
+    .limit(SHOWN);
+  return { projects: rows.map(({ name, open }) => ({ name, open })), total: rows[0]?.total ?? 0 };
 }

@@ -127,8 +127,7 @@ function decideEach(
   // One that fails can make another fail, so until no more do.
   for (let settled = false; !settled; ) {
     settled = true;
-    const after = new Map(state.tasks);
-    for (const task of [...plans.values()].flat()) after.set(task.id, task);
+    const after = new Map([...state.tasks, ...planned(plans)]);
     for (const [id, plan] of plans) {
       const refusal = plan
         .map((task) => changesFamily(state, task) && refuseOrphans(after, task))
@@ -141,11 +140,7 @@ function decideEach(
   }
   if (plans.size === 0) throw allFailed([...failed.values()]);
 
-  // What a task was asked to become outweighs what happens to it along with its parent.
-  const after = new Map<number, Task>();
-  for (const [, ...along] of plans.values()) for (const task of along) after.set(task.id, task);
-  for (const [task] of plans.values()) if (task) after.set(task.id, task);
-  const changed = [...after.values()]
+  const changed = [...planned(plans).values()]
     .map((task): Edit => ({ before: state.tasks.get(task.id) ?? null, after: task }))
     .filter(isChange)
     .map(({ before, after }) => ({
@@ -163,6 +158,13 @@ function decideEach(
       failed: [...failed.values()],
     },
   };
+}
+
+/** The tasks of all plans. What one was asked to become outweighs what happens to it along with its parent. */
+function planned(plans: Map<number, Task[]>): Map<number, Task> {
+  const along = [...plans.values()].flatMap(([, ...rest]) => rest);
+  const asked = [...plans.values()].flatMap(([task]) => task ?? []);
+  return new Map([...along, ...asked].map((task) => [task.id, task]));
 }
 
 function isChange(edit: Edit): boolean {
@@ -206,6 +208,6 @@ function applyPatch(task: Task, patch: Patch, project: NewProject | undefined, {
     projectId: project?.id ?? (clear.has('project') ? null : task.projectId),
     project: project?.name ?? (clear.has('project') ? null : task.project),
     parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
-    labels: editLabels(clear.has('labels') ? [] : task.labels, patch.add_labels ?? [], patch.remove_labels ?? []),
+    labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
   };
 }

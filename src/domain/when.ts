@@ -173,7 +173,7 @@ export function sinceInstant(text: string, timezone: string, field: string): Dat
 export function isTimezone(name: string): boolean {
   try {
     Temporal.Now.zonedDateTimeISO(name);
-    return !/^[+-]/.test(name);
+    return /^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name); // not an offset or a date with a zone, which it would take too
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { PgDialect, type PgTable } from 'drizzle-orm/pg-core';
 import { type Actor, changes, counters, projects, requests, taskLabels, tasks } from '../db/schema.js';
-import type { Opened, Scope, UserTx } from '../db/scope.js';
+import type { Opened, UserScope, UserTx } from '../db/scope.js';
 import { nameKey, titleKey } from './names.js';
 import { PRIORITIES, type Task } from './task.js';
 import { dueSort, isDay, type When } from './when.js';
@@ -25,7 +25,7 @@ export interface Decision<Outcome> {
 }
 
 /** When and by whom something is decided: everything a rule may depend on beside the rows. */
-export interface Moment extends Scope, Pick<Opened, 'now' | 'nextTask' | 'nextProject'> {
+export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'nextProject'> {
   /** Who, in a word. */
   by: string;
 }
@@ -58,7 +58,7 @@ const dialect = new PgDialect();
  * answer, in one statement. Answers nothing where there is nothing to write.
  */
 export function writeStatement(
-  scope: Scope,
+  scope: UserScope,
   opened: Opened,
   decision: Decision<unknown>,
   recording: Recording,

@@ -219,7 +219,7 @@ describe('a database that was not migrated', () => {
       version: '0.0.0',
       print: () => {},
       complain: (line) => complaints.push(line),
-      stopped: new Promise(() => {}),
+      untilStopped: () => new Promise(() => {}),
     });
     expect({ code, complaints }).toEqual({ code: 2, complaints: [`taskloom: ${lacks}`] });
   });

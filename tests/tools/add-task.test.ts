@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, rowsOf, useWorld } from '../harness.js';
+import { agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 
@@ -43,6 +43,29 @@ describe('add_task', () => {
     expect(again.json).toEqual({ ...first.json, replayed: true });
     expect(again.text).toBe(`Already done at 14:02, nothing new was written.\n${first.text}`);
     expect((await ana.ok('list_tasks')).total).toBe(1);
+  });
+
+  test('a parent that is done takes no new sub-tasks, and the refusal says how to reopen it', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Done' });
+    await ana.ok('complete_task', { id: 1 });
+    expect(await ana.refused('add_task', { title: 'Late', parent: 1 })).toEqual({
+      code: 'conflict',
+      message: '#1 is completed: it takes no new sub-tasks.',
+      hint: 'Reopen it first: update_task {"ids": [1], "status": "pending"}.',
+    });
+  });
+
+  test('a client may call itself anything', async () => {
+    const ana = await newAgent(world);
+    for (const name of ['a\0b\u202e', `${'x'.repeat(99)}🦓🦓`, '']) {
+      const named = await agentOf(world, ana.principal, name);
+      expect((await named.ok('add_task', { title: 'x' })).task).toBeDefined();
+    }
+    const rows = await rowsOf(world, 'select created_by from taskloom.tasks where user_id = $1 order by id', [
+      ana.principal.userId,
+    ]);
+    expect(rows.flat()).toEqual(['ab', `${'x'.repeat(99)}🦓`, 'stdio']);
   });
 
   test('history keeps who did what', async () => {

@@ -62,6 +62,15 @@ describe('complete_task', () => {
     expect((await ana.ok('complete_task', { ids: [1, 3] })).tasks).toHaveLength(2);
   });
 
+  test('an alias beside its field is refused, not half obeyed', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    expect(await ana.refused('complete_task', { id: 1, ids: [1] })).toMatchObject({
+      code: 'invalid',
+      message: 'ids is given twice, under two names.',
+    });
+  });
+
   test('with a request_id, a repeat is answered as the first time even if the task was reopened since', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call' });

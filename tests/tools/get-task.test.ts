@@ -78,6 +78,18 @@ describe('get_task', () => {
     });
   });
 
+  test('of a habit, the one that is open is meant, however often it was done before', async () => {
+    const ana = await newAgent(world);
+    for (let i = 1; i <= 12; i++) {
+      await ana.ok('add_task', { title: 'Water plants' });
+      await ana.ok('complete_task', { id: i });
+    }
+    await ana.ok('add_task', { title: 'Water plants' });
+    await ana.ok('add_task', { title: 'Other' });
+    const found = await ana.ok('get_task', { ids: ['water plants', 14] });
+    expect(found.tasks.map((task: { id: number }) => task.id)).toEqual([13, 14]);
+  });
+
   test('of several, those that are not there are named beside those that are', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'One' });

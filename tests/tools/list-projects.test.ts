@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, useWorld } from '../harness.js';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 
@@ -18,6 +18,19 @@ describe('list_projects', () => {
       ],
     });
     expect(reply.text).toBe('+Home · 2 open\n+Work · 0 open');
+  });
+
+  test('shows the first of very many, and says how many there are', async () => {
+    const ana = await newAgent(world);
+    await rowsOf(
+      world,
+      `insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at)
+       select $1::uuid, n, 'p' || n, 'p' || n, now(), now() from generate_series(1, 201) n returning id`,
+      [ana.principal.userId],
+    );
+    const reply = await ana.call('list_projects');
+    expect([reply.json.projects.length, reply.json.total]).toEqual([200, 201]);
+    expect(reply.text).toMatch(/^The first 200 of 201 projects:\n/);
   });
 
   test('says how a project comes to be when there is none', async () => {

@@ -126,6 +126,7 @@ describe('list_tasks', () => {
   test('an unknown project is not an empty list: it is refused, with what comes near', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'roof', project: 'Home improvement' });
+    expect((await ana.ok('list_tasks', { project: 'Home improvement', status: 'completed' })).total).toBe(0);
     expect(await ana.refused('list_tasks', { project: 'home' })).toEqual({
       code: 'not_found',
       message: 'No project "home".',

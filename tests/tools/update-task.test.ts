@@ -54,9 +54,13 @@ describe('update_task', () => {
     expect(
       (await ana.ok('update_task', { id: 1, add_labels: ['phone', 'now'], remove_labels: 'HOME' })).task.labels,
     ).toEqual(['now', 'Phone']);
+    expect((await ana.ok('update_task', { id: 1, clear: ['labels'], add_labels: ['phone'] })).task.labels).toEqual([
+      'Phone',
+    ]);
+    await ana.ok('update_task', { id: 1, add_labels: ['now'] });
     const unchanged = await ana.ok('update_task', { id: 1, add_labels: ['PHONE'], remove_labels: ['nothing'] });
     expect(unchanged.undo).toBeUndefined();
-    expect(unchanged.task.version).toBe(2);
+    expect(unchanged.task.version).toBe(4);
   });
 
   test('many at once take the same patch; only what changes gets a new version', async () => {
@@ -186,6 +190,14 @@ describe('every write', () => {
     });
     const bob = await newAgent(world);
     expect((await bob.ok('add_task', { title: 'One', request_id: 'r' })).replayed).toBeUndefined();
+  });
+
+  test('a dry run is judged afresh even if its request_id was used', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', request_id: 'r' });
+    const dry = await ana.ok('add_task', { title: 'One', request_id: 'r', dry_run: true });
+    expect(dry).toMatchObject({ dry_run: true, task: { id: 2 } });
+    expect(dry.replayed).toBeUndefined();
   });
 
   test('a refusal is not kept: the same request is judged afresh', async () => {
