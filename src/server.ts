@@ -7,7 +7,7 @@ import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.
 import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, writeAsUser } from './db/scope.js';
-import { undoHandle, writeStatement } from './domain/write.js';
+import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
@@ -140,8 +140,14 @@ async function write(
         const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
         checkAnswer(answer.json); // before it is too late: what is committed must have an answer
         const request = key && !dryRun ? { key, fingerprint, answer: { ...answer } } : undefined;
-        const statement = writeStatement(principal, opened, decision, { actor, call: randomUUID(), request });
-        return { value: answer, ...(statement && { statement }) };
+        const call = randomUUID();
+        const statement = writeStatement(principal, opened, decision, { actor, call, request });
+        const seq = opened.changeSeq + 1;
+        return {
+          value: answer,
+          ...(statement && { statement }),
+          ...(changes(decision) > 0 && { mark: { seq, call } }),
+        };
       },
     },
     fakeClock(deps),

@@ -42,7 +42,15 @@ export class Unreachable extends Error {
 }
 
 /** The connection broke while a COMMIT was under way: what was written may be there, or not. */
-export class Undecided extends Unreachable {}
+export class Undecided extends Unreachable {
+  constructor(
+    cause: unknown,
+    /** What was attempted, for whoever finds out. */
+    readonly attempt: unknown,
+  ) {
+    super(cause);
+  }
+}
 
 /** SQLSTATE of a database error, wherever a library wrapped it. */
 export function sqlState(error: unknown): string | undefined {

@@ -1,9 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { eq, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { forbidden, rateLimited, UsageError } from '../errors.js';
-import { type Connection, type Database, isUnreachable, type Row, Undecided } from './database.js';
+import { type Connection, type Database, isUnreachable, type Row, sqlState, Undecided } from './database.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
 export interface UserScope {
@@ -37,10 +38,19 @@ export interface Opened {
   request?: { fingerprint: string; answer: Record<string, unknown>; at: Date };
 }
 
+/** Where a write can be found in the history of its user. */
+interface Mark {
+  seq: number;
+  /** The random id of the call that made it. */
+  call: string;
+}
+
 /** What a write comes to: a value, and the statement that makes it so, if anything is to be written. */
 export interface Written<T> {
   value: T;
   statement?: { text: string; params: unknown[] };
+  /** Of a statement that changes something. Without one, running it again does no harm. */
+  mark?: Mark;
 }
 
 export interface AsUserOptions {
@@ -53,6 +63,10 @@ const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
 const AS_TEXT = [`set local timezone = 'UTC'`, `set local datestyle = 'ISO'`];
+
+/** A user's one write lock. */
+const lockOf = (userId: string) =>
+  `select next_task, next_project, change_seq from taskloom.counters where user_id = '${userId}' for update`;
 
 /** Statements of a transaction's opening. The literals are checked, for they cannot be parameters here. */
 function opening(database: Database, begin: string, userId: string, clock?: () => Date): string[] {
@@ -171,7 +185,7 @@ export async function writeAsUser<S, T>(
   const begin = opening(database, 'begin', id, options.clock);
   const script = [
     ...begin,
-    `select next_task, next_project, change_seq from taskloom.counters where user_id = '${id}' for update`,
+    lockOf(id),
     userRow(id), // behind the lock: who moved the user to another zone held it
     'select taskloom.app_now()', // in its own statement: in the one that waits, it would be the time before the wait
     ...(change.key
@@ -181,8 +195,8 @@ export async function writeAsUser<S, T>(
       : []),
   ].join('; ');
 
-  return inTurn(database, id, () =>
-    database.connect(async (connection) => {
+  const attempt = () =>
+    database.connect(async (connection): Promise<T> => {
       const tx = userTx(scope, connection);
       const ready = connection.script(script);
       const [opened, read] = await Promise.allSettled([ready, change.read(tx)]);
@@ -191,13 +205,14 @@ export async function writeAsUser<S, T>(
         const [lock, user, clock, request] = opened.value.slice(begin.length).map((rows) => rows[0]);
         checkUser(user, scope);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement } = change.decide(read.value, readOpened(lock, clock, request));
+        const { value, statement, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
           const written = connection.query(statement.text, statement.params);
           // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
           const done = connection.script('select 1; commit');
           for (const sent of await Promise.allSettled([written, done]))
-            if (sent.status === 'rejected') throw isUnreachable(sent.reason) ? new Undecided(sent.reason) : sent.reason;
+            if (sent.status === 'rejected')
+              throw isUnreachable(sent.reason) ? new Undecided(sent.reason, { mark, value }) : sent.reason;
           return value;
         }
         if (statement) await connection.query(statement.text, statement.params);
@@ -207,8 +222,52 @@ export async function writeAsUser<S, T>(
         await connection.script('rollback').catch(() => {}); // a broken connection is thrown away by its owner
         throw error;
       }
-    }),
-  );
+    });
+
+  return inTurn(database, id, async () => {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof Undecided)) throw error;
+      const { mark, value } = error.attempt as { mark?: Mark; value: T };
+      return (await tookPlace(database, [...begin, lockOf(id)].join('; '), id, mark, error)) ? value : attempt();
+    }
+  });
+}
+
+/** How long it is tried to find out whether a COMMIT took place whose answer was lost, in milliseconds. */
+const DOUBT = 10_000;
+
+/**
+ * Finds out whether a write took place: takes the user's lock, which waits until the connection that was lost
+ * is gone on the other side too, and looks for the write's mark.
+ *
+ * @throws the doubt itself, where it cannot be resolved in time
+ */
+async function tookPlace(
+  database: Database,
+  script: string,
+  userId: string,
+  mark: Mark | undefined,
+  doubt: Undecided,
+): Promise<boolean> {
+  const until = performance.now() + DOUBT;
+  for (let wait = 50; ; wait *= 2) {
+    try {
+      return await database.connect(async (connection) => {
+        await connection.script(script);
+        const found = await connection.query(
+          'select 1 from taskloom.changes c where c.user_id = $1::uuid and c.seq = $2 and c.call = $3::uuid',
+          [userId, mark?.seq ?? 0, mark?.call ?? null],
+        );
+        await connection.script('rollback');
+        return found.length > 0;
+      });
+    } catch (error) {
+      if (performance.now() + wait > until || !(isUnreachable(error) || sqlState(error) === '55P03')) throw doubt;
+      await pause(wait);
+    }
+  }
 }
 
 function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): Opened {

@@ -1,6 +1,6 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { PgDialect, type PgTable } from 'drizzle-orm/pg-core';
-import { type Actor, changes, counters, projects, requests, taskLabels, tasks } from '../db/schema.js';
+import { type Actor, changes as changeLog, counters, projects, requests, taskLabels, tasks } from '../db/schema.js';
 import type { Opened, UserScope, UserTx } from '../db/scope.js';
 import { nameKey, titleKey } from './names.js';
 import { PRIORITIES, type Task } from './task.js';
@@ -47,9 +47,12 @@ export interface Recording {
   request?: { key: string; fingerprint: string; answer: Record<string, unknown> } | undefined;
 }
 
+/** How many things a write changes. */
+export const changes = ({ edits, newProjects = [] }: Decision<unknown>): number => edits.length + newProjects.length;
+
 /** The handle that names a write, if it changed anything: the sequence number of its first change. */
 export const undoHandle = (opened: Opened, decision: Decision<unknown>): string | undefined =>
-  decision.edits.length + (decision.newProjects?.length ?? 0) > 0 ? `u${opened.changeSeq + 1}` : undefined;
+  changes(decision) > 0 ? `u${opened.changeSeq + 1}` : undefined;
 
 const dialect = new PgDialect();
 
@@ -98,7 +101,7 @@ export function writeStatement(
       sql`delete from ${taskLabels} l using ${rowsOf(taskLabels, unlabelled)} where l.user_id = ${user} and l.task_id = r.task_id and l.label_key = r.label_key`,
     );
   insert(taskLabels, labelled);
-  insert(changes, log);
+  insert(changeLog, log);
   if (recording.request)
     parts.push(
       sql`${insertRows(user, requests, [{ ...recording.request, at: opened.now }])} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at`,

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { type Database, sqlState } from '../../src/db/database.js';
+import { type Database, sqlState, Unreachable } from '../../src/db/database.js';
 import { asOwner, asService, readAsUser, writeAsUser } from '../../src/db/scope.js';
-import { newAgent, newUser, rowsOf, useWorld } from '../harness.js';
+import { agentOf, newAgent, newUser, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 /** PGlite has one connection: nothing waits for a lock there, because nothing runs beside it. */
@@ -131,6 +131,28 @@ describe('writes of one user', () => {
     expect((await add.waiting).task).toMatchObject({ id: 1, project: 'home' });
     expect(await projectsOf(userId)).toEqual([['home']]);
   });
+
+  test.skipIf(embedded)(
+    'reckon in the zone that their user has by then, not in the one they had before the wait',
+    async () => {
+      const ana = await newAgent(world);
+      const { userId } = ana.principal;
+      const [locked, done] = [gate(), gate()];
+      const moving = asOwner(world.database, async (connection) => {
+        await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
+        await connection.query(`update taskloom.users set timezone = 'Asia/Tokyo' where id = $1`, [userId]);
+        locked.open();
+        await done.opened;
+      });
+      await locked.opened;
+      const added = ana.ok('add_task', { title: 'Dated', due: '2026-11-24' });
+      await expect.poll(waitingForLocks).toBe(1);
+      done.open();
+      await Promise.all([moving, added]);
+      const [row] = await rowsOf(world, 'select due_sort from taskloom.tasks where user_id = $1', [userId]);
+      expect(new Date(String(row?.[0])).toISOString()).toBe('2026-11-24T14:59:59.999Z');
+    },
+  );
 
   test.skipIf(embedded)('do not keep other users waiting', async () => {
     const [ana, bob] = [await newAgent(world), await newAgent(world)];
@@ -318,4 +340,34 @@ test('a request id is remembered for a day, and then free again', async () => {
   expect(next.task.id).toBe(2);
   expect(next.replayed).toBeUndefined();
   expect(await repeat(47.99)).toMatchObject({ task: { id: 2 }, replayed: true });
+});
+
+describe('a COMMIT whose answer is lost', () => {
+  /** The database, but for one COMMIT: the connection breaks just before or just after it takes place. */
+  function breaking(when: 'before' | 'after'): Database {
+    let left = 1;
+    return {
+      ...world.database,
+      connect: (work) =>
+        world.database.connect((connection) =>
+          work({
+            ...connection,
+            async script(text) {
+              if (text !== 'select 1; commit' || left-- < 1) return connection.script(text);
+              await connection.script(when === 'after' ? text : 'rollback');
+              throw new Unreachable(new Error('the connection broke'));
+            },
+          }),
+        ),
+    };
+  }
+
+  test.each(['before', 'after'] as const)('%s it took place leaves the write done once, and answered', async (when) => {
+    const user = await newUser(world);
+    const store = { ...(await world.store()), database: breaking(when) };
+    const ana = await agentOf({ ...world, store: async () => store }, user);
+    expect(await ana.ok('add_task', { title: 'Once', project: 'Home' })).toMatchObject({ task: { id: 1 }, undo: 'u1' });
+    expect(await ana.ok('add_task', { title: 'Twice' })).toMatchObject({ task: { id: 2 }, undo: 'u3' });
+    expect((await ana.ok('list_tasks')).tasks.map((task: { title: string }) => task.title)).toEqual(['Twice', 'Once']);
+  });
 });
