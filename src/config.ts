@@ -61,7 +61,10 @@ const schema = z.object({
   TASKLOOM_USER: handle.default('local'),
   TASKLOOM_TZ: timezone.optional(),
   TASKLOOM_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
-  TASKLOOM_ALLOWED_HOSTS: z.string().default(''),
+  TASKLOOM_ALLOWED_HOSTS: z
+    .string()
+    .regex(/^\s*[^\s,/:]+(\s*,\s*[^\s,/:]+)*\s*$/, 'must be host names separated by commas, without scheme or port')
+    .optional(),
   TASKLOOM_SECRET: z.string().min(32, 'must have 32 characters at least').optional(),
   TASKLOOM_NEON_PROXY: z
     .string()
@@ -96,6 +99,9 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
   }
   const env = parsed.data;
   const notices: string[] = [];
+  for (const name of Object.keys(environment))
+    if (name.startsWith('TASKLOOM_') && !(name in VARIABLES))
+      notices.push(`${name} is unknown and ignored; check its spelling`);
   const url = env.TASKLOOM_DATABASE_URL ?? (mode === 'command' ? env.DATABASE_URL : undefined);
   if (mode === 'stdio' && env.DATABASE_URL && !env.TASKLOOM_DATABASE_URL)
     notices.push('DATABASE_URL is ignored on stdio; set TASKLOOM_DATABASE_URL to use that database');
@@ -104,7 +110,8 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
     user: env.TASKLOOM_USER,
     timezone: env.TASKLOOM_TZ ?? systemTimezone(),
     publicUrl: env.TASKLOOM_PUBLIC_URL ? new URL(env.TASKLOOM_PUBLIC_URL) : undefined,
-    allowedHosts: env.TASKLOOM_ALLOWED_HOSTS.split(',')
+    allowedHosts: (env.TASKLOOM_ALLOWED_HOSTS ?? '')
+      .split(',')
       .map((host) => host.trim().toLowerCase())
       .filter(Boolean),
     secret: env.TASKLOOM_SECRET,

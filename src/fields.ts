@@ -63,7 +63,7 @@ export const name = () =>
   z.preprocess(
     (value) => {
       const text = trimmed(value);
-      return typeof text === 'string' ? text.replace(/^[@+]\s*/, '').replace(/ +/g, ' ') : text;
+      return typeof text === 'string' ? text.replace(/^[@+#]+\s*/, '').replace(/ +/g, ' ') : text;
     },
     checked(100, refuseText, refuseLine),
   );
@@ -119,17 +119,22 @@ export const yes = () =>
     z.boolean('must be true or false'),
   );
 
-/** A list; one value stands for a list of one, and a JSON string for the list it holds. */
-export const many = <T extends z.ZodType>(item: T, max: number) =>
+/**
+ * A list; one value stands for a list of one, and a string for the list it holds, as JSON or, where an item
+ * has no commas of its own, separated by them.
+ */
+export const many = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
   z.preprocess(
     (value) => {
-      const list = typeof value === 'string' && value.trim().startsWith('[') ? parseList(value) : value;
+      if (value === undefined) return value;
+      const list = typeof value === 'string' ? listOf(value, separator) : value;
       return Array.isArray(list) ? list.filter((each) => each !== '' && each !== null) : [list];
     },
     z.array(item).min(1, 'is empty').max(max, `holds ${max} at most`),
   );
 
-function parseList(text: string): unknown {
+function listOf(text: string, separator: ',' | undefined): unknown {
+  if (!text.trim().startsWith('[')) return separator ? text.split(separator) : text;
   try {
     return JSON.parse(text);
   } catch {
@@ -138,9 +143,9 @@ function parseList(text: string): unknown {
 }
 
 /** One or many tasks by number. */
-export const ids = () => many(id(), 100);
+export const ids = () => many(id(), 100, ',');
 
-export const labels = () => many(name(), MAX_LABELS);
+export const labels = () => many(name(), MAX_LABELS, ',');
 
 /** A priority, in the words and numbers that other task lists use too. */
 export const priority = () =>

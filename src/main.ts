@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Config, readConfig } from './config.js';
+import { type Config, readConfig, VARIABLES } from './config.js';
 import { UsageError } from './errors.js';
 import { makeLog } from './log.js';
 import { buildServer } from './server.js';
@@ -29,7 +29,7 @@ async function main(argv: string[]): Promise<number> {
       import('./db/migrate.js'),
     ]);
     return runCommand(argv, {
-      config: () => readConfig(process.env, 'command'),
+      config: announced(() => readConfig(process.env, 'command')),
       migrations: () => readMigrations(migrationsFolder),
       clock,
       version,
@@ -38,8 +38,9 @@ async function main(argv: string[]): Promise<number> {
       untilStopped,
     });
   }
+  const stopped = untilStopped();
   try {
-    await stdio(readConfig(process.env, 'stdio'));
+    await stdio(announced(() => readConfig(process.env, 'stdio'))(), stopped);
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -48,11 +49,21 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
+/** Reads the configuration once, and says what a person should be told of it. */
+function announced(read: () => Config): () => Config {
+  let config: Config | undefined;
+  return () => {
+    if (!config) {
+      config = read();
+      for (const notice of config.notices) complain(`taskloom: ${notice}`);
+    }
+    return config;
+  };
+}
+
 /** Serves one client on stdin and stdout. Opens the database when a tool first needs it. */
-async function stdio(config: Config): Promise<void> {
-  const stopped = untilStopped();
+async function stdio(config: Config, stopped: Promise<void>): Promise<void> {
   const log = makeLog(config.logLevel);
-  for (const notice of config.notices) complain(`taskloom: ${notice}`);
   if (process.stdin.isTTY) greet(config);
 
   const { openOnce } = await import('./local.js');
@@ -76,7 +87,12 @@ function greet({ target }: Config): void {
     postgres: 'PostgreSQL',
     neon: 'Neon',
   };
-  const entry = { command: process.execPath, args: [fileURLToPath(import.meta.url)] };
+  // What was set for this run must be set for the client's too; an address with a password is for its owner to fill in.
+  const given = Object.entries(process.env).filter(([name]) => name in VARIABLES && name.startsWith('TASKLOOM_'));
+  const secret = ['TASKLOOM_DATABASE_URL', 'TASKLOOM_SECRET'];
+  const env = Object.fromEntries(given.map(([name, value]) => [name, secret.includes(name) ? '(as set here)' : value]));
+  const command = { command: process.execPath, args: [fileURLToPath(import.meta.url)] };
+  const entry = given.length > 0 ? { ...command, env } : command;
   complain(`Taskloom ${version}: a task server for AI agents, waiting for an MCP client on stdin.
 Tasks are kept in: ${place[target.kind]}
 

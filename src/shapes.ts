@@ -179,10 +179,7 @@ const capped = (count: number): number | string => (count > COUNTED ? `${COUNTED
 const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
 const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
-const failedLines = (failed: Failure[]) =>
-  failed.map(({ id, message, hint }) =>
-    `Not done, ${typeof id === 'number' ? `#${id}` : `"${id}"`}: ${message} ${hint ?? ''}`.trim(),
-  );
+const failedLines = (failed: Failure[]) => failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
 
 export function pageAnswer(page: TaskPage, say: Say, detail: Detail): Answer {
   const { tasks, nextCursor } = page;
@@ -218,15 +215,20 @@ export function taskAnswer(each: Task, say: Say, verb: string): Answer {
   return { json: { task: single(each, say) }, text: `${verb} ${line(each, say)}` };
 }
 
-/** Tasks that a write was asked to change. */
+/** How many tasks the answer to a write names, for one with very many sub-tasks. */
+const NAMED = 100;
+
+/** Tasks that a write was asked to change, and those that changed along with them. */
 export function outcomeAnswer({ tasks, unchanged, failed }: Outcome, say: Say, verb: string): Answer {
   const [first] = tasks;
   const said = (each: Task) => `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`;
+  const named = tasks.slice(0, NAMED);
   const json =
     tasks.length === 1 && failed.length === 0 && first
       ? { task: single(first, say) }
-      : { tasks: tasks.map((each) => row(each, say)), total: tasks.length, failed };
-  return { json: present(json), text: [...tasks.map(said), ...failedLines(failed)].join('\n') };
+      : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
+  const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
+  return { json: present(json), text: [...named.map(said), ...more, ...failedLines(failed)].join('\n') };
 }
 
 export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Answer {

@@ -181,26 +181,26 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
 
 function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {
   const given = new Map<string, unknown>();
-  // Not given, as some clients say it. Never "empty this field": that is what `clear` is for.
-  for (const [field, value] of Object.entries(raw ?? {}))
-    if (value !== null && value !== '' && value !== undefined) {
-      const name = aliases.get(field) ?? field;
-      if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
-      given.set(name, value);
-    }
+  for (const [field, value] of Object.entries(raw ?? {})) {
+    if (isNothing(value)) continue;
+    const name = aliases.get(field) ?? field;
+    if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
+    given.set(name, value);
+  }
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
-  if (unknown.length > 0)
+  if (unknown.length > 0) {
+    const meant = [...new Set(unknown.flatMap((field) => nearest(field, known)))];
     throw invalid(
       `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${unknown.map((field) => field.slice(0, 40)).join(', ')}.`,
-      `${tool} takes ${known.join(', ') || 'no fields'}.`,
+      `${meant.length > 0 ? `Did you mean ${meant.join(', ')}? ` : ''}${tool} takes ${known.join(', ') || 'no fields'}.`,
     );
+  }
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
-    const problems = result.error.issues.map(
-      (issue) =>
-        `${issue.path.join('.') || tool} ${given.has(String(issue.path[0])) || !issue.path.length ? issue.message : 'is missing'}`,
+    const problems = result.error.issues.map(({ path: [field], message }) =>
+      field === undefined ? message : `${String(field)} ${given.has(String(field)) ? message : 'is missing'}`,
     );
     throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
@@ -212,4 +212,25 @@ function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, s
     fingerprint: createHash('sha256').update(canonical).digest('hex'),
     ...(typeof request_id === 'string' && { requestId: request_id }),
   };
+}
+
+/** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
+const isNothing = (value: unknown) =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
+/** What other task lists call our fields. */
+const ELSEWHERE = new Map([
+  ['name', 'title'],
+  ['content', 'title'],
+  ['notes', 'description'],
+  ['body', 'description'],
+  ['deadline', 'due'],
+  ['tags', 'labels'],
+  ['state', 'status'],
+]);
+
+/** The fields that an unknown one may have been meant for. */
+function nearest(field: string, known: string[]): string[] {
+  const word = ELSEWHERE.get(field) ?? field;
+  return known.filter((each) => each === word || (word.length > 2 && (word.includes(each) || each.includes(word))));
 }

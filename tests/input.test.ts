@@ -184,6 +184,10 @@ describe('what clients are known to send', () => {
     for (const ids of [1, '1', '#1', 'T-1', 't1', [1], ['#1'], '["T-1"]', '[1]'])
       expect((await ana.ok('get_task', { ids })).task.id, JSON.stringify(ids)).toBe(1);
     expect((await ana.ok('add_task', { title: 42 })).task.title).toBe('42');
+    const listed = await ana.ok('add_task', { title: 'x', labels: 'errand, #Home,@work', project: 2026 });
+    expect(listed.task).toMatchObject({ labels: ['errand', 'Home', 'work'], project: '2026' });
+    expect((await ana.ok('add_task', { title: 'x', labels: [] })).task.labels).toBeUndefined();
+    expect((await ana.ok('update_task', { ids: '1, #2', priority: 3 })).total).toBe(2);
     expect((await ana.ok('list_tasks', { limit: '1', status: 'Not Started' })).tasks).toHaveLength(1);
   });
 
@@ -193,9 +197,18 @@ describe('what clients are known to send', () => {
       const ana = await newAgent(world);
       const error = await ana.refused(name, { due_date: '2026-11-24', user_id: 'x' });
       expect(error).toMatchObject({ code: 'invalid', message: 'Unknown fields: due_date, user_id.' });
-      expect(error.hint).toMatch(new RegExp(`^${name} takes `));
+      expect(error.hint).toMatch(new RegExp(`${name} takes `));
     },
   );
+
+  test('a field known elsewhere by another name is pointed out', async () => {
+    const ana = await newAgent(world);
+    const meant = async (tool: string, field: string) => (await ana.refused(tool, { [field]: 'x' })).hint;
+    expect(await meant('add_task', 'due_date')).toMatch(/^Did you mean due\? add_task takes title, /);
+    expect(await meant('add_task', 'tags')).toMatch(/^Did you mean labels\? /);
+    expect(await meant('update_task', 'labels')).toMatch(/^Did you mean add_labels, remove_labels\? /);
+    expect(await meant('complete_task', 'task_ids')).toMatch(/^Did you mean ids\? /);
+  });
 
   test('keys that mean something to JavaScript mean nothing here', async () => {
     const ana = await newAgent(world);
@@ -220,7 +233,7 @@ describe('what clients are known to send', () => {
     const ana = await newAgent(world);
     const many = Array.from({ length: 101 }, (_, i) => i + 1);
     expect(await ana.refused('complete_task', { ids: many })).toMatchObject({ message: 'ids holds 100 at most.' });
-    expect(await ana.refused('complete_task', { ids: [] })).toMatchObject({ message: 'ids is empty.' });
+    expect(await ana.refused('complete_task', { ids: [] })).toMatchObject({ message: 'ids is missing.' });
     expect(await ana.refused('list_tasks', { limit: 101 })).toMatchObject({ message: 'limit must be 100 at most.' });
     expect(await ana.refused('list_tasks', { limit: 0 })).toMatchObject({ message: 'limit must be 1 at least.' });
     await ana.ok('add_task', { title: 'x', labels: Array.from({ length: 20 }, (_, i) => `l${i}`) });

@@ -173,9 +173,10 @@ function program(context: Context): Command {
         each.name,
         each.scopes.join(','),
         each.revoked ? 'revoked' : each.expires && each.expires < context.clock().toISOString() ? 'expired' : 'active',
-        each.last_used ?? 'never used',
+        each.expires ?? 'never',
+        each.last_used ?? 'never',
       ]);
-      show(options, tokens, table(['id', 'user', 'name', 'scopes', 'state', 'last used'], lines));
+      show(options, tokens, table(['id', 'user', 'name', 'scopes', 'state', 'expires', 'last used'], lines));
     });
   leaf(token, 'revoke <id>', 'stop a token, from the next request on').action(async (id: string, options) => {
     await withStore(({ database }) => revokeToken(database, id));

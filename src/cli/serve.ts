@@ -36,10 +36,11 @@ export async function serve(
         throw new UsageError(`cannot listen on ${host} port ${options.port ?? config.port} (${error.code})`);
       },
     );
+    const stopped = context.untilStopped(); // from the moment that somebody is told, a signal is heard
     context.complain(
       options.json ? JSON.stringify({ url: server.url.href }) : `Taskloom listens on ${server.url.href}`,
     );
-    await context.untilStopped();
+    await stopped;
     await server.close();
   } finally {
     await store.close();

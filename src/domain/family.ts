@@ -40,7 +40,10 @@ function height(family: Family, id: number): number {
 /** Why a task may not become a sub-task of another, if it may not. A new task has no id yet. */
 export function refuseParent(family: Family, parent: Task, id?: number): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
-    return conflict(`#${parent.id} is #${id} itself or one of its sub-tasks.`, 'Choose another parent.');
+    return conflict(
+      id === parent.id ? `#${id} cannot be part of itself.` : `#${parent.id} is itself a sub-task of #${id}.`,
+      'Choose another parent.',
+    );
   if (depth(family, parent.id) + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
     return invalid(
       `Sub-tasks nest ${MAX_DEPTH} levels at most.`,
@@ -66,7 +69,7 @@ export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
     ? undefined
     : conflict(
         `#${task.id} has open sub-tasks.`,
-        'Complete them first, or name them in the same call.',
+        'Complete or cancel them first, or name them in the same call.',
         open.slice(0, 10).map(({ id, title }) => ({ id, title })),
       );
 }

@@ -148,7 +148,10 @@ function decideEach(
       after: { ...after, version: after.version + 1, updatedAt: moment.now, updatedBy: moment.by },
     }));
   const now = new Map(changed.map((edit) => [edit.after.id, edit.after]));
-  const shown = [...plans.keys()].map((id) => now.get(id) ?? (state.tasks.get(id) as Task));
+  // Those asked for, in that order, then what went along with them.
+  const shown = [...new Set([...plans.keys(), ...now.keys()])].map(
+    (id) => now.get(id) ?? (state.tasks.get(id) as Task),
+  );
   return {
     edits: changed,
     newProjects: newProjects.filter((project) => changed.some((edit) => edit.after.projectId === project.id)),

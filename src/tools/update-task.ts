@@ -17,12 +17,13 @@ export default defineTool({
     status: oneOf(STATUSES, { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' }).optional(),
     add_labels: labels().optional(),
     remove_labels: labels().optional(),
-    clear: many(oneOf(CLEARABLE), CLEARABLE.length).optional(),
+    clear: many(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
   },
   aliases: { id: 'ids' },
   output: ['task', 'tasks', 'failed'],
   run: ({ ids, ...patch }) => {
-    if (Object.keys(patch).length === 0) throw invalid('Nothing to change.', 'Give at least one field beside ids.');
+    if (Object.keys(patch).length === 0)
+      throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
     const both = patch.clear?.find((field) => patch[field as keyof typeof patch] !== undefined);
     if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
     return updateTasks(ids, patch);

@@ -27,8 +27,8 @@ export interface HttpOptions {
 const REALM = 'Bearer realm="taskloom"';
 
 /** An error page says what is wrong and nothing else. */
-const refuse = (status: 401 | 403 | 503, error: string, challenge?: string) =>
-  Response.json({ error }, { status, headers: challenge ? { 'WWW-Authenticate': challenge } : {} });
+const refuse = (status: 401 | 503, error: string, message: string, challenge?: string) =>
+  Response.json({ error, message }, { status, headers: challenge ? { 'WWW-Authenticate': challenge } : {} });
 
 /** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
 export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hono; handler: McpHttpHandler } {
@@ -69,14 +69,27 @@ export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hon
     if (rejected) return rejected;
 
     const token = bearerToken(request.headers.get('authorization'));
-    if (!token) return refuse(401, 'unauthorized', REALM);
+    if (!token)
+      return refuse(
+        401,
+        'unauthorized',
+        'Send the header Authorization: Bearer tlm_…, with a personal access token.',
+        REALM,
+      );
     try {
       const { database } = await deps.store();
       const principal = await authenticate(database, token);
-      if (!principal) return refuse(401, 'invalid_token', `${REALM}, error="invalid_token"`);
+      if (!principal)
+        return refuse(
+          401,
+          'invalid_token',
+          'This token is unknown, expired or revoked.',
+          `${REALM}, error="invalid_token"`,
+        );
       return withRealm(await handler.fetch(request, { authInfo: authInfoOf(principal) }));
     } catch (error) {
-      if (isUnreachable(error)) return refuse(503, 'database unreachable');
+      if (isUnreachable(error))
+        return refuse(503, 'unavailable', 'The task database cannot be reached. Try again in a moment.');
       throw error;
     }
   });

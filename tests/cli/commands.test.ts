@@ -153,7 +153,7 @@ describe('token', () => {
     const { token, ...rest } = made;
     expect(await json(['token', 'list', '--user', user])).toEqual([{ ...rest, created: expect.any(String) }]);
     const text = await succeed(['token', 'list'], env);
-    expect(text).toMatch(new RegExp(`${made.id} +${user} +CI +tasks:read +active +never used`));
+    expect(text).toMatch(new RegExp(`${made.id} +${user} +CI +tasks:read +active +\\S+Z +never`));
     expect(text).not.toContain(token);
   });
 

@@ -50,7 +50,7 @@ describe('complete_task', () => {
     expect(await ana.refused('complete_task', { id: 1 })).toEqual({
       code: 'conflict',
       message: '#1 has open sub-tasks.',
-      hint: 'Complete them first, or name them in the same call.',
+      hint: 'Complete or cancel them first, or name them in the same call.',
       candidates: [
         { id: 2, title: 'Tiles' },
         { id: 3, title: 'Gutter' },

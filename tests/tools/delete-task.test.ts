@@ -14,11 +14,14 @@ describe('delete_task', () => {
     await ana.ok('delete_task', { id: 4 }); // earlier, by itself
     world.now = new Date('2026-11-22T13:02:00Z');
     const reply = await ana.call('delete_task', { id: 1 });
-    expect(reply.text).toMatch(/^Deleted #1 Roof · deleted\nundo: u\d+$/);
+    expect(reply.text).toMatch(
+      /^Deleted #1 Roof · deleted\nDeleted #2 Tiles · deleted · in #1\nDeleted #3 Nails · deleted · in #2\nundo: u\d+$/,
+    );
+    expect(reply.json).toMatchObject({ tasks: [{ id: 1 }, { id: 2 }, { id: 3 }], total: 3 });
     expect((await ana.ok('list_tasks')).total).toBe(0);
     expect((await ana.ok('list_tasks', { status: 'deleted' })).total).toBe(4);
 
-    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).total).toBe(3);
     expect((await ana.ok('list_tasks')).tasks.map((task: { id: number }) => task.id)).toEqual([3, 2, 1]);
   });
 

@@ -98,7 +98,7 @@ describe('get_task', () => {
     expect(reply.json.failed).toEqual([
       { id: 77, code: 'not_found', message: 'No task #77.', hint: 'Use list_tasks to find its id.' },
     ]);
-    expect(reply.text).toContain('Not done, #77: No task #77. Use list_tasks to find its id.');
+    expect(reply.text).toContain('Failed: No task #77. Use list_tasks to find its id.');
   });
 
   test('shows what is in the trash, as such', async () => {
