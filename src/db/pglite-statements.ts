@@ -30,11 +30,22 @@ export class Statements {
   async run(text: string, params: readonly unknown[]): Promise<Row[]> {
     const { name: statement, columns } = await this.#parsed(text);
     const answer = await this.#send(serialize.bind({ statement, values: params.map(asText) }), serialize.execute());
-    const rows: Row[] = [];
-    for (const message of answer)
-      if (message.name === 'dataRow')
-        rows.push((message as messages.DataRowMessage).fields.map((field, i) => parse(field, columns[i])));
-    return rows;
+    return answer.filter((message) => message.name === 'dataRow').map((message) => rowOf(message, columns));
+  }
+
+  /** Runs several statements without parameters, and answers the rows of each. */
+  async script(text: string): Promise<Row[][]> {
+    const results: Row[][] = [];
+    let columns: number[] = [];
+    let rows: Row[] = [];
+    for (const message of await this.#exchange(serialize.query(text)))
+      if (message.name === 'rowDescription') columns = typesOf(message);
+      else if (message.name === 'dataRow') rows.push(rowOf(message, columns));
+      else if (message.name === 'commandComplete') {
+        results.push(rows);
+        rows = [];
+      }
+    return results;
   }
 
   async #parsed(text: string): Promise<Statement> {
@@ -54,23 +65,28 @@ export class Statements {
       this.#kept.delete(oldest[0]);
       await this.#send(serialize.close({ type: 'S', name: oldest[1].name }));
     }
-    return {
-      name,
-      columns:
-        (description as messages.RowDescriptionMessage | undefined)?.fields.map((field) => field.dataTypeID) ?? [],
-    };
+    return { name, columns: description ? typesOf(description) : [] };
   }
 
-  /** Sends messages, with the one that ends a run, and throws what the database answers as an error. */
-  async #send(...parts: Uint8Array[]): Promise<messages.BackendMessage[]> {
-    const { messages } = await this.#pglite.execProtocol(Buffer.concat([...parts, serialize.sync()]), {
-      throwOnError: false,
-    });
+  /** Sends messages, with the one that ends a run. */
+  #send(...parts: Uint8Array[]): Promise<messages.BackendMessage[]> {
+    return this.#exchange(Buffer.concat([...parts, serialize.sync()]));
+  }
+
+  /** Answers what the database does, and throws what it answers as an error. */
+  async #exchange(sent: Uint8Array): Promise<messages.BackendMessage[]> {
+    const { messages } = await this.#pglite.execProtocol(sent, { throwOnError: false });
     const error = messages.find((message) => message.name === 'error');
     if (error) throw error;
     return messages;
   }
 }
+
+const typesOf = (message: messages.BackendMessage) =>
+  (message as messages.RowDescriptionMessage).fields.map((field) => field.dataTypeID);
+
+const rowOf = (message: messages.BackendMessage, columns: number[]): Row =>
+  (message as messages.DataRowMessage).fields.map((field, i) => parse(field, columns[i]));
 
 function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;

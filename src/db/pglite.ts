@@ -1,18 +1,7 @@
-import { PGlite, type PGliteOptions, types } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import pLimit from 'p-limit';
 import { type Connection, type Database, TransactionWatch } from './database.js';
 import { Statements } from './pglite-statements.js';
-
-const asText = (value: string) => value;
-
-/** Times stay text, as from the other drivers. */
-const parsers = {
-  [types.DATE]: asText,
-  [types.TIME]: asText,
-  [types.TIMESTAMP]: asText,
-  [types.TIMESTAMPTZ]: asText,
-  [types.INT8]: Number,
-};
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
@@ -24,7 +13,7 @@ const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
  * @param image a data directory to start from, as `dumpDataDir` makes it
  */
 export async function openPglite(dataDir?: string, image?: Blob): Promise<Database> {
-  const options: PGliteOptions = { parsers, startParams };
+  const options: PGliteOptions = { startParams };
   if (dataDir) options.dataDir = dataDir;
   if (image) options.loadDataDir = image;
   return wrapPglite(await PGlite.create(options));
@@ -54,8 +43,7 @@ export function wrapPglite(pglite: PGlite): Database {
   const connection: Connection = {
     async script(text) {
       database.onStatement?.(text, []);
-      const results = await inOrder(() => watch.run(text, () => pglite.exec(text, { rowMode: 'array' })));
-      return results.map((result) => result.rows as unknown as unknown[][]);
+      return inOrder(() => watch.run(text, () => statements.script(text)));
     },
     async query(text, params) {
       database.onStatement?.(text, params);

@@ -76,9 +76,13 @@ export function formatWhen(when: When, timezone: string): string {
 
 const zoned = (instant: string, timezone: string) => Temporal.Instant.from(instant).toZonedDateTimeISO(timezone);
 
-/** Today in the user's zone. */
+let lastAsked: { now: number; timezone: string; day: Temporal.PlainDate } | undefined;
+
+/** Today in the user's zone. Every line of an answer asks for the same one. */
 export function today(now: Date, timezone: string): Temporal.PlainDate {
-  return zoned(now.toISOString(), timezone).toPlainDate();
+  if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone)
+    lastAsked = { now: now.getTime(), timezone, day: zoned(now.toISOString(), timezone).toPlainDate() };
+  return lastAsked.day;
 }
 
 const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
