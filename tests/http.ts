@@ -53,6 +53,10 @@ export function useHttp(world: World, options: Parameters<typeof serveHttp>[1] =
   return running;
 }
 
+/** How a test file sends a request as whoever holds a token. */
+export const sendAs = (running: Running) => (token: string, given: HttpRequest) =>
+  send(running.url, withHeaders(given, bearer(token)));
+
 /** A personal access token, as `taskloom token create` makes it. */
 export async function newToken(
   world: World,

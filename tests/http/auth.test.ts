@@ -3,7 +3,6 @@ import { hashToken, makeToken } from '../../src/auth/tokens.js';
 import { listTokens, revokeToken, setDisabled } from '../../src/cli/accounts.js';
 import { newUser, rowsOf, useWorld } from '../harness.js';
 import {
-  bearer,
   callOf,
   connectClient,
   ERAS,
@@ -14,6 +13,7 @@ import {
   openSocket,
   rpc,
   send,
+  sendAs,
   untilClosed,
   useHttp,
   withHeaders,
@@ -25,7 +25,7 @@ const http = useHttp(world);
 const CHALLENGE = 'Bearer realm="taskloom"';
 const INVALID = `${CHALLENGE}, error="invalid_token"`;
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 function expectTurnedAway(answer: HttpAnswer, challenge: string) {
   expect({ status: answer.status, challenge: answer.headers['www-authenticate'] }).toEqual({ status: 401, challenge });

@@ -13,6 +13,7 @@ import {
   openSocket,
   rpc,
   send,
+  sendAs,
   serveHttp,
   untilClosed,
   useHttp,
@@ -22,7 +23,7 @@ import {
 const world = useWorld();
 const http = useHttp(world);
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 const secretive = () =>
   Object.assign(

@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { Scope } from '../../src/tool.js';
 import { tools } from '../../src/tools/index.js';
 import { newUser, rowsOf, useWorld } from '../harness.js';
-import { bearer, callOf, ERAS, type HttpRequest, hello, newToken, rpc, send, useHttp, withHeaders } from '../http.js';
+import { callOf, ERAS, hello, newToken, rpc, sendAs, useHttp } from '../http.js';
 
 const world = useWorld();
 const http = useHttp(world);
 const CHALLENGE = 'Bearer realm="taskloom"';
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 describe('what a token may do is what its scopes say', () => {
   const grants: [string, Scope[], Scope[]][] = [

@@ -1,21 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { newUser, rowsOf, useWorld } from '../harness.js';
-import {
-  bearer,
-  callOf,
-  connectClient,
-  ERAS,
-  type HttpRequest,
-  newToken,
-  send,
-  useHttp,
-  withHeaders,
-} from '../http.js';
+import { callOf, connectClient, ERAS, newToken, sendAs, useHttp } from '../http.js';
 
 const world = useWorld();
 const http = useHttp(world);
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 describe('many at once', () => {
   test('200 requests of two users with the same ids: each gets only its own, in both eras', async () => {

@@ -8,10 +8,10 @@ import {
   callOf,
   ERAS,
   eventually,
-  type HttpRequest,
   hello,
   newToken,
   send,
+  sendAs,
   serveHttp,
   useHttp,
   withHeaders,
@@ -20,7 +20,7 @@ import {
 const world = useWorld();
 const http = useHttp(world);
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 describe('the last use of a token', () => {
   const lastUsed = async (id: string) => {

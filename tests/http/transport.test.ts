@@ -8,11 +8,11 @@ import {
   bearer,
   callOf,
   ERAS,
-  type HttpRequest,
   headOf,
   hello,
   openSocket,
   send,
+  sendAs,
   untilClosed,
   useHttp,
   withHeaders,
@@ -25,7 +25,7 @@ const impatient = useHttp(world, { patience: { headers: 1_000, request: 2_000, i
 
 const MEGABYTE = 1024 * 1024;
 
-const as = (token: string, given: HttpRequest) => send(http.url, withHeaders(given, bearer(token)));
+const as = sendAs(http);
 
 /** Whatever was done to it, the server still answers others. */
 async function expectAlive(url = http.url) {
