@@ -3,7 +3,7 @@ import { ensureUser } from '../auth/local.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { asOwner, asService } from '../db/scope.js';
-import { dueSort } from '../domain/when.js';
+import { dueSort, startSort } from '../domain/when.js';
 import { UsageError } from '../errors.js';
 import type { Scope } from '../tool.js';
 
@@ -31,16 +31,20 @@ export async function editUser(
     const { timezone } = edit;
     if (!timezone) return;
     const days = await connection.query(
-      'select distinct due_date::text from taskloom.tasks where user_id = $1 and due_date is not null',
+      `select due_date::text from taskloom.tasks where user_id = $1 and due_date is not null
+       union select start_date::text from taskloom.tasks where user_id = $1 and start_date is not null`,
       user,
     );
     // Reckoned here as for every task: where midnight comes twice, the database takes the other one.
-    const ends = days.map(([day]) => ({ day, due: dueSort(String(day), timezone) }));
-    await connection.query(
-      `update taskloom.tasks t set due_sort = ends.due from json_to_recordset($2::json) as ends (day date, due timestamptz)
-       where t.user_id = $1 and t.due_date = ends.day`,
-      [user[0], JSON.stringify(ends)],
-    );
+    const bounds = days
+      .map(([day]) => String(day))
+      .map((day) => ({ day, due: dueSort(day, timezone), start: startSort(day, timezone) }));
+    for (const kind of ['due', 'start'])
+      await connection.query(
+        `update taskloom.tasks t set ${kind}_sort = b.${kind} from json_to_recordset($2::json) as b (day date, due timestamptz, start timestamptz)
+         where t.user_id = $1 and t.${kind}_date = b.day`,
+        [user[0], JSON.stringify(bounds)],
+      );
   });
 }
 

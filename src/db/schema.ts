@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import {
   bigint,
   check,
+  customType,
   date,
   foreignKey,
   index,
@@ -40,6 +41,9 @@ const ownedBy = (name: string, column = sql`user_id`) =>
   });
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+
+/** Text in the order of its bytes, the same on every server. */
+const bytewise = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
 export const users = taskloom.table(
   'users',
@@ -87,10 +91,13 @@ export const counters = taskloom.table(
       .references(() => users.id),
     nextTask: integer('next_task').notNull().default(1),
     nextProject: integer('next_project').notNull().default(1),
+    nextComment: integer('next_comment').notNull().default(1),
     /** The last change sequence number given out. */
     changeSeq: bigint('change_seq', { mode: 'number' }).notNull().default(0),
     /** The oldest change still kept. */
     changesFrom: bigint('changes_from', { mode: 'number' }).notNull().default(1),
+    /** When old requests, trash and history were last removed. */
+    tidiedAt: instant('tidied_at').notNull().default(sql`now()`),
   },
   () => [ownedBy('counters_owner')],
 );
@@ -103,14 +110,24 @@ export const projects = taskloom.table(
       .references(() => users.id),
     id: integer('id').notNull(),
     name: text('name').notNull(),
-    /** The name as compared: see `nameKey`. */
-    nameKey: text('name_key').notNull(),
+    /** The name as compared: see `nameKey`. A project that is gone gives it up. */
+    nameKey: text('name_key'),
+    archivedAt: instant('archived_at'),
+    /** The project that took its tasks over. */
+    mergedInto: integer('merged_into'),
+    /** Set when the write that made it was undone. */
+    deletedAt: instant('deleted_at'),
     version: integer('version').notNull().default(1),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.userId, t.id] }),
+    foreignKey({ name: 'projects_merged_fk', columns: [t.userId, t.mergedInto], foreignColumns: [t.userId, t.id] }),
+    check(
+      'projects_name_key',
+      sql`(${t.nameKey} is null) = (${t.mergedInto} is not null or ${t.deletedAt} is not null)`,
+    ),
     uniqueIndex('projects_name').on(t.userId, t.nameKey),
     ownedBy('projects_owner'),
   ],
@@ -119,6 +136,10 @@ export const projects = taskloom.table(
 /** Not done, not cancelled, not in the trash. Indexes and queries must spell it the same way. */
 export const isOpen = (t: { status: unknown; deletedAt: unknown }): SQL =>
   sql`${t.status} in ('pending', 'in_progress') and ${t.deletedAt} is null`;
+
+/** Open, waiting for nothing. Whether it has started is a matter of `start_sort`. */
+export const isUnblocked = (t: { openBlockers: unknown; openSubtasks: unknown }): SQL =>
+  sql`${t.openBlockers} = 0 and ${t.openSubtasks} = 0`;
 
 export const tasks = taskloom.table(
   'tasks',
@@ -141,9 +162,17 @@ export const tasks = taskloom.table(
     dueSort: timestamp('due_sort', { withTimezone: true, mode: 'string' }).notNull(),
     startDate: date('start_date', { mode: 'string' }),
     startAt: instant('start_at'),
+    /** The instant, or the first of the date in the user's zone, or -infinity. */
+    startSort: timestamp('start_sort', { withTimezone: true, mode: 'string' }).notNull().default('-infinity'),
+    repeats: jsonb('repeats').$type<Repeat>(),
     estimateMinutes: integer('estimate_minutes'),
     projectId: integer('project_id'),
     parentId: integer('parent_id'),
+    /** Place in the order set by hand: a fractional index. */
+    rank: bytewise('rank').notNull(),
+    /** How many tasks that block it, and how many sub-tasks, are open. Kept by every write that changes one of them. */
+    openBlockers: integer('open_blockers').notNull().default(0),
+    openSubtasks: integer('open_subtasks').notNull().default(0),
     version: integer('version').notNull(),
     createdAt: instant('created_at').notNull(),
     createdBy: text('created_by').notNull(),
@@ -170,6 +199,10 @@ export const tasks = taskloom.table(
     index('tasks_open_newest').on(t.userId, t.id).where(isOpen(t)),
     index('tasks_open_due').on(t.userId, t.dueSort, t.id).where(isOpen(t)),
     index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id).where(isOpen(t)),
+    index('tasks_open_manual').on(t.userId, t.rank, t.id).where(isOpen(t)),
+    index('tasks_ready')
+      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort)
+      .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),
     index('tasks_deleted').on(t.userId, t.deletedAt, t.id).where(sql`${t.deletedAt} is not null`),
     index('tasks_project').on(t.userId, t.projectId, t.id),
@@ -199,6 +232,59 @@ export const taskLabels = taskloom.table(
   ],
 );
 
+/** The blocked task waits for the blocker. No chain of them ever leads back to where it began. */
+export const dependencies = taskloom.table(
+  'dependencies',
+  {
+    userId: uuid('user_id').notNull(),
+    blockedId: integer('blocked_id').notNull(),
+    blockerId: integer('blocker_id').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.blockedId, t.blockerId] }),
+    foreignKey({
+      name: 'dependencies_blocked_fk',
+      columns: [t.userId, t.blockedId],
+      foreignColumns: [tasks.userId, tasks.id],
+    }),
+    foreignKey({
+      name: 'dependencies_blocker_fk',
+      columns: [t.userId, t.blockerId],
+      foreignColumns: [tasks.userId, tasks.id],
+    }),
+    check('dependencies_apart', sql`${t.blockedId} <> ${t.blockerId}`),
+    index('dependencies_blocker').on(t.userId, t.blockerId, t.blockedId),
+    ownedBy('dependencies_owner'),
+  ],
+);
+
+export const comments = taskloom.table(
+  'comments',
+  {
+    userId: uuid('user_id').notNull(),
+    /** Counted per user. */
+    id: integer('id').notNull(),
+    taskId: integer('task_id').notNull(),
+    text: text('text').notNull(),
+    at: instant('at').notNull(),
+    by: text('by').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.id] }),
+    foreignKey({
+      name: 'comments_task_fk',
+      columns: [t.userId, t.taskId],
+      foreignColumns: [tasks.userId, tasks.id],
+    }),
+    check('comments_text_length', sql`char_length(${t.text}) between 1 and 10000`),
+    index('comments_task').on(t.userId, t.taskId, t.id),
+    ownedBy('comments_owner'),
+  ],
+);
+
+/** What can happen to a thing, in a word. */
+export const OPERATIONS = ['create', 'update', 'complete', 'delete', 'restore', 'comment', 'archive', 'merge'] as const;
+
 /** Append-only: one row per thing touched by a write. History, undo and the change cursor read it. */
 export const changes = taskloom.table(
   'changes',
@@ -218,7 +304,7 @@ export const changes = taskloom.table(
     /** No foreign key: history outlives what it speaks of. */
     entityId: integer('entity_id').notNull(),
     version: integer('version').notNull(),
-    op: text('op', { enum: ['create', 'update', 'complete', 'delete', 'restore'] }).notNull(),
+    op: text('op', { enum: OPERATIONS }).notNull(),
     /** The fields that changed, as they were and as they are. */
     before: jsonb('before').$type<Record<string, unknown>>().notNull(),
     after: jsonb('after').$type<Record<string, unknown>>().notNull(),
@@ -226,6 +312,7 @@ export const changes = taskloom.table(
   (t) => [
     primaryKey({ columns: [t.userId, t.seq] }),
     index('changes_entity').on(t.userId, t.entity, t.entityId, t.seq),
+    index('changes_reverts').on(t.userId, t.reverts).where(sql`${t.reverts} is not null`),
     index('changes_at').on(t.userId, t.at, t.entityId),
     ownedBy('changes_owner'),
   ],
@@ -251,6 +338,18 @@ export const secrets = taskloom.table('secrets', {
   name: text('name').primaryKey(),
   value: text('value').notNull(),
 });
+
+/** How a task repeats. Times are the user's own: nine in the morning stays so when the clocks change. */
+export interface Repeat {
+  /** An RFC 5545 recurrence rule. */
+  rule: string;
+  /** Whether the next is counted from the due date, or from the day this one was completed. */
+  from: 'due' | 'completion';
+  /** Where the rule starts: `2026-11-24` or `2026-11-24T09:00`. */
+  anchor: string;
+  /** Which occurrence of the rule this task stands for; `due` differs where this one was moved. */
+  occurrence: string;
+}
 
 /** Who made a change. Recorded, never trusted. */
 export interface Actor {

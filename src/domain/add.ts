@@ -2,6 +2,7 @@ import { conflict } from '../errors.js';
 import { refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
+import { rankOf } from './order.js';
 import { inTrash, isOpenTask, noTask, type Priority, type Task } from './task.js';
 import { parseWhen } from './when.js';
 import type { Change, Moment, NewProject } from './write.js';
@@ -39,6 +40,10 @@ export function addTask(input: NewTask): Change<Gathered, Task> {
         projectId: home?.id ?? null,
         project: home?.name ?? null,
         parentId: parent?.id ?? null,
+        rank: rankOf(moment.nextTask),
+        repeats: null,
+        openBlockers: 0,
+        openSubtasks: 0,
         labels: uniqueLabels(input.labels ?? []),
         version: 1,
         createdAt: moment.now,

@@ -198,9 +198,9 @@ const hasProject = (tx: UserTx, name: string) =>
 /** An empty list of a project that does not exist would tell an agent the wrong thing. */
 async function noProject(tx: UserTx, name: string): Promise<Refusal> {
   const some = await tx.db
-    .select({ name: projects.name, key: projects.nameKey })
+    .select({ name: projects.name, key: sql<string>`${projects.nameKey}` })
     .from(projects)
-    .where(tx.mine(projects))
+    .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
     .limit(200);
   const key = nameKey(name);

@@ -1,5 +1,5 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
-import { projects, taskLabels, tasks } from '../db/schema.js';
+import { projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound, type Refusal } from '../errors.js';
 import type { When } from './when.js';
@@ -29,7 +29,13 @@ export interface Task {
   projectId: number | null;
   project: string | null;
   parentId: number | null;
+  /** Place in the order set by hand. */
+  rank: string;
+  repeats: Repeat | null;
   labels: string[];
+  /** How many tasks that block it, and how many sub-tasks, are open. */
+  openBlockers: number;
+  openSubtasks: number;
   version: number;
   createdAt: Date;
   updatedAt: Date;
@@ -64,7 +70,7 @@ type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey'> & { projec
 
 /** A row of `taskColumns` as a task. */
 export function toTask(row: TaskRow, withDescription: boolean): Task {
-  const { dueDate, dueAt, dueSort, startDate, startAt, description, priority, ...same } = row;
+  const { dueDate, dueAt, dueSort, startDate, startAt, startSort, description, priority, ...same } = row;
   return {
     ...same,
     ...(withDescription && { description }),

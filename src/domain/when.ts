@@ -135,6 +135,12 @@ export function dueSort(due: When | null, timezone: string): string {
   return new Date(next.getTime() - 1).toISOString();
 }
 
+/** The instant from which on a task may be started, to compare: of a day, its first in the user's zone. */
+export function startSort(start: When | null, timezone: string): string {
+  if (!start) return '-infinity';
+  return isDay(start) ? startOf(Temporal.PlainDate.from(start), timezone).toISOString() : start;
+}
+
 /** The part of `dueSort` that a filter asks for: from `from` (included) up to `until` (not included). */
 export type Window = { from?: Date; until: Date } | 'none';
 

@@ -4,7 +4,7 @@ import { type Actor, changes as changeLog, counters, projects, requests, taskLab
 import type { Opened, UserScope, UserTx } from '../db/scope.js';
 import { nameKey, titleKey } from './names.js';
 import { PRIORITIES, type Task } from './task.js';
-import { dueSort, isDay, type When } from './when.js';
+import { dueSort, isDay, startSort, type When } from './when.js';
 
 /** A task as it was (nothing, if new) and as it is to be. */
 export interface Edit {
@@ -179,9 +179,14 @@ function taskRow(task: Task, timezone: string) {
     due_sort: dueSort(task.due, timezone),
     start_date: start.day,
     start_at: start.at,
+    start_sort: startSort(task.start, timezone),
+    repeats: task.repeats,
     estimate_minutes: task.estimateMinutes,
     project_id: task.projectId,
     parent_id: task.parentId,
+    rank: task.rank,
+    open_blockers: task.openBlockers,
+    open_subtasks: task.openSubtasks,
     version: task.version,
     created_at: task.createdAt,
     created_by: task.createdBy,
