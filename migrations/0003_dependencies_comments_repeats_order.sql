@@ -19,13 +19,14 @@ CREATE TABLE "taskloom"."dependencies" (
 );
 --> statement-breakpoint
 ALTER TABLE "taskloom"."dependencies" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+DROP INDEX "taskloom"."projects_name";--> statement-breakpoint
 ALTER TABLE "taskloom"."projects" ALTER COLUMN "name_key" DROP NOT NULL;--> statement-breakpoint
 ALTER TABLE "taskloom"."counters" ADD COLUMN "next_comment" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "taskloom"."counters" ADD COLUMN "tidied_at" timestamp with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
 ALTER TABLE "taskloom"."projects" ADD COLUMN "archived_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "taskloom"."projects" ADD COLUMN "merged_into" integer;--> statement-breakpoint
 ALTER TABLE "taskloom"."projects" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
-ALTER TABLE "taskloom"."tasks" ADD COLUMN "start_sort" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "taskloom"."tasks" ADD COLUMN "start_sort" timestamp with time zone DEFAULT '-infinity' NOT NULL;--> statement-breakpoint
 ALTER TABLE "taskloom"."tasks" ADD COLUMN "repeats" jsonb;--> statement-breakpoint
 ALTER TABLE "taskloom"."tasks" ADD COLUMN "rank" text collate "C";--> statement-breakpoint
 ALTER TABLE "taskloom"."tasks" ADD COLUMN "open_blockers" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
@@ -45,8 +46,6 @@ UPDATE "taskloom"."tasks" t SET
 		group by w.width
 	)
 FROM "taskloom"."users" u WHERE u.id = t.user_id;--> statement-breakpoint
-ALTER TABLE "taskloom"."tasks" ALTER COLUMN "start_sort" SET NOT NULL;--> statement-breakpoint
-ALTER TABLE "taskloom"."tasks" ALTER COLUMN "start_sort" SET DEFAULT '-infinity';--> statement-breakpoint
 ALTER TABLE "taskloom"."tasks" ALTER COLUMN "rank" SET NOT NULL;--> statement-breakpoint
 ALTER TABLE "taskloom"."comments" ADD CONSTRAINT "comments_task_fk" FOREIGN KEY ("user_id","task_id") REFERENCES "taskloom"."tasks"("user_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "taskloom"."dependencies" ADD CONSTRAINT "dependencies_blocked_fk" FOREIGN KEY ("user_id","blocked_id") REFERENCES "taskloom"."tasks"("user_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -57,6 +56,7 @@ ALTER TABLE "taskloom"."projects" ADD CONSTRAINT "projects_merged_fk" FOREIGN KE
 CREATE INDEX "changes_reverts" ON "taskloom"."changes" USING btree ("user_id","reverts") WHERE "taskloom"."changes"."reverts" is not null;--> statement-breakpoint
 CREATE INDEX "tasks_open_manual" ON "taskloom"."tasks" USING btree ("user_id","rank","id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "tasks_ready" ON "taskloom"."tasks" USING btree ("user_id","priority","due_sort","id","start_sort") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null and "taskloom"."tasks"."open_blockers" = 0 and "taskloom"."tasks"."open_subtasks" = 0;--> statement-breakpoint
+ALTER TABLE "taskloom"."projects" ADD CONSTRAINT "projects_name" UNIQUE("user_id","name_key") DEFERRABLE;--> statement-breakpoint
 ALTER TABLE "taskloom"."projects" ADD CONSTRAINT "projects_name_key" CHECK (("taskloom"."projects"."name_key" is null) = ("taskloom"."projects"."merged_into" is not null or "taskloom"."projects"."deleted_at" is not null));--> statement-breakpoint
 CREATE POLICY "comments_owner" ON "taskloom"."comments" AS PERMISSIVE FOR ALL TO "taskloom_app" USING (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid)) WITH CHECK (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid));--> statement-breakpoint
 CREATE POLICY "dependencies_owner" ON "taskloom"."dependencies" AS PERMISSIVE FOR ALL TO "taskloom_app" USING (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid)) WITH CHECK (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid));

@@ -15,6 +15,7 @@ import {
   smallint,
   text,
   timestamp,
+  unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
@@ -128,7 +129,8 @@ export const projects = taskloom.table(
       'projects_name_key',
       sql`(${t.nameKey} is null) = (${t.mergedInto} is not null or ${t.deletedAt} is not null)`,
     ),
-    uniqueIndex('projects_name').on(t.userId, t.nameKey),
+    // Deferrable in the migration: one write may give two projects each other's names.
+    unique('projects_name').on(t.userId, t.nameKey),
     ownedBy('projects_owner'),
   ],
 );
