@@ -18,6 +18,7 @@ export const VARIABLES = {
   TASKLOOM_SECRET: 'Signs page cursors; the same on every replica. Default: made once and kept in the database.',
   TASKLOOM_NEON_PROXY:
     '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
+  TASKLOOM_HISTORY_DAYS: 'For how many days history and undo are kept. Default: 365.',
   TASKLOOM_LOG_LEVEL: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `info`.',
   DATABASE_URL: 'As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.',
   HOST: 'Address that `taskloom serve` listens on. Default: `127.0.0.1`.',
@@ -33,6 +34,7 @@ export interface Config {
   publicUrl?: URL | undefined;
   allowedHosts: string[];
   secret?: string | undefined;
+  historyDays: number;
   logLevel: string;
   host: string;
   port: number;
@@ -70,6 +72,12 @@ const schema = z.object({
     .string()
     .regex(/^[^/\s]+:\d+(\/\S*)?$/, 'must look like localhost:5433/v1')
     .optional(),
+  TASKLOOM_HISTORY_DAYS: z.coerce
+    .number('must be a number of days')
+    .int('must be a whole number of days')
+    .min(1, 'must be 1 at least')
+    .max(36_500, 'must be 36500 at most')
+    .default(365),
   TASKLOOM_LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
   DATABASE_URL: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
@@ -115,6 +123,7 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
       .map((host) => host.trim().toLowerCase())
       .filter(Boolean),
     secret: env.TASKLOOM_SECRET,
+    historyDays: env.TASKLOOM_HISTORY_DAYS,
     logLevel: env.TASKLOOM_LOG_LEVEL,
     host: env.HOST,
     port: env.PORT,

@@ -14,12 +14,21 @@ export interface Candidate {
   name?: string;
 }
 
+/** A field that two sides want differently: as it was, as it is now, and as it was asked to be. */
+export interface Clash {
+  field: string;
+  base?: unknown;
+  theirs: unknown;
+  yours: unknown;
+}
+
 /** A refusal as an agent sees it: what happened, and the next step. */
 export interface RefusalBody {
   code: RefusalCode;
   message: string;
   hint?: string;
   candidates?: Candidate[];
+  conflict?: Clash[];
 }
 
 /** Thrown anywhere below the server; rolls the transaction back and becomes an `isError` answer. */

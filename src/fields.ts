@@ -52,7 +52,7 @@ const trimmed = (value: unknown) =>
 const line = (max: number) => z.preprocess(trimmed, checked(max, refuseText, refuseLine));
 
 /** Text of many lines, Markdown as a rule. */
-const prose = (max: number) =>
+export const prose = (max: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? value.replace(/\r\n?/g, '\n').trim() : value),
     checked(max, refuseText),
@@ -95,6 +95,39 @@ export const id = () => z.preprocess(toId, number);
 export const idOrTitle = () =>
   z.preprocess(toId, z.union([number, line(200)], { error: 'must be a number of a task, or its title' }));
 
+const toNumber = (value: unknown) =>
+  typeof value === 'string' && /^\s*#?\d{1,10}\s*$/.test(value) ? toId(value) : value;
+const refuseNumber = (text: string) =>
+  /^#?\d+$/.test(text) ? 'must not be a number, for numbers are ids of tasks that there are' : undefined;
+const word = checked(40, refuseText, refuseLine);
+
+/** A name for a task within one plan. */
+export const ref = () => z.preprocess(trimmed, checked(40, refuseText, refuseLine, refuseNumber));
+
+/** The number of a task that there is, or the ref of one in the same plan. */
+export const idOrRef = () =>
+  z.preprocess(
+    toNumber,
+    z.union([number, z.preprocess(trimmed, word)], { error: 'must be an id of a task, or a ref' }),
+  );
+
+/** An object of fields; one that comes as a JSON string is read, and what says "not given" is left out. */
+export const object = <T extends z.ZodRawShape>(shape: T) =>
+  z.preprocess(
+    (value) => {
+      const read = typeof value === 'string' ? fromJson(value) : value;
+      if (typeof read !== 'object' || read === null || Array.isArray(read)) return read;
+      return Object.fromEntries(Object.entries(read).filter(([, each]) => !isNothing(each)));
+    },
+    z.strictObject(shape, {
+      error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with a title' : undefined),
+    }),
+  );
+
+/** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
+export const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
 /** One of a few words; `aliases` are other ways to say them. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
@@ -135,6 +168,10 @@ export const many = <T extends z.ZodType>(item: T, max: number, separator?: ',')
 
 function listOf(text: string, separator: ',' | undefined): unknown {
   if (!text.trim().startsWith('[')) return separator ? text.split(separator) : text;
+  return fromJson(text);
+}
+
+function fromJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -167,7 +204,14 @@ export const taskFields = z.object({
   priority: priority(),
   due: words().describe('2026-11-24 or 2026-11-24T17:00, in the user’s timezone'),
   start: words().describe('not before; as due'),
+  repeats: words().describe('every 2 weeks on Tue; every 3 days after completion; or an RRULE'),
   estimate_minutes: whole(1, 100_000),
   project: name().describe('by name; created if new'),
   parent: id().describe('id of the task this is part of'),
 });
+
+/** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
+export const guard = {
+  expected_version: whole(1, MAX_ID).describe('with one id: the version you know').optional(),
+  expect_title: words().optional(),
+};

@@ -69,7 +69,7 @@ async function stdio(config: Config, stopped: Promise<void>): Promise<void> {
   const { openOnce } = await import('./local.js');
   const local = openOnce(config, migrationsFolder);
   const server = serveStreams(
-    () => buildServer({ store: local.store, clock, log, version }, local.principal),
+    () => buildServer({ store: local.store, clock, log, version, historyDays: config.historyDays }, local.principal),
     process.stdin,
     process.stdout,
     log,

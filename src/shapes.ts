@@ -1,10 +1,16 @@
 import * as z from 'zod/v4';
-import type { Subtask, TaskDetail } from './domain/get.js';
+import type { Added } from './domain/add.js';
+import type { Happening, Related, TaskDetail } from './domain/get.js';
+import type { Failure } from './domain/judge.js';
 import { COUNTED, type TaskPage } from './domain/list.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectSummary } from './domain/projects.js';
+import type { Comment } from './domain/record.js';
+import { sayRepeat, upcoming } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
-import type { Failure, Outcome } from './domain/update.js';
+import type { Undone } from './domain/undo.js';
+import type { Outcome } from './domain/update.js';
+import type { ProjectOutcome } from './domain/update-project.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
 import type { RefusalBody } from './errors.js';
 
@@ -28,7 +34,11 @@ const refusal = {
   message: z.string(),
   hint: z.string().optional(),
   candidates: z.array(candidate).optional(),
+  conflict: z
+    .array(z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json() }))
+    .optional(),
 };
+const related = z.strictObject({ id: z.int(), title: z.string(), status: z.string().optional() });
 const task = z
   .strictObject({
     status: z.string(),
@@ -37,11 +47,21 @@ const task = z
     priority: z.string(),
     due: z.string(),
     start: z.string(),
+    repeats: z.string(),
+    next: z.array(z.string()),
     estimate_minutes: z.int(),
     project: z.string(),
     labels: z.array(z.string()),
     parent: z.int(),
-    subtasks: z.array(z.strictObject({ id: z.int(), title: z.string(), status: z.string().optional() })),
+    open_subtasks: z.int(),
+    subtasks: z.array(related),
+    blocked_by: z.array(z.union([z.int(), related])),
+    blocks: z.array(related),
+    comments: z.array(z.strictObject({ id: z.int(), text: z.string(), by: z.string(), at: z.string() })),
+    comments_total: z.int(),
+    history: z.array(
+      z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
+    ),
     created: z.string(),
     updated: z.string(),
     completed: z.string(),
@@ -56,7 +76,19 @@ const answer = z
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
-    projects: z.array(z.strictObject({ name: z.string(), open: z.union([z.int(), z.string()]) })),
+    projects: z.array(
+      z.strictObject({
+        name: z.string(),
+        open: z.union([z.int(), z.string()]).optional(),
+        completed: z.union([z.int(), z.string()]).optional(),
+      }),
+    ),
+    project: z.strictObject({ name: z.string(), archived: z.boolean().optional(), merged_into: z.string().optional() }),
+    moved: z.int(),
+    ready: z.array(related),
+    next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
+    similar: z.array(related),
+    similar_projects: z.array(z.string()),
     user: z.string(),
     timezone: z.string(),
     now: z.string(),
@@ -102,10 +134,13 @@ function row(each: Task, say: Say, detail: Detail = 'compact') {
     due: each.due && formatWhen(each.due, say.timezone),
     start: each.start && formatWhen(each.start, say.timezone),
     priority: each.priority,
+    repeats: each.repeats && sayRepeat(each.repeats),
     estimate_minutes: each.estimateMinutes,
     project: each.project,
     labels: each.labels,
     parent: each.parentId,
+    open_subtasks: each.openSubtasks || null,
+    blocked_by: each.waitsFor,
     completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
     ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
   });
@@ -119,11 +154,34 @@ const stamps = (each: Task, say: Say) => ({
   updated: formatStamp(each.updatedAt, say.timezone),
 });
 
+const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
+
+const commentJson = ({ id, text, by, at }: Comment, { timezone }: Say) => ({
+  id,
+  text,
+  by,
+  at: formatStamp(at, timezone),
+});
+
+const happeningJson = ({ what, fields, by, at }: Happening, { timezone }: Say) => ({
+  what,
+  ...(what === 'update' && { fields }),
+  by,
+  at: formatStamp(at, timezone),
+});
+
 const detailed = (each: TaskDetail, say: Say) =>
   present({
     ...single(each, say),
+    next: each.next.map((when) => formatWhen(when, say.timezone)),
     description: each.description,
-    subtasks: each.subtasks.map(({ id, title, status }) => ({ id, title, ...(status !== 'pending' && { status }) })),
+    open_subtasks: null,
+    subtasks: each.subtasks.map(relatedJson),
+    blocked_by: each.blockers.map(relatedJson),
+    blocks: each.blocks.map(relatedJson),
+    comments: each.comments.map((comment) => commentJson(comment, say)),
+    comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
+    history: each.history.map((happening) => happeningJson(happening, say)),
     ...stamps(each, say),
   });
 
@@ -142,11 +200,14 @@ function line(each: Task, { now, timezone }: Say): string {
         : plain(status),
     each.due && `due ${when(each.due)}`,
     each.start && `starts ${when(each.start)}`,
+    each.repeats && sayRepeat(each.repeats),
     each.priority,
     each.estimateMinutes && `${each.estimateMinutes} min`,
     each.project && `+${each.project}`,
     ...each.labels.map((label) => `@${label}`),
     each.parentId && `in #${each.parentId}`,
+    each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
+    each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
   ]
     .filter(Boolean)
     .join(' · ');
@@ -162,16 +223,33 @@ function indented(text: string): string {
     .replace(/^/gm, '    ');
 }
 
-const subtaskLine = ({ id, title, status }: Subtask) =>
+const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
 
 function paragraph(each: TaskDetail, say: Say): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
+  const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
+  const shown = each.comments.length;
   return [
     line(each, say),
     `  version ${each.version} · created ${stamp(each.createdAt)} · updated ${stamp(each.updatedAt)}`,
+    ...(each.next.length > 0
+      ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
+      : []),
     ...(each.description ? [indented(each.description)] : []),
-    ...(each.subtasks.length > 0 ? ['  Sub-tasks:', ...each.subtasks.map(subtaskLine)] : []),
+    ...section('Sub-tasks', each.subtasks.map(relatedLine)),
+    ...section('Blocked by', each.blockers.map(relatedLine)),
+    ...section('Blocks', each.blocks.map(relatedLine)),
+    ...section(
+      each.commentCount > shown ? `Comments (the latest ${shown} of ${each.commentCount})` : 'Comments',
+      each.comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
+    ),
+    ...section(
+      'History',
+      each.history.map(
+        ({ what, fields, by, at }) => `  ${stamp(at)}, ${by}: ${what === 'update' ? fields.join(', ') : what}`,
+      ),
+    ),
   ].join('\n');
 }
 
@@ -186,7 +264,13 @@ export function pageAnswer(page: TaskPage, say: Say, detail: Detail): Answer {
   const total = capped(page.total);
   const shown = tasks.length === page.total ? tasksWord(total) : `${tasks.length} of ${tasksWord(total)}`;
   return {
-    json: { tasks: tasks.map((each) => row(each, say, detail)), total, ...(nextCursor && { next_cursor: nextCursor }) },
+    json: {
+      now: formatStamp(say.now, say.timezone),
+      timezone: say.timezone,
+      tasks: tasks.map((each) => row(each, say, detail)),
+      total,
+      ...(nextCursor && { next_cursor: nextCursor }),
+    },
     text: [
       `${shown}; ${dateline(say)}`,
       ...tasks.flatMap((each) => [
@@ -210,29 +294,128 @@ export function detailAnswer(found: { tasks: TaskDetail[]; failed: Failure[] }, 
   };
 }
 
-/** One new or changed task. */
-export function taskAnswer(each: Task, say: Say, verb: string): Answer {
-  return { json: { task: single(each, say) }, text: `${verb} ${line(each, say)}` };
+/** New tasks: one, or those of a plan. */
+export function addedAnswer({ tasks, similar, similarProjects }: Added, say: Say): Answer {
+  const [first] = tasks;
+  const json =
+    tasks.length === 1 && first
+      ? { task: added(first, say) }
+      : { tasks: tasks.map((each) => row(each, say)), total: tasks.length };
+  return {
+    json: present({ ...json, similar, similar_projects: similarProjects }),
+    text: [
+      ...tasks.map((each) => `Added ${line(each, say)}`),
+      ...tasks.flatMap((each) => dates(each, say).map((when) => `  then ${when}`)),
+      ...(similar.length > 0
+        ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
+        : []),
+      ...(similarProjects.length > 0
+        ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
+        : []),
+    ].join('\n'),
+  };
 }
+
+/** A new task: of one that repeats, with the dates that the rule was understood to mean. */
+const added = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
+const datesOf = (each: Task, { timezone }: Say) =>
+  each.repeats && each.due
+    ? upcoming(each.repeats, each.due, { timezone }).map((when) => formatWhen(when, timezone))
+    : [];
+const dates = (each: Task, { now, timezone }: Say) =>
+  each.repeats && each.due
+    ? [
+        upcoming(each.repeats, each.due, { timezone })
+          .map((when) => sayWhen(when, now, timezone))
+          .join(', '),
+      ]
+    : [];
+
+/** A comment on a task. */
+export const commentAnswer = (each: Task): Answer => ({
+  json: { task: { id: each.id, title: each.title } },
+  text: `Commented on #${each.id} ${each.title}`,
+});
 
 /** How many tasks the answer to a write names, for one with very many sub-tasks. */
 const NAMED = 100;
 
+/** How many of those that became ready are named. */
+const READY = 20;
+
 /** Tasks that a write was asked to change, and those that changed along with them. */
-export function outcomeAnswer({ tasks, unchanged, failed }: Outcome, say: Say, verb: string): Answer {
+export function outcomeAnswer({ tasks, unchanged, failed, ready, next }: Outcome, say: Say, verb: string): Answer {
   const [first] = tasks;
   const said = (each: Task) => `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`;
   const named = tasks.slice(0, NAMED);
   const json =
     tasks.length === 1 && failed.length === 0 && first
-      ? { task: single(first, say) }
+      ? { task: added(first, say) }
       : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
-  return { json: present(json), text: [...named.map(said), ...more, ...failedLines(failed)].join('\n') };
+  const free = ready.slice(0, READY);
+  return {
+    json: present({
+      ...json,
+      ready: free.map(({ id, title }) => ({ id, title })),
+      next: next.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
+    }),
+    text: [
+      ...named.map(said),
+      ...more,
+      ...tasks.flatMap((each) => (unchanged.has(each.id) ? [] : dates(each, say).map((when) => `  then ${when}`))),
+      ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
+      ...next.map((each) => `Next ${line(each, say)}`),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+/** What an undo put back. */
+export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
+  const named = tasks.slice(0, NAMED);
+  const state = (project: Undone['projects'][number]) =>
+    project.deletedAt ? 'removed' : project.archivedAt ? 'archived' : 'restored';
+  return {
+    json: present({
+      tasks: named.map((each) => row(each, say)),
+      total: tasks.length,
+      projects: projects.map(({ name }) => ({ name })),
+      failed,
+    }),
+    text: [
+      `Undone: ${tasksWord(tasks.length)} changed back`,
+      ...named.map((each) => line(each, say)),
+      ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
+      ...projects.map((project) => `Project +${project.name}: ${state(project)}`),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Answer {
+  const { name } = project;
+  return {
+    json: present({
+      project: {
+        name,
+        ...(project.archivedAt && !into && { archived: true }),
+        ...(into && { merged_into: into.name }),
+      },
+      moved: into?.moved,
+    }),
+    text: into
+      ? `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
+      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}`,
+  };
 }
 
 export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Answer {
-  const counted = projects.map(({ name, open }) => ({ name, open: capped(open) }));
+  const counted = projects.map(({ name, open, completed }) => ({
+    name,
+    open: capped(open),
+    ...(completed !== undefined && { completed: capped(completed) }),
+  }));
   const part = total > projects.length;
   return {
     json: { projects: counted, ...(part && { total }) },
@@ -241,7 +424,10 @@ export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]
         ? 'No projects yet. A task makes its project by naming it.'
         : [
             ...(part ? [`The first ${projects.length} of ${total} projects:`] : []),
-            ...counted.map(({ name, open }) => `+${name} · ${open} open`),
+            ...counted.map(
+              ({ name, open, completed }) =>
+                `+${name} · ${open} open${completed === undefined ? '' : ` · ${completed} completed`}`,
+            ),
           ].join('\n'),
   };
 }
@@ -266,7 +452,7 @@ export function overviewAnswer(found: Overview, say: Say): Answer {
     }),
     text: [
       `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
-      `${counts.open} open, ${counts.in_progress} in progress, ${counts.overdue} overdue, ${counts.today} more due today`,
+      `${counts.open} open, ${counts.in_progress} in progress, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
       ...list('Overdue', found.overdue, found.counts.overdue),
       ...list('Today', found.today, found.counts.today),
     ].join('\n'),
@@ -274,12 +460,16 @@ export function overviewAnswer(found: Overview, say: Say): Answer {
 }
 
 export function refusalAnswer(body: RefusalBody): Answer {
-  const { code, message, hint, candidates } = body;
+  const { code, message, hint, candidates, conflict } = body;
   return {
-    json: { error: present({ code, message, hint, candidates }) },
+    json: { error: present({ code, message, hint, candidates, conflict }) },
     text: [
       [message, hint].filter(Boolean).join(' '),
       ...(candidates ?? []).map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${title}`)),
+      ...(conflict ?? []).map(
+        ({ field, base, theirs, yours }) =>
+          `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,
+      ),
     ].join('\n'),
   };
 }

@@ -4,7 +4,7 @@ import * as z from 'zod/v4';
 import type { UserTx } from './db/scope.js';
 import type { Change } from './domain/write.js';
 import { invalid } from './errors.js';
-import { words, yes } from './fields.js';
+import { isNothing, words, yes } from './fields.js';
 import type { Answer, AnswerField, Say } from './shapes.js';
 
 /** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
@@ -166,6 +166,11 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     tasks: 'array',
     projects: 'array',
     failed: 'array',
+    ready: 'array',
+    next: 'array',
+    similar: 'array',
+    similar_projects: 'array',
+    moved: 'integer',
     overdue: 'array',
     today: 'array',
     next_cursor: 'string',
@@ -199,9 +204,7 @@ function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, s
   }
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
-    const problems = result.error.issues.map(({ path: [field], message }) =>
-      field === undefined ? message : `${String(field)} ${given.has(String(field)) ? message : 'is missing'}`,
-    );
+    const problems = result.error.issues.map((issue) => problem(issue, given));
     throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
   const { request_id, dry_run, ...args } = result.data as Record<string, unknown>;
@@ -214,9 +217,23 @@ function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, s
   };
 }
 
-/** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
-const isNothing = (value: unknown) =>
-  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+/** What is wrong with a field, and where: `tasks[0].title is missing`. */
+function problem({ path, message, ...issue }: z.core.$ZodIssue, given: ReadonlyMap<string, unknown>): string {
+  const [first, ...rest] = path;
+  if (first === undefined) return message;
+  const place = rest.reduce<string>(
+    (to, step) => to + (typeof step === 'number' ? `[${step}]` : `.${String(step)}`),
+    String(first),
+  );
+  if (issue.code === 'unrecognized_keys')
+    return `${place} has no field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
+  const there = rest.reduce<unknown>(
+    (value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step],
+    given.get(String(first)),
+  );
+  const unread = typeof given.get(String(first)) === 'string' && rest.length > 0;
+  return `${place} ${there === undefined && !unread ? 'is missing' : message}`;
+}
 
 /** What other task lists call our fields. */
 const ELSEWHERE = new Map([

@@ -60,6 +60,7 @@ export function useWorld(): World {
     logged,
     log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
     version: '0.0.0-test',
+    historyDays: 365,
   } as World;
   let spy: ReturnType<typeof watchPredicates> | undefined;
   beforeAll(async () => {

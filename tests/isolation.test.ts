@@ -130,9 +130,9 @@ describe('two independent locks', () => {
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),
     gather: (tx: UserTx) =>
-      gather(tx, { ids: [1, foreign.id], family: true, project: 'Zebra' }).then((found) => [
+      gather(tx, { ids: [1, foreign.id], family: true, projects: { names: ['Zebra'] } }).then((found) => [
         ...found.tasks.values(),
-        ...(found.project?.id ? [found.project] : []),
+        ...found.projects,
       ]),
   };
 

@@ -28,7 +28,13 @@ export async function serve(
   });
   try {
     const app = createApp(
-      { store: async () => store, clock: context.clock, log: makeLog(config.logLevel), version: context.version },
+      {
+        store: async () => store,
+        clock: context.clock,
+        log: makeLog(config.logLevel),
+        version: context.version,
+        historyDays: config.historyDays,
+      },
       { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
     );
     const server = await listen(app, { host, port: options.port ?? config.port }).catch(

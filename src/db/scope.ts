@@ -33,7 +33,10 @@ export interface Opened {
   now: Date;
   nextTask: number;
   nextProject: number;
+  nextComment: number;
   changeSeq: number;
+  /** Whether what has been kept long enough is to be removed along with this write. */
+  tidy: boolean;
   /** The stored answer to this request, if it was made before. */
   request?: { fingerprint: string; answer: Record<string, unknown>; at: Date };
 }
@@ -49,6 +52,8 @@ interface Mark {
 export interface Written<T> {
   value: T;
   statement?: { text: string; params: unknown[] };
+  /** Sent along with it, last: a statement without parameters. */
+  alongside?: string | undefined;
   /** Of a statement that changes something. Without one, running it again does no harm. */
   mark?: Mark;
 }
@@ -66,7 +71,7 @@ const AS_TEXT = [`set local timezone = 'UTC'`, `set local datestyle = 'ISO'`];
 
 /** A user's one write lock. */
 const lockOf = (userId: string) =>
-  `select next_task, next_project, change_seq from taskloom.counters where user_id = '${userId}' for update`;
+  `select next_task, next_project, next_comment, change_seq, tidied_at from taskloom.counters where user_id = '${userId}' for update`;
 
 /** Statements of a transaction's opening. The literals are checked, for they cannot be parameters here. */
 function opening(database: Database, begin: string, userId: string, clock?: () => Date): string[] {
@@ -205,11 +210,11 @@ export async function writeAsUser<S, T>(
         const [lock, user, clock, request] = opened.value.slice(begin.length).map((rows) => rows[0]);
         checkUser(user, scope);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement, mark } = change.decide(read.value, readOpened(lock, clock, request));
+        const { value, statement, alongside, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
           const written = connection.query(statement.text, statement.params);
           // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
-          const done = connection.script('select 1; commit');
+          const done = connection.script(`${alongside ?? 'select 1'}; commit`);
           for (const sent of await Promise.allSettled([written, done]))
             if (sent.status === 'rejected')
               throw isUnreachable(sent.reason) ? new Undecided(sent.reason, { mark, value }) : sent.reason;
@@ -270,13 +275,19 @@ async function tookPlace(
   }
 }
 
+/** Milliseconds between two removals of what has been kept long enough. */
+const TIDY_EVERY = 3_600_000;
+
 function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): Opened {
   if (!lock || !clock) throw new Error('a user has a row of counters');
+  const now = new Date(String(clock[0]));
   return {
+    now,
     nextTask: Number(lock[0]),
     nextProject: Number(lock[1]),
-    changeSeq: Number(lock[2]),
-    now: new Date(String(clock[0])),
+    nextComment: Number(lock[2]),
+    changeSeq: Number(lock[3]),
+    tidy: now.getTime() - new Date(String(lock[4])).getTime() > TIDY_EVERY,
     ...(request && {
       request: {
         fingerprint: String(request[0]),

@@ -1,86 +1,240 @@
-import { conflict } from '../errors.js';
-import { refuseParent } from './family.js';
+import { distance } from 'fastest-levenshtein';
+import type { UserTx } from '../db/scope.js';
+import { conflict, invalid, Refusal } from '../errors.js';
+import { refuseCircle, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
+import { nameKey } from './names.js';
 import { rankOf } from './order.js';
-import { inTrash, isOpenTask, noTask, type Priority, type Task } from './task.js';
-import { parseWhen } from './when.js';
-import type { Change, Moment, NewProject } from './write.js';
+import { chooseProject } from './project.js';
+import type { ProjectEdit } from './record.js';
+import { similarTasks } from './search.js';
+import { settle, settled } from './settle.js';
+import { inTrash, isOpenTask, MAX_BLOCKERS, noTask, type Priority, type Task } from './task.js';
+import { times } from './times.js';
+import type { Change, Moment } from './write.js';
 
-export interface NewTask {
+/** A task to be made. Others are named by their ids, or in a plan by their refs. */
+export interface NewTask<Name = number> {
   title: string;
   description?: string | undefined;
   priority?: Priority | undefined;
   due?: string | undefined;
   start?: string | undefined;
+  repeats?: string | undefined;
   estimate_minutes?: number | undefined;
   project?: string | undefined;
   labels?: string[] | undefined;
-  parent?: number | undefined;
+  parent?: Name | undefined;
+  blocked_by?: Name[] | undefined;
+}
+
+/** A task of a plan, and the name by which others of the plan refer to it. */
+export interface PlannedTask extends NewTask<number | string> {
+  ref?: string | undefined;
+}
+
+export interface Added {
+  tasks: Task[];
+  /** Open tasks that may be the same. */
+  similar: { id: number; title: string }[];
+  /** Projects whose names are almost that of one which was made. */
+  similarProjects: string[];
 }
 
 /** Adds one task; its project is created by naming it. A sub-task without a project takes its parent's. */
-export function addTask(input: NewTask): Change<Gathered, Task> {
-  const ids = input.parent === undefined ? [] : [input.parent];
+export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'>, Added> {
   return {
-    read: (tx) => gather(tx, { ids, family: ids.length > 0, project: input.project }),
+    async read(tx) {
+      const [gathered, similar] = await Promise.all([gatherFor(tx, [input]), similarTasks(tx, input.title)]);
+      return { ...gathered, similar };
+    },
     decide(state, moment) {
-      const parent = parentOf(input, state);
-      const { project, newProjects } = chooseProject(input.project, state, moment);
-      const home = project ?? (parent?.projectId ? { id: parent.projectId, name: parent.project } : undefined);
-      const task: Task = {
-        id: moment.nextTask,
-        title: input.title,
-        description: input.description ?? null,
-        status: 'pending',
-        priority: input.priority ?? null,
-        due: input.due ? parseWhen(input.due, moment.timezone, 'due') : null,
-        start: input.start ? parseWhen(input.start, moment.timezone, 'start') : null,
-        estimateMinutes: input.estimate_minutes ?? null,
-        projectId: home?.id ?? null,
-        project: home?.name ?? null,
-        parentId: parent?.id ?? null,
-        rank: rankOf(moment.nextTask),
-        repeats: null,
-        openBlockers: 0,
-        openSubtasks: 0,
-        labels: uniqueLabels(input.labels ?? []),
-        version: 1,
-        createdAt: moment.now,
-        createdBy: moment.by,
-        updatedAt: moment.now,
-        updatedBy: moment.by,
-        completedAt: null,
-        deletedAt: null,
+      const { tasks, ...decision } = make([input], state, moment);
+      const made = decision.projects[0]?.after.name;
+      return {
+        ...decision,
+        outcome: { tasks, similar: state.similar, similarProjects: made ? nearNames(made, state.projectNames) : [] },
       };
-      return { edits: [{ before: null, after: task }], newProjects, outcome: task };
     },
   };
 }
 
-function parentOf(input: NewTask, state: Gathered): Task | undefined {
-  if (input.parent === undefined) return undefined;
-  const parent = state.tasks.get(input.parent);
-  if (!parent) throw noTask(input.parent);
-  if (parent.deletedAt) throw inTrash(parent);
-  if (!isOpenTask(parent))
-    throw conflict(
-      `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,
-      `Reopen it first: update_task {"ids": [${parent.id}], "status": "pending"}.`,
-    );
-  const refusal = refuseParent(state.tasks, parent);
-  if (refusal) throw refusal;
-  return parent;
+/** Adds a plan: tasks that may name each other as parents and blockers. All of them, or none. */
+export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
+  const refs = new Map<string, number>();
+  for (const [i, { ref }] of inputs.entries()) {
+    if (ref === undefined) continue;
+    if (refs.has(ref)) throw invalid(`tasks: the ref "${ref}" is given twice.`, 'Give each task a ref of its own.');
+    refs.set(ref, i);
+  }
+  /** Those of the plan are counted down from −1, so that no task that is there can be meant. */
+  const resolve = (name: number | string, i: number): number => {
+    if (typeof name === 'number') return name;
+    const place = refs.get(name);
+    const id = /^t-?(\d{1,9})$/i.exec(name)?.[1];
+    if (place === undefined && id) return Number(id);
+    if (place === undefined)
+      throw invalid(
+        `tasks[${i}]: no task of this plan has the ref "${name}".`,
+        'Name refs of this plan, or ids of tasks that there are.',
+      );
+    return -1 - place;
+  };
+  const resolved = inputs.map((input, i) => ({
+    ...input,
+    parent: input.parent === undefined ? undefined : resolve(input.parent, i),
+    blocked_by: input.blocked_by?.map((name) => resolve(name, i)),
+  }));
+  return {
+    read: (tx) => gatherFor(tx, resolved),
+    decide(state, moment) {
+      const { tasks, ...decision } = make(resolved, state, moment);
+      return { ...decision, outcome: { tasks, similar: [], similarProjects: [] } };
+    },
+  };
 }
 
-/** The project of that name: the one there is, or a new one. */
-export function chooseProject(
-  name: string | undefined,
-  state: Gathered,
+const existing = (id: number | undefined): id is number => id !== undefined && id > 0;
+
+function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
+  const parents = inputs.map((input) => input.parent).filter(existing);
+  const blockers = inputs.flatMap((input) => input.blocked_by ?? []).filter(existing);
+  const names = inputs.flatMap((input) => input.project ?? []);
+  return gather(tx, {
+    ids: [...new Set([...parents, ...blockers])],
+    family: parents.length > 0,
+    waits: blockers,
+    projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
+    projectNames: inputs.length === 1 && names.length > 0,
+  });
+}
+
+/** Makes tasks of what is asked for. Who is named with a negative number is the so-manieth of them. */
+function make(inputs: NewTask[], state: Gathered, moment: Moment) {
+  const idOf = (name: number) => (name < 0 ? moment.nextTask - 1 - name : name);
+  const many = inputs.length > 1;
+  const projects: ProjectEdit[] = [];
+  const tasks = new Map<number, Task>();
+  /** What is wrong with one of many says which one it is. */
+  const each = <T>(i: number, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(many && error instanceof Refusal)) throw error;
+      const { message, ...body } = error.body;
+      throw new Refusal({ ...body, message: `tasks[${i}] "${inputs[i]?.title}": ${message}` });
+    }
+  };
+
+  for (const [i, input] of inputs.entries())
+    each(i, () => {
+      const id = moment.nextTask + i;
+      const made = {
+        named: (name: string) =>
+          projects.find((p) => nameKey(p.after.name) === nameKey(name))?.after ?? state.named(name),
+      };
+      const { home, newProjects } = chooseProject(input.project, made, {
+        nextProject: moment.nextProject + projects.length,
+      });
+      projects.push(...newProjects);
+      tasks.set(id, newTask(id, input, home, idOf, moment));
+    });
+
+  const all = new Map([...state.tasks, ...tasks]);
+  const check = (judge: (task: Task) => Refusal | undefined) => {
+    for (const [i, task] of [...tasks.values()].entries())
+      each(i, () => {
+        const refusal = judge(task);
+        if (refusal) throw refusal;
+      });
+  };
+  check((task) => [...task.blockedBy, task.parentId ?? task.id].map((id) => refuseMissing(all, id)).find(Boolean));
+  check((task) => refuseCircle(all, task));
+  check((task) => (task.parentId === null ? undefined : refuseChild(all, task.parentId)));
+  for (const task of tasks.values()) if (task.projectId === null) Object.assign(task, inherited(all, task));
+
+  const result = settle(
+    state.tasks,
+    [...tasks.values()].map((after) => ({ after })),
+    moment,
+  );
+  const now = settled(state.tasks, result);
+  return { ...result, projects, tasks: [...tasks.keys()].map((id) => now.get(id) as Task) };
+}
+
+/** A sub-task without a project of its own is in that of its nearest parent that has one. */
+function inherited(tasks: ReadonlyMap<number, Task>, task: Task): Pick<Task, 'projectId' | 'project'> {
+  const parent = task.parentId === null ? undefined : tasks.get(task.parentId);
+  if (!parent) return { projectId: null, project: null };
+  return parent.projectId === null
+    ? inherited(tasks, parent)
+    : { projectId: parent.projectId, project: parent.project };
+}
+
+function refuseMissing(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
+  const task = tasks.get(id);
+  if (!task) return noTask(id);
+  return task.deletedAt ? inTrash(task) : undefined;
+}
+
+/** Why a task takes no new sub-tasks, if it does not. */
+function refuseChild(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
+  const parent = tasks.get(id) as Task;
+  if (isOpenTask(parent)) return refuseParent(tasks, parent);
+  return conflict(
+    `#${id} is ${parent.status}: it takes no new sub-tasks.`,
+    `Reopen it first: update_task {"ids": [${id}], "status": "pending"}.`,
+  );
+}
+
+function newTask(
+  id: number,
+  input: NewTask,
+  home: { id: number; name: string } | undefined,
+  idOf: (name: number) => number,
   moment: Moment,
-): { project?: NewProject; newProjects: NewProject[] } {
-  if (name === undefined) return { newProjects: [] };
-  if (state.project) return { project: state.project, newProjects: [] };
-  const project = { id: moment.nextProject, name };
-  return { project, newProjects: [project] };
+): Task {
+  const blockedBy = [...new Set(input.blocked_by?.map(idOf))].sort((a, b) => a - b);
+  if (blockedBy.length > MAX_BLOCKERS)
+    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
+  return {
+    id,
+    title: input.title,
+    description: input.description ?? null,
+    status: 'pending',
+    priority: input.priority ?? null,
+    ...times({ due: null, start: null, repeats: null }, input, moment),
+    estimateMinutes: input.estimate_minutes ?? null,
+    projectId: home?.id ?? null,
+    project: home?.name ?? null,
+    parentId: input.parent === undefined ? null : idOf(input.parent),
+    rank: rankOf(id),
+    labels: uniqueLabels(input.labels ?? []),
+    blockedBy,
+    waitsFor: [],
+    openSubtasks: 0,
+    version: 1,
+    createdAt: moment.now,
+    createdBy: moment.by,
+    updatedAt: moment.now,
+    updatedBy: moment.by,
+    completedAt: null,
+    deletedAt: null,
+  };
+}
+
+/** Names that differ from this one by a slip of the finger, or by what is around the same word. */
+function nearNames(name: string, names: string[]): string[] {
+  const key = nameKey(name);
+  return names
+    .filter((other) => {
+      const near = nameKey(other);
+      if (near === key) return false;
+      const [short, long] = near.length < key.length ? [near, key] : [key, near];
+      return (
+        distance(near, key) <= (short.length < 4 ? 1 : 2) || (short.length >= 4 && ` ${long} `.includes(` ${short} `))
+      );
+    })
+    .slice(0, 3);
 }

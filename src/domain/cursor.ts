@@ -9,6 +9,8 @@ export interface Position {
   dueSort?: string;
   /** Of a list sorted by priority. */
   priority?: number;
+  /** Of a list in the order set by hand. */
+  rank?: string;
 }
 
 const MAC = 8;
@@ -21,14 +23,15 @@ const NEVER = 0xff_ff_ff_ff_ff_ff;
  * @param bound what it belongs to, as a string
  */
 export function packCursor(position: Position, bound: string, secret: Buffer): string {
-  const { now, id, dueSort, priority } = position;
-  const payload = Buffer.alloc(9 + (dueSort ? 6 : 0) + (priority ? 1 : 0));
+  const { now, id, dueSort, priority, rank = '' } = position;
+  const payload = Buffer.alloc(9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + rank.length);
   payload.writeUIntBE(Math.floor(now.getTime() / 1000), 0, 5);
   payload.writeUInt32BE(id, 5);
   // Offset so that due dates before 1970 pack too.
   if (dueSort) payload.writeUIntBE(dueSort === 'infinity' ? NEVER : Date.parse(dueSort) + OFFSET, 9, 6);
   if (priority) payload.writeUInt8(priority, 15);
-  const packed = Buffer.concat([Buffer.of(1), payload, sign(payload, bound, secret)]);
+  payload.write(rank, 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0), 'latin1');
+  const packed = Buffer.concat([Buffer.of(rank ? 2 : 1), payload, sign(payload, bound, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
 
@@ -37,8 +40,8 @@ const OFFSET = 2_300_000_000_000;
 
 /** @throws Refusal `invalid` for a cursor that this user was not given for this very list */
 export function unpackCursor(cursor: string, bound: string, secret: Buffer): Position {
-  // The leading byte is 1, so its first hex digit is the 0 that the number lost.
-  const hex = /^c\d{20,75}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
+  // The leading byte is 1 or 2, so its first hex digit is the 0 that the number lost.
+  const hex = /^c\d{20,400}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
   const packed = Buffer.from(hex, 'hex');
   const payload = packed.subarray(1, -MAC);
   if (packed.length < 1 + 9 + MAC || !timingSafeEqual(packed.subarray(-MAC), sign(payload, bound, secret)))
@@ -46,10 +49,11 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
       'This cursor does not belong to this list.',
       'Repeat the call that answered it with the same filters and sort, or leave the cursor out to start over.',
     );
+  const at = { now: new Date(payload.readUIntBE(0, 5) * 1000), id: payload.readUInt32BE(5) };
+  if (packed[0] === 2) return { ...at, rank: payload.toString('latin1', 9) };
   const due = payload.length > 9 ? payload.readUIntBE(9, 6) : undefined;
   return {
-    now: new Date(payload.readUIntBE(0, 5) * 1000),
-    id: payload.readUInt32BE(5),
+    ...at,
     ...(due !== undefined && { dueSort: due === NEVER ? 'infinity' : new Date(due - OFFSET).toISOString() }),
     ...(payload.length > 15 && { priority: payload.readUInt8(15) }),
   };

@@ -73,3 +73,33 @@ export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
         open.slice(0, 10).map(({ id, title }) => ({ id, title })),
       );
 }
+
+/**
+ * Why a task may not be left as it is, if it would end up waiting for itself: for what blocks it, and for its
+ * sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
+ */
+export function refuseCircle(after: Family, task: Task): Refusal | undefined {
+  const path = circle(after, task.id);
+  return (
+    path &&
+    conflict(
+      `#${task.id} would wait for itself: ${path.map((id) => `#${id}`).join(' waits for ')}.`,
+      'Leave out one of these dependencies, or remove one with remove_blocked_by.',
+    )
+  );
+}
+
+function circle(tasks: Family, start: number): number[] | undefined {
+  const seen = new Set<number>();
+  const stack = [[start]];
+  for (let path = stack.pop(); path; path = stack.pop()) {
+    const task = tasks.get(path.at(-1) as number);
+    for (const next of task ? [...task.blockedBy, ...childrenOf(tasks, task.id).map(({ id }) => id)] : []) {
+      if (next === start) return [...path, next];
+      if (seen.has(next)) continue;
+      seen.add(next);
+      stack.push([...path, next]);
+    }
+  }
+  return undefined;
+}

@@ -1,54 +1,169 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
-import { projects, tasks } from '../db/schema.js';
+import { dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { nameKey } from './names.js';
+import type { Project } from './project.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
 
 export interface Wanted {
+  /** These tasks, as far as they exist. */
   ids: number[];
+  /** All tasks of the project of this name too. */
+  housedIn?: string | undefined;
   /** Their parents' chains and all of their sub-tasks too. */
-  family?: boolean;
-  descriptions?: boolean;
-  /** A project by name. */
-  project?: string | undefined;
+  family?: boolean | undefined;
+  /** The tasks that they, or their sub-tasks, block. */
+  dependents?: boolean | undefined;
+  /** All that these tasks wait for, at any distance, so that a circle can be seen. */
+  waits?: number[] | undefined;
+  /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
+  around?: number | undefined;
+  descriptions?: boolean | undefined;
+  /** Projects by name, gone ones aside, or by id. */
+  projects?: { names?: string[]; ids?: number[] } | undefined;
+  /** Names to compare with that of a project which is not there. */
+  projectNames?: boolean | undefined;
 }
 
 export interface Gathered {
   tasks: Map<number, Task>;
-  project?: { id: number; name: string };
+  projects: Project[];
+  /** The project of that name, if there is one now. */
+  named(name: string): Project | undefined;
+  projectNames: string[];
 }
 
-/** What a write needs to know, in one statement: these tasks, as far as they exist, and this project. */
+/** More than a write can move at once, so that where a task goes to is always in sight. */
+export const NEIGHBOURS = 132;
+
+/** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
-  const named = alias(projects, 'named');
-  const key = wanted.project === undefined ? null : nameKey(wanted.project);
+  const load = { descriptions: wanted.descriptions, closedBlockers: true };
   const rows = await tx.db
-    .select({ named: { id: named.id, name: named.name }, task: taskColumns(tx, wanted.descriptions ?? false) })
+    .select({ projects: projectsOf(tx, wanted), names: projectNames(tx, wanted), task: taskColumns(tx, load) })
     .from(sql`(select 1) as one`)
-    .leftJoin(named, sql`${tx.mine(named)} and ${named.nameKey} = ${key}`)
     .leftJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, wanted)})`)
     .leftJoin(projects, inProject(tx));
   const found = rows.flatMap(({ task }) =>
-    task === null || task.id === null
-      ? []
-      : [toTask(task as Parameters<typeof toTask>[0], wanted.descriptions ?? false)],
+    task === null || task.id === null ? [] : [toTask(task as Parameters<typeof toTask>[0], load)],
   );
-  const project = rows[0]?.named;
   found.sort((a, b) => a.id - b.id); // what a refusal lists must not depend on the backend
-  return { tasks: new Map(found.map((task) => [task.id, task])), ...(project && { project }) };
+  const known = (rows[0]?.projects ?? []).map(toProject);
+  const byKey = new Map(known.map(({ key, project }) => [key, project]));
+  return {
+    tasks: new Map(found.map((task) => [task.id, task])),
+    projects: known.map(({ project }) => project),
+    named: (name) => byKey.get(nameKey(name)),
+    projectNames: rows[0]?.names ?? [],
+  };
 }
 
-function selection(tx: UserTx, { ids, family }: Wanted): SQL {
-  const list = sql`${`{${ids.join()}}`}::int[]`;
-  if (!family) return list;
+interface ProjectRow {
+  id: number;
+  name: string;
+  name_key: string | null;
+  version: number;
+  archived_at: string | null;
+  merged_into: number | null;
+  deleted_at: string | null;
+}
+
+function projectsOf(tx: UserTx, { projects: which }: Wanted) {
+  if (which === undefined) return sql<ProjectRow[] | null>`null::json`.as('named');
+  const { names = [], ids = [] } = which;
+  return sql<ProjectRow[] | null>`(select json_agg(json_build_object('id', p.id, 'name', p.name, 'name_key', p.name_key,
+      'version', p.version, 'archived_at', p.archived_at, 'merged_into', p.merged_into, 'deleted_at', p.deleted_at) order by p.id)
+    from ${projects} p where p.user_id = ${tx.userId} and (p.name_key in (select json_array_elements_text(${JSON.stringify(names.map(nameKey))}::json)) or p.id = any(${listOf(ids)})))`.as(
+    'named',
+  );
+}
+
+function projectNames(tx: UserTx, { projectNames: want }: Wanted) {
+  if (!want) return sql<string[] | null>`null::json`.as('names');
+  return sql<string[] | null>`(select json_agg(n.name) from (
+    select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null and p.archived_at is null
+    order by p.id desc limit 500) n)`.as('names');
+}
+
+function toProject(row: ProjectRow): { key: string | null; project: Project } {
+  const date = (text: string | null) => (text === null ? null : new Date(text));
+  return {
+    key: row.name_key,
+    project: {
+      id: row.id,
+      name: row.name,
+      version: row.version,
+      archivedAt: date(row.archived_at),
+      mergedInto: row.merged_into,
+      deletedAt: date(row.deleted_at),
+    },
+  };
+}
+
+const listOf = (ids: number[]) => sql`${`{${ids.join()}}`}::int[]`;
+
+function selection(tx: UserTx, { ids, housedIn, family, dependents, waits = [], around }: Wanted): SQL {
+  const list = listOf(ids);
+  if (housedIn === undefined && !family && !dependents && waits.length === 0 && around === undefined) return list;
   const user = tx.userId;
-  return sql`array(
-    with recursive up (id, parent_id) as (
-      select t.id, t.parent_id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})
-      union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id
-    ), down (id) as (
-      select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})
-      union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id
-    ) select id from up union select id from down)`;
+  const parts: [name: string, query: SQL][] = [
+    ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
+  ];
+  const members = ['asked'];
+  if (housedIn !== undefined) {
+    parts.push([
+      'housed (id)',
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
+        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${nameKey(housedIn)})`,
+    ]);
+    members.push('housed');
+  }
+  if (family || dependents) {
+    parts.push([
+      'down (id)',
+      sql`select id from asked union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
+    ]);
+    members.push('down');
+  }
+  if (family) {
+    parts.push([
+      'up (id, parent_id)',
+      sql`select t.id, t.parent_id from asked join ${tasks} t on t.user_id = ${user} and t.id = asked.id
+        union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`,
+    ]);
+    members.push('up');
+  }
+  if (dependents) {
+    parts.push([
+      'dependents (id)',
+      sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
+    ]);
+    members.push('dependents');
+  }
+  if (waits.length > 0) {
+    parts.push([
+      'waits (id)',
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(waits)})
+        union select e.id from waits cross join lateral (
+          select d.blocker_id as id from ${dependencies} d where d.user_id = ${user} and d.blocked_id = waits.id
+          union all select t.id from ${tasks} t where t.user_id = ${user} and t.parent_id = waits.id) e`,
+    ]);
+    members.push('waits');
+  }
+  if (around !== undefined) {
+    for (const [name, sign, direction] of [
+      ['above', '<', 'desc'],
+      ['below', '>', 'asc'],
+    ] as const) {
+      parts.push([
+        `${name} (id)`,
+        sql`select t.id from ${tasks} t where t.user_id = ${user} and ${isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` })}
+          and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${around})
+          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${NEIGHBOURS}`,
+      ]);
+      members.push(name);
+    }
+  }
+  const named = parts.map(([name, query]) => sql`${sql.raw(name)} as (${query})`);
+  return sql`array(with recursive ${sql.join(named, sql`, `)} ${sql.raw(members.map((name) => `select id from ${name}`).join(' union '))})`;
 }

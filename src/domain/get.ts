@@ -1,24 +1,77 @@
-import { and, asc, eq, ilike, inArray, isNull, or, sql } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
-import { projects, tasks } from '../db/schema.js';
+import { and, asc, ilike, inArray, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
+import { nameOf } from './history.js';
+import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
-import { inProject, noTask, type Status, type Task, taskColumns, toTask } from './task.js';
-import type { Failure } from './update.js';
+import type { Comment, Operation } from './record.js';
+import { upcoming } from './repeats.js';
+import { inProject, isOpenStatus, isOpenTask, noTask, type Status, type Task, taskColumns, toTask } from './task.js';
+import type { When } from './when.js';
 
-export interface Subtask {
+/** A task as another mentions it. */
+export interface Related {
   id: number;
   title: string;
-  status: Status;
+  status: Status | 'deleted';
+}
+
+/** What happened to a task, in short. */
+export interface Happening {
+  at: Date;
+  by: string;
+  what: Operation;
+  fields: string[];
 }
 
 export interface TaskDetail extends Task {
-  subtasks: Subtask[];
+  subtasks: Related[];
+  blockers: Related[];
+  /** Open tasks that wait for this one. */
+  blocks: Related[];
+  /** The latest, oldest first; `commentCount` is how many there are. */
+  comments: Comment[];
+  commentCount: number;
+  /** The latest, newest first. */
+  history: Happening[];
+  /** Of one that repeats and is open: when, after this. */
+  next: When[];
 }
 
-/** How many sub-tasks of each task are shown. */
+/** How many of each are shown with a task. */
 const SUBTASKS = 50;
+const COMMENTS = 10;
+const HAPPENINGS = 8;
+
+const LOAD = { descriptions: true };
+
+/** What belongs to a task, as JSON, in the same statement. */
+function belongings(tx: UserTx) {
+  const user = tx.userId;
+  const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
+  const related = sql.raw("t.id, t.title, case when t.deleted_at is null then t.status else 'deleted' end as status");
+  return {
+    subtasks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t
+      where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null order by t.rank, t.id limit ${SUBTASKS}`)}`,
+    blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
+      join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
+      where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
+    blocks: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
+      join ${tasks} t on t.user_id = ${user} and t.id = d.blocked_id
+      where d.user_id = ${user} and d.blocker_id = ${tasks.id} and t.status in ('pending', 'in_progress') and t.deleted_at is null
+      order by t.id limit ${SUBTASKS}`)}`,
+    comments: sql<
+      (Omit<Comment, 'at'> & { at: string })[]
+    >`${list(sql`select c.id, c.text, c.at, c.by from ${comments} c
+      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${COMMENTS}`)}`,
+    commentCount: sql<number>`(select count(*)::int from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id})`,
+    history: sql<{ at: string; actor: Actor; what: Operation; fields: string[] | null }[]>`${list(sql`
+      select h.at, h.actor, h.op as what, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
+      from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
+      order by h.seq desc limit ${HAPPENINGS}`)}`,
+  };
+}
 
 /** Tasks whole, in the order they were asked for, each by its number or by its title. */
 export async function getTasks(
@@ -27,20 +80,8 @@ export async function getTasks(
 ): Promise<{ tasks: TaskDetail[]; failed: Failure[] }> {
   const ids = asked.filter((each) => typeof each === 'number');
   const titles = asked.filter((each) => typeof each === 'string').map(titleKey);
-  const child = alias(tasks, 'child');
-  const children = tx.db
-    .select({ id: child.id, title: child.title, status: child.status })
-    .from(child)
-    .where(and(tx.mine(child), eq(child.parentId, tasks.id), isNull(child.deletedAt)))
-    .orderBy(asc(child.id))
-    .limit(SUBTASKS)
-    .as('children');
   const rows = await tx.db
-    .select({
-      ...taskColumns(tx, true),
-      key: tasks.titleKey,
-      subtasks: sql<Subtask[]>`(select coalesce(json_agg(children.*), '[]') from ${children})`,
-    })
+    .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx) })
     .from(tasks)
     .leftJoin(projects, inProject(tx))
     .where(and(tx.mine(tasks), or(inArray(tasks.id, ids), titles.length > 0 ? called(tx, titles) : undefined)))
@@ -49,15 +90,46 @@ export async function getTasks(
   const found: TaskDetail[] = [];
   const failed: Failure[] = [];
   for (const each of asked) {
-    const hits = rows.filter((row) => (typeof each === 'number' ? row.id === each : row.key === titleKey(each)));
-    const open = hits.filter((row) => row.status === 'pending' || row.status === 'in_progress');
+    const hits = rows.filter((row) => (typeof each === 'number' ? row.task.id === each : row.key === titleKey(each)));
+    const open = hits.filter(({ task }) => isOpenStatus(task.status));
     const best = open.length > 0 ? open : hits;
     const row = best.length === 1 ? best[0] : undefined;
-    if (row) found.push({ ...toTask(row, true), subtasks: row.subtasks });
+    if (row) found.push(toDetail(row, tx.timezone));
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
-    else failed.push({ id: each, ...(await noSuchTitle(tx, each, best)).body });
+    else
+      failed.push({
+        id: each,
+        ...(
+          await noSuchTitle(
+            tx,
+            each,
+            best.map(({ task }) => task),
+          )
+        ).body,
+      });
   }
   return { tasks: found, failed };
+}
+
+interface DetailRow {
+  task: Parameters<typeof toTask>[0];
+  with: { [K in keyof ReturnType<typeof belongings>]: ReturnType<typeof belongings>[K]['_']['type'] };
+}
+
+function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDetail {
+  const task = toTask(row, LOAD);
+  return {
+    ...task,
+    ...has,
+    comments: has.comments.map((each) => ({ ...each, at: new Date(each.at) })).reverse(),
+    history: has.history.map(({ at, actor, what, fields }) => ({
+      at: new Date(at),
+      by: nameOf(actor),
+      what,
+      fields: fields ?? [],
+    })),
+    next: task.repeats && task.due && isOpenTask(task) ? upcoming(task.repeats, task.due, { timezone }) : [],
+  };
 }
 
 /** How many tasks of one title are looked at: of a habit, the open ones and the latest. */

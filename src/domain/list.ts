@@ -1,10 +1,10 @@
-import { and, asc, desc, eq, ilike, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
-import { changes, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
+import { and, asc, desc, eq, ilike, isNotNull, isNull, not, or, type SQL, sql } from 'drizzle-orm';
+import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
 import { nameKey } from './names.js';
-import { inProject, PRIORITIES, type Priority, type Task, taskColumns, toTask } from './task.js';
+import { inProject, notArchived, PRIORITIES, type Priority, type Task, taskColumns, toTask } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
@@ -17,7 +17,7 @@ export const LIST_STATUSES = [
   'deleted',
   'all',
 ] as const;
-export const SORTS = ['newest', 'due', 'priority'] as const;
+export const SORTS = ['newest', 'due', 'priority', 'manual'] as const;
 
 export interface ListInput {
   status?: (typeof LIST_STATUSES)[number] | undefined;
@@ -27,6 +27,7 @@ export interface ListInput {
   priority?: Priority | undefined;
   due?: string | undefined;
   parent?: number | undefined;
+  ready?: boolean | undefined;
   changed_since?: string | undefined;
   completed_since?: string | undefined;
   sort?: (typeof SORTS)[number] | undefined;
@@ -51,8 +52,8 @@ export async function listTasks(
   { now, secret, descriptions }: { now: Date; secret: Buffer; descriptions: boolean },
 ): Promise<TaskPage> {
   const { cursor, limit, ...filter } = input;
-  // A list by due date or window is meant to be read in that order.
-  const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : 'newest');
+  // A list by due date or window is meant to be read in that order, and of what is ready the first comes first.
+  const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : filter.ready ? 'priority' : 'newest');
   const bound = JSON.stringify([tx.userId, Object.entries({ ...filter, sort }).sort()]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? now;
@@ -73,7 +74,7 @@ export async function listTasks(
     )
     .as('count');
   const page = tx.db
-    .select(taskColumns(tx, descriptions))
+    .select(taskColumns(tx, { descriptions }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
     .where(and(matches, after && beyond(sort, after)))
@@ -92,7 +93,7 @@ export async function listTasks(
   const shown = found.slice(0, limit);
   const last = shown.at(-1);
   return {
-    tasks: shown.map((row) => toTask(row, descriptions)),
+    tasks: shown.map((row) => toTask(row, { descriptions })),
     total,
     ...(last && found.length > limit && { nextCursor: packCursor(position(sort, last, from), bound, secret) }),
   };
@@ -102,29 +103,32 @@ const ORDER = {
   newest: [desc(tasks.id)],
   due: [asc(tasks.dueSort), asc(tasks.id)],
   priority: [asc(tasks.priority), asc(tasks.dueSort), asc(tasks.id)],
+  manual: [asc(tasks.rank), asc(tasks.id)],
 };
 
 const AGAIN = {
   newest: [sql`page.id desc`],
   due: [sql`page.due_sort`, sql`page.id`],
   priority: [sql`page.priority`, sql`page.due_sort`, sql`page.id`],
+  manual: [sql`page.rank`, sql`page.id`],
 };
 
 function position(
   sort: keyof typeof ORDER,
-  row: { id: number; dueSort: string; priority: number },
+  row: { id: number; dueSort: string; priority: number; rank: string },
   now: Date,
 ): Position {
   const dueSort = row.dueSort === 'infinity' ? row.dueSort : new Date(row.dueSort).toISOString();
   return {
     now,
     id: row.id,
-    ...(sort !== 'newest' && { dueSort }),
+    ...((sort === 'due' || sort === 'priority') && { dueSort }),
     ...(sort === 'priority' && { priority: row.priority }),
+    ...(sort === 'manual' && { rank: row.rank }),
   };
 }
 
-function beyond(sort: keyof typeof ORDER, { id, dueSort, priority }: Position): SQL {
+function beyond(sort: keyof typeof ORDER, { id, dueSort, priority, rank }: Position): SQL {
   switch (sort) {
     case 'newest':
       return sql`${tasks.id} < ${id}`;
@@ -132,15 +136,21 @@ function beyond(sort: keyof typeof ORDER, { id, dueSort, priority }: Position): 
       return sql`(${tasks.dueSort}, ${tasks.id}) > (${dueSort}::timestamptz, ${id})`;
     case 'priority':
       return sql`(${tasks.priority}, ${tasks.dueSort}, ${tasks.id}) > (${priority}::smallint, ${dueSort}::timestamptz, ${id})`;
+    case 'manual':
+      return sql`(${tasks.rank}, ${tasks.id}) > (${rank}, ${id})`;
   }
 }
 
 type Filter = Omit<ListInput, 'limit' | 'cursor'>;
 
 function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
+  const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
   return and(
     tx.mine(tasks),
-    inStatus(filter.status ?? (filter.completed_since ? 'completed' : 'open')),
+    inStatus(status),
+    // What is put away with its project is found only where it is asked for.
+    filter.project === undefined && isOpenFilter(status) ? notArchived(tx) : undefined,
+    filter.ready === undefined ? undefined : filter.ready ? isReady(now) : not(isReady(now)),
     ...words(filter.text).map((pattern) => or(ilike(tasks.title, pattern), ilike(tasks.description, pattern))),
     filter.project !== undefined
       ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
@@ -160,6 +170,12 @@ function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
       : undefined,
   );
 }
+
+const isOpenFilter = (status: (typeof LIST_STATUSES)[number]) => status === 'open' || status === 'pending';
+
+/** Can be started now: it waits for nothing, and not for its day. */
+const isReady = (now: Date) =>
+  sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${now.toISOString()}::timestamptz)`;
 
 function inStatus(status: (typeof LIST_STATUSES)[number]): SQL | undefined {
   switch (status) {

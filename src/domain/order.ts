@@ -1,4 +1,6 @@
-import { BASE_62_DIGITS } from 'fractional-indexing';
+import { BASE_62_DIGITS, generateNKeysBetween } from 'fractional-indexing';
+import { conflict } from '../errors.js';
+import { inTrash, isOpenTask, noTask, type Task } from './task.js';
 
 /**
  * The rank of a task that nobody has moved: its id, as a fractional index. So tasks are in the order they were
@@ -12,3 +14,57 @@ export function rankOf(id: number): string {
   for (; digits.length < width; rest = Math.floor(rest / 62)) digits = BASE_62_DIGITS[rest % 62] + digits;
   return String.fromCharCode(96 + width) + digits;
 }
+
+/** Where to put tasks: right before one, or right after one. */
+export interface Place {
+  before?: number | undefined;
+  after?: number | undefined;
+}
+
+export const placeTarget = ({ before, after }: Place): number | undefined => before ?? after;
+
+/** Keys longer than this are dealt out anew, together with those of as many tasks on either side. */
+const LONGEST = 48;
+const REDEALT = 32;
+
+/**
+ * Ranks that put tasks, in the order given, right before or after another; where keys have grown long, those
+ * of its neighbours too.
+ *
+ * @param tasks with the target's neighbours on both sides, see `gather`
+ * @param nextTask the id of the next new task, which is to come after all of these
+ */
+export function placed(
+  tasks: ReadonlyMap<number, Task>,
+  ids: number[],
+  place: Place,
+  nextTask: number,
+): Map<number, string> {
+  const target = tasks.get(placeTarget(place) as number);
+  if (!target) throw noTask(placeTarget(place) as number);
+  if (target.deletedAt) throw inTrash(target);
+  if (ids.includes(target.id))
+    throw conflict(
+      `#${target.id} cannot be placed beside itself.`,
+      'Leave it out of ids, or choose another neighbour.',
+    );
+  const moving = new Set(ids);
+  const line = [...tasks.values()]
+    .filter((task) => !moving.has(task.id) && (isOpenTask(task) || task === target))
+    .sort(byRank);
+  const at = line.indexOf(target) + (place.before === undefined ? 1 : 0);
+  for (let reach = 0; ; reach = reach === 0 ? REDEALT : reach * 2) {
+    const above = line.slice(Math.max(0, at - reach), at);
+    const below = line.slice(at, at + reach);
+    const low = line[at - reach - 1]?.rank ?? null;
+    const end = rankOf(nextTask);
+    const high = line[at + reach]?.rank ?? (low === null || low < end ? end : null);
+    if (low !== null && high !== null && low >= high) continue;
+    const order = [...above.map(({ id }) => id), ...new Set(ids), ...below.map(({ id }) => id)];
+    const keys = generateNKeysBetween(low, high, order.length);
+    if (reach === 0 && keys.some((key) => key.length > LONGEST)) continue;
+    return new Map(order.map((id, i) => [id, keys[i] as string]));
+  }
+}
+
+const byRank = (a: Task, b: Task) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id - b.id);

@@ -2,11 +2,11 @@ import { and, asc, eq, type SQL, sql } from 'drizzle-orm';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED } from './list.js';
-import { inProject, type Task, taskColumns, toTask } from './task.js';
+import { inProject, notArchived, type Task, taskColumns, toTask } from './task.js';
 import { startOf, today } from './when.js';
 
 export interface Overview {
-  counts: { open: number; in_progress: number; overdue: number; today: number };
+  counts: { open: number; in_progress: number; blocked: number; overdue: number; today: number };
   overdue: Task[];
   today: Task[];
 }
@@ -18,8 +18,13 @@ const SHOWN = 10;
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const at = (instant: Date) => sql`${instant.toISOString()}::timestamptz`;
-  const overdue = and(isOpen(tasks), sql`${tasks.dueSort} < ${at(now)}`);
-  const dueToday = and(isOpen(tasks), sql`${tasks.dueSort} >= ${at(now)}`, sql`${tasks.dueSort} < ${at(tomorrow)}`);
+  const overdue = and(isOpen(tasks), notArchived(tx), sql`${tasks.dueSort} < ${at(now)}`);
+  const dueToday = and(
+    isOpen(tasks),
+    notArchived(tx),
+    sql`${tasks.dueSort} >= ${at(now)}`,
+    sql`${tasks.dueSort} < ${at(tomorrow)}`,
+  );
 
   const count = (condition: SQL | undefined, name: string) =>
     sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${COUNTED + 1}) ${sql.raw(name)})`.as(
@@ -27,8 +32,9 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     );
   const counts = tx.db
     .select({
-      open: count(isOpen(tasks), 'n_open'),
-      inProgress: count(and(isOpen(tasks), eq(tasks.status, 'in_progress')), 'n_in_progress'),
+      open: count(and(isOpen(tasks), notArchived(tx)), 'n_open'),
+      inProgress: count(and(isOpen(tasks), notArchived(tx), eq(tasks.status, 'in_progress')), 'n_in_progress'),
+      blocked: count(and(isOpen(tasks), notArchived(tx), sql`${tasks.openBlockers} > 0`), 'n_blocked'),
       overdue: count(overdue, 'n_overdue'),
       today: count(dueToday, 'n_today'),
     })
@@ -36,7 +42,7 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     .as('counts');
   const first = (condition: SQL | undefined, name: string) =>
     tx.db
-      .select(taskColumns(tx, false))
+      .select(taskColumns(tx))
       .from(tasks)
       .leftJoin(projects, inProject(tx))
       .where(and(tx.mine(tasks), condition))
@@ -55,13 +61,13 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     .leftJoin(numbered, sql`true`)
     .orderBy(sql`numbered.due_sort`, sql`numbered.id`);
 
-  const listed = (list: string) =>
-    rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never, false)] : []));
+  const listed = (list: string) => rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never)] : []));
   const found = rows[0]?.counts;
   return {
     counts: {
       open: found?.open ?? 0,
       in_progress: found?.inProgress ?? 0,
+      blocked: found?.blocked ?? 0,
       overdue: found?.overdue ?? 0,
       today: found?.today ?? 0,
     },

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED } from './list.js';
@@ -7,28 +7,43 @@ export interface ProjectSummary {
   name: string;
   /** Exact up to `COUNTED`, then one more. */
   open: number;
+  /** Likewise, where asked for. */
+  completed?: number;
 }
 
 /** How many projects a list shows. */
 const SHOWN = 200;
 
 /** Projects by name, with how many open tasks each has, and how many there are in all. */
-export async function listProjects(tx: UserTx): Promise<{ projects: ProjectSummary[]; total: number }> {
-  const open = tx.db
-    .select({ one: sql`1`.as('one') })
-    .from(tasks)
-    .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), isOpen(tasks)))
-    .limit(COUNTED + 1)
-    .as('open');
+export async function listProjects(
+  tx: UserTx,
+  { archived = false, completed = false }: { archived?: boolean | undefined; completed?: boolean | undefined } = {},
+): Promise<{ projects: ProjectSummary[]; total: number }> {
+  const count = (condition: SQL | undefined, name: string) => {
+    const counted = tx.db
+      .select({ one: sql`1`.as('one') })
+      .from(tasks)
+      .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), condition))
+      .limit(COUNTED + 1)
+      .as(name);
+    return sql<number>`(select count(*)::int from ${counted})`;
+  };
   const rows = await tx.db
     .select({
       total: sql<number>`count(*) over ()::int`,
       name: projects.name,
-      open: sql<number>`(select count(*)::int from ${open})`,
+      open: count(isOpen(tasks), 'open'),
+      ...(completed && { completed: count(and(eq(tasks.status, 'completed'), isNull(tasks.deletedAt)), 'completed') }),
     })
     .from(projects)
-    .where(tx.mine(projects))
+    .where(
+      and(
+        tx.mine(projects),
+        isNotNull(projects.nameKey),
+        archived ? isNotNull(projects.archivedAt) : isNull(projects.archivedAt),
+      ),
+    )
     .orderBy(asc(projects.nameKey))
     .limit(SHOWN);
-  return { projects: rows.map(({ name, open }) => ({ name, open })), total: rows[0]?.total ?? 0 };
+  return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0 };
 }

@@ -1,5 +1,5 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
-import { projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
+import { dependencies, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound, type Refusal } from '../errors.js';
 import type { When } from './when.js';
@@ -11,9 +11,10 @@ export type Status = (typeof STATUSES)[number];
 export const PRIORITIES = ['urgent', 'high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** How deep sub-tasks may nest, and how many labels a task may carry. */
+/** How deep sub-tasks may nest, how many labels a task may carry, and how many tasks may block one. */
 export const MAX_DEPTH = 5;
 export const MAX_LABELS = 20;
+export const MAX_BLOCKERS = 50;
 
 /** A task as the rules see it. */
 export interface Task {
@@ -25,16 +26,19 @@ export interface Task {
   priority: Priority | null;
   due: When | null;
   start: When | null;
+  repeats: Repeat | null;
   estimateMinutes: number | null;
   projectId: number | null;
   project: string | null;
   parentId: number | null;
   /** Place in the order set by hand. */
   rank: string;
-  repeats: Repeat | null;
   labels: string[];
-  /** How many tasks that block it, and how many sub-tasks, are open. */
-  openBlockers: number;
+  /** The tasks that block it, by id; in a list, only those that are open. */
+  blockedBy: number[];
+  /** Those of them that are open. */
+  waitsFor: number[];
+  /** How many of its sub-tasks are open. */
   openSubtasks: number;
   version: number;
   createdAt: Date;
@@ -45,20 +49,40 @@ export interface Task {
   deletedAt: Date | null;
 }
 
-export const isOpenTask = (task: Task): boolean => !task.deletedAt && isOpenStatus(task.status);
-const isOpenStatus = (status: Status): boolean => status === 'pending' || status === 'in_progress';
+export const isOpenTask = (task: Pick<Task, 'status' | 'deletedAt'>): boolean =>
+  !task.deletedAt && isOpenStatus(task.status);
+export const isOpenStatus = (status: Status): boolean => status === 'pending' || status === 'in_progress';
 
-/** The columns of a task, its project's name and its labels, for a query over `tasks` left joined by `inProject`. */
-export function taskColumns(tx: UserTx, withDescription: boolean) {
-  const { userId, titleKey, description, ...columns } = getTableColumns(tasks);
+/** Open, and waiting for no other task. */
+export const isUnblockedTask = (task: Task): boolean =>
+  isOpenTask(task) && task.waitsFor.length === 0 && task.openSubtasks === 0;
+
+export interface Load {
+  /** With their descriptions. */
+  descriptions?: boolean | undefined;
+  /** With the blockers that are closed too, as a write needs them. */
+  closedBlockers?: boolean;
+}
+
+/** The columns of a task, its project's name, its labels and blockers, for a query over `tasks` left joined by `inProject`. */
+export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load = {}) {
+  const { userId, titleKey, description, openBlockers, ...columns } = getTableColumns(tasks);
+  const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
+    from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
+    where d.user_id = ${tx.userId} and d.blocked_id = ${tasks.id}`;
   return {
     ...columns,
-    description: withDescription ? description : sql<null>`null`.as('description'),
+    description: descriptions ? description : sql<null>`null`.as('description'),
     project: sql<string | null>`${projects.name}`.as('project'),
     labels: sql<
       string[]
     >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey}), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
       'labels',
+    ),
+    blockers: sql<
+      [number, boolean][] | null
+    >`${closedBlockers ? sql`(${blockers})` : sql`case when ${openBlockers} > 0 then (${blockers}) end`}`.as(
+      'blockers',
     ),
   };
 }
@@ -66,17 +90,28 @@ export function taskColumns(tx: UserTx, withDescription: boolean) {
 /** How a task's project is joined. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;
 
-type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey'> & { project: string | null; labels: string[] };
+/** Whether a task is not in an archived project. */
+export const notArchived = (tx: UserTx): SQL =>
+  sql`(${tasks.projectId} is null or ${tasks.projectId} <> all(array(
+    select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null)))`;
+
+type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'openBlockers'> & {
+  project: string | null;
+  labels: string[];
+  blockers: [id: number, open: boolean][] | null;
+};
 
 /** A row of `taskColumns` as a task. */
-export function toTask(row: TaskRow, withDescription: boolean): Task {
-  const { dueDate, dueAt, dueSort, startDate, startAt, startSort, description, priority, ...same } = row;
+export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
+  const { dueDate, dueAt, dueSort, startDate, startAt, startSort, description, priority, blockers, ...same } = row;
   return {
     ...same,
-    ...(withDescription && { description }),
+    ...(descriptions && { description }),
     priority: PRIORITIES[priority - 1] ?? null,
     due: dueDate ?? dueAt?.toISOString() ?? null,
     start: startDate ?? startAt?.toISOString() ?? null,
+    blockedBy: blockers?.map(([id]) => id) ?? [],
+    waitsFor: blockers?.filter(([, open]) => open).map(([id]) => id) ?? [],
   };
 }
 

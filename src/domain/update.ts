@@ -1,11 +1,27 @@
-import { Refusal, type RefusalBody } from '../errors.js';
-import { chooseProject } from './add.js';
-import { descendants, refuseOrphans, refuseParent } from './family.js';
+import { invalid } from '../errors.js';
+import { descendants, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
+import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
+import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { editLabels } from './labels.js';
-import { inTrash, noTask, type Priority, type Status, type Task } from './task.js';
-import { parseWhen } from './when.js';
-import { type Change, differences, type Edit, type Moment, type NewProject } from './write.js';
+import { type Place, placed, placeTarget } from './order.js';
+import { chooseProject, type Home } from './project.js';
+import type { ProjectEdit } from './record.js';
+import { isClosing, nextInSeries } from './series.js';
+import { settle, settled } from './settle.js';
+import {
+  inTrash,
+  isOpenStatus,
+  isUnblockedTask,
+  MAX_BLOCKERS,
+  noTask,
+  type Priority,
+  type Status,
+  type Task,
+} from './task.js';
+import { times } from './times.js';
+import { startSort } from './when.js';
+import type { Change, Decision, Moment } from './write.js';
 
 /** What `clear` may empty. */
 export const CLEARABLE = [
@@ -13,30 +29,31 @@ export const CLEARABLE = [
   'priority',
   'due',
   'start',
+  'repeats',
   'estimate_minutes',
   'project',
   'parent',
   'labels',
+  'blocked_by',
 ] as const;
 
 /** One patch for one or many tasks. What is left out stays as it is; only `clear` empties. */
-export interface Patch {
+export interface Patch extends Place {
   title?: string | undefined;
   description?: string | undefined;
   status?: Status | undefined;
   priority?: Priority | undefined;
   due?: string | undefined;
   start?: string | undefined;
+  repeats?: string | undefined;
   estimate_minutes?: number | undefined;
   project?: string | undefined;
   parent?: number | undefined;
   add_labels?: string[] | undefined;
   remove_labels?: string[] | undefined;
+  add_blocked_by?: number[] | undefined;
+  remove_blocked_by?: number[] | undefined;
   clear?: (typeof CLEARABLE)[number][] | undefined;
-}
-
-export interface Failure extends RefusalBody {
-  id: number | string;
 }
 
 /** What became of each task named: as it now is, whether anything changed, or why not. */
@@ -45,46 +62,143 @@ export interface Outcome {
   /** Those that were already so. */
   unchanged: Set<number>;
   failed: Failure[];
+  /** Tasks that waited for one of these, and wait no longer. */
+  ready: Task[];
+  /** What repeating tasks that were closed are followed by. */
+  next: Task[];
+}
+
+interface State extends Gathered {
+  since: Since[];
+}
+
+async function gatherAll(...[tx, wanted, guard]: [...Parameters<typeof gather>, Guard]): Promise<State> {
+  const [gathered, since] = await Promise.all([gather(tx, wanted), changesSince(tx, guard, wanted.ids)]);
+  return { ...gathered, since };
 }
 
 /** Changes tasks. Each is judged by itself: good ones are written, the others reported; if all fail, it is refused. */
-export function updateTasks(ids: number[], patch: Patch): Change<Gathered, Outcome> {
-  const family = patch.status !== undefined || patch.parent !== undefined || (patch.clear?.includes('parent') ?? false);
+export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Change<State, Outcome> {
+  checkGuard(guard, ids);
+  const clear = new Set(patch.clear);
+  const around = placeTarget(patch);
+  const blockers = [...(patch.add_blocked_by ?? []), ...(patch.remove_blocked_by ?? [])];
+  const closes = patch.status !== undefined && !isOpenStatus(patch.status);
   return {
     read: (tx) =>
-      gather(tx, {
-        ids: patch.parent === undefined ? ids : [...ids, patch.parent],
-        family,
-        descriptions: patch.description !== undefined || (patch.clear?.includes('description') ?? false),
-        project: patch.project,
-      }),
+      gatherAll(
+        tx,
+        {
+          ids: [...ids, ...[patch.parent, around].filter((id) => id !== undefined), ...blockers],
+          family:
+            patch.status !== undefined ||
+            patch.parent !== undefined ||
+            patch.project !== undefined ||
+            clear.has('parent') ||
+            clear.has('project'),
+          dependents: patch.status !== undefined,
+          waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
+          around,
+          // What repeats is copied when it is closed.
+          descriptions: patch.description !== undefined || clear.has('description') || closes,
+          projects: patch.project === undefined ? undefined : { names: [patch.project] },
+        },
+        guard,
+      ),
     decide(state, moment) {
-      const { project, newProjects } = chooseProject(patch.project, state, moment);
+      const { home, newProjects } = chooseProject(patch.project, state, moment);
       const parent = parentFor(patch, state);
-      return decideEach(ids, state, moment, newProjects, (task) => {
-        if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
-        const refusal = parent && refuseParent(state.tasks, parent, task.id);
-        if (refusal) throw refusal;
-        const after = applyPatch(task, patch, project, moment);
-        return task.deletedAt ? [after, ...restored(task, state)] : [after];
+      refuseBlockers(patch.add_blocked_by ?? [], state);
+      const ranks = around === undefined ? undefined : placed(state.tasks, ids, patch, moment.nextTask);
+      let next: Task[] = [];
+      const { plans, failed } = judgeEach(ids, state.tasks, () => {
+        let nextId = moment.nextTask;
+        next = [];
+        return (task, together) => {
+          if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
+          const refusal = parent && refuseParent(state.tasks, parent, task.id);
+          if (refusal) throw refusal;
+          const after = applyPatch(task, patch, home, moment);
+          refuseMistaken(task, after, guard, state.since);
+          if (task.deletedAt) return [after, ...restored(task, state)];
+          const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
+          if (!isClosing(task, after)) return [after, ...along];
+          after.repeats = null; // the next of the series carries on with it
+          const withParent = task.parentId !== null && together.has(task.parentId);
+          const following = withParent ? undefined : nextInSeries(task, state.tasks, moment, () => nextId++);
+          if (!following) return [after, ...along];
+          next.push(following.task);
+          return [after, ...along, following.task, ...following.subtasks];
+        };
       });
+      return conclude(state, plans, failed, moment, { projects: newProjects, next, ranks });
     },
   };
 }
 
 /** Moves tasks to the trash, their sub-tasks with them. Those that are there already stay. */
-export function deleteTasks(ids: number[]): Change<Gathered, Outcome> {
+export function deleteTasks(ids: number[], guard: Guard = {}): Change<State, Outcome> {
+  checkGuard(guard, ids);
   return {
-    read: (tx) => gather(tx, { ids, family: true }),
-    decide: (state, moment) =>
-      decideEach(ids, state, moment, [], (task) =>
-        [task, ...descendants(state.tasks, task.id)].map((each) => ({
-          ...each,
-          deletedAt: each.deletedAt ?? moment.now,
-        })),
-      ),
+    read: (tx) => gatherAll(tx, { ids, family: true, dependents: true }, guard),
+    decide(state, moment) {
+      const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
+      const { plans, failed } = judgeEach(ids, state.tasks, () => (task) => {
+        refuseMistaken(task, gone(task), guard, state.since);
+        return [task, ...descendants(state.tasks, task.id)].map(gone);
+      });
+      return conclude(state, plans, failed, moment);
+    },
   };
 }
+
+/** Turns plans into edits, and into what the caller is told: those asked for, in that order, then what went along. */
+function conclude(
+  state: Gathered,
+  plans: Map<number, Plan>,
+  failed: Failure[],
+  moment: Moment,
+  {
+    projects = [],
+    next = [],
+    ranks,
+  }: { projects?: ProjectEdit[]; next?: Task[]; ranks?: Map<number, string> | undefined } = {},
+): Decision<Outcome> {
+  if (plans.size === 0) throw allFailed(failed);
+  const after = planned(plans);
+  // Neighbours of what was moved may have got new ranks too; what was refused stays where it is.
+  for (const [id, rank] of ranks ?? []) {
+    const task = after.get(id) ?? state.tasks.get(id);
+    if (task && !failed.some((failure) => failure.id === id)) after.set(id, { ...task, rank });
+  }
+  const { edits, counted } = settle(
+    state.tasks,
+    [...after.values()].map((task) => ({ after: task })),
+    moment,
+  );
+  const now = settled(state.tasks, { edits, counted });
+  const changed = new Set(edits.map((edit) => edit.after.id));
+  const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id));
+  const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
+  return {
+    edits,
+    counted,
+    projects: projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id)),
+    outcome: {
+      tasks: shown,
+      unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
+      failed,
+      ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
+      next: next.map(({ id }) => now.get(id) as Task),
+    },
+  };
+}
+
+const becameReady = (before: Task | undefined, after: Task, { now, timezone }: Moment): boolean =>
+  before !== undefined &&
+  !isUnblockedTask(before) &&
+  isUnblockedTask(after) &&
+  (after.start === null || startSort(after.start, timezone) <= now.toISOString());
 
 /** Sub-tasks that went to the trash together with their parent come back with it. */
 function restored(parent: Task, state: Gathered): Task[] {
@@ -92,6 +206,12 @@ function restored(parent: Task, state: Gathered): Task[] {
     .filter((task) => task.deletedAt?.getTime() === parent.deletedAt?.getTime())
     .map((task) => ({ ...task, deletedAt: null }));
 }
+
+/** Sub-tasks that are in the same project as their parent go to another with it. */
+const movedAlong = (task: Task, { projectId, project }: Task, state: Gathered): Task[] =>
+  descendants(state.tasks, task.id)
+    .filter((each) => each.projectId === task.projectId && !each.deletedAt)
+    .map((each) => ({ ...each, projectId, project }));
 
 function parentFor(patch: Patch, state: Gathered): Task | undefined {
   if (patch.parent === undefined) return undefined;
@@ -101,100 +221,18 @@ function parentFor(patch: Patch, state: Gathered): Task | undefined {
   return parent;
 }
 
-/**
- * Judges every task by itself, then the families as they would be left: a task may close only if the
- * sub-tasks that stay are closed, whether before or in this same call.
- */
-function decideEach(
-  ids: number[],
-  state: Gathered,
-  moment: Moment,
-  newProjects: NewProject[],
-  change: (task: Task) => Task[],
-) {
-  const failed = new Map<number, Failure>();
-  const plans = new Map<number, Task[]>();
-  for (const id of new Set(ids)) {
-    try {
-      const task = state.tasks.get(id);
-      if (!task) throw noTask(id);
-      plans.set(id, change(task));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      failed.set(id, { id, ...error.body });
-    }
+/** @throws Refusal for a blocker that is not there */
+export function refuseBlockers(ids: number[], state: Gathered): void {
+  for (const id of ids) {
+    const blocker = state.tasks.get(id);
+    if (!blocker) throw noTask(id);
+    if (blocker.deletedAt) throw inTrash(blocker);
   }
-  // One that fails can make another fail, so until no more do.
-  for (let settled = false; !settled; ) {
-    settled = true;
-    const after = new Map([...state.tasks, ...planned(plans)]);
-    for (const [id, plan] of plans) {
-      const refusal = plan
-        .map((task) => changesFamily(state, task) && refuseOrphans(after, task))
-        .find((r) => r !== undefined && r !== false);
-      if (!refusal) continue;
-      plans.delete(id);
-      failed.set(id, { id, ...refusal.body });
-      settled = false;
-    }
-  }
-  if (plans.size === 0) throw allFailed([...failed.values()]);
-
-  const changed = [...planned(plans).values()]
-    .map((task): Edit => ({ before: state.tasks.get(task.id) ?? null, after: task }))
-    .filter(isChange)
-    .map(({ before, after }) => ({
-      before,
-      after: { ...after, version: after.version + 1, updatedAt: moment.now, updatedBy: moment.by },
-    }));
-  const now = new Map(changed.map((edit) => [edit.after.id, edit.after]));
-  // Those asked for, in that order, then what went along with them.
-  const shown = [...new Set([...plans.keys(), ...now.keys()])].map(
-    (id) => now.get(id) ?? (state.tasks.get(id) as Task),
-  );
-  return {
-    edits: changed,
-    newProjects: newProjects.filter((project) => changed.some((edit) => edit.after.projectId === project.id)),
-    outcome: {
-      tasks: shown,
-      unchanged: new Set(shown.filter((task) => !now.has(task.id)).map((task) => task.id)),
-      failed: [...failed.values()],
-    },
-  };
 }
 
-/** The tasks of all plans. What one was asked to become outweighs what happens to it along with its parent. */
-function planned(plans: Map<number, Task[]>): Map<number, Task> {
-  const along = [...plans.values()].flatMap(([, ...rest]) => rest);
-  const asked = [...plans.values()].flatMap(([task]) => task ?? []);
-  return new Map([...along, ...asked].map((task) => [task.id, task]));
-}
-
-function isChange(edit: Edit): boolean {
-  const { before, after } = differences(edit);
-  return Object.keys(before).length + Object.keys(after).length > 0;
-}
-
-/** Whether a plan opens, closes, moves or restores a task: nothing else can leave a family wrong. */
-function changesFamily(state: Gathered, task: Task): boolean {
-  const before = state.tasks.get(task.id);
-  return before?.status !== task.status || before.parentId !== task.parentId || before.deletedAt !== task.deletedAt;
-}
-
-/** One refusal for one task; for several, the first one's code, and every reason. */
-export function allFailed(failed: Failure[]): Refusal {
-  const [{ id: _, ...first }] = failed as [Failure];
-  if (failed.length === 1) return new Refusal(first);
-  return new Refusal({ ...first, message: failed.map((failure) => failure.message).join(' ') });
-}
-
-function applyPatch(task: Task, patch: Patch, project: NewProject | undefined, { now, timezone }: Moment): Task {
+function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: Moment): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
-  const when = (field: 'due' | 'start') => {
-    const text = patch[field];
-    return text ? parseWhen(text, timezone, field) : clear.has(field) ? null : task[field];
-  };
   return {
     ...task,
     title: patch.title ?? task.title,
@@ -202,15 +240,23 @@ function applyPatch(task: Task, patch: Patch, project: NewProject | undefined, {
       description: patch.description ?? (clear.has('description') ? null : task.description),
     }),
     status,
-    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : now,
+    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
     deletedAt: null, // one in the trash only gets here to be restored
     priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
-    due: when('due'),
-    start: when('start'),
+    ...times(task, patch, moment, clear),
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
-    projectId: project?.id ?? (clear.has('project') ? null : task.projectId),
-    project: project?.name ?? (clear.has('project') ? null : task.project),
+    projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
+    project: home?.name ?? (clear.has('project') ? null : task.project),
     parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
     labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
+    blockedBy: editBlockers(task, patch, clear.has('blocked_by')),
   };
+}
+
+function editBlockers(task: Task, { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch, clear: boolean) {
+  const kept = clear ? [] : task.blockedBy;
+  const blockers = new Set([...kept, ...add].filter((id) => !remove.includes(id)));
+  if (blockers.size > MAX_BLOCKERS)
+    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
+  return [...blockers].sort((a, b) => a - b);
 }

@@ -188,3 +188,20 @@ export function isTimezone(name: string): boolean {
     return false;
   }
 }
+
+/** The day of a moment, on the calendar of a zone. */
+export const dayOf = (when: When, timezone: string): When => plainDay(when, timezone).toString();
+
+const plainDay = (when: When, timezone: string) =>
+  isDay(when) ? Temporal.PlainDate.from(when) : zoned(when, timezone).toPlainDate();
+
+/** Days from one day or moment to another, as the calendar on the wall counts them. */
+export function daysBetween(from: When, to: When, timezone: string): number {
+  return plainDay(from, timezone).until(plainDay(to, timezone)).days;
+}
+
+/** A day or moment so many days later; a moment keeps its time of day. */
+export function shiftDays(when: When, days: number, timezone: string): When {
+  if (isDay(when)) return Temporal.PlainDate.from(when).add({ days }).toString();
+  return utc(zoned(when, timezone).add({ days }).toInstant());
+}

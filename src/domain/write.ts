@@ -1,31 +1,45 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { PgDialect, type PgTable } from 'drizzle-orm/pg-core';
-import { type Actor, changes as changeLog, counters, projects, requests, taskLabels, tasks } from '../db/schema.js';
+import {
+  type Actor,
+  changes as changeLog,
+  comments,
+  counters,
+  dependencies,
+  projects,
+  requests,
+  taskLabels,
+  tasks,
+} from '../db/schema.js';
 import type { Opened, UserScope, UserTx } from '../db/scope.js';
 import { nameKey, titleKey } from './names.js';
+import { isGone, type Project } from './project.js';
+import {
+  blockerChanges,
+  type Comment,
+  differences,
+  type Edit,
+  labelChanges,
+  type ProjectEdit,
+  projectDifferences,
+  projectOperation,
+  taskOperation,
+} from './record.js';
 import { PRIORITIES, type Task } from './task.js';
 import { dueSort, isDay, startSort, type When } from './when.js';
 
-/** A task as it was (nothing, if new) and as it is to be. */
-export interface Edit {
-  before: Task | null;
-  after: Task;
-}
-
-export interface NewProject {
-  id: number;
-  name: string;
-}
-
 /** What a write decides: rows to make so, and what to tell the caller. */
 export interface Decision<Outcome> {
+  /** In the order they happen: one that edits a task again starts from where the one before left it. */
   edits: Edit[];
-  newProjects?: NewProject[];
+  /** Tasks that only learn that something they wait for has come or gone. No version, no history. */
+  counted?: Task[];
+  projects?: ProjectEdit[];
   outcome: Outcome;
 }
 
 /** When and by whom something is decided: everything a rule may depend on beside the rows. */
-export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'nextProject'> {
+export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
   /** Who, in a word. */
   by: string;
 }
@@ -35,7 +49,7 @@ export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'ne
  * free; `decide` is pure, and runs with the lock held.
  */
 export interface Change<State, Outcome> {
-  read(tx: UserTx): Promise<State>;
+  read(tx: UserTx, actor: Actor): Promise<State>;
   decide(state: State, moment: Moment): Decision<Outcome>;
 }
 
@@ -48,7 +62,7 @@ export interface Recording {
 }
 
 /** How many things a write changes. */
-export const changes = ({ edits, newProjects = [] }: Decision<unknown>): number => edits.length + newProjects.length;
+export const changes = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
 
 /** The handle that names a write, if it changed anything: the sequence number of its first change. */
 export const undoHandle = (opened: Opened, decision: Decision<unknown>): string | undefined =>
@@ -66,50 +80,82 @@ export function writeStatement(
   decision: Decision<unknown>,
   recording: Recording,
 ): { text: string; params: unknown[] } | undefined {
-  const { edits, newProjects = [] } = decision;
-  const created = edits.filter((edit) => !edit.before).map((edit) => edit.after);
-  const updated = edits.filter((edit) => edit.before);
-  const withDescription = updated.some(({ before, after }) => before?.description !== after.description);
-  const labels = edits.map((edit) => ({ id: edit.after.id, ...labelChanges(edit) }));
-  const unlabelled = labels.flatMap(({ id, removed }) => removed.map((label) => labelRow(id, label)));
-  const labelled = labels.flatMap(({ id, added }) => added.map((label) => labelRow(id, label)));
+  const whole = wholeEdits(decision);
+  const created = whole.filter((edit) => !edit.before).map((edit) => edit.after);
+  const updated = whole.filter((edit) => edit.before);
+  const counted = (decision.counted ?? []).filter((task) => !whole.some((edit) => edit.after.id === task.id));
+  const made = (decision.projects ?? []).filter((edit) => !edit.before);
+  const remade = (decision.projects ?? []).filter((edit) => edit.before);
+  const written = decision.edits.flatMap((edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? []);
   const log = changeRows(opened, decision, recording);
   const user = sql`${scope.userId}::uuid`;
+  const rowOf = (task: Task) => taskRow(task, scope.timezone);
 
   const parts: SQL[] = [];
   const insert = (table: PgTable, rows: object[]) => {
     if (rows.length > 0) parts.push(insertRows(user, table, rows));
   };
+  const update = (table: PgTable, columns: string[], rows: object[]) => {
+    if (rows.length > 0) parts.push(updateRows(user, table, columns, rows));
+  };
+  const remove = (table: PgTable, keys: string[], rows: object[]) => {
+    if (rows.length > 0) parts.push(deleteRows(user, table, keys, rows));
+  };
+
   insert(
     projects,
-    newProjects.map((project) => projectRow(project, opened.now)),
+    made.map(({ after }) => projectRow(after, opened.now)),
+  );
+  update(
+    projects,
+    ['name', 'name_key', 'archived_at', 'merged_into', 'deleted_at', 'version', 'updated_at'],
+    remade.map(({ after }) => projectRow(after, opened.now)),
+  );
+  insert(tasks, created.map(rowOf));
+  // A long description is not written again where no description changes.
+  const described = updated.some(({ before, after }) => before?.description !== after.description);
+  const fixed = ['id', 'created_at', 'created_by', ...(described ? [] : ['description'])];
+  update(
+    tasks,
+    columnsOf(tasks).filter((name) => !fixed.includes(name)),
+    updated.map((edit) => rowOf(edit.after)),
+  );
+  update(tasks, ['open_blockers', 'open_subtasks'], counted.map(rowOf));
+  remove(
+    taskLabels,
+    ['task_id', 'label_key'],
+    whole.flatMap((edit) => labelChanges(edit).removed.map(labelRow(edit))),
   );
   insert(
-    tasks,
-    created.map((task) => taskRow(task, scope.timezone)),
+    taskLabels,
+    whole.flatMap((edit) => labelChanges(edit).added.map(labelRow(edit))),
   );
-  if (updated.length > 0)
-    parts.push(
-      updateTasks(
-        user,
-        updated.map(({ after }) => taskRow(after, scope.timezone)),
-        withDescription,
-      ),
-    );
-  if (unlabelled.length > 0)
-    parts.push(
-      sql`delete from ${taskLabels} l using ${rowsOf(taskLabels, unlabelled)} where l.user_id = ${user} and l.task_id = r.task_id and l.label_key = r.label_key`,
-    );
-  insert(taskLabels, labelled);
+  remove(
+    dependencies,
+    ['blocked_id', 'blocker_id'],
+    whole.flatMap((edit) => blockerChanges(edit).removed.map(edge(edit))),
+  );
+  insert(
+    dependencies,
+    whole.flatMap((edit) => blockerChanges(edit).added.map(edge(edit))),
+  );
+  remove(
+    comments,
+    ['id'],
+    decision.edits.flatMap((edit) => edit.commented?.removed.map(({ id }) => ({ id })) ?? []),
+  );
+  insert(comments, written);
   insert(changeLog, log);
   if (recording.request)
     parts.push(
       sql`${insertRows(user, requests, [{ ...recording.request, at: opened.now }])} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at`,
     );
-  if (log.length > 0)
+  if (log.length > 0) {
+    const nextComment = Math.max(opened.nextComment, ...written.map(({ id }) => id + 1));
     parts.push(
-      sql`update ${counters} c set next_task = ${opened.nextTask + created.length}, next_project = ${opened.nextProject + newProjects.length}, change_seq = ${opened.changeSeq + log.length} where c.user_id = ${user}`,
+      sql`update ${counters} c set next_task = ${opened.nextTask + created.length}, next_project = ${opened.nextProject + made.length}, next_comment = ${nextComment}, change_seq = ${opened.changeSeq + log.length} where c.user_id = ${user}`,
     );
+  }
 
   const main = parts.pop();
   if (!main) return undefined;
@@ -118,6 +164,21 @@ export function writeStatement(
     named.length > 0 ? sql`with ${sql.join(named, sql`, `)} ${main}` : main,
   );
   return { text, params };
+}
+
+/** Each task once: from its state before the first edit to the one after the last. */
+function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {
+  const first = new Map<number, Task | null>();
+  const last = new Map<number, Task>();
+  for (const { before, after } of edits) {
+    if (!first.has(after.id)) first.set(after.id, before);
+    last.set(after.id, after);
+  }
+  for (const { id, waitsFor, openSubtasks } of counted) {
+    const task = last.get(id);
+    if (task) last.set(id, { ...task, waitsFor, openSubtasks });
+  }
+  return [...last].map(([id, after]) => ({ before: first.get(id) ?? null, after }));
 }
 
 /** Rows travel as one JSON parameter: the statement is the same for one and for a thousand. */
@@ -139,26 +200,37 @@ function insertRows(user: SQL, table: PgTable, rows: object[]): SQL {
   return sql`insert into ${table} (user_id, ${sql.raw(names)}) select ${user}, ${sql.raw(values)} from ${rowsOf(table, rows)}`;
 }
 
-/** A long description is not written again where no description changes. */
-function updateTasks(user: SQL, rows: object[], withDescription: boolean): SQL {
-  const fixed = ['id', 'created_at', 'created_by', ...(withDescription ? [] : ['description'])];
-  const sets = columnsOf(tasks)
-    .filter((name) => !fixed.includes(name))
-    .map((name) => `${name} = r.${name}`)
-    .join(', ');
-  return sql`update ${tasks} t set ${sql.raw(sets)} from ${rowsOf(tasks, rows)} where t.user_id = ${user} and t.id = r.id`;
+function updateRows(user: SQL, table: PgTable, columns: string[], rows: object[]): SQL {
+  const sets = columns.map((name) => `${name} = r.${name}`).join(', ');
+  return sql`update ${table} t set ${sql.raw(sets)} from ${rowsOf(table, rows)} where t.user_id = ${user} and t.id = r.id`;
 }
 
-const projectRow = ({ id, name }: NewProject, now: Date) => ({
-  id,
-  name,
-  name_key: nameKey(name),
-  version: 1,
+function deleteRows(user: SQL, table: PgTable, keys: string[], rows: object[]): SQL {
+  const match = keys.map((name) => `t.${name} = r.${name}`).join(' and ');
+  return sql`delete from ${table} t using ${rowsOf(table, rows)} where t.user_id = ${user} and ${sql.raw(match)}`;
+}
+
+const projectRow = (project: Project, now: Date) => ({
+  id: project.id,
+  name: project.name,
+  name_key: isGone(project) ? null : nameKey(project.name),
+  archived_at: project.archivedAt,
+  merged_into: project.mergedInto,
+  deleted_at: project.deletedAt,
+  version: project.version,
   created_at: now,
   updated_at: now,
 });
 
-const labelRow = (taskId: number, label: string) => ({ task_id: taskId, label_key: nameKey(label), label });
+const labelRow =
+  ({ after }: Edit) =>
+  (label: string) => ({ task_id: after.id, label_key: nameKey(label), label });
+
+const edge =
+  ({ after }: Edit) =>
+  (blocker: number) => ({ blocked_id: after.id, blocker_id: blocker });
+
+const commentRow = ({ after }: Edit, comment: Comment) => ({ ...comment, task_id: after.id });
 
 const split = (when: When | null) => ({
   day: when && isDay(when) ? when : null,
@@ -185,7 +257,7 @@ function taskRow(task: Task, timezone: string) {
     project_id: task.projectId,
     parent_id: task.parentId,
     rank: task.rank,
-    open_blockers: task.openBlockers,
+    open_blockers: task.waitsFor.length,
     open_subtasks: task.openSubtasks,
     version: task.version,
     created_at: task.createdAt,
@@ -197,66 +269,22 @@ function taskRow(task: Task, timezone: string) {
   };
 }
 
-/** The fields that history keeps, as it keeps them. Labels apart: they change one by one. */
-const recorded = (task: Task): Record<string, unknown> => ({
-  title: task.title,
-  description: task.description ?? null,
-  status: task.status,
-  priority: task.priority,
-  due: task.due,
-  start: task.start,
-  estimate_minutes: task.estimateMinutes,
-  project: task.projectId,
-  parent: task.parentId,
-  completed_at: task.completedAt?.toISOString() ?? null,
-  deleted_at: task.deletedAt?.toISOString() ?? null,
-});
-
-function labelChanges({ before, after }: Edit) {
-  const had = new Set(before?.labels.map(nameKey));
-  const has = new Set(after.labels.map(nameKey));
-  return {
-    removed: before?.labels.filter((label) => !has.has(nameKey(label))) ?? [],
-    added: after.labels.filter((label) => !had.has(nameKey(label))),
-  };
-}
-
-/** What differs between two states of a task, in history's terms. Empty where nothing does. */
-export function differences(edit: Edit): { before: Record<string, unknown>; after: Record<string, unknown> } {
-  const was = edit.before ? recorded(edit.before) : {};
-  const is = recorded(edit.after);
-  const fields = Object.keys(is).filter((field) => (was[field] ?? null) !== is[field]);
-  const pick = (from: Record<string, unknown>) => Object.fromEntries(fields.map((field) => [field, from[field]]));
-  const { removed, added } = labelChanges(edit);
-  const labels = removed.length + added.length > 0;
-  return {
-    before: { ...(edit.before && pick(was)), ...(labels && edit.before && { labels: removed }) },
-    after: { ...pick(is), ...(labels && { labels: added }) },
-  };
-}
-
-function operation({ before, after }: Edit) {
-  if (!before) return 'create';
-  if (after.deletedAt && !before.deletedAt) return 'delete';
-  if (before.deletedAt && !after.deletedAt) return 'restore';
-  return after.status === 'completed' && before.status !== 'completed' ? 'complete' : 'update';
-}
-
-function changeRows(opened: Opened, { edits, newProjects = [] }: Decision<unknown>, { actor, call }: Recording) {
+function changeRows(opened: Opened, { edits, projects = [] }: Decision<unknown>, { actor, call }: Recording) {
   const entries = [
-    ...newProjects.map(({ id, name }) => ({
+    ...projects.map((edit) => ({
       entity: 'project',
-      entity_id: id,
-      version: 1,
-      op: 'create',
-      before: {},
-      after: { name },
+      entity_id: edit.after.id,
+      version: edit.after.version,
+      op: projectOperation(edit),
+      reverts: edit.reverts,
+      ...projectDifferences(edit),
     })),
     ...edits.map((edit) => ({
       entity: 'task',
       entity_id: edit.after.id,
       version: edit.after.version,
-      op: operation(edit),
+      op: taskOperation(edit),
+      reverts: edit.reverts,
       ...differences(edit),
     })),
   ];

@@ -1,19 +1,20 @@
 import { addTask } from '../domain/add.js';
-import { labels, taskFields } from '../fields.js';
-import { taskAnswer } from '../shapes.js';
+import { ids, labels, taskFields } from '../fields.js';
+import { addedAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
   name: 'add_task',
   title: 'Add task',
   effect: 'create',
-  description: 'Add one task to the user’s list.',
+  description: 'Add one task to the user’s list. The answer names open tasks that may be the same.',
   input: {
     ...taskFields.partial().shape,
     title: taskFields.shape.title,
     labels: labels().optional(),
+    blocked_by: ids().optional(),
   },
-  output: ['task'],
+  output: ['task', 'similar', 'similar_projects'],
   run: (args) => addTask(args),
-  answer: (task, say) => taskAnswer(task, say, 'Added'),
+  answer: addedAnswer,
 });

@@ -1,5 +1,6 @@
+import { takeGuard } from '../domain/guard.js';
 import { updateTasks } from '../domain/update.js';
-import { ids } from '../fields.js';
+import { guard, ids } from '../fields.js';
 import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
@@ -7,10 +8,14 @@ export default defineTool({
   name: 'complete_task',
   title: 'Complete task',
   effect: 'update',
-  description: 'Mark one or many tasks as done. Doing it again changes nothing. To reopen, use update_task.',
-  input: { ids: ids() },
+  description:
+    'Mark one or many tasks as done. Doing it again changes nothing. Answers what became ready, and what follows a repeating task. To reopen, use update_task.',
+  input: { ids: ids(), ...guard },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'failed'],
-  run: ({ ids }) => updateTasks(ids, { status: 'completed' }),
+  output: ['task', 'tasks', 'ready', 'next', 'failed'],
+  run: (args) => {
+    const { guard, rest } = takeGuard(args);
+    return updateTasks(rest.ids, { status: 'completed' }, guard);
+  },
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed'),
 });

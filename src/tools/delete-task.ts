@@ -1,5 +1,6 @@
+import { takeGuard } from '../domain/guard.js';
 import { deleteTasks } from '../domain/update.js';
-import { ids } from '../fields.js';
+import { guard, ids } from '../fields.js';
 import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
@@ -9,9 +10,12 @@ export default defineTool({
   effect: 'delete',
   description:
     'Move one or many tasks, with their sub-tasks, to the trash. For work that is done or dropped, complete or cancel instead.',
-  input: { ids: ids() },
+  input: { ids: ids(), ...guard },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'failed'],
-  run: ({ ids }) => deleteTasks(ids),
+  output: ['task', 'tasks', 'ready', 'failed'],
+  run: (args) => {
+    const { guard, rest } = takeGuard(args);
+    return deleteTasks(rest.ids, guard);
+  },
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted'),
 });

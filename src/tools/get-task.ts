@@ -1,5 +1,5 @@
 import { getTasks } from '../domain/get.js';
-import { allFailed } from '../domain/update.js';
+import { allFailed } from '../domain/judge.js';
 import { idOrTitle, many } from '../fields.js';
 import { detailAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
@@ -8,7 +8,8 @@ export default defineTool({
   name: 'get_task',
   title: 'Get task',
   effect: 'read',
-  description: 'Everything about one or a few tasks: description, sub-tasks, version. Takes ids, or exact titles.',
+  description:
+    'Everything about one or a few tasks: description, sub-tasks, what blocks it, comments, history, version. Takes ids, or exact titles.',
   input: { ids: many(idOrTitle(), 20) },
   aliases: { id: 'ids', title: 'ids' },
   output: ['task', 'tasks', 'failed'],

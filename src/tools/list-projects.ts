@@ -1,4 +1,5 @@
 import { listProjects } from '../domain/projects.js';
+import { yes } from '../fields.js';
 import { projectsAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
@@ -7,8 +8,11 @@ export default defineTool({
   title: 'List projects',
   effect: 'read',
   description: 'The user’s projects and how many open tasks each has.',
-  input: {},
+  input: {
+    archived: yes().describe('those put away instead').optional(),
+    completed: yes().describe('count completed tasks too').optional(),
+  },
   output: ['projects'],
-  run: (_args, tx) => listProjects(tx),
+  run: (args, tx) => listProjects(tx, args),
   answer: projectsAnswer,
 });

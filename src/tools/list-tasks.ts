@@ -1,5 +1,5 @@
 import { LIST_STATUSES, listTasks, SORTS } from '../domain/list.js';
-import { id, labels, name, oneOf, priority, whole, words } from '../fields.js';
+import { id, labels, name, oneOf, priority, whole, words, yes } from '../fields.js';
 import { pageAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
@@ -27,15 +27,16 @@ export default defineTool({
     priority: priority().optional(),
     due: words().describe('overdue, today, week, none, 2026-11-24 or 2026-11-24..2026-11-30').optional(),
     parent: id().optional(),
+    ready: yes().describe('can be started now: nothing blocks it').optional(),
     changed_since: words().describe('date or time').optional(),
     completed_since: words().optional(),
-    sort: oneOf(SORTS).describe('newest by default; due if due is given').optional(),
+    sort: oneOf(SORTS).describe('newest by default; manual: as placed by hand').optional(),
     detail: oneOf(DETAILS).optional(),
     limit: whole(1, 100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
-  output: ['tasks', 'next_cursor'],
+  output: ['now', 'timezone', 'tasks', 'next_cursor'],
   run: ({ detail, limit = 25, ...filter }, tx, { now, secret }) =>
     listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' }),
   answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),

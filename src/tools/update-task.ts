@@ -1,7 +1,8 @@
+import { takeGuard } from '../domain/guard.js';
 import { STATUSES } from '../domain/task.js';
 import { CLEARABLE, updateTasks } from '../domain/update.js';
 import { invalid } from '../errors.js';
-import { ids, labels, many, oneOf, taskFields } from '../fields.js';
+import { guard, id, ids, labels, many, oneOf, taskFields } from '../fields.js';
 import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
@@ -17,16 +18,25 @@ export default defineTool({
     status: oneOf(STATUSES, { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' }).optional(),
     add_labels: labels().optional(),
     remove_labels: labels().optional(),
+    add_blocked_by: ids().optional(),
+    remove_blocked_by: ids().optional(),
+    before: id().describe('place by hand right before this task').optional(),
+    after: id().optional(),
     clear: many(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
+    ...guard,
   },
   aliases: { id: 'ids' },
-  output: ['task', 'tasks', 'failed'],
-  run: ({ ids, ...patch }) => {
+  output: ['task', 'tasks', 'ready', 'next', 'failed'],
+  run: (args) => {
+    const { guard, rest } = takeGuard(args);
+    const { ids, ...patch } = rest;
     if (Object.keys(patch).length === 0)
       throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
     const both = patch.clear?.find((field) => patch[field as keyof typeof patch] !== undefined);
     if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
-    return updateTasks(ids, patch);
+    if (patch.before !== undefined && patch.after !== undefined)
+      throw invalid('before and after are both given.', 'Choose one.');
+    return updateTasks(ids, patch, guard);
   },
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Updated'),
 });

@@ -1,0 +1,105 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { changes } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { type Clash, conflict, invalid, Refusal } from '../errors.js';
+import { titleKey } from './names.js';
+import { changedFields, differences, type Recorded } from './record.js';
+import type { Task } from './task.js';
+
+/** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
+export interface Guard {
+  expected_version?: number | undefined;
+  expect_title?: string | undefined;
+}
+
+/** A change made since the version that was expected. */
+export interface Since {
+  version: number;
+  before: Recorded;
+  after: Recorded;
+}
+
+/** Splits what a caller believes from what it wants. */
+export function takeGuard<T extends Guard>({ expected_version, expect_title, ...rest }: T) {
+  return { guard: { expected_version, expect_title }, rest };
+}
+
+/** @throws Refusal `invalid` for a guard on more than one task */
+export function checkGuard({ expected_version, expect_title }: Guard, ids: readonly number[]): void {
+  if (new Set(ids).size > 1 && (expected_version !== undefined || expect_title !== undefined))
+    throw invalid(
+      'expected_version and expect_title are about one task, but several ids are given.',
+      'Make one call for each task that needs a guard.',
+    );
+}
+
+/** What happened to a task since the version that the caller knows. */
+export async function changesSince(tx: UserTx, { expected_version }: Guard, ids: readonly number[]): Promise<Since[]> {
+  if (expected_version === undefined || ids[0] === undefined) return [];
+  return tx.db
+    .select({ version: changes.version, before: changes.before, after: changes.after })
+    .from(changes)
+    .where(
+      and(
+        tx.mine(changes),
+        eq(changes.entity, 'task'),
+        eq(changes.entityId, ids[0]),
+        gt(changes.version, expected_version),
+        sql`${changes.op} <> 'comment'`,
+      ),
+    )
+    .orderBy(asc(changes.seq));
+}
+
+/** Fields that mean one thing together. */
+const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
+/** They change one by one, and so never get into each other's way. */
+const ONE_BY_ONE = ['labels', 'blocked_by', 'comments', 'rank'];
+
+const fieldsOf = (change: { before: Recorded; after: Recorded }) => [
+  ...new Set(
+    changedFields(change)
+      .filter((field) => !ONE_BY_ONE.includes(field))
+      .map((field) => TOGETHER[field] ?? field),
+  ),
+];
+
+/**
+ * Holds a change to what its caller believes of the task. Changes that others made since to other fields stay,
+ * and the two are merged; a different change to the same field is a conflict.
+ *
+ * @throws Refusal `conflict`, with what each side wants of each field
+ */
+export function refuseMistaken(
+  task: Task,
+  after: Task,
+  { expected_version, expect_title }: Guard,
+  since: Since[],
+): void {
+  if (expect_title !== undefined && titleKey(expect_title) !== titleKey(task.title))
+    throw conflict(`#${task.id} is "${task.title}".`, 'Use list_tasks to find the id of the task you mean.');
+  if (expected_version === undefined || expected_version === task.version) return;
+  if (expected_version > task.version)
+    throw invalid(
+      `#${task.id} is at version ${task.version}; there is no version ${expected_version} yet.`,
+      'Use the version that get_task answers.',
+    );
+  const known = new Set(since.map(({ version }) => version)).size === task.version - expected_version;
+  const mine = differences({ before: task, after });
+  const clashes = fieldsOf(mine).flatMap((field): Clash[] => {
+    const theirs = since.filter((change) => fieldsOf(change).includes(field));
+    // To throw a task away is to throw away what others changed in it.
+    if (known && theirs.length === 0 && field !== 'deleted_at') return [];
+    if (field === 'deleted_at') return [{ field: 'version', theirs: task.version, yours: expected_version }];
+    if (field === 'project') return [{ field, theirs: task.project, yours: after.project }];
+    const base = theirs[0]?.before[field];
+    return [{ field, ...(base ? { base } : {}), theirs: mine.before[field] ?? null, yours: mine.after[field] ?? null }];
+  });
+  if (clashes.length > 0)
+    throw new Refusal({
+      code: 'conflict',
+      message: `#${task.id} has changed since version ${expected_version}: ${clashes.map(({ field }) => field).join(', ')}.`,
+      hint: `Look at it with get_task, then decide; it is at version ${task.version} now.`,
+      conflict: clashes,
+    });
+}

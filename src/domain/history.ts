@@ -1,0 +1,149 @@
+import { and, asc, inArray, sql } from 'drizzle-orm';
+import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { conflict, notFound } from '../errors.js';
+import type { Operation, Recorded } from './record.js';
+
+/** A recorded change of a task or a project. */
+export interface Entry {
+  /** The write it belongs to. */
+  batch: number;
+  entity: 'task' | 'project';
+  entityId: number;
+  op: Operation;
+  before: Recorded;
+  after: Recorded;
+}
+
+/** What is known of a change that was made after others: which fields, and by whom. */
+export interface Later {
+  batch: number;
+  entity: 'task' | 'project';
+  entityId: number;
+  fields: string[];
+  by: string;
+}
+
+/** Who made a change, in a word. */
+export const nameOf = (actor: Actor): string => actor.client ?? actor.via;
+
+/** Raw rows, as arrays of columns. */
+async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
+  return ((await tx.db.execute(query)) as unknown as { rows: unknown[][] }).rows;
+}
+
+/**
+ * The write of a handle.
+ *
+ * @throws Refusal `not_found` or `conflict` where there is nothing of that handle to undo
+ */
+export async function writeOf(tx: UserTx, batch: number): Promise<number> {
+  const [links, [found]] = await Promise.all([
+    chainOf(tx, [batch]),
+    tx.db.select({ from: counters.changesFrom, last: counters.changeSeq }).from(counters).where(tx.mine(counters)),
+  ]);
+  if (found && batch < found.from)
+    throw notFound(`u${batch} is older than the history that is kept.`, 'Change the tasks themselves instead.');
+  if (!links.some((link) => link.batch === batch))
+    throw notFound(`No write u${batch}.`, 'Use the undo of an earlier answer, or last for your own last writes.');
+  const by = undoneBy(links, batch);
+  if (by) throw conflict(`u${batch} was undone already, by u${by}.`, `To do it again, undo u${by}.`);
+  return batch;
+}
+
+interface Link {
+  batch: number;
+  reverts: number | null;
+}
+
+/** Writes, and those that undo them, at any distance. */
+async function chainOf(tx: UserTx, batches: number[]): Promise<Link[]> {
+  const rows = await rowsOf(
+    tx,
+    sql`with recursive chain (batch, reverts) as (
+      select c.batch, null::bigint from ${changes} c where c.user_id = ${tx.userId} and c.seq = any(${listOf(batches)}) and c.batch = c.seq
+      union select c.batch, c.reverts from chain join ${changes} c on c.user_id = ${tx.userId} and c.reverts = chain.batch
+    ) select batch, reverts from chain`,
+  );
+  return rows.map(([batch, reverts]) => ({ batch: Number(batch), reverts: reverts === null ? null : Number(reverts) }));
+}
+
+const listOf = (numbers: number[]) => sql`${`{${numbers.join()}}`}::bigint[]`;
+
+/** The undo that holds, of those that undid a write: one that was itself undone does not. */
+const undoneBy = (links: Link[], batch: number): number | undefined =>
+  links.find((link) => link.reverts === batch && undoneBy(links, link.batch) === undefined)?.batch;
+
+/** How many changes back the caller's own writes are looked for. */
+const REACH = 5000;
+
+/**
+ * The caller's newest writes that are no undos and were not undone, newest first.
+ *
+ * @throws Refusal `not_found` where there are none
+ */
+export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promise<number[]> {
+  const rows = await rowsOf(
+    tx,
+    sql`select c.batch from ${changes} c
+      where c.user_id = ${tx.userId} and c.reverts is null and c.actor = ${JSON.stringify(actor)}::jsonb
+        and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
+      group by c.batch order by c.batch desc limit 200`,
+  );
+  const own = rows.map(([batch]) => Number(batch));
+  const links = await chainOf(tx, own);
+  const chosen = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
+  if (chosen.length === 0)
+    throw notFound(
+      'There is no write of yours to undo.',
+      'Give a handle: the undo that the answer to a write carries.',
+    );
+  return chosen;
+}
+
+/** All that some writes changed, in the order it happened. */
+export const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
+  tx.db
+    .select({
+      batch: changes.batch,
+      entity: changes.entity,
+      entityId: changes.entityId,
+      op: changes.op,
+      before: changes.before,
+      after: changes.after,
+    })
+    .from(changes)
+    .where(and(tx.mine(changes), inArray(changes.batch, batches)))
+    .orderBy(asc(changes.seq));
+
+/** Later changes of what some writes changed, the newest first. */
+export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]> {
+  const rows = await rowsOf(
+    tx,
+    sql`select l.batch, l.entity, l.entity_id, l.actor, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
+      from ${changes} l
+      where l.user_id = ${tx.userId} and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches)})
+        and (l.entity, l.entity_id) in (
+          select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.batch = any(${listOf(batches)}))
+      order by l.seq desc limit 5000`,
+  );
+  return rows.map(([batch, entity, entityId, actor, fields]) => ({
+    batch: Number(batch),
+    entity: entity as Later['entity'],
+    entityId: Number(entityId),
+    by: nameOf(actor as Actor),
+    fields: (fields ?? []) as string[],
+  }));
+}
+
+/** How many tasks each of some projects has, the trash included, up to a thousand. */
+export async function populationOf(tx: UserTx, ids: number[]): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await rowsOf(
+    tx,
+    sql`select p.id, (select count(*)::int from (
+        select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id limit 1000) n)
+      from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)})`,
+  );
+  return new Map(rows.map(([id, count]) => [Number(id), Number(count)]));
+}

@@ -1,0 +1,50 @@
+import { conflict } from '../errors.js';
+import type { ProjectEdit } from './record.js';
+
+/** A project as the rules see it. */
+export interface Project {
+  id: number;
+  name: string;
+  version: number;
+  archivedAt: Date | null;
+  /** The project that took its tasks over. */
+  mergedInto: number | null;
+  deletedAt: Date | null;
+}
+
+/** Where a task is. */
+export type Home = Pick<Project, 'id' | 'name'>;
+
+/** Merged or removed: its name is free for another. */
+export const isGone = (project: Project): boolean => project.mergedInto !== null || project.deletedAt !== null;
+
+/**
+ * The project of that name: the one there is, or a new one.
+ *
+ * @throws Refusal `conflict` where it is archived
+ */
+export function chooseProject(
+  name: string | undefined,
+  state: { named(name: string): Project | undefined },
+  { nextProject }: { nextProject: number },
+): { home?: Home; newProjects: ProjectEdit[] } {
+  if (name === undefined) return { newProjects: [] };
+  const project = state.named(name);
+  if (project?.archivedAt)
+    throw conflict(
+      `The project "${project.name}" is archived.`,
+      `Choose another, or bring it back: update_project {"project": ${JSON.stringify(project.name)}, "archived": false}.`,
+    );
+  if (project) return { home: project, newProjects: [] };
+  const made = newProject(nextProject, name);
+  return { home: made, newProjects: [{ before: null, after: made }] };
+}
+
+export const newProject = (id: number, name: string): Project => ({
+  id,
+  name,
+  version: 1,
+  archivedAt: null,
+  mergedInto: null,
+  deletedAt: null,
+});

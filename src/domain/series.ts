@@ -1,0 +1,64 @@
+import { descendants } from './family.js';
+import { rankOf } from './order.js';
+import { afterCompletion } from './repeats.js';
+import { isOpenStatus, type Task } from './task.js';
+import { daysBetween, shiftDays, type When } from './when.js';
+import type { Moment } from './write.js';
+
+/** What closing one occurrence of a repeating task brings: the next, with its sub-tasks open again. */
+export interface Next {
+  task: Task;
+  subtasks: Task[];
+}
+
+/**
+ * The next task of a series, or nothing where the rule has come to its end.
+ *
+ * @param closing the task as it was before it was closed
+ * @param newId gives out ids of new tasks
+ */
+export function nextInSeries(
+  closing: Task,
+  tasks: ReadonlyMap<number, Task>,
+  moment: Moment,
+  newId: () => number,
+): Next | undefined {
+  const { repeats, due } = closing;
+  if (!repeats || !due) return undefined;
+  const next = afterCompletion(repeats, due, moment);
+  if (!next) return undefined;
+  const days = daysBetween(due, next.due, moment.timezone);
+  const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
+  const family = [closing, ...descendants(tasks, closing.id).filter((task) => !task.deletedAt)];
+  const ids = new Map(family.map((task) => [task.id, newId()]));
+  const [task, ...subtasks] = family.map((was): Task => {
+    const id = ids.get(was.id) as number;
+    const top = was === closing;
+    return {
+      ...was,
+      id,
+      status: 'pending',
+      due: top ? next.due : moved(was.due),
+      start: moved(was.start),
+      repeats: top ? next.repeat : was.repeats,
+      parentId: top ? was.parentId : (ids.get(was.parentId as number) as number),
+      rank: top ? was.rank : rankOf(id),
+      // Within the family they wait for each other as before; what blocked this occurrence does not block the next.
+      blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
+      waitsFor: [],
+      openSubtasks: 0,
+      version: 1,
+      createdAt: moment.now,
+      createdBy: moment.by,
+      updatedAt: moment.now,
+      updatedBy: moment.by,
+      completedAt: null,
+      deletedAt: null,
+    };
+  });
+  return { task: task as Task, subtasks };
+}
+
+/** Whether a task is about to be closed that was open. */
+export const isClosing = (before: Task, after: Task): boolean =>
+  isOpenStatus(before.status) && !isOpenStatus(after.status) && !before.deletedAt;

@@ -1,0 +1,87 @@
+import { conflict, invalid, notFound } from '../errors.js';
+import { type Gathered, gather } from './gather.js';
+import { nameKey } from './names.js';
+import type { Project } from './project.js';
+import { projectDifferences } from './record.js';
+import { settle } from './settle.js';
+import type { Change } from './write.js';
+
+export interface ProjectPatch {
+  name?: string | undefined;
+  archived?: boolean | undefined;
+  merge_into?: string | undefined;
+}
+
+export interface ProjectOutcome {
+  project: Project;
+  /** The project that took the tasks over, and how many. */
+  into?: { name: string; moved: number };
+  unchanged: boolean;
+}
+
+/** Renames, archives or brings back a project, or moves all its tasks to another and removes it. */
+export function updateProject(name: string, patch: ProjectPatch): Change<Gathered, ProjectOutcome> {
+  if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
+    throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
+  if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
+    throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
+  const names = [name, ...[patch.name, patch.merge_into].filter((each) => each !== undefined)];
+  return {
+    read: (tx) =>
+      gather(tx, {
+        ids: [],
+        projects: { names },
+        projectNames: true,
+        housedIn: patch.merge_into === undefined ? undefined : name,
+      }),
+    decide(state, moment) {
+      const before = find(name, state);
+      if (patch.merge_into !== undefined) {
+        const into = find(patch.merge_into, state);
+        if (into.id === before.id)
+          throw conflict(`"${into.name}" is that same project.`, 'Choose another to merge it into.');
+        if (into.archivedAt)
+          throw conflict(
+            `The project "${into.name}" is archived.`,
+            'Bring it back first: update_project with archived false.',
+          );
+        const moved = [...state.tasks.values()]
+          .filter((task) => task.projectId === before.id)
+          .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
+        const after = { ...before, mergedInto: into.id, version: before.version + 1 };
+        return {
+          ...settle(state.tasks, moved, moment),
+          projects: [{ before, after }],
+          outcome: { project: after, into: { name: into.name, moved: moved.length }, unchanged: false },
+        };
+      }
+      const holder = patch.name === undefined ? undefined : state.named(patch.name);
+      if (holder && holder.id !== before.id)
+        throw conflict(
+          `There is a project "${holder.name}" already.`,
+          `To join the two: update_project ${JSON.stringify({ project: before.name, merge_into: holder.name })}.`,
+        );
+      const archivedAt =
+        patch.archived === undefined ? before.archivedAt : patch.archived ? (before.archivedAt ?? moment.now) : null;
+      const after = { ...before, name: patch.name ?? before.name, archivedAt };
+      const unchanged = Object.keys(projectDifferences({ before, after }).after).length === 0;
+      return {
+        edits: [],
+        projects: unchanged ? [] : [{ before, after: { ...after, version: before.version + 1 } }],
+        outcome: { project: after, unchanged },
+      };
+    },
+  };
+}
+
+function find(name: string, state: Gathered): Project {
+  const project = state.named(name);
+  if (project) return project;
+  const key = nameKey(name);
+  const near = state.projectNames.filter((each) => nameKey(each).includes(key) || key.includes(nameKey(each)));
+  throw notFound(
+    `No project "${name}".`,
+    'Use list_projects to see the projects there are.',
+    (near.length > 0 ? near : state.projectNames).slice(0, 5).map((each) => ({ name: each })),
+  );
+}

@@ -1,0 +1,16 @@
+import { addComment } from '../domain/comment.js';
+import { id, prose } from '../fields.js';
+import { commentAnswer } from '../shapes.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'add_comment',
+  title: 'Add comment',
+  effect: 'create',
+  description: 'Note progress, a decision or a finding on a task, for whoever works on it next.',
+  input: { id: id(), text: prose(10_000) },
+  aliases: { ids: 'id', comment: 'text' },
+  output: ['task'],
+  run: ({ id, text }) => addComment(id, text),
+  answer: commentAnswer,
+});

@@ -1,0 +1,28 @@
+import { addTasks } from '../domain/add.js';
+import { idOrRef, labels, many, object, ref, taskFields } from '../fields.js';
+import { addedAnswer } from '../shapes.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'add_tasks',
+  title: 'Add tasks',
+  effect: 'create',
+  description:
+    'Add a plan of up to 100 tasks at once, all or none. Give tasks a ref of your choice to name them as parent or blocked_by of others.',
+  input: {
+    tasks: many(
+      object({
+        ref: ref().optional(),
+        ...taskFields.partial().shape,
+        title: taskFields.shape.title,
+        labels: labels().optional(),
+        parent: idOrRef().optional(),
+        blocked_by: many(idOrRef(), 50, ',').optional(),
+      }),
+      100,
+    ),
+  },
+  output: ['tasks'],
+  run: ({ tasks }) => addTasks(tasks),
+  answer: addedAnswer,
+});

@@ -1,0 +1,20 @@
+import { MAX_UNDO, undoWrites } from '../domain/undo.js';
+import { whole, words } from '../fields.js';
+import { undoneAnswer } from '../shapes.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'undo',
+  title: 'Undo',
+  effect: 'update',
+  description:
+    'Take back a write, deletes and bulk changes included, by the undo handle of its answer, or your own last ones. What others changed since stays, and is named. Undoing an undo does it again.',
+  input: {
+    undo: words().describe('such as u57').optional(),
+    last: whole(1, MAX_UNDO).describe('how many of your last writes').optional(),
+  },
+  aliases: { handle: 'undo' },
+  output: ['tasks', 'projects', 'failed'],
+  run: (args) => undoWrites(args),
+  answer: undoneAnswer,
+});

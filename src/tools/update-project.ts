@@ -1,0 +1,20 @@
+import { updateProject } from '../domain/update-project.js';
+import { name, yes } from '../fields.js';
+import { projectAnswer } from '../shapes.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'update_project',
+  title: 'Update project',
+  effect: 'update',
+  description: 'Rename a project, archive it or bring it back, or merge it into another, which takes its tasks.',
+  input: {
+    project: name(),
+    name: name().describe('its new name').optional(),
+    archived: yes().optional(),
+    merge_into: name().optional(),
+  },
+  output: ['project', 'moved'],
+  run: ({ project, ...patch }) => updateProject(project, patch),
+  answer: projectAnswer,
+});
