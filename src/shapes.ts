@@ -5,7 +5,7 @@ import type { Failure } from './domain/judge.js';
 import { COUNTED, type TaskPage } from './domain/list.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectSummary } from './domain/projects.js';
-import type { Comment } from './domain/record.js';
+import type { Comment, Operation } from './domain/record.js';
 import { sayRepeat, upcoming } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
@@ -163,8 +163,20 @@ const commentJson = ({ id, text, by, at }: Comment, { timezone }: Say) => ({
   at: formatStamp(at, timezone),
 });
 
+/** What happened, as one would say it. */
+const HAPPENED: Record<Operation, string> = {
+  create: 'created',
+  update: 'updated',
+  complete: 'completed',
+  delete: 'deleted',
+  restore: 'restored',
+  comment: 'commented',
+  archive: 'archived',
+  merge: 'merged',
+};
+
 const happeningJson = ({ what, fields, by, at }: Happening, { timezone }: Say) => ({
-  what,
+  what: HAPPENED[what],
   ...(what === 'update' && { fields }),
   by,
   at: formatStamp(at, timezone),
@@ -231,7 +243,7 @@ function paragraph(each: TaskDetail, say: Say): string {
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const shown = each.comments.length;
   return [
-    line(each, say),
+    line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
     `  version ${each.version} · created ${stamp(each.createdAt)} · updated ${stamp(each.updatedAt)}`,
     ...(each.next.length > 0
       ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
@@ -247,7 +259,8 @@ function paragraph(each: TaskDetail, say: Say): string {
     ...section(
       'History',
       each.history.map(
-        ({ what, fields, by, at }) => `  ${stamp(at)}, ${by}: ${what === 'update' ? fields.join(', ') : what}`,
+        ({ what, fields, by, at }) =>
+          `  ${stamp(at)}, ${by}: ${HAPPENED[what]}${what === 'update' ? ` ${fields.join(', ')}` : ''}`,
       ),
     ),
   ].join('\n');

@@ -93,7 +93,13 @@ describe('what is not yours does not exist', () => {
   test('a change feed, a count or an overview never includes another’s', async () => {
     const { bob } = await anaAndBob();
     expect((await bob.ok('list_tasks', { status: 'all', changed_since: '2020-01-01' })).total).toBe(2);
-    expect((await bob.ok('get_overview')).counts).toEqual({ open: 2, in_progress: 0, overdue: 1, today: 0 });
+    expect((await bob.ok('get_overview')).counts).toEqual({
+      open: 2,
+      in_progress: 0,
+      blocked: 0,
+      overdue: 1,
+      today: 0,
+    });
     expect((await bob.ok('list_projects')).projects).toEqual([]);
   });
 

@@ -136,6 +136,16 @@ export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]>
   }));
 }
 
+/** What some projects are called, those that are gone included. */
+export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await tx.db
+    .select({ name: projects.name })
+    .from(projects)
+    .where(and(tx.mine(projects), inArray(projects.id, ids)));
+  return rows.map(({ name }) => name);
+}
+
 /** How many tasks each of some projects has, the trash included, up to a thousand. */
 export async function populationOf(tx: UserTx, ids: number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map();

@@ -1,7 +1,16 @@
 import { conflict, invalid } from '../errors.js';
 import { refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
-import { type Entry, entriesOf, type Later, lastWrites, laterThan, populationOf, writeOf } from './history.js';
+import {
+  type Entry,
+  entriesOf,
+  type Later,
+  lastWrites,
+  laterThan,
+  populationOf,
+  projectNamesOf,
+  writeOf,
+} from './history.js';
 import { allFailed, type Failure, refusePlan } from './judge.js';
 import { uniqueLabels } from './labels.js';
 import { nameKey } from './names.js';
@@ -61,6 +70,7 @@ export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
       const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last ?? 1);
       const entries = await entriesOf(tx, batches);
       const wanted = mentioned(entries);
+      const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
       const [later, gathered, population] = await Promise.all([
         laterThan(tx, batches),
         gather(tx, {
@@ -69,7 +79,7 @@ export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
           dependents: true,
           waits: wanted.tasks,
           descriptions: true,
-          projects: { ids: wanted.projects, names: wanted.names },
+          projects: { ids: wanted.projects, names },
         }),
         populationOf(tx, wanted.made),
       ]);
@@ -97,6 +107,10 @@ function mentioned(entries: Entry[]) {
     projects: [...projects],
     names: [...names],
     made: made.map((entry) => entry.entityId),
+    /** Projects that may want a name back which another has taken. */
+    renamed: entries
+      .filter((entry) => entry.entity === 'project' && entry.op !== 'create')
+      .map((entry) => entry.entityId),
   };
 }
 

@@ -95,13 +95,14 @@ describe('the migrated schema', () => {
        where c.relnamespace = 'taskloom'::regnamespace and i.indrelid <> 'taskloom.migrations'::regclass`,
     );
     const declared = tables.flatMap((table) => {
-      const { name, indexes, primaryKeys } = getTableConfig(table);
+      const { name, indexes, primaryKeys, uniqueConstraints } = getTableConfig(table);
       const single = Object.values(getTableColumns(table)).filter((column) => column.primary);
       return [
         ...indexes.map(({ config }) => {
           const columns = config.columns.map((column) => ('name' in column ? column.name : '(expression)'));
           return [config.name, config.unique, config.where !== undefined, columns.join(',')];
         }),
+        ...uniqueConstraints.map((key) => [key.getName(), true, false, key.columns.map((c) => c.name).join(',')]),
         ...primaryKeys.map((key) => [key.getName(), true, false, key.columns.map((c) => c.name).join(',')]),
         ...single.map((column) => [`${name}_pkey`, true, false, column.name]),
       ];
@@ -119,7 +120,8 @@ describe('the migrated schema', () => {
     );
     const declared = tables.flatMap((table) =>
       Object.values(getTableColumns(table)).map(
-        (column) => `${getTableName(table)}.${column.name} ${column.getSQLType()}${column.notNull ? ' not null' : ''}`,
+        (column) =>
+          `${getTableName(table)}.${column.name} ${column.getSQLType().replace(' collate "C"', '')}${column.notNull ? ' not null' : ''}`,
       ),
     );
     expect(rows.flat().sort()).toEqual(declared.sort());
@@ -139,6 +141,8 @@ describe('the runtime role', () => {
       projects: 'insert select update',
       tasks: 'insert select update',
       task_labels: 'delete insert select',
+      dependencies: 'delete insert select',
+      comments: 'delete insert select',
       changes: 'insert select',
       requests: 'delete insert select update',
     });
@@ -175,6 +179,7 @@ describe('the runtime role', () => {
       authenticate: ['definer', path, false, true],
       note_token_use: ['definer', path, false, true],
       find_user: ['definer', path, false, true],
+      tidy: ['definer', path, false, true],
     });
   });
 

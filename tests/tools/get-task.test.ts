@@ -29,6 +29,7 @@ describe('get_task', () => {
           { id: 2, title: 'Tiles' },
           { id: 3, title: 'Gutter', status: 'completed' },
         ],
+        history: [{ what: 'created', by: 'test', at: '2026-11-22T14:02+01:00' }],
         created: '2026-11-22T14:02+01:00',
         updated: '2026-11-22T14:02+01:00',
       },
@@ -42,6 +43,8 @@ describe('get_task', () => {
         '  Sub-tasks:',
         '  #2 Tiles',
         '  #3 Gutter · completed',
+        '  History:',
+        '  Sun 22 Nov 14:02, test: created',
       ].join('\n'),
     );
   });

@@ -36,6 +36,8 @@ describe('list_tasks', () => {
       ].join('\n'),
     );
     expect(reply.json).toEqual({
+      now: '2026-11-22T14:02+01:00',
+      timezone: 'Europe/Paris',
       tasks: [
         { id: 2, title: 'Second', due: '2026-12-24', start: '2026-12-01', estimate_minutes: 30 },
         { id: 1, title: 'First' },
@@ -47,7 +49,7 @@ describe('list_tasks', () => {
   test('an empty list says so', async () => {
     const ana = await newAgent(world);
     const reply = await ana.call('list_tasks');
-    expect(reply.json).toEqual({ tasks: [], total: 0 });
+    expect(reply.json).toEqual({ now: '2026-11-22T14:02+01:00', timezone: 'Europe/Paris', tasks: [], total: 0 });
     expect(reply.text).toBe('0 tasks; today is Sun 22 Nov 2026 (Europe/Paris)');
   });
 
@@ -250,8 +252,8 @@ describe('list_tasks', () => {
     const { asService } = await import('../../src/db/scope.js');
     await asService(
       database,
-      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, version, created_at, created_by, updated_at, updated_by)
-       select $1::uuid, n, 'bulk', 'bulk', 'pending', 5, 'infinity', 1, now(), 't', now(), 't' from generate_series(1, 1001) n`,
+      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
+       select $1::uuid, n, 'bulk', 'bulk', 'pending', 5, 'infinity', 'a0', 1, now(), 't', now(), 't' from generate_series(1, 1001) n`,
       [ana.principal.userId],
       'owner',
     );

@@ -40,7 +40,7 @@ describe('update_task', () => {
       id: 1,
       clear: ['description', 'due', 'start', 'priority', 'estimate_minutes', 'project', 'labels'],
     });
-    const { created, updated, ...left } = (await ana.ok('get_task', { id: 1 })).task;
+    const { created, updated, history, ...left } = (await ana.ok('get_task', { id: 1 })).task;
     expect(left).toEqual({ id: 1, title: 'Ring', status: 'pending', version: 3 });
     expect(await ana.refused('update_task', { id: 1, due: '2026-11-24', clear: ['due'] })).toMatchObject({
       code: 'invalid',

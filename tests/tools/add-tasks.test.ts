@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('add_tasks', () => {
+  test('adds a plan: parents and blockers by ref, tasks that there are by id, projects by name', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Get the keys' });
+    const reply = await ana.call('add_tasks', {
+      tasks: [
+        { title: 'Paint', ref: 'paint', blocked_by: ['buy', 1] },
+        { title: 'Buy paint', ref: 'buy', parent: 'move', due: '2026-11-24', labels: ['errand'] },
+        { title: 'Move', ref: 'move', project: 'Flat' },
+        { title: 'Boxes', parent: '#4', project: 'flat' },
+      ],
+    });
+    expect(reply.text).toBe(
+      [
+        'Added #2 Paint · blocked by #1, #3',
+        'Added #3 Buy paint · due Tue 24 Nov · +Flat · @errand · in #4',
+        'Added #4 Move · +Flat · 2 open sub-tasks',
+        'Added #5 Boxes · +Flat · in #4',
+        'undo: u2',
+      ].join('\n'),
+    );
+    expect(reply.json).toMatchObject({
+      tasks: [
+        { id: 2, blocked_by: [1, 3] },
+        { id: 3, parent: 4, project: 'Flat' },
+        { id: 4, open_subtasks: 2 },
+        { id: 5, parent: 4, project: 'Flat' },
+      ],
+      total: 4,
+    });
+    expect((await ana.ok('list_tasks', { ready: true })).tasks.map((task: { id: number }) => task.id)).toEqual([
+      3, 1, 5,
+    ]);
+  });
+
+  test.each([
+    ['a ref that nobody has', [{ title: 'A', parent: 'b' }], 'tasks[0]: no task of this plan has the ref "b".'],
+    [
+      'a ref given twice',
+      [
+        { title: 'A', ref: 'x' },
+        { title: 'B', ref: 'x' },
+      ],
+      'tasks: the ref "x" is given twice.',
+    ],
+    ['a task that is not there', [{ title: 'A' }, { title: 'B', blocked_by: [99] }], 'tasks[1] "B": No task #99.'],
+    [
+      'tasks that would wait for each other',
+      [
+        { title: 'A', ref: 'a', blocked_by: ['b'] },
+        { title: 'B', ref: 'b', blocked_by: ['a'] },
+      ],
+      'tasks[0] "A": #1 would wait for itself: #1 waits for #2 waits for #1.',
+    ],
+    [
+      'parents in a circle',
+      [
+        { title: 'C', parent: 'a' },
+        { title: 'A', ref: 'a', parent: 'b' },
+        { title: 'B', ref: 'b', parent: 'a' },
+      ],
+      'tasks[1] "A": #2 would wait for itself: #2 waits for #3 waits for #2.',
+    ],
+    [
+      'a task that waits for its own parent',
+      [
+        { title: 'A', ref: 'a' },
+        { title: 'B', parent: 'a', blocked_by: ['a'] },
+      ],
+      /would wait for itself/,
+    ],
+    ['a bad date', [{ title: 'A', due: 'blue' }, { title: 'B' }], /^tasks\[0\] "A": due: "blue" is not a date/],
+    ['a missing title', [{ ref: 'a' }], 'tasks[0].title is missing.'],
+    ['a field that there is none of', [{ title: 'A', colour: 'red' }], 'tasks[0] has no field colour.'],
+    ['a ref that is a number', [{ title: 'A', ref: '7' }], /^tasks\[0\]\.ref must not be a number/],
+    [
+      'six levels',
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((ref, i, all) => ({ title: ref, ref, parent: all[i - 1] })),
+      /nest 5 levels at most/,
+    ],
+  ])('refuses %s, and writes nothing of the plan', async (_what, tasks, message) => {
+    const ana = await newAgent(world);
+    const refusal = await ana.refused('add_tasks', { tasks });
+    expect(refusal.message).toMatch(
+      message instanceof RegExp ? message : new RegExp(`^${message.replace(/[[\]().]/g, '\\$&')}$`),
+    );
+    expect((await ana.ok('list_tasks', { status: 'all' })).total).toBe(0);
+  });
+
+  test('takes a hundred, and no more', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 101 }, (_, i) => ({ title: `Task ${i}` }));
+    expect(await ana.refused('add_tasks', { tasks })).toMatchObject({ message: 'tasks holds 100 at most.' });
+    const made = await ana.ok('add_tasks', { tasks: tasks.slice(1) });
+    expect([made.tasks.length, made.total]).toEqual([100, 100]);
+    const [[created] = []] = await rowsOf(
+      world,
+      `select count(distinct batch)::int from taskloom.changes where user_id = $1`,
+      [ana.principal.userId],
+    );
+    expect(created).toBe(1);
+  });
+
+  test('sent again with its request_id it is answered, not repeated; undone as one', async () => {
+    const ana = await newAgent(world);
+    const plan = {
+      tasks: [
+        { title: 'A', ref: 'a', project: 'P' },
+        { title: 'B', parent: 'a' },
+      ],
+      request_id: 'r1',
+    };
+    const first = await ana.ok('add_tasks', plan);
+    expect(await ana.ok('add_tasks', plan)).toEqual({ ...first, replayed: true });
+    expect((await ana.ok('list_tasks')).total).toBe(2);
+    await ana.ok('undo', { undo: first.undo });
+    expect((await ana.ok('list_tasks')).total).toBe(0);
+    expect((await ana.ok('list_projects')).projects).toEqual([]);
+  });
+
+  test('takes tasks as JSON text, as some hosts send them', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: '[{"title": "A", "due": null}, {"title": "B", "labels": ""}]' });
+    await ana.ok('add_tasks', { tasks: ['{"title": "C"}'] });
+    expect((await ana.ok('list_tasks')).total).toBe(3);
+  });
+});

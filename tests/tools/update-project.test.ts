@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+const names = (reply: { projects: { name: string }[] }) => reply.projects.map((project) => project.name);
+
+describe('update_project', () => {
+  test('renames, and its tasks are found by the new name only', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof', project: 'Hose' });
+    const reply = await ana.call('update_project', { project: '+hose', name: 'House' });
+    expect(reply.text).toBe('Updated +House\nundo: u3');
+    expect((await ana.ok('list_tasks', { project: 'house' })).tasks).toMatchObject([{ project: 'House' }]);
+    expect((await ana.refused('list_tasks', { project: 'Hose' })).code).toBe('not_found');
+    expect((await ana.call('update_project', { project: 'HOUSE', name: 'House' })).text).toBe('Unchanged +House');
+    expect((await ana.ok('update_project', { project: 'House', name: 'HOUSE' })).project.name).toBe('HOUSE');
+  });
+
+  test('a name that another has is refused, with how to join the two', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', project: 'One' },
+        { title: 'B', project: 'Two' },
+      ],
+    });
+    expect(await ana.refused('update_project', { project: 'One', name: 'TWO' })).toMatchObject({
+      code: 'conflict',
+      message: 'There is a project "Two" already.',
+      hint: 'To join the two: update_project {"project":"One","merge_into":"Two"}.',
+    });
+  });
+
+  test('merging moves every task, the trash included, and gives the name up; undo brings it back', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', project: 'One' },
+        { title: 'B', project: 'One' },
+        { title: 'C', project: 'One' },
+        { title: 'D', project: 'Two' },
+      ],
+    });
+    await ana.ok('complete_task', { id: 2 });
+    await ana.ok('delete_task', { id: 3 });
+    const merged = await ana.call('update_project', { project: 'One', merge_into: 'two' });
+    expect(merged.text).toMatch(/^Merged \+One into \+Two: 3 tasks moved\n/);
+    expect(merged.json).toMatchObject({ project: { name: 'One', merged_into: 'Two' }, moved: 3 });
+    expect(names(await ana.ok('list_projects'))).toEqual(['Two']);
+    expect((await ana.ok('list_tasks', { project: 'Two', status: 'all' })).total).toBe(3);
+    await ana.ok('undo', { undo: merged.json.undo });
+    expect(names(await ana.ok('list_projects'))).toEqual(['One', 'Two']);
+    expect((await ana.ok('list_tasks', { project: 'One', status: 'all' })).total).toBe(2);
+    expect((await ana.ok('list_tasks', { project: 'One', status: 'deleted' })).total).toBe(1);
+  });
+
+  test('a merge whose name was taken since stays, and so do its tasks; both are named', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', project: 'One' },
+        { title: 'B', project: 'Two' },
+      ],
+    });
+    const { undo } = await ana.ok('update_project', { project: 'One', merge_into: 'Two' });
+    await ana.ok('add_task', { title: 'C', project: 'one' });
+    const refusal = await ana.refused('undo', { undo });
+    expect(refusal.code).toBe('conflict');
+    expect(refusal.message).toContain('Another project is called "one" now.');
+    expect(refusal.message).toContain('#1: the project "One" it was in is no more.');
+  });
+
+  test('an archived project is out of the way until it is named, and takes no new tasks', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Old', project: 'Past', due: '2026-11-20' },
+        { title: 'New', project: 'Now', due: '2026-11-20' },
+      ],
+    });
+    expect((await ana.call('update_project', { project: 'Past', archived: true })).text).toMatch(
+      /^Updated \+Past · archived/,
+    );
+    expect(names(await ana.ok('list_projects'))).toEqual(['Now']);
+    expect(await ana.ok('list_projects', { archived: true, completed: true })).toMatchObject({
+      projects: [{ name: 'Past', open: 1, completed: 0 }],
+    });
+    for (const args of [{}, { ready: true }, { due: 'overdue' }, { sort: 'manual' }])
+      expect((await ana.ok('list_tasks', args)).tasks, JSON.stringify(args)).toMatchObject([{ title: 'New' }]);
+    expect((await ana.ok('get_overview')).counts).toMatchObject({ open: 1, overdue: 1 });
+    expect((await ana.ok('list_tasks', { project: 'past' })).tasks).toMatchObject([{ title: 'Old' }]);
+    expect((await ana.ok('list_tasks', { status: 'all' })).total).toBe(2);
+    for (const [tool, args] of [
+      ['add_task', { title: 'More', project: 'PAST' }],
+      ['update_task', { id: 2, project: 'Past' }],
+    ] as const)
+      expect(await ana.refused(tool, args)).toMatchObject({
+        code: 'conflict',
+        message: 'The project "Past" is archived.',
+        hint: 'Choose another, or bring it back: update_project {"project": "Past", "archived": false}.',
+      });
+    await ana.ok('update_project', { project: 'Past', archived: false });
+    expect((await ana.ok('list_tasks')).total).toBe(2);
+  });
+
+  test('what cannot be is refused, with the way out', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', project: 'One' },
+        { title: 'B', project: 'Two' },
+      ],
+    });
+    await ana.ok('update_project', { project: 'Two', archived: true });
+    for (const [args, code, message] of [
+      [{ project: 'One' }, 'invalid', 'Nothing to change.'],
+      [{ project: 'One', merge_into: 'One' }, 'conflict', '"One" is that same project.'],
+      [{ project: 'One', merge_into: 'Two' }, 'conflict', 'The project "Two" is archived.'],
+      [{ project: 'One', merge_into: 'Tree' }, 'not_found', 'No project "Tree".'],
+      [{ project: 'Oen', name: 'X' }, 'not_found', 'No project "Oen".'],
+      [
+        { project: 'One', merge_into: 'Two', name: 'X' },
+        'invalid',
+        'merge_into goes alone: the project is gone afterwards.',
+      ],
+    ] as const)
+      expect(await ana.refused('update_project', args)).toMatchObject({ code, message });
+    expect((await ana.refused('update_project', { project: 'On', name: 'X' })).candidates).toEqual([{ name: 'One' }]);
+  });
+});
