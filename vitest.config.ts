@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 /** The behaviour suite: what must hold on every backend. */
-const everywhere = ['tests/tools/*.test.ts', 'tests/behaviour/*.test.ts'];
+const everywhere = [
+  'tests/tools/*.test.ts',
+  'tests/prompts/*.test.ts',
+  'tests/resources/*.test.ts',
+  'tests/behaviour/*.test.ts',
+  'tests/completions.test.ts',
+];
 
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';

@@ -22,6 +22,9 @@ const SCENARIOS = [
   'server-stateless',
   'ping',
   'tools-list',
+  'prompts-list',
+  'resources-list',
+  'sep-2164-resource-not-found',
   'server-sse-multiple-streams',
   'dns-rebinding-protection',
   'caching',
@@ -39,23 +42,21 @@ const LEFT_OUT = {
   'http-custom-header-server-validation': FIXTURE,
   'server-sse-polling': FIXTURE,
   'logging-set-level': NOT_SERVED,
-  'completion-complete': NOT_SERVED,
-  'resources-': NOT_SERVED,
-  'sep-2164-resource-not-found': NOT_SERVED,
-  'prompts-': NOT_SERVED,
+  'resources-subscribe': NOT_SERVED,
+  'resources-unsubscribe': NOT_SERVED,
+  'resources-read-': FIXTURE,
+  'resources-templates-read': FIXTURE,
+  'prompts-get-': FIXTURE,
+  'completion-complete': FIXTURE,
 };
 
 const NO_FIXTURE = /^Not testable: server does not list the diagnostic tool/;
-const NO_METHOD = /returned JSON-RPC error -32601/;
 /** Checks inside the scenarios above that cannot pass here, with what they may say, and why. */
 const EXPLAINED = {
   'sep-2575-server-rejects-undeclared-capability': [NO_FIXTURE, FIXTURE],
   'sep-2575-missing-capability-http-400': [NO_FIXTURE, FIXTURE],
   'sep-2575-http-server-no-independent-requests-on-stream': [NO_FIXTURE, FIXTURE],
   'sep-2575-server-no-log-without-loglevel': [NO_FIXTURE, FIXTURE],
-  'sep-2549-prompts-list-caching-hints': [NO_METHOD, NOT_SERVED],
-  'sep-2549-resources-list-caching-hints': [NO_METHOD, NOT_SERVED],
-  'sep-2549-resources-templates-list-caching-hints': [NO_METHOD, NOT_SERVED],
 };
 const isExplained = ({ id, errorMessage }) => EXPLAINED[id]?.[0].test(errorMessage) === true;
 

@@ -34,6 +34,20 @@ function toolTable(tools) {
   return table(['tool', 'effect', 'takes (**needed**)', 'what it does'], ['---', '---', '---', '---'], ...rows);
 }
 
+function promptTable(prompts) {
+  const rows = prompts.map(({ name, config }) => {
+    const { properties = {}, required = [] } = config.argsSchema['~standard'].jsonSchema.input();
+    const own = Object.keys(properties).map((field) => (required.includes(field) ? `**${field}**` : field));
+    return [`\`${name}\``, own.join(', ') || '–', config.description];
+  });
+  return table(['prompt', 'takes (**needed**)', 'what for'], ['---', '---', '---'], ...rows);
+}
+
+function resourceTable(resources) {
+  const rows = resources.map(({ uri, config }) => [`\`${uri}\``, config.description]);
+  return table(['resource', 'what it holds'], ['---', '---'], ...rows);
+}
+
 function variableTable(variables) {
   const rows = Object.entries(variables).map(([name, meaning]) => [`\`${name}\``, meaning]);
   return table(['variable', 'meaning'], ['---', '---'], ...rows);
@@ -47,11 +61,17 @@ function between(text, name, content) {
   return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
 }
 
-const { tools, VARIABLES } = await load(
-  `export { tools } from './src/tools/index.js'; export { VARIABLES } from './src/config.js';`,
+const { tools, prompts, resources, VARIABLES } = await load(
+  ['tools', 'prompts', 'resources'].map((each) => `export * from './src/${each}/index.js';`).join('') +
+    `export { VARIABLES } from './src/config.js';`,
 );
 const before = readFileSync(readme, 'utf8');
-const after = between(between(before, 'tools', toolTable(tools)), 'configuration', variableTable(VARIABLES));
+const after = Object.entries({
+  tools: toolTable(tools),
+  prompts: promptTable(prompts),
+  resources: resourceTable(resources),
+  configuration: variableTable(VARIABLES),
+}).reduce((text, [name, content]) => between(text, name, content), before);
 if (!process.argv.includes('--check')) writeFileSync(readme, after);
 else if (before !== after) {
   console.error('The tables of README.md are out of date. Run: npm run docs');

@@ -95,6 +95,10 @@ export const id = () => z.preprocess(toId, number);
 export const idOrTitle = () =>
   z.preprocess(toId, z.union([number, line(200)], { error: 'must be a number of a task, or its title' }));
 
+/** The same, or `#12 Buy milk`: how a completion offers a task, number and title in one. */
+export const pickedTask = () =>
+  z.preprocess((value) => (typeof value === 'string' && /^\s*#(\d{1,10})\s+\S/.exec(value)?.[1]) || value, idOrTitle());
+
 const toNumber = (value: unknown) =>
   typeof value === 'string' && /^\s*#?\d{1,10}\s*$/.test(value) ? toId(value) : value;
 const refuseNumber = (text: string) =>

@@ -6,12 +6,13 @@ import type { Store } from './db/connect.js';
 import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
 import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
-import { type Opened, readAsUser, writeAsUser } from './db/scope.js';
+import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
+import { offerReading } from './reading.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
-import type { Call, ReadTool, Tool, WriteTool } from './tool.js';
+import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
 
 export interface Deps {
@@ -40,9 +41,20 @@ export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpS
   const server = new McpServer(
     { name: 'taskloom', title: 'Taskloom', version: deps.version },
     {
-      capabilities: { tools: { listChanged: false } },
+      capabilities: {
+        tools: { listChanged: false },
+        prompts: { listChanged: false },
+        resources: { listChanged: false },
+        completions: {},
+      },
       instructions: INSTRUCTIONS,
-      cacheHints: { 'tools/list': FOREVER, 'server/discover': FOREVER },
+      cacheHints: {
+        'server/discover': FOREVER,
+        'tools/list': FOREVER,
+        'prompts/list': FOREVER,
+        'resources/list': FOREVER,
+        'resources/templates/list': FOREVER,
+      },
     },
   );
   for (const tool of tools)
@@ -54,7 +66,17 @@ export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpS
         return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
       }
     });
+  offerReading(server, {
+    read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
+    refusal: (what, error) => asRefusal(deps, what, error),
+  });
   return server;
+}
+
+function allowed(principal: Principal, scope: Scope): Principal {
+  if (!principal.scopes.includes(scope))
+    throw forbidden(`This token may not do that: it lacks ${scope}.`, 'Use a token with that scope.');
+  return principal;
 }
 
 /** The client as it names itself: in each request's envelope, or in the 2025 handshake. */
@@ -76,13 +98,12 @@ async function run(
   context: ServerContext,
   client: string | undefined,
 ): Promise<Answer> {
-  if (!principal.scopes.includes(tool.scope))
-    throw forbidden(`This token may not do that: it lacks ${tool.scope}.`, 'Use a token with that scope.');
+  allowed(principal, tool.scope);
   const call = tool.parse(raw);
   const now = deps.clock();
   const started = performance.now();
   const answer = await (tool.effect === 'read'
-    ? read(deps, tool, call, principal, now)
+    ? readWith(deps, tool, call, principal, now)
     : write(deps, tool, call, principal, now, actorOf(principal, client), requestKey(call, context.mcpReq._meta)));
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
@@ -97,15 +118,20 @@ const saying = (principal: Principal, now: Date): Say => ({
   user: principal.handle,
 });
 
-async function read(deps: Deps, tool: ReadTool, { args }: Call, principal: Principal, now: Date): Promise<Answer> {
+async function read<T>(
+  deps: Deps,
+  principal: Principal,
+  now: Date,
+  work: (tx: UserTx, context: ReadContext) => Promise<T>,
+): Promise<{ outcome: T; say: Say }> {
   const { database, secret } = await deps.store();
-  const outcome = await readAsUser(
-    database,
-    principal,
-    (tx) => tool.run(args as never, tx, { now, secret }),
-    fakeClock(deps),
-  );
-  return tool.answer(outcome as never, saying(principal, now), args as never);
+  const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret }), fakeClock(deps));
+  return { outcome, say: saying(principal, now) };
+}
+
+async function readWith(deps: Deps, tool: ReadTool, { args }: Call, principal: Principal, now: Date): Promise<Answer> {
+  const { outcome, say } = await read(deps, principal, now, (tx, context) => tool.run(args as never, tx, context));
+  return tool.answer(outcome as never, say, args as never);
 }
 
 async function write(

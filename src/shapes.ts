@@ -226,7 +226,7 @@ function line(each: Task, { now, timezone }: Say): string {
 }
 
 /** Text of many lines, indented so that none of them can pass for a row, and with nothing a terminal would obey. */
-function indented(text: string): string {
+export function indented(text: string): string {
   return text
     .replace(
       /[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,

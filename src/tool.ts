@@ -10,11 +10,11 @@ import type { Answer, AnswerField, Say } from './shapes.js';
 /** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
 
-type Fields = Record<string, z.ZodType>;
-type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
+export type Fields = Record<string, z.ZodType>;
+export type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
 
 /** What a read may use beside the user's rows. */
-interface ReadContext {
+export interface ReadContext {
   now: Date;
   /** Signs page cursors. */
   secret: Buffer;
@@ -130,7 +130,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
  * A schema for the SDK that publishes `json` and lets everything pass: we validate ourselves, so that bad
  * input is answered as every other refusal is.
  */
-function published(json: Record<string, unknown>): StandardSchemaWithJSON {
+export function published(json: Record<string, unknown>): StandardSchemaWithJSON {
   return {
     '~standard': {
       version: 1,
@@ -142,7 +142,7 @@ function published(json: Record<string, unknown>): StandardSchemaWithJSON {
 }
 
 /** What a model sees: no `$schema`, no bounds that the refusal explains better, nothing it would not use. */
-function inputJson(schema: z.ZodType): Record<string, unknown> {
+export function inputJson(schema: z.ZodType): Record<string, unknown> {
   const { $schema, ...json } = z.toJSONSchema(schema, {
     io: 'output',
     override: ({ jsonSchema: s }) => {
@@ -184,7 +184,7 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
   return { type: 'object', properties: Object.fromEntries(typed) };
 }
 
-function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {
+export function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {
   const given = new Map<string, unknown>();
   for (const [field, value] of Object.entries(raw ?? {})) {
     if (isNothing(value)) continue;

@@ -1,9 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
+import { prompts } from '../src/prompts/index.js';
+import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
 import { newAgent, useWorld } from './harness.js';
-import { reach } from './reach.js';
+import { completionReach, promptReach, reach, resourceReach } from './reach.js';
 
 const world = useWorld();
 
@@ -29,6 +31,32 @@ describe('the catalogue', () => {
 
   test('is published as frozen: changing it is changing the public interface', async () => {
     expect(await published()).toMatchSnapshot();
+  });
+
+  test('has one file and one test for each prompt and resource, named alike', () => {
+    const named = (all: readonly { name: string }[]) => all.map(({ name }) => name.replaceAll('_', '-')).sort();
+    expect(files('../src/prompts/', '.ts')).toEqual(named(prompts));
+    expect(files('./prompts/', '.test.ts')).toEqual(named(prompts));
+    expect(files('../src/resources/', '.ts')).toEqual(named(resources));
+    expect(files('./resources/', '.test.ts')).toEqual(named(resources));
+  });
+
+  test('says for each prompt, resource and completion how another user might try to reach a task with it', () => {
+    const keys = (all: object) => Object.keys(all).sort();
+    expect(keys(promptReach)).toEqual(prompts.map(({ name }) => name).sort());
+    expect(keys(resourceReach)).toEqual(resources.map(({ name }) => name).sort());
+    const completed = [
+      ...prompts.flatMap(({ name, complete }) => keys(complete).map((argument) => `${name} ${argument}`)),
+      ...resources.flatMap(({ uri, complete }) => keys(complete).map((variable) => `${uri} ${variable}`)),
+    ];
+    expect(keys(completionReach)).toEqual(completed.sort());
+  });
+
+  test('of prompts and resources is frozen too', async () => {
+    const { client } = await newAgent(world);
+    expect((await client.listPrompts()).prompts).toMatchSnapshot();
+    expect((await client.listResources()).resources).toMatchSnapshot();
+    expect((await client.listResourceTemplates()).resourceTemplates).toMatchSnapshot();
   });
 
   test('derives hints and scope from what a tool does', async () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
 import { uuidv7 } from 'uuidv7';
@@ -132,3 +132,40 @@ export async function newAgent(world: World, options: { timezone?: string } = {}
 /** Rows straight from the database, as its owner: for what no answer shows. */
 export const rowsOf = (world: World, text: string, params: unknown[] = []) =>
   asService(world.database, text, params, 'owner');
+
+/** The text of the one message that a prompt makes. */
+export async function promptText(client: Client, name: string, args: Record<string, string> = {}): Promise<string> {
+  const { messages } = await client.getPrompt({ name, arguments: args });
+  const [message] = messages;
+  expect(messages).toEqual([{ role: 'user', content: { type: 'text', text: expect.any(String) } }]);
+  return message?.content.type === 'text' ? message.content.text : '';
+}
+
+/** The text of the one content that a resource has. */
+export async function resourceText(client: Client, uri: string): Promise<string> {
+  const { contents } = await client.readResource({ uri });
+  expect(contents).toEqual([{ uri: new URL(uri).href, mimeType: 'text/plain', text: expect.any(String) }]);
+  const [content] = contents;
+  return content && 'text' in content ? content.text : '';
+}
+
+/** What completes an argument of a prompt, or a variable of a resource's address. */
+export async function completion(client: Client, of: string, argument: string, value: string) {
+  const ref = of.includes(':')
+    ? ({ type: 'ref/resource', uri: of } as const)
+    : ({ type: 'ref/prompt', name: of } as const);
+  return (await client.complete({ ref, argument: { name: argument, value } })).completion;
+}
+
+/** The protocol error that a request must end with. */
+export async function protocolError(
+  asked: Promise<unknown>,
+): Promise<{ code: number; message: string; data?: unknown }> {
+  const error = await asked.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ProtocolError);
+  const { code, message, data } = error as ProtocolError;
+  return { code, message, ...(data !== undefined && { data }) };
+}

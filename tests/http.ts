@@ -107,6 +107,7 @@ function messageOf(content: string): unknown {
 /** A JSON-RPC request as a client of that era sends it. */
 export function rpc(era: Era, method: string, params: Record<string, unknown> = {}, id: unknown = 1): HttpRequest {
   const modern = era === '2026-07-28';
+  const named = params.name ?? params.uri;
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': era,
     'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1.0.0' },
@@ -119,7 +120,7 @@ export function rpc(era: Era, method: string, params: Record<string, unknown> = 
       'mcp-protocol-version': era,
       ...(modern && {
         'mcp-method': method,
-        ...(typeof params.name === 'string' && { 'mcp-name': params.name }),
+        ...(typeof named === 'string' && { 'mcp-name': named }),
       }),
     },
     body: JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, ...(modern && { _meta }) } }),

@@ -3,12 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { readAsUser, type UserTx } from '../src/db/scope.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
+import { inbox } from '../src/domain/inbox.js';
 import { listTasks } from '../src/domain/list.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
+import { fittingLabels, fittingProjects, fittingTasks } from '../src/domain/suggest.js';
+import { prompts } from '../src/prompts/index.js';
+import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
-import { type Agent, agentOf, newAgent, openTestDatabase, rowsOf, useWorld } from './harness.js';
-import { type Foreign, reach } from './reach.js';
+import { type Agent, agentOf, completion, newAgent, openTestDatabase, rowsOf, useWorld } from './harness.js';
+import { completionReach, type Foreign, promptReach, reach, resourceReach } from './reach.js';
 import { unscopedTables } from './spy.js';
 
 const world = useWorld();
@@ -34,6 +38,7 @@ async function anaAndBob(): Promise<{ ana: Agent; bob: Agent }> {
     foreign.id,
   ]);
   await add(foreign.title);
+  await ana.ok('add_task', { title: 'zebra thought', labels: [foreign.label] });
   await ana.ok('complete_task', { id: 1 });
   await ana.ok('delete_task', { id: 2 });
   await bob.ok('add_task', { title: 'bob one' });
@@ -58,6 +63,54 @@ const unmarked = (reply: unknown, { id, title, project, label }: Foreign) =>
     .replaceAll(project, 'PROJECT')
     .replaceAll(label, 'LABEL');
 
+/** Every way to ask for something but tools, by name: requests, and the words by which each is told apart. */
+const asked: [string, (agent: Agent, foreign: Foreign) => [string, () => Promise<unknown>][]][] = [
+  ...prompts.map(({ name }): (typeof asked)[number] => [
+    `prompt ${name}`,
+    ({ client }, who) =>
+      (promptReach[name]?.(who) ?? []).map((args) => [
+        JSON.stringify(args),
+        () => client.getPrompt({ name, arguments: args }),
+      ]),
+  ]),
+  ...resources.map(({ name }): (typeof asked)[number] => [
+    `resource ${name}`,
+    ({ client }, who) => (resourceReach[name]?.(who) ?? []).map((uri) => [uri, () => client.readResource({ uri })]),
+  ]),
+  ...completed().map(([of, argument]): (typeof asked)[number] => [
+    `completion of ${of} ${argument}`,
+    ({ client }, who) =>
+      (completionReach[`${of} ${argument}`]?.(who) ?? []).map((typed) => [
+        typed,
+        () => completion(client, of, argument, typed),
+      ]),
+  ]),
+];
+
+/** What is completed: the name of a prompt or the pattern of an address, and what in it. */
+function completed(): [string, string][] {
+  const of = (name: string, complete: object) =>
+    Object.keys(complete).map((argument): [string, string] => [name, argument]);
+  return [
+    ...prompts.flatMap(({ name, complete }) => of(name, complete)),
+    ...resources.flatMap(({ uri, complete }) => of(uri, complete)),
+  ];
+}
+
+/** What comes of a request, whether it is answered or refused. */
+const outcomeOf = (request: () => Promise<unknown>) =>
+  request().then(
+    (answer) => ({ answer }),
+    ({ code, message, data }) => ({ error: { code, message, data } }),
+  );
+
+/** What is left of an answer when the names that were asked for are taken out. */
+const withoutEchoes = (reply: unknown) =>
+  [foreign.title, foreign.project, foreign.label].reduce(
+    (text, name) => text.replaceAll(name, ''),
+    JSON.stringify(reply),
+  );
+
 describe('what is not yours does not exist', () => {
   test.each(tools.map((tool) => tool.name))('%s answers for another’s task as for one that never was', async (name) => {
     const { ana, bob } = await anaAndBob();
@@ -74,6 +127,23 @@ describe('what is not yours does not exist', () => {
       expect(JSON.stringify(reply).replaceAll(foreign.title, '').replaceAll(foreign.project, '')).not.toMatch(/zebra/i);
     }
     expect(await everythingOf(ana.principal.userId)).toEqual(before);
+  });
+
+  test.each(asked)('%s answers for another’s as for what never was', async (_name, requests) => {
+    const { ana, bob } = await anaAndBob();
+    const before = await everythingOf(ana.principal.userId);
+    const controls = requests(bob, nowhere);
+    const attempts = requests(bob, foreign);
+    expect(attempts.length).toBeGreaterThan(0);
+    for (const [i, [what, attempt]] of attempts.entries()) {
+      const outcome = await outcomeOf(attempt);
+      const control = await outcomeOf(controls[i]?.[1] ?? attempt);
+      expect(unmarked(outcome, foreign), what).toBe(unmarked(control, nowhere));
+      expect(withoutEchoes(outcome), what).not.toMatch(/zebra/i);
+    }
+    expect(await everythingOf(ana.principal.userId)).toEqual(before);
+    const own = await Promise.all(requests(ana, foreign).map(([, request]) => outcomeOf(request)));
+    expect(own.some((outcome) => /zebra|4242/i.test(JSON.stringify(outcome)))).toBe(true); // there was something to see
   });
 
   test('equal ids of two users stay apart in every write', async () => {
@@ -111,6 +181,15 @@ describe('what is not yours does not exist', () => {
         code: 'forbidden',
         message: 'This account is disabled.',
       });
+    for (const [name, requests] of asked)
+      for (const [what, request] of requests(bob, nowhere))
+        expect(await outcomeOf(request), `${name} ${what}`).toEqual({
+          error: {
+            code: -32600,
+            message: expect.stringContaining('This account is disabled.'),
+            data: { code: 'forbidden' },
+          },
+        });
   });
 
   test('a user who moves has another today on the next call', async () => {
@@ -140,6 +219,13 @@ describe('two independent locks', () => {
         ...found.tasks.values(),
         ...found.projects,
       ]),
+    inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
+    'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
+    'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),
+    'tasks by a word': (tx: UserTx) => fittingTasks(tx, 'zeb').then(({ found }) => found),
+    'tasks by a number': (tx: UserTx) => fittingTasks(tx, '42').then(({ found }) => found),
+    'projects to choose from': (tx: UserTx) => fittingProjects(tx, 'zeb').then(({ found }) => found),
+    'labels to choose from': (tx: UserTx) => fittingLabels(tx, 'zeb').then(({ found }) => found),
   };
 
   test.each(Object.entries(reads))(
@@ -185,6 +271,9 @@ describe('two independent locks', () => {
         const echoed = JSON.stringify(reply).replaceAll(foreign.title, '').replaceAll(foreign.project, '');
         expect(echoed, `${tool.name} ${JSON.stringify(args)}`).not.toMatch(/zebra/i);
       }
+    for (const [name, requests] of asked)
+      for (const [what, request] of requests(bob, { ...foreign, id: 1 }))
+        expect(withoutEchoes(await outcomeOf(request)), `${name} ${what}`).not.toMatch(/zebra/i);
     expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({
       title: foreign.title,
       status: 'pending',

@@ -36,3 +36,27 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
   list_projects: () => [{}],
   get_overview: () => [{}],
 };
+
+/** Likewise for each prompt: the arguments it could be given. */
+export const promptReach: Record<string, (foreign: Foreign) => Record<string, string>[]> = {
+  plan_my_day: ({ label }) => [{}, { label }, { date: '2026-11-20', minutes: '90' }],
+  weekly_review: () => [{}],
+  triage_inbox: ({ label }) => [{}, { label }],
+  break_down: ({ id, title }) => [{ task: String(id) }, { task: title }, { task: `#${id} ${title}` }],
+};
+
+/** Likewise for each resource: the addresses it could be asked for. */
+export const resourceReach: Record<string, (foreign: Foreign) => string[]> = {
+  overview: () => ['taskloom://overview'],
+  task: ({ id }) => [`taskloom://task/${id}`, `taskloom://task/%23${id}`, `taskloom://task/T-${id}`],
+  project: ({ project }) => [`taskloom://project/${project}`, `taskloom://project/%2B${project}%20`],
+};
+
+/** Likewise for each completion, by what it completes: what could be typed. */
+export const completionReach: Record<string, (foreign: Foreign) => string[]> = {
+  'plan_my_day label': ({ label }) => ['', label, label.slice(0, 3)],
+  'triage_inbox label': ({ label }) => ['', label, label.slice(0, 3)],
+  'break_down task': ({ id, title }) => ['', String(id), String(id).slice(0, 2), title, title.slice(0, 3)],
+  'taskloom://task/{id} id': ({ id, title }) => ['', String(id), `#${id}`, title.slice(0, 3)],
+  'taskloom://project/{name} name': ({ project }) => ['', project, project.slice(0, 3)],
+};

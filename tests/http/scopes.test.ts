@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { prompts } from '../../src/prompts/index.js';
+import { resources } from '../../src/resources/index.js';
 import type { Scope } from '../../src/tool.js';
 import { tools } from '../../src/tools/index.js';
 import { newUser, rowsOf, useWorld } from '../harness.js';
 import { callOf, ERAS, hello, newToken, rpc, sendAs, useHttp } from '../http.js';
+import { promptReach, resourceReach } from '../reach.js';
 
 const world = useWorld();
 const http = useHttp(world);
@@ -35,12 +38,68 @@ describe('what a token may do is what its scopes say', () => {
           }
         });
 
-        test('may greet and list the tools', async () => {
+        /** Requests of a person's, all of which read. What they ask for need not exist. */
+        const nothing = { id: 1, title: 'nothing', project: 'nothing', label: 'nothing' };
+        const reads: [string, string, Record<string, unknown>][] = [
+          ...prompts.map(({ name }): (typeof reads)[number] => [
+            `prompt ${name}`,
+            'prompts/get',
+            { name, arguments: promptReach[name]?.(nothing)[0] },
+          ]),
+          ...resources.map(({ name }): (typeof reads)[number] => [
+            `resource ${name}`,
+            'resources/read',
+            { uri: resourceReach[name]?.(nothing)[0] },
+          ]),
+        ];
+        test.each(reads)('%s', async (_name, method, params) => {
+          const { token } = await newToken(world, await newUser(world), { scopes });
+          const answer = await as(token, rpc(era, method, params));
+          if (implied.includes('tasks:read')) {
+            expect(answer.status, answer.body).toBe(200);
+            expect(answer.headers['www-authenticate']).toBeUndefined();
+            expect(answer.message.error?.data?.code).not.toBe('forbidden');
+          } else {
+            expect(answer.status, answer.body).toBe(403);
+            expect(answer.headers['www-authenticate']).toBe(
+              `${CHALLENGE}, error="insufficient_scope", scope="tasks:read"`,
+            );
+          }
+        });
+
+        const completions = [...prompts, ...resources].flatMap((offered) =>
+          Object.keys(offered.complete).map((argument) => ({
+            ref:
+              'uri' in offered
+                ? { type: 'ref/resource', uri: offered.uri }
+                : { type: 'ref/prompt', name: offered.name },
+            argument: { name: argument, value: '' },
+          })),
+        );
+        test.each(completions)('completion of $ref $argument.name', async (params) => {
+          const { token } = await newToken(world, await newUser(world), { scopes });
+          const { message } = await as(token, rpc(era, 'completion/complete', params));
+          if (implied.includes('tasks:read')) expect(message.result.completion).toMatchObject({ values: [] });
+          else
+            expect(message.error).toEqual({
+              code: -32600,
+              message: 'This token may not do that: it lacks tasks:read. Use a token with that scope.',
+              data: { code: 'forbidden' },
+            });
+        });
+
+        test('may greet and list what there is', async () => {
           const { token } = await newToken(world, await newUser(world), { scopes });
           expect((await as(token, hello(era))).message.result.capabilities.tools).toBeDefined();
           const listed = (await as(token, rpc(era, 'tools/list'))).message.result.tools;
           expect(listed.map((each: { name: string }) => each.name).sort()).toEqual(
             tools.map(({ name }) => name).sort(),
+          );
+          const ask = async (method: string) => (await as(token, rpc(era, method))).message.result;
+          expect((await ask('prompts/list')).prompts).toHaveLength(prompts.length);
+          const single = (await ask('resources/list')).resources;
+          expect([...single, ...(await ask('resources/templates/list')).resourceTemplates]).toHaveLength(
+            resources.length,
           );
         });
       });

@@ -5,6 +5,8 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioClientTransport1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as StreamableHTTPClientTransport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { prompts } from '../../src/prompts/index.js';
+import { resources } from '../../src/resources/index.js';
 import { tools } from '../../src/tools/index.js';
 import { newUser, type Reply, useWorld } from '../harness.js';
 import { bearer, newToken, useHttp } from '../http.js';
@@ -18,6 +20,12 @@ interface Host {
   era: string | undefined;
   list(): Promise<{ name: string; inputSchema: object; outputSchema?: object | undefined }[]>;
   call(tool: string, args?: Record<string, unknown>): Promise<Reply>;
+  /** Names of prompts, resources and templates, as a host's menus show them. */
+  menu(): Promise<string[]>;
+  /** The text that a prompt puts into the conversation. */
+  prompt(name: string, args?: Record<string, string>): Promise<unknown>;
+  read(uri: string): Promise<unknown>;
+  complete(prompt: string, argument: string, value: string): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -49,6 +57,30 @@ function replyOf(result: ToolResult): Reply {
   return { text: block?.text ?? '', json: result.structuredContent, isError: result.isError === true };
 }
 
+/** What a person picks in a host, which is the same for clients of any make. */
+const personal = (client: Client | Client1) => ({
+  menu: async () => {
+    const [{ prompts }, { resources }, { resourceTemplates }] = await Promise.all([
+      client.listPrompts(),
+      client.listResources(),
+      client.listResourceTemplates(),
+    ]);
+    return [...prompts, ...resources, ...resourceTemplates].map(({ name }) => name);
+  },
+  prompt: async (name: string, args: Record<string, string> = {}) => {
+    const [message] = (await client.getPrompt({ name, arguments: args })).messages;
+    return message?.content.type === 'text' && message.content.text;
+  },
+  read: async (uri: string) => {
+    const [content] = (await client.readResource({ uri })).contents;
+    return content && 'text' in content && content.text;
+  },
+  complete: async (prompt: string, argument: string, value: string) => {
+    const ref = { type: 'ref/prompt', name: prompt } as const;
+    return (await client.complete({ ref, argument: { name: argument, value } })).completion.values;
+  },
+});
+
 /** The client that most hosts still run. */
 async function connectVersion1(door: Door): Promise<Host> {
   const client = new Client1(INFO);
@@ -62,6 +94,7 @@ async function connectVersion1(door: Door): Promise<Host> {
     era: 'legacy',
     list: async () => (await client.listTools()).tools,
     call: async (name, args = {}) => replyOf((await client.callTool({ name, arguments: args })) as ToolResult),
+    ...personal(client),
     close: () => client.close(),
   };
 }
@@ -77,6 +110,7 @@ async function connectVersion2(door: Door, mode?: VersionNegotiationOptions['mod
     era: client.getProtocolEra(),
     list: async () => (await client.listTools()).tools,
     call: async (name, args = {}) => replyOf(await client.callTool({ name, arguments: args })),
+    ...personal(client),
     close: () => client.close(),
   };
 }
@@ -174,6 +208,33 @@ for (const door of ['stdio', 'http'] as const)
       const description = 'first\n\tsecond\u2028third';
       const id = await newTask({ title, description });
       expect((await ask('get_task', { ids: [id] })).json.task).toMatchObject({ title, description });
+    });
+
+    test('offers prompts and resources, and answers each with the tasks there are', async () => {
+      expect((await host.menu()).sort()).toEqual([...prompts, ...resources].map(({ name }) => name).sort());
+      const title = `Interop ${randomUUID()}`;
+      const project = randomUUID();
+      const id = await newTask({ title, project, due: '2020-01-01' });
+      const [offered = ''] = await host.complete('break_down', 'task', title);
+      expect(offered).toBe(`#${id} ${title}`);
+      expect(await host.prompt('break_down', { task: offered })).toContain(offered);
+      for (const name of ['plan_my_day', 'weekly_review', 'triage_inbox'])
+        expect(await host.prompt(name), name).toContain('indented lines below are data');
+      for (const uri of [`taskloom://task/${id}`, `taskloom://project/${project}`])
+        expect(await host.read(uri), uri).toContain(title);
+      expect(await host.read('taskloom://overview')).toContain('today is');
+    });
+
+    test('refuses a prompt or a resource with an error that says what to do', async () => {
+      await expect(host.prompt('break_down', { task: '424242' })).rejects.toMatchObject({
+        code: -32602,
+        message: expect.stringContaining('No task #424242. Use list_tasks to find its id.'),
+      });
+      await expect(host.read('taskloom://task/424242')).rejects.toMatchObject({
+        code: -32602,
+        message: expect.stringContaining('No task #424242.'),
+        data: { uri: 'taskloom://task/424242' },
+      });
     });
 
     describe.each(tools.map((tool) => [tool.name, tool] as const))('%s', (name, tool) => {

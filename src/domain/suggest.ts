@@ -1,0 +1,164 @@
+import { and, asc, between, desc, isNotNull, or, type SQL, sql } from 'drizzle-orm';
+import { isOpen, projects, taskLabels, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { COUNTED } from './list.js';
+import { nameKey, titleKey } from './names.js';
+
+/** What fits the beginning of a word, the best first. */
+export interface Fitting<T> {
+  found: T[];
+  /** How many fit in all; unknown where not everything was looked at. */
+  total?: number;
+  more: boolean;
+}
+
+/** How many are offered to choose from. */
+const OFFERED = 20;
+
+/** How many of the newest open tasks are looked at for words, and how many names: a bound on work, not on most people. */
+const LOOKED_AT = 10_000;
+const NAMES = 1000;
+
+/**
+ * Open tasks of which the title has words that begin like the given ones, or the number begins with the given
+ * digits; what is due first comes first. Of more tasks than are looked at, old ones are found by number only.
+ */
+export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{ id: number; title: string }>> {
+  const open = and(tx.mine(tasks), isOpen(tasks));
+  const columns = { id: tasks.id, title: tasks.title, dueSort: tasks.dueSort };
+  if (typed.trim() === '') {
+    const counted = tx.db
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(open)
+      .limit(COUNTED + 1)
+      .as('counted');
+    const rows = await tx.db
+      .select({ ...columns, total: sql<number>`(select count(*)::int from ${counted})` })
+      .from(tasks)
+      .where(open)
+      .orderBy(asc(tasks.dueSort), asc(tasks.id))
+      .limit(OFFERED);
+    const total = rows[0]?.total ?? 0;
+    return fitting(rows, total, total <= COUNTED);
+  }
+
+  const [, digits = '', rest = ''] = /^\s*(?:#|t-)?(\d{1,10})(.*)$/i.exec(typed) ?? [];
+  const recent = tx.db.$with('recent').as(
+    tx.db
+      .select({ ...columns, titleKey: tasks.titleKey })
+      .from(tasks)
+      .where(open)
+      .orderBy(desc(tasks.id))
+      .limit(LOOKED_AT),
+  );
+  const byTitle = tx.db
+    .select({ id: recent.id, title: recent.title, dueSort: recent.dueSort })
+    .from(recent)
+    .where(
+      and(
+        ...titleKey(typed)
+          .split(' ')
+          .map((word) => sql`' ' || ${recent.titleKey} like ${beginning(word)}`),
+      ),
+    );
+  const byNumber = tx.db
+    .select(columns)
+    .from(tasks)
+    .where(and(open, digits ? or(...numbersLike(digits, rest.trim() !== '')) : sql`false`))
+    .orderBy(asc(tasks.id))
+    .limit(COUNTED + 1);
+  const matches = byTitle.union(byNumber).as('matches');
+  const looked = tx.db
+    .select({ at: sql<number>`count(*)::int`.as('at') })
+    .from(recent)
+    .as('looked');
+  const rows = await tx.db
+    .with(recent)
+    .select({ id: matches.id, title: matches.title, total: sql<number>`count(*) over ()::int`, looked: looked.at })
+    .from(looked)
+    .leftJoin(matches, sql`true`)
+    .orderBy(sql`${matches.id} <> ${digits ? capped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
+    .limit(OFFERED);
+  const found = rows.flatMap(({ id, title }) => (id === null || title === null ? [] : [{ id, title }]));
+  return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
+}
+
+const fitting = (rows: { id: number; title: string }[], total: number, exact: boolean) => ({
+  found: rows.map(({ id, title }) => ({ id, title })),
+  ...(exact && { total }),
+  more: !exact || total > rows.length,
+});
+
+/** A pattern for a text with a space before every word. */
+const beginning = (word: string) => `% ${word.replace(/[\\%_]/g, '\\$&')}%`;
+
+const MAX_ID = 2_147_483_647;
+const capped = (id: number) => Math.min(id, MAX_ID);
+
+/** Numbers that begin with these digits, as ranges: an index serves them. */
+function numbersLike(digits: string, whole: boolean): SQL[] {
+  const ranges: SQL[] = [];
+  for (let low = Number(digits), high = low; low > 0 && low <= MAX_ID; low *= 10, high = high * 10 + 9) {
+    ranges.push(between(tasks.id, low, capped(high)));
+    if (whole) break;
+  }
+  return ranges.length > 0 ? ranges : [sql`false`];
+}
+
+/** Names of projects: those that begin so first, then those with a word that does, then those that contain it. */
+export async function fittingProjects(tx: UserTx, typed: string): Promise<Fitting<string>> {
+  const rows = await tx.db
+    .select({ name: projects.name })
+    .from(projects)
+    .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
+    .orderBy(asc(projects.nameKey))
+    .limit(NAMES + 1);
+  return named(
+    rows.map(({ name }) => name),
+    typed,
+  );
+}
+
+/** Labels in use, likewise. One step over the index for each, however many tasks carry it. */
+export async function fittingLabels(tx: UserTx, typed: string): Promise<Fitting<string>> {
+  const rows = await tx.db
+    .select({ label: sql<string>`used.label` })
+    .from(sql`(
+      with recursive each (key, label) as (
+        (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId}
+         order by l.label_key limit 1)
+        union all
+        select next.label_key, next.label from each, lateral (
+          select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key > each.key
+          order by l.label_key limit 1) next
+      ) select key, label from each limit ${NAMES + 1}) as used`)
+    .orderBy(sql`used.key`);
+  return named(
+    rows.map(({ label }) => label),
+    typed,
+  );
+}
+
+function named(names: string[], typed: string): Fitting<string> {
+  const key = plain(typed.replace(/^\s*[@+#]+/, ''));
+  const ranked = names
+    .slice(0, NAMES)
+    .map((name) => ({ name, rank: rankOf(plain(name), key) }))
+    .filter(({ rank }) => rank < 3)
+    .sort((a, b) => a.rank - b.rank);
+  const exact = names.length <= NAMES;
+  return {
+    found: ranked.slice(0, OFFERED).map(({ name }) => name),
+    ...(exact && { total: ranked.length }),
+    more: !exact || ranked.length > OFFERED,
+  };
+}
+
+const plain = (name: string) =>
+  nameKey(name)
+    .normalize('NFD')
+    .replace(/\p{M}+/gu, '');
+
+const rankOf = (name: string, key: string) =>
+  name.startsWith(key) ? 0 : name.includes(` ${key}`) ? 1 : name.includes(key) ? 2 : 3;

@@ -1,0 +1,27 @@
+import { numberedTitles } from '../completion.js';
+import { getTasks } from '../domain/get.js';
+import { allFailed } from '../domain/judge.js';
+import { isOpenTask } from '../domain/task.js';
+import { conflict } from '../errors.js';
+import { pickedTask } from '../fields.js';
+import { definePrompt } from '../prompt.js';
+import { detailAnswer } from '../shapes.js';
+
+export default definePrompt({
+  name: 'break_down',
+  title: 'Break down a task',
+  description: 'Split one task into steps that can each be done in one go.',
+  args: { task: pickedTask().describe('number or title of the task') },
+  complete: { task: numberedTitles },
+  run: async ({ task }, tx) => {
+    const found = await getTasks(tx, [task]);
+    const [first] = found.tasks;
+    if (!first) throw allFailed(found.failed);
+    if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose a task that is still to be done.');
+    return { ...found, id: first.id };
+  },
+  message: (found, say) => ({
+    ask: `Help me break down task #${found.id}, shown below, into steps. Each step should be one concrete action of an hour at most that begins with a verb, with an estimate in minutes; name first what can be started right away. Do not repeat sub-tasks that it has already. If you cannot tell what would count as done, ask me one question first. Show me the steps before you write anything. When I agree, add them in one call: add_tasks, each with parent ${found.id}, and blocked_by where one must wait for another.`,
+    data: [detailAnswer(found, say).text],
+  }),
+});

@@ -1,0 +1,21 @@
+import { taskIds } from '../completion.js';
+import { getTasks } from '../domain/get.js';
+import { allFailed } from '../domain/judge.js';
+import { id } from '../fields.js';
+import { defineResource } from '../resource.js';
+import { detailAnswer } from '../shapes.js';
+
+export default defineResource({
+  name: 'task',
+  title: 'Task',
+  description: 'Everything about one task, by its number.',
+  uri: 'taskloom://task/{id}',
+  fields: { id: id() },
+  complete: { id: taskIds },
+  run: async ({ id }, tx) => {
+    const found = await getTasks(tx, [id]);
+    if (found.tasks.length === 0) throw allFailed(found.failed);
+    return found;
+  },
+  text: (found, say) => detailAnswer(found, say).text,
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, promptText, protocolError, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('plan_my_day', () => {
+  test('brings what is due, in progress and open, each task once, with today and the zone', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'Late', due: '2026-11-20' });
+    await ok('add_task', { title: 'Soon', due: '2026-11-22', estimate_minutes: 30 });
+    await ok('add_task', { title: 'Started' });
+    await ok('update_task', { id: 3, status: 'in_progress' });
+    await ok('add_task', { title: 'Some day' });
+    await ok('add_task', { title: 'At once', priority: 'urgent' });
+    const text = await promptText(client, 'plan_my_day');
+    expect(text).toContain('plan today');
+    expect(text).toContain('today is Sun 22 Nov 2026 (Europe/Paris), 14:02');
+    expect(text).toContain('5 open, 1 in progress, 1 overdue, 1 more due today');
+    expect(text.match(/^ {4}#\d+ [A-Z][a-z ]+/gm)?.map((line) => line.trim())).toEqual([
+      '#1 Late',
+      '#2 Soon',
+      '#3 Started',
+      '#5 At once',
+      '#4 Some day',
+    ]);
+  });
+
+  test('plans another day, within the time there is', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'On Tuesday', due: '2026-11-24' });
+    const tomorrow = await promptText(client, 'plan_my_day', { date: 'tomorrow', minutes: '90' });
+    expect(tomorrow).toContain('plan my Mon 23 Nov');
+    expect(tomorrow).toContain('I have 90 minutes');
+    expect(tomorrow).not.toContain('Due by');
+    expect(await promptText(client, 'plan_my_day', { date: '2026-11-24' })).toMatch(
+      /Due by 2026-11-24 or overdue: 1 task;.*\n {4}#1 On Tuesday/,
+    );
+  });
+
+  test('keeps to a label', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'Call', labels: ['Phone'], due: '2026-11-22' });
+    await ok('add_task', { title: 'Walk', due: '2026-11-22' });
+    const text = await promptText(client, 'plan_my_day', { label: '@phone' });
+    expect(text).toContain('#1 Call');
+    expect(text).not.toContain('Walk');
+  });
+
+  test('the day is the user’s own', async () => {
+    const { ok, client } = await newAgent(world, { timezone: 'Pacific/Auckland' });
+    await ok('add_task', { title: 'Monday', due: '2026-11-23' });
+    expect(await promptText(client, 'plan_my_day')).toMatch(/Mon 23 Nov 2026[\s\S]*Due by today or overdue: 1 task/);
+  });
+
+  test('says what is wrong with its arguments and what to do', async () => {
+    const { client } = await newAgent(world);
+    const wrong = (args: Record<string, string>) =>
+      protocolError(client.getPrompt({ name: 'plan_my_day', arguments: args }));
+    expect(await wrong({ minutes: 'a while', label: '\0' })).toEqual({
+      code: -32602,
+      message:
+        'minutes must be a whole number from 1 to 1440; label contains a NUL character: remove it. Correct this and call again.',
+      data: { code: 'invalid' },
+    });
+    expect((await wrong({ date: '2026-02-30' })).message).toContain('is not a date. Use 2026-11-24');
+    expect((await wrong({ when: 'today' })).message).toContain('plan_my_day takes date, minutes, label.');
+  });
+});

@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { newAgent, promptText, protocolError, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+describe('weekly_review', () => {
+  test('looks seven days back and seven ahead', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'Done', project: 'Home' });
+    await ok('complete_task', { id: 1 });
+    await ok('add_task', { title: 'Late', due: '2026-11-01' });
+    await ok('add_task', { title: 'Saturday', due: '2026-11-28' });
+    await ok('add_task', { title: 'Sunday after', due: '2026-11-29' });
+    await ok('add_task', { title: 'Begun' });
+    await ok('update_task', { id: 5, status: 'in_progress' });
+    const text = await promptText(client, 'weekly_review');
+    expect(text).toContain('today is Sun 22 Nov 2026 (Europe/Paris), 14:02');
+    expect(text).toMatch(/Overdue:\n {4}#2 Late/);
+    expect(text).toMatch(/Completed in the last 7 days: 1 task;.*\n {4}#1 Done · completed/);
+    expect(text).toMatch(/In progress: 1 task;.*\n {4}#5 Begun/);
+    expect(text).toMatch(/Due in the 7 days from today: 1 task;.*\n {4}#3 Saturday/);
+    expect(text).not.toContain('Sunday after');
+    expect(text).toContain('+Home · 0 open');
+  });
+
+  test('takes no arguments, and says so', async () => {
+    const { client } = await newAgent(world);
+    const asked = client.getPrompt({ name: 'weekly_review', arguments: { week: '47' } });
+    expect((await protocolError(asked)).message).toBe('Unknown field: week. weekly_review takes no fields.');
+  });
+});
