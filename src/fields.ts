@@ -165,7 +165,7 @@ export const taskFields = z.object({
   title: line(200),
   description: prose(10_000).describe('Markdown'),
   priority: priority(),
-  due: words().describe('2026-11-24 or 2026-11-24T17:00, in the user’s timezone'),
+  due: words().describe('2026-11-24, 2026-11-24T17:00 or tomorrow 5pm, in the user’s timezone'),
   start: words().describe('not before; as due'),
   estimate_minutes: whole(1, 100_000),
   project: name().describe('by name; created if new'),

@@ -193,7 +193,7 @@ function applyPatch(task: Task, patch: Patch, project: NewProject | undefined, {
   const status = patch.status ?? task.status;
   const when = (field: 'due' | 'start') => {
     const text = patch[field];
-    return text ? parseWhen(text, timezone, field) : clear.has(field) ? null : task[field];
+    return text ? parseWhen(text, { now, timezone }, field) : clear.has(field) ? null : task[field];
   };
   return {
     ...task,
