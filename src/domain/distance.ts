@@ -8,7 +8,7 @@ export interface Distance {
 }
 
 const NUMBERS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
-const AMOUNT = `\\d{1,4}(?:\\.5)?|(?:half an?|an?|(?:a )?couple(?: of)?|${NUMBERS.join('|')})(?= )`;
+const AMOUNT = `\\d{1,4}(?:\\.5)?|(?:half an?|(?:a )?couple(?: of)?|an?|${NUMBERS.join('|')})(?= )`;
 
 const UNITS = [
   { word: /^(?:minutes?|mins?)$/, minutes: 1 },
