@@ -261,6 +261,17 @@ describe('dates', () => {
     expect((await ana.ok('get_task', { id: 1 })).task.due).toBe(echoed);
   });
 
+  test('is taken in words too, and echoed as what they mean', async () => {
+    const ana = await newAgent(world);
+    const { task } = await ana.ok('add_task', { title: 'x', due: 'Tomorrow at 5pm', start: 'today' });
+    expect([task.due, task.start]).toEqual(['2026-11-23T17:00+01:00', '2026-11-22']);
+    const moved = await ana.ok('update_task', { ids: task.id, due: 'end of month' });
+    expect(JSON.stringify(moved)).toContain('"due":"2026-11-30"');
+    for (const filter of [{ due: 'this month' }, { due: 'tomorrow..' }, { changed_since: 'yesterday' }])
+      expect((await ana.ok('list_tasks', filter)).tasks).toHaveLength(1);
+    expect((await ana.ok('list_tasks', { due: 'tomorrow' })).tasks ?? []).toHaveLength(0);
+  });
+
   test.each([
     'soon',
     'tomorrow or so',
