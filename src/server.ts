@@ -10,7 +10,7 @@ import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
-import { offerReading } from './reading.js';
+import { offerMenus } from './menus.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
 import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
@@ -66,7 +66,7 @@ export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpS
         return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
       }
     });
-  offerReading(server, {
+  offerMenus(server, {
     read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
     refusal: (what, error) => asRefusal(deps, what, error),
   });

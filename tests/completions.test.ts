@@ -68,8 +68,8 @@ describe('a task is offered', () => {
     const { task, id, principal, ok } = await completing(['Needle']);
     await rowsOf(
       world,
-      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, version, created_at, created_by, updated_at, updated_by)
-       select $1, n, 'Straw ' || n, n || ' straw', 'pending', 5, 'infinity', 1, now(), 'x', now(), 'x' from generate_series(2, 10001) n`,
+      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
+       select $1, n, 'Straw ' || n, n || ' straw', 'pending', 5, 'infinity', 'a0', 1, now(), 'x', now(), 'x' from generate_series(2, 10001) n`,
       [principal.userId],
     );
     await rowsOf(world, 'update taskloom.counters set next_task = 10002 where user_id = $1', [principal.userId]);

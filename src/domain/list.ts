@@ -163,10 +163,10 @@ function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
     filter.due ? dueIn(filter.due, now, tx.timezone) : undefined,
     filter.parent === undefined ? undefined : eq(tasks.parentId, filter.parent),
     filter.changed_since
-      ? sql`${tasks.id} in (select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${sinceInstant(filter.changed_since, tx.timezone, 'changed_since').toISOString()}::timestamptz)`
+      ? sql`${tasks.id} in (select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${sinceInstant(filter.changed_since, { now, timezone: tx.timezone }, 'changed_since').toISOString()}::timestamptz)`
       : undefined,
     filter.completed_since
-      ? sql`${tasks.completedAt} >= ${sinceInstant(filter.completed_since, tx.timezone, 'completed_since').toISOString()}::timestamptz`
+      ? sql`${tasks.completedAt} >= ${sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString()}::timestamptz`
       : undefined,
   );
 }

@@ -16,7 +16,7 @@ export function times(
   const recurring = patch.repeats ?? (patch.due && isRepeat(patch.due) ? patch.due : undefined);
   const when = (field: 'due' | 'start') => {
     const text = patch[field];
-    return text && text !== recurring ? parseWhen(text, moment.timezone, field) : clear.has(field) ? null : task[field];
+    return text && text !== recurring ? parseWhen(text, moment, field) : clear.has(field) ? null : task[field];
   };
   const [due, start] = [when('due'), when('start')];
   if (recurring) {

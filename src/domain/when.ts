@@ -1,5 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid } from '../errors.js';
+import { type Days, MONTHS, sayDay, WEEKDAYS } from './calendar.js';
+import { type Here, LAST_YEAR, read, short, todayIs, withOffset } from './reading.js';
 
 /**
  * A day or a moment, as a string: `2026-11-24` is a day, whatever the zone; `2026-11-24T16:00:00.000Z` is an
@@ -9,65 +11,32 @@ export type When = string;
 
 export const isDay = (when: When): boolean => when.length === 10;
 
-const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
-const MOMENT = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?$/i;
-const FIRST_YEAR = 1900;
-const LAST_YEAR = 2999;
-
 /**
- * Reads an ISO 8601 date, or date and time; a time without an offset is of the user's zone.
+ * Reads a date, or a date and time, in ISO 8601 or in English words; what has no offset is of the user's zone.
  *
  * @param field the name for the refusal
- * @throws Refusal `invalid` for what is no date, for a time that the clocks skip, and for one they show twice
+ * @throws Refusal `invalid` for what is no date or can mean two, for words that lead to the past, for a time that the
+ *   clocks skip, and for one they show twice
  */
-export function parseWhen(text: string, timezone: string, field: string): When {
-  const day = DAY.exec(text);
-  if (day) return parseDay(text, field).toString();
-  const moment = MOMENT.exec(text);
-  if (!moment) throw notADate(text, field);
-  const [, date = '', time = '', offset] = moment;
-  parseDay(date, field);
-  try {
-    if (offset) return utc(Temporal.Instant.from(`${date}T${time}${offset.toUpperCase()}`));
-    return utc(resolveLocal(Temporal.PlainDateTime.from(`${date}T${time}`, { overflow: 'reject' }), timezone, field));
-  } catch (error) {
-    if (error instanceof RangeError) throw notADate(text, field);
-    throw error;
-  }
+export function parseWhen(text: string, here: Here, field: string): When {
+  const meant = read(text, here, field, 'ahead');
+  if (!meant) throw notADate(text, here, field);
+  if (meant instanceof Temporal.Instant) return utc(meant);
+  if (meant.day) return meant.day.toString();
+  throw invalid(
+    `${field}: "${short(text)}" is more than one day.`,
+    `Use ${meant.last} for the last of them. ${todayIs(here)}`,
+  );
 }
+
+const notADate = (text: string, here: Here, field: string) =>
+  invalid(
+    `${field}: "${short(text)}" is not a date.`,
+    `Use 2026-11-24, 2026-11-24T17:00 for a time in your timezone, or words such as tomorrow 9am. ${todayIs(here)}`,
+  );
 
 const utc = (instant: Temporal.Instant): When =>
   instant.round({ smallestUnit: 'second', roundingMode: 'floor' }).toString({ fractionalSecondDigits: 3 });
-
-const notADate = (text: string, field: string) =>
-  invalid(
-    `${field}: "${text.slice(0, 40)}" is not a date.`,
-    'Use 2026-11-24, or 2026-11-24T17:00 for a time in your timezone.',
-  );
-
-function parseDay(text: string, field: string): Temporal.PlainDate {
-  try {
-    const day = Temporal.PlainDate.from(text, { overflow: 'reject' });
-    if (day.year >= FIRST_YEAR && day.year <= LAST_YEAR) return day;
-  } catch {}
-  throw notADate(text, field);
-}
-
-/** A wall-clock time, unless the clocks skip it or show it twice that day: then both readings are offered. */
-function resolveLocal(local: Temporal.PlainDateTime, timezone: string, field: string): Temporal.Instant {
-  const earlier = local.toZonedDateTime(timezone, { disambiguation: 'earlier' });
-  const later = local.toZonedDateTime(timezone, { disambiguation: 'later' });
-  if (earlier.epochMilliseconds === later.epochMilliseconds) return earlier.toInstant();
-  const skipped = !earlier.toPlainDateTime().equals(local);
-  throw invalid(
-    `${field}: ${minutes(local)} ${skipped ? 'does not exist' : 'happens twice'} in ${timezone}: the clocks change then.`,
-    `Use ${withOffset(earlier)} or ${withOffset(later)}.`,
-  );
-}
-
-const minutes = (local: Temporal.PlainDateTime) => local.toString({ smallestUnit: 'minute' });
-const withOffset = (zoned: Temporal.ZonedDateTime) =>
-  zoned.toString({ smallestUnit: zoned.second === 0 ? 'minute' : 'second', timeZoneName: 'never' });
 
 /** As answers show it: `2026-11-24`, or `2026-11-24T17:00+01:00` in the user's zone. */
 export function formatWhen(when: When, timezone: string): string {
@@ -85,9 +54,6 @@ export function today(now: Date, timezone: string): Temporal.PlainDate {
   return lastAsked.day;
 }
 
-const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
 /** For people: the weekday only within 7 days of today, the year only if it is not this one. */
 export function sayWhen(when: When, now: Date, timezone: string): string {
   const local = isDay(when) ? undefined : zoned(when, timezone).toPlainDateTime();
@@ -96,9 +62,9 @@ export function sayWhen(when: When, now: Date, timezone: string): string {
   const near = Math.abs(from.until(day).days) < 7;
   const time = local?.toPlainTime().toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' });
   return [
-    near ? WEEKDAYS[day.dayOfWeek - 1] : undefined,
+    near ? WEEKDAYS[day.dayOfWeek - 1]?.slice(0, 3) : undefined,
     day.day,
-    MONTHS[day.month - 1],
+    MONTHS[day.month - 1]?.slice(0, 3),
     day.year === from.year ? undefined : day.year,
     time,
   ]
@@ -114,10 +80,7 @@ export const sayStamp = (instant: Date, now: Date, timezone: string): string =>
   sayWhen(toMinute(instant), now, timezone);
 
 /** `Sun 22 Nov 2026`. */
-export function sayToday(now: Date, timezone: string): string {
-  const day = today(now, timezone);
-  return `${WEEKDAYS[day.dayOfWeek - 1]} ${day.day} ${MONTHS[day.month - 1]} ${day.year}`;
-}
+export const sayToday = (now: Date, timezone: string): string => sayDay(today(now, timezone));
 
 /** First instant of a day in a zone. */
 export function startOf(day: Temporal.PlainDate, timezone: string): Date {
@@ -144,39 +107,39 @@ export function startSort(start: When | null, timezone: string): string {
 /** The part of `dueSort` that a filter asks for: from `from` (included) up to `until` (not included). */
 export type Window = { from?: Date; until: Date } | 'none';
 
-const WINDOWS = 'Use overdue, today, week, none, 2026-11-24 or 2026-11-24..2026-11-30.';
+const WINDOWS =
+  'Use overdue, today, week, none, words such as next week, a day as 2026-11-24, or days as 2026-11-24..2026-11-30.';
 
 /**
- * Reads the `due` filter: `overdue`, `today`, `week` (the 7 days from today), `none`, a day, or `from..to`,
- * both included.
+ * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
+ * `from..to`, both included, of which one may be left out.
  */
 export function parseWindow(text: string, now: Date, timezone: string): Window {
-  const day = today(now, timezone);
-  const days = (first: Temporal.PlainDate, last: Temporal.PlainDate): Window => ({
-    from: startOf(first, timezone),
-    until: startOf(last.add({ days: 1 }), timezone),
-  });
-  switch (text.toLowerCase()) {
-    case 'none':
-      return 'none';
-    case 'overdue':
-      return { until: now };
-    case 'today':
-      return days(day, day);
-    case 'week':
-      return days(day, day.add({ days: 6 }));
-  }
-  const [, first = '', last = first] = /^(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?$/.exec(text) ?? [];
-  if (!first) throw invalid(`due: "${text.slice(0, 40)}" is not a window of days.`, WINDOWS);
-  const [from, to] = [parseDay(first, 'due'), parseDay(last, 'due')];
-  if (Temporal.PlainDate.compare(from, to) > 0) throw invalid(`due: ${first} is after ${last}.`, WINDOWS);
-  return days(from, to);
+  const here = { now, timezone };
+  const word = text.trim().toLowerCase();
+  if (word === 'none') return 'none';
+  if (word === 'overdue') return { until: now };
+  const [from = '', to = from, ...more] = word === 'week' ? ['today', 'in 6 days'] : text.split('..').map(trimmed);
+  const [first, last] = [from, to].map((end) => (end ? read(end, here, 'due', 'either') : null));
+  if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
+    throw invalid(`due: "${short(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
+  if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
+    throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
+  const after = last ? last.last.add({ days: 1 }) : new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
+  return { ...(first && { from: startOf(first.first, timezone) }), until: startOf(after, timezone) };
 }
 
-/** The instant from which on something happened: of a day, its first in the user's zone. */
-export function sinceInstant(text: string, timezone: string, field: string): Date {
-  const when = parseWhen(text, timezone, field);
-  return isDay(when) ? startOf(Temporal.PlainDate.from(when), timezone) : new Date(when);
+const trimmed = (text: string) => text.trim();
+
+/** Days, or the null of an end that is open; an open end excludes what is never due, which sorts behind all years. */
+const isDays = (read: Days | Temporal.Instant | null | undefined): read is Days | null =>
+  read !== undefined && !(read instanceof Temporal.Instant);
+
+/** The instant from which on something happened: of days, their first in the user's zone. */
+export function sinceInstant(text: string, here: Here, field: string): Date {
+  const meant = read(text, here, field, 'back');
+  if (!meant) throw notADate(text, here, field);
+  return meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOf(meant.first, here.timezone);
 }
 
 /** Whether a name is one of an IANA time zone that this machine knows. */

@@ -68,8 +68,5 @@ export default definePrompt({
 
 /** @throws Refusal `invalid` for what is no day */
 function dayOf(text: string, now: Date, timezone: string): string {
-  const day = today(now, timezone);
-  if (text.toLowerCase() === 'today') return day.toString();
-  if (text.toLowerCase() === 'tomorrow') return day.add({ days: 1 }).toString();
-  return formatWhen(parseWhen(text, timezone, 'date'), timezone).slice(0, 10);
+  return formatWhen(parseWhen(text, { now, timezone }, 'date'), timezone).slice(0, 10);
 }

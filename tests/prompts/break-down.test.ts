@@ -10,7 +10,7 @@ describe('break_down', () => {
     await ok('add_task', { title: 'Find boxes', parent: 1 });
     const text = await promptText(client, 'break_down', { task: '1' });
     expect(text).toContain('break down task #1');
-    expect(text).toContain('add_task with parent 1');
+    expect(text).toContain('add_tasks, each with parent 1');
     expect(text).toMatch(
       / {4}#1 Move house · due 1 May 2027\n[\s\S]*By \*\*May\*\*\.\n {8}With the piano\.[\s\S]*#2 Find boxes/,
     );

@@ -23,7 +23,7 @@ export interface Reader {
 }
 
 /** Offers what a person picks in a host's menus: prompts, resources, and completions for both. */
-export function offerReading(server: McpServer, reader: Reader): void {
+export function offerMenus(server: McpServer, reader: Reader): void {
   for (const prompt of prompts)
     server.registerPrompt(prompt.name, prompt.config, async (raw: unknown) => {
       try {

@@ -1,0 +1,61 @@
+import { Temporal } from 'temporal-polyfill';
+
+export type Day = Temporal.PlainDate;
+
+/** What words about days can mean: one day, or all from the first to the last. */
+export interface Days {
+  first: Day;
+  last: Day;
+  /** The one that is meant where one is needed; none for "this month". */
+  day?: Day;
+  /** Said in full, as with a year: then the past is meant if it is past. */
+  exact?: boolean;
+}
+
+/** Readings that words allow, or the day that they describe with another day's weekday. */
+export type Reading = Days[] | { not: Day };
+
+/** Where to look for a day that is not said in full: "24 Nov" to come, or the one that was. */
+export type Look = 'ahead' | 'back';
+
+export const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
+export const MONTHS = [
+  ...['January', 'February', 'March', 'April', 'May', 'June'],
+  ...['July', 'August', 'September', 'October', 'November', 'December'],
+];
+
+/** Patterns of their names in English, in lower case. */
+export const WEEKDAY =
+  'mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?';
+export const MONTH =
+  'jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?';
+export const ORDINAL = '(\\d{1,2})(?:st|nd|rd|th)';
+
+/** The number, from 1, of a weekday or a month by its first letters. */
+export const numberOf = (names: readonly string[], word: string) =>
+  names.findIndex((name) => name.slice(0, 3).toLowerCase() === word.slice(0, 3)) + 1;
+
+export const one = (day: Day, exact = false): Days => ({ first: day, last: day, day, exact });
+
+/** `Sun 22 Nov 2026`. */
+export const sayDay = (day: Day) =>
+  [WEEKDAYS[day.dayOfWeek - 1]?.slice(0, 3), day.day, MONTHS[day.month - 1]?.slice(0, 3), day.year].join(' ');
+
+/** The first that is not past, or looking back, the latest that is not to come. Leap days are 8 years apart at most. */
+export function nearest(at: (offset: number) => Day[], today: Day, look: Look): Day[] {
+  const way = look === 'back' ? -1 : 1;
+  for (let offset = 0; offset <= 12; offset++) {
+    const [day] = at(way * offset);
+    if (day && Temporal.PlainDate.compare(day, today) * way >= 0) return [day];
+  }
+  return [];
+}
+
+/** The day that has these numbers, if there is one. */
+export function known(year: number, month: number, day: number): Day[] {
+  try {
+    return [Temporal.PlainDate.from({ year, month, day }, { overflow: 'reject' })];
+  } catch {
+    return [];
+  }
+}
