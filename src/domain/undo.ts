@@ -381,7 +381,7 @@ class Reversal {
   private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
     const child = [...all.values()].find((each) => each.parentId === task.id && !each.deletedAt);
-    return child && `#${task.id} has a sub-task that was added${this.since('task', child.id)}: #${child.id}.`;
+    return child && `#${task.id} has a sub-task that was added since: #${child.id}.`;
   }
 }
 

@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+const titles = async (agent: Agent, args: Record<string, unknown> = {}) =>
+  (await agent.ok('list_tasks', { sort: 'manual', ...args })).tasks.map((task: { title: string }) => task.title);
+
+/** Paint waits for Buy, which waits for Choose. */
+async function chain(): Promise<Agent> {
+  const ana = await newAgent(world);
+  await ana.ok('add_tasks', {
+    tasks: [
+      { title: 'Choose', ref: 'choose' },
+      { title: 'Buy', ref: 'buy', blocked_by: ['choose'] },
+      { title: 'Paint', blocked_by: ['buy'] },
+    ],
+  });
+  return ana;
+}
+
+describe('dependencies', () => {
+  test('what waits for another is not ready, and says for which', async () => {
+    const ana = await chain();
+    expect(await titles(ana, { ready: true })).toEqual(['Choose']);
+    expect(await titles(ana, { ready: false })).toEqual(['Buy', 'Paint']);
+    const reply = await ana.call('get_task', { id: 2 });
+    expect(reply.json.task).toMatchObject({
+      blocked_by: [{ id: 1, title: 'Choose' }],
+      blocks: [{ id: 3, title: 'Paint' }],
+    });
+    expect(reply.text).toContain('  Blocked by:\n  #1 Choose\n  Blocks:\n  #3 Paint');
+  });
+
+  test.each([
+    ['completed', 'complete_task', {}],
+    ['cancelled', 'update_task', { status: 'cancelled' }],
+    ['deleted', 'delete_task', {}],
+  ])('a blocker that is %s blocks no longer, and the answer names what became ready', async (_how, tool, args) => {
+    const ana = await chain();
+    const reply = await ana.call(tool, { id: 1, ...args });
+    expect(reply.json.ready).toEqual([{ id: 2, title: 'Buy' }]);
+    expect(reply.text).toContain('\nReady now: #2 Buy\n');
+    expect(await titles(ana, { ready: true })).toEqual(['Buy']);
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(await titles(ana, { ready: true })).toEqual(['Choose']);
+  });
+
+  test('a task with open sub-tasks is not ready until the last of them is done', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Roof', ref: 'r' },
+        { title: 'A', parent: 'r' },
+        { title: 'B', parent: 'r' },
+      ],
+    });
+    expect(await titles(ana, { ready: true })).toEqual(['A', 'B']);
+    expect((await ana.ok('complete_task', { id: 2 })).ready).toBeUndefined();
+    expect((await ana.ok('complete_task', { id: 3 })).ready).toEqual([{ id: 1, title: 'Roof' }]);
+    expect(await titles(ana, { ready: true })).toEqual(['Roof']);
+  });
+
+  test('what is not to be started yet is not ready', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Later', start: '2026-11-23' });
+    await ana.ok('add_task', { title: 'Today', start: '2026-11-22' });
+    await ana.ok('add_task', { title: 'Tonight', start: '2026-11-22T20:00' });
+    expect(await titles(ana, { ready: true })).toEqual(['Today']);
+  });
+
+  test('the ready come with the most important and most urgent first', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Some day' });
+    await ana.ok('add_task', { title: 'High, late', priority: 'high', due: '2026-12-01' });
+    await ana.ok('add_task', { title: 'High, soon', priority: 'high', due: '2026-11-23' });
+    const { tasks } = await ana.ok('list_tasks', { ready: 'true' });
+    expect(tasks.map((task: { title: string }) => task.title)).toEqual(['High, soon', 'High, late', 'Some day']);
+  });
+
+  test('a circle is refused, naming it, however long; closed tasks count', async () => {
+    const ana = await chain();
+    expect(await ana.refused('update_task', { id: 1, add_blocked_by: [3] })).toMatchObject({
+      code: 'conflict',
+      message: '#1 would wait for itself: #1 waits for #3 waits for #2 waits for #1.',
+    });
+    expect((await ana.refused('update_task', { id: 1, add_blocked_by: [1] })).code).toBe('conflict');
+    await ana.ok('complete_task', { ids: [1, 2] });
+    expect((await ana.refused('update_task', { id: 1, add_blocked_by: [3] })).code).toBe('conflict');
+    await ana.ok('update_task', { id: 3, remove_blocked_by: [2] });
+    await ana.ok('update_task', { id: 1, add_blocked_by: [3] });
+  });
+
+  test('a sub-task cannot wait for the task it is part of, by whichever way', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Roof', ref: 'r' },
+        { title: 'Tiles', parent: 'r' },
+        { title: 'Other', blocked_by: ['r'] },
+      ],
+    });
+    for (const args of [
+      { id: 2, add_blocked_by: [1] },
+      { id: 2, add_blocked_by: [3] },
+      { id: 3, parent: 2 },
+    ])
+      expect((await ana.refused('update_task', args)).message, JSON.stringify(args)).toMatch(/would wait for itself/);
+    expect((await ana.refused('add_task', { title: 'x', parent: 1, blocked_by: [3] })).message).toMatch(
+      /would wait for itself/,
+    );
+  });
+
+  test('of two agents that each add half of a circle at once, one is refused', async () => {
+    for (let round = 0; round < 5; round++) {
+      const ana = await newAgent(world);
+      const other = await agentOf(world, ana.principal, 'laptop');
+      await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+      const replies = await Promise.all([
+        ana.call('update_task', { id: 1, add_blocked_by: [2] }),
+        other.call('update_task', { id: 2, add_blocked_by: [1] }),
+      ]);
+      expect(replies.filter((reply) => reply.isError)).toHaveLength(1);
+    }
+  });
+
+  test('blockers that are not there, and too many, are refused; removing what is not there is not', async () => {
+    const ana = await chain();
+    expect(await ana.refused('update_task', { id: 3, add_blocked_by: [99] })).toMatchObject({
+      code: 'not_found',
+      message: 'No task #99.',
+    });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.refused('add_task', { title: 'x', blocked_by: [1] })).message).toBe('#1 is in the trash.');
+    expect((await ana.ok('update_task', { id: 3, remove_blocked_by: [77] })).undo).toBeUndefined();
+    await ana.ok('add_tasks', { tasks: Array.from({ length: 51 }, (_, i) => ({ title: `t${i}` })) });
+    const many = Array.from({ length: 51 }, (_, i) => i + 4);
+    expect((await ana.refused('update_task', { id: 3, add_blocked_by: many })).message).toMatch(
+      /waits for 50 others at most/,
+    );
+    await ana.ok('update_task', { id: 3, clear: 'blocked_by' });
+    expect((await ana.ok('get_task', { id: 3 })).task.blocked_by).toBeUndefined();
+  });
+
+  test('what they count is what there is', async () => {
+    const ana = await chain();
+    await ana.ok('update_task', { ids: [1, 2], status: 'completed' });
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    await ana.ok('delete_task', { id: 2 });
+    await ana.ok('undo', { last: 2 });
+    const wrong = await rowsOf(
+      world,
+      `select t.id from taskloom.tasks t where t.user_id = $1 and (
+         t.open_blockers <> (select count(*) from taskloom.dependencies d join taskloom.tasks b on b.user_id = t.user_id and b.id = d.blocker_id
+           where d.user_id = t.user_id and d.blocked_id = t.id and b.status in ('pending', 'in_progress') and b.deleted_at is null)
+         or t.open_subtasks <> (select count(*) from taskloom.tasks c
+           where c.user_id = t.user_id and c.parent_id = t.id and c.status in ('pending', 'in_progress') and c.deleted_at is null))`,
+      [ana.principal.userId],
+    );
+    expect(wrong).toEqual([]);
+  });
+});

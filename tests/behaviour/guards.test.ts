@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { agentOf, newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+/** A task that Ana knows at version 1, and that another agent of hers has renamed and made urgent since. */
+async function changedSince() {
+  const ana = await newAgent(world);
+  const other = await agentOf(world, ana.principal, 'laptop');
+  await ana.ok('add_task', { title: 'Call', due: '2026-11-24', labels: ['phone'] });
+  await other.ok('update_task', { id: 1, title: 'Ring' });
+  await other.ok('update_task', { id: 1, priority: 'urgent', add_labels: ['now'] });
+  return { ana, other };
+}
+
+describe('expected_version', () => {
+  test('changes to other fields, labels and blockers are merged with those made since', async () => {
+    const { ana } = await changedSince();
+    await ana.ok('add_task', { title: 'Find the number' });
+    const { task } = await ana.ok('update_task', {
+      id: 1,
+      expected_version: 1,
+      due: '2026-11-25',
+      add_labels: ['bob'],
+      add_blocked_by: [2],
+    });
+    expect(task).toMatchObject({
+      title: 'Ring',
+      priority: 'urgent',
+      due: '2026-11-25',
+      labels: ['bob', 'now', 'phone'],
+      version: 4,
+    });
+  });
+
+  test('a different change to the same field is a conflict: as it was, as it is, as it was asked to be', async () => {
+    const { ana } = await changedSince();
+    const reply = await ana.call('update_task', { id: 1, expected_version: 1, title: 'Phone', priority: 'low' });
+    expect(reply.json.error).toEqual({
+      code: 'conflict',
+      message: '#1 has changed since version 1: title, priority.',
+      hint: 'Look at it with get_task, then decide; it is at version 3 now.',
+      conflict: [
+        { field: 'title', base: 'Call', theirs: 'Ring', yours: 'Phone' },
+        { field: 'priority', theirs: 'urgent', yours: 'low' },
+      ],
+    });
+    expect(reply.text).toContain('  title: was "Call", is "Ring", you wanted "Phone"');
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({ title: 'Ring', version: 3 });
+  });
+
+  test('the same change twice is no conflict, and changes nothing', async () => {
+    const { ana } = await changedSince();
+    const reply = await ana.ok('update_task', { id: 1, expected_version: 1, title: 'Ring' });
+    expect([reply.undo, reply.task.version]).toEqual([undefined, 3]);
+  });
+
+  test('status, its moment and the rule of repeating are one field', async () => {
+    const { ana, other } = await changedSince();
+    await other.ok('complete_task', { id: 1 });
+    expect((await ana.refused('update_task', { id: 1, expected_version: 3, status: 'cancelled' })).conflict).toEqual([
+      { field: 'status', base: 'pending', theirs: 'completed', yours: 'cancelled' },
+    ]);
+    expect((await ana.ok('complete_task', { id: 1, expected_version: 3 })).undo).toBeUndefined();
+  });
+
+  test('a task that changed since is not thrown away', async () => {
+    const { ana } = await changedSince();
+    expect(await ana.refused('delete_task', { id: 1, expected_version: 2 })).toMatchObject({
+      code: 'conflict',
+      conflict: [{ field: 'version', theirs: 3, yours: 2 }],
+    });
+    await ana.ok('delete_task', { id: 1, expected_version: 3 });
+  });
+
+  test('comments, and what others do to what it waits for, raise no version', async () => {
+    const { ana } = await changedSince();
+    await ana.ok('add_comment', { id: 1, text: 'hm' });
+    await ana.ok('add_task', { title: 'Dial', parent: 1 });
+    expect((await ana.ok('complete_task', { id: 2, expected_version: 1 })).task.version).toBe(2);
+    expect((await ana.ok('update_task', { id: 1, expected_version: 3, title: 'Phone' })).task.version).toBe(4);
+  });
+
+  test('a version that there is not yet, or a guard on many, is refused', async () => {
+    const { ana } = await changedSince();
+    await ana.ok('add_task', { title: 'Other' });
+    expect(await ana.refused('update_task', { id: 1, expected_version: 4, title: 'x' })).toMatchObject({
+      code: 'invalid',
+      message: '#1 is at version 3; there is no version 4 yet.',
+    });
+    for (const tool of ['complete_task', 'delete_task'])
+      expect((await ana.refused(tool, { ids: [1, 2], expected_version: 1 })).code).toBe('invalid');
+    expect((await ana.refused('update_task', { ids: [1, 2], expect_title: 'Ring', priority: 'low' })).code).toBe(
+      'invalid',
+    );
+  });
+});
+
+describe('expect_title', () => {
+  test.each(['complete_task', 'delete_task', 'update_task'])(
+    '%s does nothing to a task of another title',
+    async (tool) => {
+      const { ana } = await changedSince();
+      const args = { id: 1, ...(tool === 'update_task' && { due: '2026-12-01' }) };
+      expect(await ana.refused(tool, { ...args, expect_title: 'Call' })).toMatchObject({
+        code: 'conflict',
+        message: '#1 is "Ring".',
+      });
+      await ana.ok(tool, { ...args, expect_title: 'ring!' });
+    },
+  );
+});

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+const order = async (agent: Agent, args: Record<string, unknown> = {}) =>
+  (await agent.ok('list_tasks', { sort: 'manual', limit: 100, ...args })).tasks.map((task: { id: number }) => task.id);
+
+async function five(): Promise<Agent> {
+  const ana = await newAgent(world);
+  await ana.ok('add_tasks', { tasks: ['A', 'B', 'C', 'D', 'E'].map((title) => ({ title })) });
+  return ana;
+}
+
+test('tasks are in the order they were made in until they are placed by hand', async () => {
+  const ana = await five();
+  expect(await order(ana)).toEqual([1, 2, 3, 4, 5]);
+  await ana.ok('update_task', { id: 5, before: 2 });
+  expect(await order(ana)).toEqual([1, 5, 2, 3, 4]);
+  await ana.ok('update_task', { ids: [4, 1], after: 5 });
+  expect(await order(ana)).toEqual([5, 4, 1, 2, 3]);
+  await ana.ok('update_task', { ids: [2], after: 3 });
+  expect(await order(ana)).toEqual([5, 4, 1, 3, 2]);
+  await ana.ok('add_task', { title: 'F' });
+  expect(await order(ana)).toEqual([5, 4, 1, 3, 2, 6]);
+  await ana.ok('update_task', { id: 6, before: 5 });
+  expect(await order(ana)).toEqual([6, 5, 4, 1, 3, 2]);
+});
+
+test('pages follow it, each task once', async () => {
+  const ana = await five();
+  await ana.ok('update_task', { id: 5, before: 1 });
+  const seen: number[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await ana.ok('list_tasks', { sort: 'manual', limit: 2, cursor });
+    seen.push(...page.tasks.map((task: { id: number }) => task.id));
+    cursor = page.next_cursor;
+  } while (cursor);
+  expect(seen).toEqual([5, 1, 2, 3, 4]);
+});
+
+test('the same gap takes any number of moves, and ranks stay short', async () => {
+  const ana = await five();
+  const expected = [1, 2, 3, 4, 5];
+  for (let i = 0; i < 120; i++) {
+    const [id, target] = i % 2 === 0 ? [4, 2] : [5, 2];
+    await ana.ok('update_task', { id, before: target });
+    expected.splice(expected.indexOf(id), 1);
+    expected.splice(expected.indexOf(target), 0, id);
+    if (i % 20 === 0) expect(await order(ana)).toEqual(expected);
+  }
+  for (let i = 0; i < 300; i++) {
+    const { task } = await ana.ok('add_task', { title: `n${i}` });
+    await ana.ok('update_task', { id: task.id, before: 2 });
+    expected.splice(expected.indexOf(2), 0, task.id);
+    if (expected.length > 100) {
+      await ana.ok('delete_task', { ids: expected.splice(40, 30) });
+    }
+  }
+  expect(await order(ana)).toEqual(expected);
+  const [[longest] = []] = await rowsOf(world, 'select max(length(rank)) from taskloom.tasks where user_id = $1', [
+    ana.principal.userId,
+  ]);
+  expect(longest).toBeLessThanOrEqual(50);
+}, 120_000);
+
+test('what cannot be a place is refused', async () => {
+  const ana = await five();
+  await ana.ok('delete_task', { id: 5 });
+  for (const [args, code] of [
+    [{ id: 1, before: 1 }, 'conflict'],
+    [{ id: 1, before: 99 }, 'not_found'],
+    [{ id: 1, after: 5 }, 'conflict'],
+    [{ id: 1, before: 2, after: 3 }, 'invalid'],
+  ] as const)
+    expect((await ana.refused('update_task', args)).code, JSON.stringify(args)).toBe(code);
+});
