@@ -32,8 +32,9 @@ export interface NthWeekday {
 
 const DAY = 86_400_000;
 
-/** Searches end here, as dates do. */
+/** Searches end here, as dates do, and where nothing came for so long that nothing need be waited for. */
 const LAST_DAY = dayNumber(2999, 12, 31);
+const SILENCE = 200 * 366;
 
 function dayNumber(year: number, month: number, day: number): number {
   return Date.UTC(year, month - 1, day) / DAY;
@@ -60,16 +61,46 @@ const MONTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<number, void> {
   const first = Math.max(anchor, from);
   const last = Math.min(LAST_DAY, rule.until ? toDay(rule.until) : LAST_DAY);
-  // Days are looked for in months: with conditions on them, most are none.
+  // Daily rules are looked for in months: of those with conditions, most have no day.
   const stride = rule.freq === 'DAILY' ? 1 : rule.interval;
   const start = periodOf(rule, first);
   const wait = (((periodOf(rule, anchor) - start) % stride) + stride) % stride;
-  for (let period = start + wait; firstDayOf(rule, period) <= last; period += stride)
-    for (const day of daysIn(rule, period)) {
+  const shapes = new Map<number, number[]>();
+  let patience = first + SILENCE;
+  for (let period = start + wait; ; period += stride) {
+    const opening = firstDayOf(rule, period);
+    if (opening > last || opening > patience) return;
+    for (const offset of offsetsIn(rule, period, shapes)) {
+      const day = opening + offset;
       if (day < first) continue;
       if (day > last) return;
-      if (rule.freq !== 'DAILY' || (day - anchor) % rule.interval === 0) yield day;
+      if (rule.freq === 'DAILY' && (day - anchor) % rule.interval !== 0) continue;
+      patience = day + SILENCE;
+      yield day;
     }
+  }
+}
+
+/**
+ * The days of a period, from its first, which is 0. There are few kinds of months and years, and a search in vain
+ * over centuries sees each of them often.
+ */
+function offsetsIn(rule: Rule, period: number, shapes: Map<number, number[]>): number[] {
+  if (rule.byMonth && (rule.freq === 'DAILY' || rule.freq === 'MONTHLY'))
+    if (!rule.byMonth.includes((period % 12) + 1)) return [];
+  const opening = firstDayOf(rule, period);
+  const shape = rule.freq === 'WEEKLY' && rule.byMonth ? undefined : shapeOf(rule, period);
+  const known = shape === undefined ? undefined : shapes.get(shape);
+  if (known) return known;
+  const offsets = daysIn(rule, period).map((day) => day - opening);
+  if (shape !== undefined) shapes.set(shape, offsets);
+  return offsets;
+}
+
+/** How long a period is, on which weekday it starts, and how long the one before was, for its weeks reach over. */
+function shapeOf(rule: Rule, period: number): number {
+  const [before = 0, first = 0, next = 0] = [-1, 0, 1].map((step) => firstDayOf(rule, period + step));
+  return ((next - first) * 8 + weekdayOf(first)) * 400 + (rule.freq === 'YEARLY' ? first - before : 0);
 }
 
 /** The last day of the period, in the rule's own measure, that a day is in. */
@@ -78,19 +109,19 @@ export const endOfPeriod = (rule: Rule, day: number): number =>
 
 /** Which week, month or year a day is in, counted on without gaps. */
 function periodOf(rule: Rule, day: number): number {
-  if (rule.freq === 'WEEKLY') return (day - afterWeekday(day, rule.weekStart) - mondays(rule)) / 7;
+  if (rule.freq === 'WEEKLY') return (day - afterWeekday(day, rule.weekStart) - weekZero(rule)) / 7;
   const date = new Date(day * DAY);
   const year = date.getUTCFullYear();
   return rule.freq === 'YEARLY' ? year : year * 12 + date.getUTCMonth();
 }
 
 function firstDayOf(rule: Rule, period: number): number {
-  if (rule.freq === 'WEEKLY') return period * 7 + mondays(rule);
+  if (rule.freq === 'WEEKLY') return period * 7 + weekZero(rule);
   return rule.freq === 'YEARLY' ? dayNumber(period, 1, 1) : dayNumber(Math.floor(period / 12), (period % 12) + 1, 1);
 }
 
-/** The start of the first week after the epoch, a Thursday. */
-const mondays = (rule: Rule) => (rule.weekStart + 3) % 7;
+/** The first start of a week from 1 January 1970 on, a Thursday. */
+const weekZero = (rule: Rule) => (rule.weekStart + 3) % 7;
 
 function daysIn(rule: Rule, period: number): number[] {
   const days = candidates(rule, period);
@@ -110,7 +141,6 @@ function candidates(rule: Rule, period: number): number[] {
   }
   if (rule.freq === 'YEARLY') return within(rule, yearOf(period), period, rule.byMonth ?? MONTHS);
   const [year, month] = [Math.floor(period / 12), (period % 12) + 1];
-  if (rule.byMonth && !rule.byMonth.includes(month)) return [];
   return within(rule, monthOf(year, month), year, [month]);
 }
 

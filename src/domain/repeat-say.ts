@@ -59,7 +59,7 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
   if (byMonthDay && byDay) return undefined;
   if (byDay) {
     if (!bySetPos)
-      return byDay.every(({ nth }) => nth >= -1 && nth !== 0)
+      return byDay.every(({ nth }) => nth >= -1 && nth !== 0 && nth <= 5)
         ? `the ${listed(byDay.map(({ nth, weekday }) => `${ordinal(nth)} ${WEEKDAYS[weekday - 1]}`))}`
         : undefined;
     const [nth = 0, other] = bySetPos;

@@ -25,6 +25,9 @@ const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
 /**
  * Reads a phrase, all of it, or a rule of RFC 5545 with or without words behind it.
  *
+ * Where people mean different things: `every 2nd tuesday` is one of each month (`every other tuesday` is each second
+ * one), `every 2nd week` is each second one, `every weekend` is both of its days, and `until june` includes June.
+ *
  * @param from the day that a date without a year comes after, `2026-11-24`
  * @throws Refusal `invalid`, naming the word that was not understood
  */

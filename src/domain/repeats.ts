@@ -159,19 +159,17 @@ function inSeries(
   const { rule } = readRule(repeat.rule);
   const anchor = read(repeat.anchor);
   const moved = localOf(due, timezone);
-  const after = [read(repeat.occurrence).day, anchor.day].reduce((a, b) => (a > b ? a : b));
   const start = toDay(anchor.day);
-  const past = (local: Local) =>
-    local.day < notBefore ||
-    local.day < moved.day ||
-    (local.day === moved.day && (local.time ?? '') <= (moved.time ?? '~'));
-  // A series with a count is counted from its start; any other begins where it is needed.
-  const from = [after, notBefore, moved.day].reduce((a, b) => (a > b ? a : b));
-  let left = rule.count === undefined ? undefined : rule.count - 1;
-  for (const day of daysOf(rule, start, left === undefined ? toDay(from) : start + 1)) {
-    if (left !== undefined && left-- <= 0) return null;
+  const after = Math.max(start, toDay(read(repeat.occurrence).day));
+  const from = Math.max(after + 1, toDay(moved.day), notBefore ? toDay(notBefore) : start);
+  // A series with a count is counted from its start, which is the first; any other is looked at where it is needed.
+  let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
+  for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {
+    if (left-- <= 0) return null;
+    if (day < from) continue;
     const local = { day: fromDay(day), time: anchor.time };
-    if (local.day > after && !past(local) && toCome(local)) return { ...repeat, occurrence: write(local) };
+    const moves = local.day === moved.day && (!local.time || !moved.time || local.time <= moved.time);
+    if (!moves && toCome(local)) return { ...repeat, occurrence: write(local) };
   }
   return null;
 }
