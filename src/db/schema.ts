@@ -341,15 +341,15 @@ export const secrets = taskloom.table('secrets', {
   value: text('value').notNull(),
 });
 
-/** How a task repeats. Times are the user's own: nine in the morning stays so when the clocks change. */
+/** How a task repeats. Days and times are on the user's clocks: nine in the morning stays so when they change. */
 export interface Repeat {
-  /** An RFC 5545 recurrence rule. */
+  /** A rule of RFC 5545 that names its days: `FREQ=WEEKLY;INTERVAL=2;BYDAY=TU`. `UNTIL` is a day, included. */
   rule: string;
   /** Whether the next is counted from the due date, or from the day this one was completed. */
   from: 'due' | 'completion';
-  /** Where the rule starts: `2026-11-24` or `2026-11-24T09:00`. */
+  /** Where the rule starts: `2026-11-24` or `2026-11-24T09:00`. It is the first of `COUNT`, also if it is not on the rule. */
   anchor: string;
-  /** Which occurrence of the rule this task stands for; `due` differs where this one was moved. */
+  /** What this task stands for in the series; `due` differs from it where this one was moved. */
   occurrence: string;
 }
 

@@ -34,7 +34,7 @@ export interface Gathered {
 }
 
 /** More than a write can move at once, so that where a task goes to is always in sight. */
-export const NEIGHBOURS = 132;
+const NEIGHBOURS = 132;
 
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {

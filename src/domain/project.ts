@@ -40,7 +40,7 @@ export function chooseProject(
   return { home: made, newProjects: [{ before: null, after: made }] };
 }
 
-export const newProject = (id: number, name: string): Project => ({
+const newProject = (id: number, name: string): Project => ({
   id,
   name,
   version: 1,

@@ -123,9 +123,6 @@ export const withProjectField = (project: Project, field: string, value: unknown
 
 export const isTaskField = (field: string): boolean => Object.hasOwn(TASK_FIELDS, field);
 
-/** The value of a task's field, as history would keep it. */
-export const recordedField = (task: Task, field: string): unknown => toJson(fieldOf(task, field));
-
 export function taskOperation(edit: Edit): Operation {
   const { before, after } = edit;
   if (!before) return 'create';

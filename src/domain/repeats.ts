@@ -1,28 +1,192 @@
+import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../db/schema.js';
-import type { When } from './when.js';
+import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './recurrence.js';
+import { lastingDays } from './repeat-places.js';
+import { sayRule } from './repeat-say.js';
+import { type Phrase, readPhrase } from './repeat-words.js';
+import { dayBefore, RULE_HINT, readRule, writeRule } from './rrule.js';
+import { isDay, today, type When } from './when.js';
+import { refuse } from './word-cursor.js';
 
-/** Placeholder until the module of that name lands. */
-export function isRepeat(text: string): boolean {
-  return text.startsWith('every');
+export { isRepeat } from './repeat-words.js';
+
+interface Clock {
+  now: Date;
+  timezone: string;
 }
-export function parseRepeat(
-  _text: string,
-  due: When | null,
-  { now }: { now: Date; timezone: string },
-): { repeat: Repeat; due: When } {
-  const anchor = (due ?? now.toISOString()).slice(0, 10);
-  return { repeat: { rule: 'FREQ=DAILY', from: 'due', anchor, occurrence: anchor }, due: due ?? anchor };
+
+/** A day, with a time of day or without. */
+interface Local {
+  day: string;
+  time?: string | undefined;
 }
+
+const read = (local: string): Local => ({ day: local.slice(0, 10), time: local.slice(11) || undefined });
+const write = ({ day, time }: Local): string => (time ? `${day}T${time}` : day);
+
+function localOf(when: When, timezone: string): Local {
+  if (isDay(when)) return { day: when };
+  const local = Temporal.Instant.from(when).toZonedDateTimeISO(timezone).toPlainDateTime();
+  return read(local.toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' }));
+}
+
+/** A time that the clocks skip is later by what they skip, and of one they show twice it is the first (RFC 5545, 3.3.5). */
+function whenOf({ day, time }: Local, timezone: string): When {
+  if (!time) return day;
+  const instant = Temporal.PlainDateTime.from(`${day}T${time}`).toZonedDateTime(timezone).toInstant();
+  return instant.toString({ fractionalSecondDigits: 3 });
+}
+
+/**
+ * Reads words (`every 2 weeks on tue until june`) or a rule of RFC 5545.
+ *
+ * With a due date the rule starts there, and the task is due then, on the rule or not; otherwise it is due on the
+ * first day of the rule from today on, at a time that is still to come.
+ *
+ * @throws Refusal `invalid` for what is not understood to the end, and for rules that no day fits
+ */
+export function parseRepeat(text: string, due: When | null, { now, timezone }: Clock): { repeat: Repeat; due: When } {
+  const given = due === null ? undefined : localOf(due, timezone);
+  const present = today(now, timezone).toString();
+  const phrase = readPhrase(text, given?.day ?? present, present);
+  if (given && phrase.start && phrase.start !== given.day)
+    throw refuse(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
+  const time = phrase.time ?? given?.time;
+  const start = given?.day ?? phrase.start ?? present;
+  const rule = named(phrase, start, time, timezone);
+  const toCome = (day: string) => !time || new Date(whenOf({ day, time }, timezone)) > now;
+  const first = given?.day ?? firstDay(rule, start, toCome);
+  if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
+    throw refuse('no day fits that rule.', RULE_HINT);
+  if (rule.until && rule.until < first)
+    throw refuse(`it ends ${rule.until}, before the first one on ${first}.`, 'Use a later end, or an earlier due.');
+  const moment = { day: first, time };
+  const occurrence = given?.time ? given : moment;
+  return {
+    repeat: {
+      rule: writeRule(rule),
+      from: phrase.afterCompletion ? 'completion' : 'due',
+      anchor: write(moment),
+      occurrence: write(occurrence),
+    },
+    due: due !== null && (given?.time || !time) ? due : whenOf(moment, timezone),
+  };
+}
+
+/** The rule with its days named and its end as a day, so that it means the same wherever it is later started. */
+function named(phrase: Phrase, start: string, time: string | undefined, timezone: string): Rule {
+  const { untilTime } = phrase;
+  const rule = { ...phrase.rule };
+  if (rule.until && untilTime) {
+    const end = untilTime.utc
+      ? localOf(`${rule.until}T${untilTime.time}.000Z`, timezone)
+      : { day: rule.until, time: untilTime.time };
+    rule.until = time && time > (end.time ?? '') ? dayBefore(end.day) : end.day;
+  }
+  const free = phrase.afterCompletion && !rule.byMonth && !rule.byWeekNo;
+  if (free || rule.byDay || rule.byMonthDay || rule.byYearDay || rule.freq === 'DAILY') return rule;
+  const [month = 0, date = 0] = start.split('-').slice(1).map(Number);
+  const byDay = [{ nth: 0, weekday: weekdayOf(toDay(start)) }];
+  if (rule.freq === 'WEEKLY' || rule.byWeekNo) return { ...rule, byDay };
+  const byMonth = rule.freq === 'YEARLY' ? (rule.byMonth ?? [month]) : rule.byMonth;
+  if (!phrase.inWords) return { ...rule, byMonth, byMonthDay: [date] };
+  return { ...rule, byMonth, ...lastingDays([date], rule.freq === 'YEARLY' ? month : undefined) };
+}
+
+/** Whichever week, month or year it is in: the interval is counted from this day on. */
+function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): string {
+  for (const day of daysOf({ ...rule, interval: 1, until: undefined }, toDay(start)))
+    if (toCome(fromDay(day))) return fromDay(day);
+  throw refuse('no day fits that rule.', RULE_HINT);
+}
+
+/** How it repeats, in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */
+export const sayRepeat = (repeat: Repeat): string =>
+  sayRule(readRule(repeat.rule).rule, read(repeat.anchor).time, repeat.from === 'completion');
+
+/**
+ * What follows when a task was completed or cancelled: the first of the series after the one it stands for that is
+ * not past, and not before a due date it was moved to. Nothing if the series has ended.
+ */
 export function afterCompletion(
   repeat: Repeat,
   due: When,
-  _context: { now: Date; timezone: string },
+  { now, timezone }: Clock,
 ): { repeat: Repeat; due: When } | null {
-  return { repeat, due };
+  const present = today(now, timezone).toString();
+  const next =
+    repeat.from === 'completion'
+      ? counted(repeat, present)
+      : inSeries(repeat, due, timezone, present, (local) => !local.time || new Date(whenOf(local, timezone)) > now);
+  return next && { repeat: next, due: whenOf(read(next.occurrence), timezone) };
 }
-export function sayRepeat(repeat: Repeat): string {
-  return repeat.rule;
+
+/** The next `count` dates after the one at hand, as if each were completed on its day. */
+export function upcoming(repeat: Repeat, due: When, { timezone }: { timezone: string }, count = 3): When[] {
+  const found: When[] = [];
+  let [current, at] = [repeat, due];
+  while (found.length < count) {
+    const next =
+      current.from === 'completion'
+        ? counted(current, localOf(at, timezone).day)
+        : inSeries(current, at, timezone, '', () => true);
+    if (!next) break;
+    [current, at] = [next, whenOf(read(next.occurrence), timezone)];
+    found.push(at);
+  }
+  return found;
 }
-export function upcoming(_repeat: Repeat, due: When, _context: { timezone: string }): When[] {
-  return [due];
+
+/** The next one of a series that goes by its due dates. */
+function inSeries(
+  repeat: Repeat,
+  due: When,
+  timezone: string,
+  notBefore: string,
+  toCome: (local: Local) => boolean,
+): Repeat | null {
+  const { rule } = readRule(repeat.rule);
+  const anchor = read(repeat.anchor);
+  const moved = localOf(due, timezone);
+  const start = toDay(anchor.day);
+  const after = Math.max(start, toDay(read(repeat.occurrence).day));
+  const from = Math.max(after + 1, toDay(moved.day), notBefore ? toDay(notBefore) : start);
+  // A series with a count is counted from its start, which is the first; any other is looked at where it is needed.
+  let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
+  for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {
+    if (left-- <= 0) return null;
+    if (day < from) continue;
+    const local = { day: fromDay(day), time: anchor.time };
+    const moves = local.day === moved.day && (!local.time || !moved.time || local.time <= moved.time);
+    if (!moves && toCome(local)) return { ...repeat, occurrence: write(local) };
+  }
+  return null;
+}
+
+/** The next one of a series that is counted from the day of completion. */
+function counted(repeat: Repeat, done: string): Repeat | null {
+  const { rule } = readRule(repeat.rule);
+  if (rule.count !== undefined && rule.count <= 1) return null;
+  const day =
+    rule.byDay || rule.byMonthDay || rule.byMonth || rule.byYearDay || rule.byWeekNo
+      ? onRule(rule, done)
+      : later(rule, done);
+  if (!day || (rule.until && day > rule.until)) return null;
+  const local = write({ day, time: read(repeat.anchor).time });
+  const left = { ...rule, count: rule.count && rule.count - 1 };
+  return { ...repeat, rule: writeRule(left), anchor: local, occurrence: local };
+}
+
+/** With days to fall on, it is the first of them in the period that is due: of two weeks on, or of the rest of this one. */
+function onRule(rule: Rule, done: string): string | undefined {
+  const start = toDay(done);
+  const after = rule.interval > 1 ? endOfPeriod(rule, start) : start;
+  const { value } = daysOf(rule, start, after + 1).next();
+  return value === undefined ? undefined : fromDay(value);
+}
+
+function later({ freq, interval }: Rule, done: string): string | undefined {
+  const unit = { DAILY: 'days', WEEKLY: 'weeks', MONTHLY: 'months', YEARLY: 'years' }[freq];
+  const day = Temporal.PlainDate.from(done).add({ [unit]: interval });
+  return day.year > 2999 ? undefined : day.toString();
 }

@@ -222,7 +222,7 @@ function parentFor(patch: Patch, state: Gathered): Task | undefined {
 }
 
 /** @throws Refusal for a blocker that is not there */
-export function refuseBlockers(ids: number[], state: Gathered): void {
+function refuseBlockers(ids: number[], state: Gathered): void {
   for (const id of ids) {
     const blocker = state.tasks.get(id);
     if (!blocker) throw noTask(id);

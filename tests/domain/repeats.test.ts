@@ -1,0 +1,322 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Repeat } from '../../src/db/schema.js';
+import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
+import { Refusal } from '../../src/errors.js';
+
+/** A Sunday, five in the afternoon in Paris. */
+const now = new Date('2026-11-22T16:00:00Z');
+const timezone = 'Europe/Paris';
+const context = { now, timezone };
+const parse = (text: string, due: string | null = null) => parseRepeat(text, due, context);
+const refusal = (text: string, due: string | null = null) => {
+  try {
+    parse(text, due);
+  } catch (error) {
+    if (error instanceof Refusal) return error.body;
+    throw error;
+  }
+  throw new Error(`"${text}" was understood`);
+};
+const next = (repeat: Repeat, due: string, at: string, zone = timezone) =>
+  afterCompletion(repeat, due, { now: new Date(at), timezone: zone })?.due;
+
+const PHRASES: [phrase: string, rule: string, said: string, due: string][] = [
+  ['every day', 'FREQ=DAILY', 'every day', '2026-11-22'],
+  ['Daily.', 'FREQ=DAILY', 'every day', '2026-11-22'],
+  ['ＥＶＥＲＹ ｄａｙ', 'FREQ=DAILY', 'every day', '2026-11-22'],
+  ['every other day', 'FREQ=DAILY;INTERVAL=2', 'every 2 days', '2026-11-22'],
+  ['every three days', 'FREQ=DAILY;INTERVAL=3', 'every 3 days', '2026-11-22'],
+  ['every weekday', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'every weekday', '2026-11-23'],
+  ['every mon-fri at 9am', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'every weekday at 09:00', '2026-11-23T08:00:00.000Z'],
+  ['weekdays at 9', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'every weekday at 09:00', '2026-11-23T08:00:00.000Z'],
+  ['every weekend', 'FREQ=WEEKLY;BYDAY=SA,SU', 'every weekend', '2026-11-22'],
+  ['every monday, wednesday and friday', 'FREQ=WEEKLY;BYDAY=MO,WE,FR', 'every Mon, Wed and Fri', '2026-11-23'],
+  ['every mon,wed', 'FREQ=WEEKLY;BYDAY=MO,WE', 'every Mon and Wed', '2026-11-23'],
+  ['every other tuesday', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', 'every 2 weeks on Tue', '2026-11-24'],
+  ['every 2 weeks on tuesday', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', 'every 2 weeks on Tue', '2026-11-24'],
+  ['biweekly', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=SU', 'every 2 weeks on Sun', '2026-11-22'],
+  ['every second week', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=SU', 'every 2 weeks on Sun', '2026-11-22'],
+  ['every 2nd Tuesday', 'FREQ=MONTHLY;BYDAY=2TU', 'monthly on the 2nd Tue', '2026-12-08'],
+  ['every second tuesday of the month', 'FREQ=MONTHLY;BYDAY=2TU', 'monthly on the 2nd Tue', '2026-12-08'],
+  ['every 1st and 3rd mon', 'FREQ=MONTHLY;BYDAY=1MO,3MO', 'monthly on the 1st Mon and 3rd Mon', '2026-12-07'],
+  ['last friday of every month', 'FREQ=MONTHLY;BYDAY=-1FR', 'monthly on the last Fri', '2026-11-27'],
+  [
+    'monthly on the last Friday until June',
+    'FREQ=MONTHLY;UNTIL=20270630;BYDAY=-1FR',
+    'monthly on the last Fri until 30 Jun 2027',
+    '2026-11-27',
+  ],
+  [
+    'monthly on the last business day',
+    'FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1',
+    'monthly on the last weekday',
+    '2026-11-30',
+  ],
+  ['monthly', 'FREQ=MONTHLY;BYMONTHDAY=22', 'monthly on the 22nd', '2026-11-22'],
+  ['every 15th', 'FREQ=MONTHLY;BYMONTHDAY=15', 'monthly on the 15th', '2026-12-15'],
+  ['monthly on the 1st and 15th', 'FREQ=MONTHLY;BYMONTHDAY=1,15', 'monthly on the 1st and 15th', '2026-12-01'],
+  ['every month on the last day', 'FREQ=MONTHLY;BYMONTHDAY=-1', 'monthly on the last day', '2026-11-30'],
+  ['monthly on the 31st', 'FREQ=MONTHLY;BYMONTHDAY=-1', 'monthly on the last day', '2026-11-30'],
+  [
+    'monthly on the 30th',
+    'FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1',
+    'monthly on the 30th or last day',
+    '2026-11-30',
+  ],
+  ['FREQ=MONTHLY;BYMONTHDAY=31', 'FREQ=MONTHLY;BYMONTHDAY=31', 'FREQ=MONTHLY;BYMONTHDAY=31', '2026-12-31'],
+  ['quarterly', 'FREQ=MONTHLY;INTERVAL=3;BYMONTHDAY=22', 'every 3 months on the 22nd', '2026-11-22'],
+  ['annually', 'FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=22', 'every year on 22 Nov', '2026-11-22'],
+  ['every 24 nov', 'FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=24', 'every year on 24 Nov', '2026-11-24'],
+  ['every november 24th', 'FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=24', 'every year on 24 Nov', '2026-11-24'],
+  ['every 29 feb', 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1', 'every year on the last day of Feb', '2027-02-28'],
+  ['every leap day', 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29', 'every leap day', '2028-02-29'],
+  ['every last fri of nov', 'FREQ=YEARLY;BYMONTH=11;BYDAY=-1FR', 'every year on the last Fri of Nov', '2026-11-27'],
+  ['every day at noon', 'FREQ=DAILY', 'every day at 12:00', '2026-11-23T11:00:00.000Z'],
+  [
+    'every day 17:30 for 10 times',
+    'FREQ=DAILY;COUNT=10',
+    'every day at 17:30 for 10 times',
+    '2026-11-22T16:30:00.000Z',
+  ],
+  ['every monday, 10 times', 'FREQ=WEEKLY;COUNT=10;BYDAY=MO', 'every Mon for 10 times', '2026-11-23'],
+  ['daily until 2027-06-30', 'FREQ=DAILY;UNTIL=20270630', 'every day until 30 Jun 2027', '2026-11-22'],
+  ['daily starting 1 dec until january', 'FREQ=DAILY;UNTIL=20270131', 'every day until 31 Jan 2027', '2026-12-01'],
+  ['every 3 days after completion', 'FREQ=DAILY;INTERVAL=3', 'every 3 days after completion', '2026-11-22'],
+  ['every! 3 days', 'FREQ=DAILY;INTERVAL=3', 'every 3 days after completion', '2026-11-22'],
+  ['3 days after completion', 'FREQ=DAILY;INTERVAL=3', 'every 3 days after completion', '2026-11-22'],
+  ['RRULE:FREQ=WEEKLY;BYDAY=TU;INTERVAL=2', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', 'every 2 weeks on Tue', '2026-11-24'],
+  ['FREQ=DAILY;BYDAY=FR,MO,TU,WE,TH;WKST=SU', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'every weekday', '2026-11-23'],
+  ['FREQ=DAILY;BYHOUR=9;BYMINUTE=30', 'FREQ=DAILY', 'every day at 09:30', '2026-11-23T08:30:00.000Z'],
+];
+
+describe('a phrase', () => {
+  test.each(PHRASES)('%s', (phrase, rule, said, due) => {
+    const read = parse(phrase);
+    expect([read.repeat.rule, sayRepeat(read.repeat), read.due]).toEqual([rule, said, due]);
+    expect(parse(said, due).repeat).toEqual(read.repeat);
+    expect(isRepeat(phrase)).toBe(true);
+  });
+
+  test.each(['tomorrow', 'next week', '2026-11-24', '24 nov', 'in 3 days', 'monday', 'year of the dragon', ''])(
+    'about one day is none: %s',
+    (text) => expect(isRepeat(text)).toBe(false),
+  );
+
+  test.each([
+    ['every full moon', '"full" is not understood there.'],
+    ['every day or so', '"or" is not understood there.'],
+    ['every', 'something is missing at the end.'],
+    ['every 15', '"15" is not understood there.'],
+    ['every monday and 15th', 'that mixes weekdays with days of the month.'],
+    ['every 31 nov', 'no month has that day.'],
+    ['every 0 days', 'the interval goes from 1 to 1000.'],
+    ['every 4 hours', 'a task repeats once a day at most.'],
+    ['every day until 2020-01-01', 'it ends 2020-01-01, before the first one on 2026-11-22.'],
+    ['every day until june for 3 times', 'it ends by a date or after a number of times, not both.'],
+    ['FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', 'no day fits that rule.'],
+    ['FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=1', 'no day fits that rule.'],
+    ['FREQ=DAILY;BYHOUR=9,17', 'a task repeats once a day at most, so BYHOUR can only be one.'],
+    ['FREQ=WEEKLY;INTERVAL=1001', 'INTERVAL goes from 1 to 1000.'],
+    ['FREQ=DAILY;COUNT=2;UNTIL=20270101', 'COUNT and UNTIL exclude each other.'],
+    ['FREQ=DAILY;X-KEY=1', '"X-KEY=1" is no part of a recurrence rule.'],
+    ['DTSTART:20261124\nRRULE:FREQ=DAILY', 'only the rule itself is read.'],
+  ])('that is not understood to its end is refused with an example: %s', (text, message) => {
+    const body = refusal(text);
+    expect(body).toMatchObject({ code: 'invalid', message: `repeats: ${message}` });
+    expect(body.hint).toBeTruthy();
+  });
+
+  test('of whatever characters is understood or refused, and said so that it reads back', () => {
+    const words = fc.constantFrom(
+      ...'every each other day weekday weekend week month quarter year mon tuesday fri last first 2nd 15th 31st the of on and , - ! at 9 09:00 5pm until till june 30 nov 2027 for 10 times starting after completion FREQ=MONTHLY ;BYDAY=-1FR COUNT=3 leap 0 999 2026-12-01 from tomorrow feb 29'.split(
+        ' ',
+      ),
+    );
+    const days = fc.constantFrom(...PHRASES.map(([phrase]) => phrase.replace(/ (?:at|until|for) .*/, '')));
+    const rest = fc.array(
+      fc.constantFrom(
+        'at 9',
+        '5pm',
+        'until june',
+        'till 29 feb',
+        'for 10 times',
+        'starting fri',
+        'after completion',
+        ', 2 times',
+      ),
+      { maxLength: 3 },
+    );
+    const text = fc.oneof(
+      fc.tuple(days, rest).map(([on, also]) => [on, ...also].join(' ')),
+      fc.array(words, { maxLength: 9 }).map((list) => list.join(' ')),
+      fc.array(words, { maxLength: 6 }).map((list) => `every ${list.join(' ')}`),
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.string({ maxLength: 40 }).map((rest) => `FREQ=${rest}`),
+    );
+    let understood = 0;
+    fc.assert(
+      fc.property(text, fc.constantFrom(null, '2026-11-24', '2024-02-29T23:30:00.000Z'), (phrase, due) => {
+        isRepeat(phrase);
+        let read: ReturnType<typeof parse>;
+        try {
+          read = parse(phrase, due);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Refusal);
+          return;
+        }
+        understood++;
+        upcoming(read.repeat, read.due, context);
+        afterCompletion(read.repeat, read.due, context);
+        expect(parse(sayRepeat(read.repeat), read.due).repeat.rule).toBe(read.repeat.rule);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(understood).toBeGreaterThan(300);
+  });
+});
+
+describe('with a due date', () => {
+  test('the rule starts there, also if that is not one of its days', () => {
+    const { repeat, due } = parse('every 2 weeks on mon', '2026-11-25');
+    expect([due, repeat.anchor, repeat.occurrence]).toEqual(['2026-11-25', '2026-11-25', '2026-11-25']);
+    expect(upcoming(repeat, due, context)).toEqual(['2026-12-07', '2026-12-21', '2027-01-04']);
+  });
+
+  test('its time of day is kept, and a time in the phrase is added to a day', () => {
+    const timed = parse('every week', '2026-11-24T16:00:00.000Z');
+    expect(sayRepeat(timed.repeat)).toBe('every Tue at 17:00');
+    expect(parse('every week at 9', '2026-11-24').due).toBe('2026-11-24T08:00:00.000Z');
+  });
+
+  test('the one at hand is the first of the count', () => {
+    const { repeat, due } = parse('every mon for 3 times', '2026-11-25');
+    expect(upcoming(repeat, due, context, 9)).toEqual(['2026-11-30', '2026-12-07']);
+  });
+
+  test('a start on another day is refused', () => {
+    expect(refusal('every day starting 2026-12-01', '2026-11-25').message).toContain('due is 2026-11-25');
+  });
+});
+
+describe('completing', () => {
+  test('brings the next after the one it stands for, early or late', () => {
+    const { repeat, due } = parse('every monday', '2026-11-23');
+    expect(next(repeat, due, '2026-11-20T12:00:00Z')).toBe('2026-11-30');
+    expect(next(repeat, due, '2026-11-23T12:00:00Z')).toBe('2026-11-30');
+    expect(next(repeat, due, '2026-11-30T12:00:00Z')).toBe('2026-11-30');
+    expect(next(repeat, due, '2027-03-02T12:00:00Z')).toBe('2027-03-08');
+  });
+
+  test('never brings a time that is past', () => {
+    const { repeat, due } = parse('every day at 09:00', '2026-11-23');
+    expect(next(repeat, due, '2026-11-25T07:59:59Z')).toBe('2026-11-25T08:00:00.000Z');
+    expect(next(repeat, due, '2026-11-25T08:00:00Z')).toBe('2026-11-26T08:00:00.000Z');
+  });
+
+  test('keeps the rule where one was moved, and brings none before the day it was moved to', () => {
+    const { repeat } = parse('every 2 weeks on mon', '2026-11-23');
+    expect(next(repeat, '2026-11-24', '2026-11-24T12:00:00Z')).toBe('2026-12-07');
+    expect(next(repeat, '2026-11-20', '2026-11-20T12:00:00Z')).toBe('2026-12-07');
+    expect(next(repeat, '2026-12-07', '2026-11-24T12:00:00Z')).toBe('2026-12-21');
+    expect(next(repeat, '2026-12-09T10:00:00.000Z', '2026-11-24T12:00:00Z')).toBe('2026-12-21');
+    expect(upcoming(repeat, '2026-12-09', context, 1)).toEqual(['2026-12-21']);
+  });
+
+  test('ends the series with its last', () => {
+    const until = parse('every day until 2026-11-24', '2026-11-23');
+    const last = afterCompletion(until.repeat, until.due, { now: new Date('2026-11-23T12:00:00Z'), timezone });
+    expect(last?.due).toBe('2026-11-24');
+    expect(last && next(last.repeat, last.due, '2026-11-24T12:00:00Z')).toBeUndefined();
+    expect(next(until.repeat, until.due, '2026-11-25T12:00:00Z')).toBeUndefined();
+  });
+
+  test('counts from the day it was done, if so asked, and keeps the time of day', () => {
+    const { repeat, due } = parse('every! 3 days at 09:00 for 3 times', '2026-11-23');
+    const second = afterCompletion(repeat, due, { now: new Date('2026-11-26T22:59:00Z'), timezone });
+    expect(second).toEqual({
+      repeat: {
+        rule: 'FREQ=DAILY;INTERVAL=3;COUNT=2',
+        from: 'completion',
+        anchor: '2026-11-29T09:00',
+        occurrence: '2026-11-29T09:00',
+      },
+      due: '2026-11-29T08:00:00.000Z',
+    });
+    const third =
+      second && afterCompletion(second.repeat, second.due, { now: new Date('2026-11-26T23:01:00Z'), timezone });
+    expect(third?.due).toBe('2026-11-30T08:00:00.000Z');
+    expect(third && next(third.repeat, third.due, '2026-11-30T12:00:00Z')).toBeUndefined();
+  });
+
+  test('a month after the 31st is the last day of the next, and two weeks on a weekday are never tomorrow', () => {
+    const month = parse('every month after completion', '2027-01-31');
+    expect(next(month.repeat, month.due, '2027-01-31T12:00:00Z')).toBe('2027-02-28');
+    const weeks = parse('every 2 weeks on tue after completion', '2026-11-24');
+    expect(next(weeks.repeat, weeks.due, '2026-11-23T12:00:00Z')).toBe('2026-12-08');
+    expect(next(weeks.repeat, weeks.due, '2026-11-25T12:00:00Z')).toBe('2026-12-08');
+  });
+});
+
+describe('clocks and calendars', () => {
+  test('nine stays nine when the clocks change', () => {
+    const { repeat, due } = parse('every day at 09:00', '2026-10-24');
+    expect([due, ...upcoming(repeat, due, context, 1)]).toEqual([
+      '2026-10-24T07:00:00.000Z',
+      '2026-10-25T08:00:00.000Z',
+    ]);
+  });
+
+  test('a time that the clocks skip comes later that day, once, and of one shown twice it is the first', () => {
+    const spring = parse('every day at 02:30', '2027-03-27');
+    const days = ['2027-03-28T01:30:00.000Z', '2027-03-29T00:30:00.000Z'];
+    expect(upcoming(spring.repeat, spring.due, context, 2)).toEqual(days);
+    const autumn = parse('every day at 02:30', '2026-10-24');
+    expect(upcoming(autumn.repeat, autumn.due, context, 1)).toEqual(['2026-10-25T00:30:00.000Z']);
+  });
+
+  test('the end of a month stays its end, in words, and a rule leaves short months out', () => {
+    const words = parse('every month', '2027-12-30');
+    expect(upcoming(words.repeat, words.due, context)).toEqual(['2028-01-30', '2028-02-29', '2028-03-30']);
+    const rule = parse('FREQ=MONTHLY', '2027-12-30');
+    expect(upcoming(rule.repeat, rule.due, context)).toEqual(['2028-01-30', '2028-03-30', '2028-04-30']);
+  });
+
+  test('an end is included; one that is a time of day counts on the clocks of the user', () => {
+    const at = (until: string) => parse(`FREQ=DAILY;UNTIL=${until}`, '2026-11-24T16:00:00.000Z').repeat.rule;
+    expect(at('20261130')).toBe('FREQ=DAILY;UNTIL=20261130');
+    expect(at('20261130T160000Z')).toBe('FREQ=DAILY;UNTIL=20261130');
+    expect(at('20261130T155959Z')).toBe('FREQ=DAILY;UNTIL=20261129');
+    expect(at('20261130T165959')).toBe('FREQ=DAILY;UNTIL=20261129');
+  });
+
+  test('a rule that never or hardly ever comes costs little to find out', () => {
+    const all = 'BYDAY=MO,TU,WE,TH,FR,SA,SU';
+    const hostile = [
+      'FREQ=YEARLY;INTERVAL=1000;BYMONTH=2;BYMONTHDAY=29;BYDAY=FR',
+      'FREQ=DAILY;INTERVAL=997;BYMONTH=2;BYMONTHDAY=29;BYDAY=FR',
+      'FREQ=WEEKLY;INTERVAL=1000;BYMONTH=2;BYDAY=MO',
+      `FREQ=MONTHLY;${all};BYSETPOS=200`,
+      `FREQ=YEARLY;${all};BYMONTHDAY=1,2,3,4,5,6,7;BYYEARDAY=100`,
+      `FREQ=YEARLY;BYWEEKNO=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20;BYMONTH=12;BYDAY=SU`,
+      'FREQ=DAILY;INTERVAL=7;BYDAY=TU,WE,TH,FR,SA,SU;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17',
+      'FREQ=DAILY;COUNT=10000',
+      '9'.repeat(500),
+      'every '.repeat(83),
+      `FREQ=DAILY;BYMONTH=${'1,'.repeat(200)}1`,
+    ];
+    const cost = (text: string) => {
+      const before = process.cpuUsage();
+      try {
+        const { repeat, due } = parse(text, '1900-01-01');
+        upcoming(repeat, due, context);
+        next(repeat, due, '2026-11-23T12:00:00Z');
+      } catch (error) {
+        expect(error).toBeInstanceOf(Refusal);
+      }
+      return process.cpuUsage(before).user / 1000;
+    };
+    // In milliseconds of this process's own work; the best of three, for the first runs are compiled on the way.
+    for (const text of hostile) expect([text, Math.min(cost(text), cost(text), cost(text)) < 50]).toEqual([text, true]);
+  });
+});
