@@ -11,7 +11,15 @@ export interface Foreign {
  * wrong user. A tool without a row fails the catalogue.
  */
 export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>[]> = {
-  add_task: ({ id }) => [{ title: 'Mine', parent: id }],
+  add_task: ({ id, title, project }) => [
+    { title: 'Mine', parent: id },
+    { title: 'Mine', blocked_by: [id] },
+    { title, project, dry_run: true },
+  ],
+  add_tasks: ({ id }) => [
+    { tasks: [{ title: 'Mine', parent: id }] },
+    { tasks: [{ title: 'Mine' }, { title: 'Also mine', blocked_by: [id] }] },
+  ],
   list_tasks: ({ id, title, project, label }) => [
     { parent: id, status: 'all' },
     { text: title, status: 'all' },
@@ -21,6 +29,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { status: 'all', due: 'overdue' },
     { status: 'all', changed_since: '2020-01-01', detail: 'full', limit: 100 },
     { completed_since: '2020-01-01' },
+    { status: 'all', ready: true, sort: 'manual' },
   ],
   get_task: ({ id, title }) => [{ ids: [id] }, { id }, { ids: [title] }],
   update_task: ({ id }) => [
@@ -30,10 +39,24 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { ids: [id], clear: ['description'] },
     { ids: [id], add_labels: ['mine'] },
     { ids: [id], project: 'Mine' },
+    { ids: [1], parent: id },
+    { ids: [1], add_blocked_by: [id] },
+    { ids: [1], remove_blocked_by: [id] },
+    { ids: [1], before: id },
+    { ids: [1], after: id },
+    { ids: [id], expected_version: 1, title: 'Taken' },
+    { ids: [id], expect_title: 'Zebra merger plan', title: 'Taken' },
   ],
-  complete_task: ({ id }) => [{ ids: [id] }],
+  complete_task: ({ id, title }) => [{ ids: [id] }, { id, expect_title: title }],
   delete_task: ({ id }) => [{ ids: [id] }],
-  list_projects: () => [{}],
+  undo: ({ id }) => [{ undo: `u${id}` }],
+  add_comment: ({ id }) => [{ id, text: 'Hello' }],
+  list_projects: () => [{}, { archived: true, completed: true }],
+  update_project: ({ project }) => [
+    { project, name: 'Mine' },
+    { project, archived: true },
+    { project, merge_into: 'Mine' },
+  ],
   get_overview: () => [{}],
 };
 
