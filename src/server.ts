@@ -10,6 +10,7 @@ import { type Opened, readAsUser, writeAsUser } from './db/scope.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
+import { fitted } from './fit.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
 import type { Call, ReadTool, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
@@ -95,7 +96,13 @@ const saying = (principal: Principal, now: Date): Say => ({
   user: principal.handle,
 });
 
-async function read(deps: Deps, tool: ReadTool, { args }: Call, principal: Principal, now: Date): Promise<Answer> {
+async function read(
+  deps: Deps,
+  tool: ReadTool,
+  { args, budget }: Call,
+  principal: Principal,
+  now: Date,
+): Promise<Answer> {
   const { database, secret } = await deps.store();
   const outcome = await readAsUser(
     database,
@@ -103,7 +110,7 @@ async function read(deps: Deps, tool: ReadTool, { args }: Call, principal: Princ
     (tx) => tool.run(args as never, tx, { now, secret }),
     fakeClock(deps),
   );
-  return tool.answer(outcome as never, saying(principal, now), args as never);
+  return fitted(tool.answer(outcome as never, saying(principal, now), args as never), budget);
 }
 
 async function write(

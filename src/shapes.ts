@@ -7,6 +7,7 @@ import type { Task } from './domain/task.js';
 import type { Failure, Outcome } from './domain/update.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
 import type { RefusalBody } from './errors.js';
+import type { Ladder } from './fit.js';
 
 /** What an answer's words depend on beside its content. */
 export interface Say {
@@ -56,6 +57,7 @@ const answer = z
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
+    omitted: z.string(),
     projects: z.array(z.strictObject({ name: z.string(), open: z.union([z.int(), z.string()]) })),
     user: z.string(),
     timezone: z.string(),
@@ -79,7 +81,9 @@ export function checkAnswer(json: Record<string, unknown>): Record<string, unkno
   return json;
 }
 
-export type Detail = 'ids' | 'compact' | 'full';
+/** How much a list says of a task, least first. */
+export const DETAILS = ['ids', 'compact', 'full'] as const;
+export type Detail = (typeof DETAILS)[number];
 
 /** Leaves out what is empty. */
 function present<T extends object>(fields: T): T {
@@ -181,34 +185,141 @@ const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)
 
 const failedLines = (failed: Failure[]) => failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
 
-export function pageAnswer(page: TaskPage, say: Say, detail: Detail): Answer {
-  const { tasks, nextCursor } = page;
+/** What a list leaves out at each detail of what the next one says. */
+const LEFT_OUT: Record<Detail, string[]> = {
+  ids: ['all but ids and titles'],
+  compact: ['descriptions and times'],
+  full: [],
+};
+
+/** One row in both channels. */
+function listed(each: Task, say: Say, detail: Detail) {
+  const lines = [
+    detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
+    ...(detail === 'full' && each.description ? [indented(each.description)] : []),
+  ];
+  return { json: row(each, say, detail), lines };
+}
+
+/** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
+export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
+  const { tasks } = page;
   const total = capped(page.total);
-  const shown = tasks.length === page.total ? tasksWord(total) : `${tasks.length} of ${tasksWord(total)}`;
+  const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
+  const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
+  const rows = once((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
   return {
-    json: { tasks: tasks.map((each) => row(each, say, detail)), total, ...(nextCursor && { next_cursor: nextCursor }) },
-    text: [
-      `${shown}; ${dateline(say)}`,
-      ...tasks.flatMap((each) => [
-        detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
-        ...(detail === 'full' && each.description ? [indented(each.description)] : []),
-      ]),
-      ...(nextCursor ? [`More: repeat with cursor ${nextCursor}`] : []),
-    ].join('\n'),
+    rungs: least + details.length - 1,
+    at(rung) {
+      const detail = details[Math.max(rung + 1 - least, 0)] ?? asked;
+      const shown = rows(detail).slice(0, rung + 1);
+      const missing = tasks.length - shown.length;
+      const cursor = page.cursorAfter(shown.length);
+      const count = shown.length === page.total ? tasksWord(total) : `${shown.length} of ${tasksWord(total)}`;
+      return {
+        json: { tasks: shown.map(({ json }) => json), total, ...(cursor && { next_cursor: cursor }) },
+        text: [
+          `${count}; ${dateline(say)}`,
+          ...shown.flatMap(({ lines }) => lines),
+          ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
+        ].join('\n'),
+        omitted: {
+          what: [...(missing ? [`${missing} more of this page`] : []), ...(detail === asked ? [] : LEFT_OUT[detail])],
+          how: [...(missing ? ['the cursor'] : []), ...(detail === asked ? [] : ['get_task'])].join(', '),
+        },
+      };
+    },
   };
 }
 
-export function detailAnswer(found: { tasks: TaskDetail[]; failed: Failure[] }, say: Say): Answer {
-  const [first] = found.tasks;
-  const json =
-    found.tasks.length === 1 && found.failed.length === 0 && first
-      ? { task: detailed(first, say) }
-      : { tasks: found.tasks.map((each) => detailed(each, say)), total: found.tasks.length, failed: found.failed };
-  return {
-    json: present(json),
-    text: [...found.tasks.map((each) => paragraph(each, say)), ...failedLines(found.failed)].join('\n'),
+/** Remembers what a function answered. */
+function once<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
   };
 }
+
+/** The lists of a task that an answer may shorten, in the order in which they are kept. */
+const SHORTENED = { subtasks: 'sub-tasks' } as const satisfies Partial<Record<keyof TaskDetail, string>>;
+const LISTS = Object.keys(SHORTENED) as (keyof typeof SHORTENED)[];
+
+/** How much of a task could be left out: items of its lists, and characters of its description. */
+const bulk = (each: TaskDetail): number =>
+  LISTS.reduce((sum, list) => sum + each[list].length, each.description?.length ?? 0);
+
+/** A task with so much of its bulk: of what its lists hold first, then of its description. Says what is missing. */
+function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
+  const task = { ...each };
+  const missing: string[] = [];
+  let left = keep;
+  for (const list of LISTS) {
+    const kept = each[list].slice(0, left);
+    const gone = each[list].length - kept.length;
+    if (gone > 0) missing.push(`${gone} of ${each[list].length} ${SHORTENED[list]} of #${each.id}`);
+    task[list] = kept;
+    left -= kept.length;
+  }
+  if (each.description && each.description.length > left) {
+    // Never half of a surrogate pair.
+    const kept = each.description.slice(0, left).replace(/[\ud800-\udbff]$/, '');
+    const [of, gone] = [[...each.description].length, [...each.description.slice(kept.length)].length];
+    task.description = `${kept}… cut: ${gone} of ${of} characters left out`;
+    missing.push(`${gone} of ${of} characters of the description of #${each.id}`);
+  }
+  return { task, missing };
+}
+
+/**
+ * Tasks whole, in the order asked for, as far as they fit: the first that does not is shortened, those after it are
+ * rows of a list, then ids and titles, and at last fewer.
+ */
+export function detailAnswer({ tasks, failed }: { tasks: TaskDetail[]; failed: Failure[] }, say: Say): Ladder {
+  const count = tasks.length;
+  const whole = once((each: TaskDetail) => inFull(each, say));
+  const brief = {
+    compact: once((each: TaskDetail) => listed(each, say, 'compact')),
+    ids: once((each: TaskDetail) => listed(each, say, 'ids')),
+  };
+  return {
+    // One more is there, then one more is a row, then one more piece of one more is shown.
+    rungs: 2 * count + tasks.reduce((sum, each) => sum + 1 + bulk(each), 0),
+    at(rung) {
+      const shown: ReturnType<typeof listed>[] = [];
+      const missing: string[] = [];
+      const less = { 'details of': [] as string[], 'all but the title of': [] as string[], 'all of': [] as string[] };
+      let pieces = rung + 1 - 2 * count;
+      for (const [i, each] of tasks.entries()) {
+        if (pieces > 0) {
+          const part = shortened(each, pieces - 1);
+          missing.push(...part.missing);
+          shown.push(part.missing.length > 0 ? inFull(part.task, say) : whole(each));
+          pieces -= 1 + bulk(each);
+        } else {
+          const detail = i <= rung - count ? 'compact' : 'ids';
+          if (i <= rung) shown.push(brief[detail](each));
+          less[i > rung ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${each.id}`);
+        }
+      }
+      for (const [what, which] of Object.entries(less))
+        if (which.length > 0) missing.push(`${what} ${which.join(', ')}`);
+      const [first] = shown;
+      const json =
+        count === 1 && failed.length === 0 && first
+          ? { task: first.json }
+          : { tasks: shown.map(({ json }) => json), total: count, failed };
+      return {
+        json: present(json),
+        text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failed)].join('\n'),
+        omitted: { what: missing, ...(count > 1 && { how: 'get_task with fewer ids' }) },
+      };
+    },
+  };
+}
+
+const inFull = (each: TaskDetail, say: Say) => ({ json: detailed(each, say), lines: [paragraph(each, say)] });
 
 /** One new or changed task. */
 export function taskAnswer(each: Task, say: Say, verb: string): Answer {
@@ -231,45 +342,65 @@ export function outcomeAnswer({ tasks, unchanged, failed }: Outcome, say: Say, v
   return { json: present(json), text: [...named.map(said), ...more, ...failedLines(failed)].join('\n') };
 }
 
-export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Answer {
+export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Ladder {
   const counted = projects.map(({ name, open }) => ({ name, open: capped(open) }));
-  const part = total > projects.length;
   return {
-    json: { projects: counted, ...(part && { total }) },
-    text:
-      total === 0
-        ? 'No projects yet. A task makes its project by naming it.'
-        : [
-            ...(part ? [`The first ${projects.length} of ${total} projects:`] : []),
-            ...counted.map(({ name, open }) => `+${name} · ${open} open`),
-          ].join('\n'),
+    rungs: Math.max(counted.length, 1),
+    at(rung) {
+      const shown = counted.slice(0, rung + 1);
+      const missing = counted.length - shown.length;
+      const part = total > shown.length;
+      return {
+        json: { projects: shown, ...(part && { total }) },
+        text:
+          total === 0
+            ? 'No projects yet. A task makes its project by naming it.'
+            : [
+                ...(part ? [`The first ${shown.length} of ${total} projects:`] : []),
+                ...shown.map(({ name, open }) => `+${name} · ${open} open`),
+              ].join('\n'),
+        omitted: { what: missing ? [`${missing} projects`] : [] },
+      };
+    },
   };
 }
 
-export function overviewAnswer(found: Overview, say: Say): Answer {
+export function overviewAnswer(found: Overview, say: Say): Ladder {
   const counts = Object.fromEntries(Object.entries(found.counts).map(([name, count]) => [name, capped(count)]));
-  const list = (title: string, tasks: Task[], count: number) =>
-    tasks.length === 0
+  const rowsOf = (tasks: Task[]) => tasks.map((each) => listed(each, say, 'compact'));
+  const [overdue, today] = [rowsOf(found.overdue), rowsOf(found.today)];
+  const list = (title: string, rows: typeof today, count: number) =>
+    rows.length === 0
       ? []
       : [
-          `${title}${count > tasks.length ? ` (first ${tasks.length} of ${capped(count)})` : ''}:`,
-          ...tasks.map((each) => line(each, say)),
+          `${title}${count > rows.length ? ` (first ${rows.length} of ${capped(count)})` : ''}:`,
+          ...rows.flatMap(({ lines }) => lines),
         ];
+  const all = overdue.length + today.length;
   return {
-    json: present({
-      user: say.user,
-      timezone: say.timezone,
-      now: formatStamp(say.now, say.timezone),
-      counts,
-      overdue: found.overdue.map((each) => row(each, say)),
-      today: found.today.map((each) => row(each, say)),
-    }),
-    text: [
-      `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
-      `${counts.open} open, ${counts.in_progress} in progress, ${counts.overdue} overdue, ${counts.today} more due today`,
-      ...list('Overdue', found.overdue, found.counts.overdue),
-      ...list('Today', found.today, found.counts.today),
-    ].join('\n'),
+    rungs: all + 1,
+    at(rung) {
+      // A row of each in turn, until one of them has no more.
+      const late = overdue.slice(0, Math.max(Math.ceil(rung / 2), rung - today.length));
+      const soon = today.slice(0, rung - late.length);
+      return {
+        json: present({
+          user: say.user,
+          timezone: say.timezone,
+          now: formatStamp(say.now, say.timezone),
+          counts,
+          overdue: late.map(({ json }) => json),
+          today: soon.map(({ json }) => json),
+        }),
+        text: [
+          `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
+          `${counts.open} open, ${counts.in_progress} in progress, ${counts.overdue} overdue, ${counts.today} more due today`,
+          ...list('Overdue', late, found.counts.overdue),
+          ...list('Today', soon, found.counts.today),
+        ].join('\n'),
+        omitted: { what: rung < all ? [`${all - rung} tasks`] : [], how: 'list_tasks by due' },
+      };
+    },
   };
 }
 

@@ -44,11 +44,12 @@ describe('the catalogue', () => {
     }
   });
 
-  test('every tool that is not a read takes request_id and dry_run', async () => {
+  test('every read takes max_tokens, every other tool request_id and dry_run', async () => {
     for (const { name, inputSchema } of await published()) {
       const fields = Object.keys(inputSchema.properties ?? {});
       const reads = tools.find((tool) => tool.name === name)?.effect === 'read';
       expect(fields.includes('request_id') && fields.includes('dry_run'), name).toBe(!reads);
+      expect(fields.includes('max_tokens'), name).toBe(reads);
     }
   });
 

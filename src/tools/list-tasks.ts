@@ -1,9 +1,7 @@
 import { LIST_STATUSES, listTasks, SORTS } from '../domain/list.js';
 import { id, labels, name, oneOf, priority, whole, words } from '../fields.js';
-import { pageAnswer } from '../shapes.js';
+import { DETAILS, pageAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
-
-const DETAILS = ['ids', 'compact', 'full'] as const;
 
 export default defineTool({
   name: 'list_tasks',
