@@ -1,5 +1,6 @@
 import * as z from 'zod/v4';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
+import { LEAST_BUDGET, MOST_BUDGET, USUAL_BUDGET } from './fit.js';
 
 /**
  * Inputs as agents send them. Each field forgives what models and hosts are known to do (numbers as strings,
@@ -80,6 +81,9 @@ export const whole = (min: number, max: number) =>
       .min(min, `must be ${min} at least`)
       .max(max, `must be ${max} at most`),
   );
+
+/** What an answer may cost. */
+export const maxTokens = () => whole(LEAST_BUDGET, MOST_BUDGET).describe(`of the answer, ${USUAL_BUDGET} by default`);
 
 const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {

@@ -10,6 +10,7 @@ import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
+import { fitted } from './fit.js';
 import { offerMenus } from './menus.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
 import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
@@ -129,9 +130,15 @@ async function read<T>(
   return { outcome, say: saying(principal, now) };
 }
 
-async function readWith(deps: Deps, tool: ReadTool, { args }: Call, principal: Principal, now: Date): Promise<Answer> {
+async function readWith(
+  deps: Deps,
+  tool: ReadTool,
+  { args, budget }: Call,
+  principal: Principal,
+  now: Date,
+): Promise<Answer> {
   const { outcome, say } = await read(deps, principal, now, (tx, context) => tool.run(args as never, tx, context));
-  return tool.answer(outcome as never, say, args as never);
+  return fitted(tool.answer(outcome as never, say, args as never), budget);
 }
 
 async function write(

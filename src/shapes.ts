@@ -1,16 +1,10 @@
 import * as z from 'zod/v4';
-import type { Added } from './domain/add.js';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
-import { COUNTED, type TaskPage } from './domain/list.js';
-import type { Overview } from './domain/overview.js';
-import type { ProjectSummary } from './domain/projects.js';
+import { COUNTED } from './domain/list.js';
 import type { Comment, Operation } from './domain/record.js';
-import { sayRepeat, upcoming } from './domain/repeats.js';
+import { sayRepeat } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
-import type { Undone } from './domain/undo.js';
-import type { Outcome } from './domain/update.js';
-import type { ProjectOutcome } from './domain/update-project.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
 import type { RefusalBody } from './errors.js';
 
@@ -76,6 +70,7 @@ const answer = z
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
+    omitted: z.string(),
     projects: z.array(
       z.strictObject({
         name: z.string(),
@@ -111,10 +106,12 @@ export function checkAnswer(json: Record<string, unknown>): Record<string, unkno
   return json;
 }
 
-export type Detail = 'ids' | 'compact' | 'full';
+/** How much a list says of a task, least first. */
+export const DETAILS = ['ids', 'compact', 'full'] as const;
+export type Detail = (typeof DETAILS)[number];
 
 /** Leaves out what is empty. */
-function present<T extends object>(fields: T): T {
+export function present<T extends object>(fields: T): T {
   const kept = Object.entries(fields).filter(
     ([, value]) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
@@ -124,7 +121,7 @@ function present<T extends object>(fields: T): T {
 const statusOf = (each: Task) => (each.deletedAt ? 'deleted' : each.status);
 
 /** A row of a list. */
-function row(each: Task, say: Say, detail: Detail = 'compact') {
+export function row(each: Task, say: Say, detail: Detail = 'compact') {
   if (detail === 'ids') return { id: each.id, title: each.title };
   const status = statusOf(each);
   return present({
@@ -147,7 +144,7 @@ function row(each: Task, say: Say, detail: Detail = 'compact') {
 }
 
 /** One task by itself. */
-const single = (each: Task, say: Say) => ({ ...row(each, say), status: statusOf(each), version: each.version });
+export const single = (each: Task, say: Say) => ({ ...row(each, say), status: statusOf(each), version: each.version });
 
 const stamps = (each: Task, say: Say) => ({
   created: formatStamp(each.createdAt, say.timezone),
@@ -182,7 +179,7 @@ const happeningJson = ({ what, fields, by, at }: Happening, { timezone }: Say) =
   at: formatStamp(at, timezone),
 });
 
-const detailed = (each: TaskDetail, say: Say) =>
+export const detailed = (each: TaskDetail, say: Say) =>
   present({
     ...single(each, say),
     next: each.next.map((when) => formatWhen(when, say.timezone)),
@@ -200,7 +197,7 @@ const detailed = (each: TaskDetail, say: Say) =>
 const plain = (word: string) => word.replace('_', ' ');
 
 /** One line: `#12 Buy milk · due Tue 24 Nov · high · +Home · @errand`. */
-function line(each: Task, { now, timezone }: Say): string {
+export function line(each: Task, { now, timezone }: Say): string {
   const when = (instant: string) => sayWhen(instant, now, timezone);
   const status = statusOf(each);
   return [
@@ -238,7 +235,7 @@ export function indented(text: string): string {
 const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
 
-function paragraph(each: TaskDetail, say: Say): string {
+export function paragraph(each: TaskDetail, say: Say): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const shown = each.comments.length;
@@ -266,211 +263,12 @@ function paragraph(each: TaskDetail, say: Say): string {
   ].join('\n');
 }
 
-const capped = (count: number): number | string => (count > COUNTED ? `${COUNTED}+` : count);
-const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
-const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)} (${timezone})`;
+export const capped = (count: number): number | string => (count > COUNTED ? `${COUNTED}+` : count);
+export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
+export const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
-const failedLines = (failed: Failure[]) => failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
-
-export function pageAnswer(page: TaskPage, say: Say, detail: Detail): Answer {
-  const { tasks, nextCursor } = page;
-  const total = capped(page.total);
-  const shown = tasks.length === page.total ? tasksWord(total) : `${tasks.length} of ${tasksWord(total)}`;
-  return {
-    json: {
-      now: formatStamp(say.now, say.timezone),
-      timezone: say.timezone,
-      tasks: tasks.map((each) => row(each, say, detail)),
-      total,
-      ...(nextCursor && { next_cursor: nextCursor }),
-    },
-    text: [
-      `${shown}; ${dateline(say)}`,
-      ...tasks.flatMap((each) => [
-        detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
-        ...(detail === 'full' && each.description ? [indented(each.description)] : []),
-      ]),
-      ...(nextCursor ? [`More: repeat with cursor ${nextCursor}`] : []),
-    ].join('\n'),
-  };
-}
-
-export function detailAnswer(found: { tasks: TaskDetail[]; failed: Failure[] }, say: Say): Answer {
-  const [first] = found.tasks;
-  const json =
-    found.tasks.length === 1 && found.failed.length === 0 && first
-      ? { task: detailed(first, say) }
-      : { tasks: found.tasks.map((each) => detailed(each, say)), total: found.tasks.length, failed: found.failed };
-  return {
-    json: present(json),
-    text: [...found.tasks.map((each) => paragraph(each, say)), ...failedLines(found.failed)].join('\n'),
-  };
-}
-
-/** New tasks: one, or those of a plan. */
-export function addedAnswer({ tasks, similar, similarProjects }: Added, say: Say): Answer {
-  const [first] = tasks;
-  const json =
-    tasks.length === 1 && first
-      ? { task: added(first, say) }
-      : { tasks: tasks.map((each) => row(each, say)), total: tasks.length };
-  return {
-    json: present({ ...json, similar, similar_projects: similarProjects }),
-    text: [
-      ...tasks.map((each) => `Added ${line(each, say)}`),
-      ...tasks.flatMap((each) => dates(each, say).map((when) => `  then ${when}`)),
-      ...(similar.length > 0
-        ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
-        : []),
-      ...(similarProjects.length > 0
-        ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
-        : []),
-    ].join('\n'),
-  };
-}
-
-/** A new task: of one that repeats, with the dates that the rule was understood to mean. */
-const added = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
-const datesOf = (each: Task, { timezone }: Say) =>
-  each.repeats && each.due
-    ? upcoming(each.repeats, each.due, { timezone }).map((when) => formatWhen(when, timezone))
-    : [];
-const dates = (each: Task, { now, timezone }: Say) =>
-  each.repeats && each.due
-    ? [
-        upcoming(each.repeats, each.due, { timezone })
-          .map((when) => sayWhen(when, now, timezone))
-          .join(', '),
-      ]
-    : [];
-
-/** A comment on a task. */
-export const commentAnswer = (each: Task): Answer => ({
-  json: { task: { id: each.id, title: each.title } },
-  text: `Commented on #${each.id} ${each.title}`,
-});
-
-/** How many tasks the answer to a write names, for one with very many sub-tasks. */
-const NAMED = 100;
-
-/** How many of those that became ready are named. */
-const READY = 20;
-
-/** Tasks that a write was asked to change, and those that changed along with them. */
-export function outcomeAnswer({ tasks, unchanged, failed, ready, next }: Outcome, say: Say, verb: string): Answer {
-  const [first] = tasks;
-  const said = (each: Task) => `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`;
-  const named = tasks.slice(0, NAMED);
-  const json =
-    tasks.length === 1 && failed.length === 0 && first
-      ? { task: added(first, say) }
-      : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
-  const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
-  const free = ready.slice(0, READY);
-  return {
-    json: present({
-      ...json,
-      ready: free.map(({ id, title }) => ({ id, title })),
-      next: next.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
-    }),
-    text: [
-      ...named.map(said),
-      ...more,
-      ...tasks.flatMap((each) => (unchanged.has(each.id) ? [] : dates(each, say).map((when) => `  then ${when}`))),
-      ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
-      ...next.map((each) => `Next ${line(each, say)}`),
-      ...failedLines(failed),
-    ].join('\n'),
-  };
-}
-
-/** What an undo put back. */
-export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
-  const named = tasks.slice(0, NAMED);
-  const state = (project: Undone['projects'][number]) =>
-    project.deletedAt ? 'removed' : project.archivedAt ? 'archived' : 'restored';
-  return {
-    json: present({
-      tasks: named.map((each) => row(each, say)),
-      total: tasks.length,
-      projects: projects.map(({ name }) => ({ name })),
-      failed,
-    }),
-    text: [
-      `Undone: ${tasksWord(tasks.length)} changed back`,
-      ...named.map((each) => line(each, say)),
-      ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
-      ...projects.map((project) => `Project +${project.name}: ${state(project)}`),
-      ...failedLines(failed),
-    ].join('\n'),
-  };
-}
-
-export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Answer {
-  const { name } = project;
-  return {
-    json: present({
-      project: {
-        name,
-        ...(project.archivedAt && !into && { archived: true }),
-        ...(into && { merged_into: into.name }),
-      },
-      moved: into?.moved,
-    }),
-    text: into
-      ? `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
-      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}`,
-  };
-}
-
-export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Answer {
-  const counted = projects.map(({ name, open, completed }) => ({
-    name,
-    open: capped(open),
-    ...(completed !== undefined && { completed: capped(completed) }),
-  }));
-  const part = total > projects.length;
-  return {
-    json: { projects: counted, ...(part && { total }) },
-    text:
-      total === 0
-        ? 'No projects yet. A task makes its project by naming it.'
-        : [
-            ...(part ? [`The first ${projects.length} of ${total} projects:`] : []),
-            ...counted.map(
-              ({ name, open, completed }) =>
-                `+${name} · ${open} open${completed === undefined ? '' : ` · ${completed} completed`}`,
-            ),
-          ].join('\n'),
-  };
-}
-
-export function overviewAnswer(found: Overview, say: Say): Answer {
-  const counts = Object.fromEntries(Object.entries(found.counts).map(([name, count]) => [name, capped(count)]));
-  const list = (title: string, tasks: Task[], count: number) =>
-    tasks.length === 0
-      ? []
-      : [
-          `${title}${count > tasks.length ? ` (first ${tasks.length} of ${capped(count)})` : ''}:`,
-          ...tasks.map((each) => line(each, say)),
-        ];
-  return {
-    json: present({
-      user: say.user,
-      timezone: say.timezone,
-      now: formatStamp(say.now, say.timezone),
-      counts,
-      overdue: found.overdue.map((each) => row(each, say)),
-      today: found.today.map((each) => row(each, say)),
-    }),
-    text: [
-      `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
-      `${counts.open} open, ${counts.in_progress} in progress, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
-      ...list('Overdue', found.overdue, found.counts.overdue),
-      ...list('Today', found.today, found.counts.today),
-    ].join('\n'),
-  };
-}
+export const failedLines = (failed: Failure[]) =>
+  failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
 
 export function refusalAnswer(body: RefusalBody): Answer {
   const { code, message, hint, candidates, conflict } = body;

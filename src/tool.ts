@@ -4,7 +4,8 @@ import * as z from 'zod/v4';
 import type { UserTx } from './db/scope.js';
 import type { Change } from './domain/write.js';
 import { invalid } from './errors.js';
-import { isNothing, words, yes } from './fields.js';
+import { isNothing, maxTokens, words, yes } from './fields.js';
+import { type Ladder, USUAL_BUDGET } from './fit.js';
 import type { Answer, AnswerField, Say } from './shapes.js';
 
 /** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
@@ -36,7 +37,7 @@ interface Description<F extends Fields> {
 interface Read<F extends Fields, Outcome> extends Description<F> {
   effect: 'read';
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Outcome>;
-  answer(outcome: Outcome, say: Say, args: Args<F>): Answer;
+  answer(outcome: Outcome, say: Say, args: Args<F>): Ladder;
 }
 
 interface Write<F extends Fields, State, Outcome> extends Description<F> {
@@ -45,9 +46,11 @@ interface Write<F extends Fields, State, Outcome> extends Description<F> {
   answer(outcome: Outcome, say: Say, args: Args<F>): Answer;
 }
 
-/** Arguments after coercion, and what every write takes beside its own. */
+/** Arguments after coercion, and what every read or every write takes beside its own. */
 export interface Call {
   args: Record<string, unknown>;
+  /** What the answer of a read may cost, in tokens of each channel. */
+  budget: number;
   requestId?: string;
   dryRun: boolean;
   /** SHA-256 of the tool and its arguments, before anything in them is interpreted. */
@@ -74,7 +77,7 @@ interface Registered {
 export interface ReadTool extends Registered {
   effect: 'read';
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  answer(outcome: never, say: Say, args: never): Answer;
+  answer(outcome: never, say: Say, args: never): Ladder;
 }
 
 export interface WriteTool extends Registered {
@@ -94,6 +97,8 @@ const everyWrite = {
   dry_run: yes().describe('answer what would change, write nothing').optional(),
 };
 
+const everyRead = { max_tokens: maxTokens().optional() };
+
 /**
  * Defines a tool: one word of effect, fields, and the few lines that hand them to the domain. Schemas are
  * built here, once, when the module loads; nothing is built per request.
@@ -103,7 +108,7 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, Stat
 export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool {
   const { name, effect, title, description } = spec;
   const reads = effect === 'read';
-  const schema = z.strictObject({ ...spec.input, ...(!reads && everyWrite) });
+  const schema = z.strictObject({ ...spec.input, ...(reads ? everyRead : everyWrite) });
   const aliases = new Map(Object.entries(spec.aliases ?? {}));
   const scope = reads ? 'tasks:read' : 'tasks:write';
   return {
@@ -113,7 +118,9 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       title,
       description,
       inputSchema: published(inputJson(schema)),
-      outputSchema: published(outputJson([...spec.output, ...(reads ? [] : (['undo', 'replayed'] as const))])),
+      outputSchema: published(
+        outputJson([...spec.output, ...(reads ? (['omitted'] as const) : (['undo', 'replayed'] as const))]),
+      ),
       annotations: {
         readOnlyHint: reads,
         destructiveHint: effect === 'delete',
@@ -174,6 +181,7 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     overdue: 'array',
     today: 'array',
     next_cursor: 'string',
+    omitted: 'string',
     undo: 'string',
     replayed: 'boolean',
     user: 'string',
@@ -207,10 +215,11 @@ export function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<st
     const problems = result.error.issues.map((issue) => problem(issue, given));
     throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
-  const { request_id, dry_run, ...args } = result.data as Record<string, unknown>;
+  const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
   const canonical = JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]);
   return {
     args,
+    budget: typeof max_tokens === 'number' ? max_tokens : USUAL_BUDGET,
     dryRun: dry_run === true,
     fingerprint: createHash('sha256').update(canonical).digest('hex'),
     ...(typeof request_id === 'string' && { requestId: request_id }),

@@ -40,5 +40,6 @@ export async function inbox(tx: UserTx, { label }: { label?: string | undefined 
   return {
     tasks: rows.map(({ total, ...row }) => toTask(row as Parameters<typeof toTask>[0])),
     total: rows[0]?.total ?? 0,
+    cursorAfter: () => undefined,
   };
 }

@@ -39,7 +39,8 @@ export interface TaskPage {
   tasks: Task[];
   /** Exact up to `COUNTED`, then one more. */
   total: number;
-  nextCursor?: string;
+  /** The cursor of what comes after the first so many of `tasks`, if anything does. */
+  cursorAfter(shown: number): string | undefined;
 }
 
 /** Counts stop here: beyond, nobody acts on the difference, and it would cost. */
@@ -91,11 +92,13 @@ export async function listTasks(
 
   const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
   const shown = found.slice(0, limit);
-  const last = shown.at(-1);
   return {
     tasks: shown.map((row) => toTask(row, { descriptions })),
     total,
-    ...(last && found.length > limit && { nextCursor: packCursor(position(sort, last, from), bound, secret) }),
+    cursorAfter(count) {
+      const last = shown[count - 1];
+      return last && found.length > count ? packCursor(position(sort, last, from), bound, secret) : undefined;
+    },
   };
 }
 

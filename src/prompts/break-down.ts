@@ -5,7 +5,7 @@ import { isOpenTask } from '../domain/task.js';
 import { conflict } from '../errors.js';
 import { pickedTask } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { detailAnswer } from '../shapes.js';
+import { detailAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'break_down',
@@ -22,6 +22,6 @@ export default definePrompt({
   },
   message: (found, say) => ({
     ask: `Help me break down task #${found.id}, shown below, into steps. Each step should be one concrete action of an hour at most that begins with a verb, with an estimate in minutes; name first what can be started right away. Do not repeat sub-tasks that it has already. If you cannot tell what would count as done, ask me one question first. Show me the steps before you write anything. When I agree, add them in one call: add_tasks, each with parent ${found.id}, and blocked_by where one must wait for another.`,
-    data: [detailAnswer(found, say).text],
+    data: [{ what: detailAnswer(found, say) }],
   }),
 });

@@ -4,7 +4,10 @@ import { overview } from '../domain/overview.js';
 import { formatWhen, parseWhen, sayWhen, today } from '../domain/when.js';
 import { name, whole, words } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { overviewAnswer, pageAnswer } from '../shapes.js';
+import { overviewAnswer, pageAnswer } from '../reads.js';
+
+/** A prompt is read once: there is no next page of it. */
+const cursorAfter = () => undefined;
 
 export default definePrompt({
   name: 'plan_my_day',
@@ -20,12 +23,10 @@ export default definePrompt({
     const day = dayOf(date, now, tx.timezone);
     const list = async (filter: Omit<ListInput, 'limit'>) => {
       const labelled = { ...filter, ...(label !== undefined && { labels: [label] }) };
-      const { nextCursor, ...page } = await listTasks(
-        tx,
-        { ...labelled, limit: 25 },
-        { now, secret, descriptions: false },
-      );
-      return page;
+      return {
+        ...(await listTasks(tx, { ...labelled, limit: 25 }, { now, secret, descriptions: false })),
+        cursorAfter,
+      };
     };
     return {
       day,
@@ -42,10 +43,10 @@ export default definePrompt({
     const part = (title: string, page: typeof rest) => {
       const tasks = page.tasks.filter(({ id }) => !shown.has(id));
       for (const { id } of tasks) shown.add(id);
-      return tasks.length === 0 ? [] : [`${title}: ${pageAnswer({ ...page, tasks }, say, 'compact').text}`];
+      return tasks.length === 0 ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, 'compact') }];
     };
     const only = label === undefined ? '' : ` with @${label}`;
-    const head = overviewAnswer({ ...overview, overdue: [], today: [] }, say).text;
+    const head = { what: overviewAnswer({ ...overview, overdue: [], today: [] }, say) };
     return {
       ask: [
         `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, say.now, say.timezone)}`} with the tasks below.`,

@@ -4,7 +4,7 @@ import { listProjects } from '../domain/projects.js';
 import { fittingLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { pageAnswer, projectsAnswer } from '../shapes.js';
+import { pageAnswer, projectsAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'triage_inbox',
@@ -20,8 +20,8 @@ export default definePrompt({
   message: ({ page, projects, labels }, say, { label }) => ({
     ask: 'Help me triage my inbox: the open tasks below that have no project, no due date and no priority. Suggest for each, by its number (#12), what to do: give it a project (one of mine if it fits), a priority, a due date only if there is a real one, labels I use already; or merge it with another, or drop it. Ask about those you cannot judge instead of guessing. Show me your suggestions as one short list, and write nothing yet. When I agree, make the changes with update_task, many ids at once where they get the same; use status cancelled for what I drop.',
     data: [
-      `Inbox${label === undefined ? '' : ` with @${label}`}: ${pageAnswer(page, say, 'compact').text}`,
-      `My projects:\n${projectsAnswer(projects).text}`,
+      { title: `Inbox${label === undefined ? '' : ` with @${label}`}`, what: pageAnswer(page, say, 'compact') },
+      { title: 'My projects', what: projectsAnswer(projects) },
       `Labels in use: ${labels.found.map((each) => `@${each}`).join(', ') || 'none'}`,
     ],
   }),

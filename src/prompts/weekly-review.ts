@@ -3,7 +3,7 @@ import { overview } from '../domain/overview.js';
 import { listProjects } from '../domain/projects.js';
 import { today } from '../domain/when.js';
 import { definePrompt } from '../prompt.js';
-import { overviewAnswer, pageAnswer, projectsAnswer } from '../shapes.js';
+import { overviewAnswer, pageAnswer, projectsAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'weekly_review',
@@ -11,14 +11,10 @@ export default definePrompt({
   description: 'Look back at what was done in the last 7 days, and ahead at the next 7.',
   args: {},
   run: async (_args, tx, { now, secret }) => {
-    const page = async (filter: Omit<Parameters<typeof listTasks>[1], 'limit'>) => {
-      const { nextCursor, ...found } = await listTasks(
-        tx,
-        { ...filter, limit: 25 },
-        { now, secret, descriptions: false },
-      );
-      return found;
-    };
+    const page = async (filter: Omit<Parameters<typeof listTasks>[1], 'limit'>) => ({
+      ...(await listTasks(tx, { ...filter, limit: 25 }, { now, secret, descriptions: false })),
+      cursorAfter: () => undefined,
+    });
     const weekAgo = today(now, tx.timezone).subtract({ days: 7 }).toString();
     return {
       overview: await overview(tx, now),
@@ -31,11 +27,11 @@ export default definePrompt({
   message: ({ overview, done, doing, ahead, projects }, say) => ({
     ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress but does not move, and days of the coming week that hold too much. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
     data: [
-      overviewAnswer(overview, say).text,
-      `Completed in the last 7 days: ${pageAnswer(done, say, 'compact').text}`,
-      `In progress: ${pageAnswer(doing, say, 'compact').text}`,
-      `Due in the 7 days from today: ${pageAnswer(ahead, say, 'compact').text}`,
-      `My projects:\n${projectsAnswer(projects).text}`,
+      { what: overviewAnswer(overview, say) },
+      { title: 'Completed in the last 7 days', what: pageAnswer(done, say, 'compact') },
+      { title: 'In progress', what: pageAnswer(doing, say, 'compact') },
+      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, 'compact') },
+      { title: 'My projects', what: projectsAnswer(projects) },
     ],
   }),
 });

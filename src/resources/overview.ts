@@ -1,6 +1,7 @@
 import { overview } from '../domain/overview.js';
+import { fitted, MOST_BUDGET } from '../fit.js';
+import { overviewAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
-import { overviewAnswer } from '../shapes.js';
 
 export default defineResource({
   name: 'overview',
@@ -9,5 +10,5 @@ export default defineResource({
   uri: 'taskloom://overview',
   fields: {},
   run: (_args, tx, { now }) => overview(tx, now),
-  text: (found, say) => overviewAnswer(found, say).text,
+  text: (found, say) => fitted(overviewAnswer(found, say), MOST_BUDGET).text,
 });

@@ -1,8 +1,9 @@
 import { projectNames } from '../completion.js';
 import { listTasks } from '../domain/list.js';
 import { name } from '../fields.js';
+import { fitted, MOST_BUDGET } from '../fit.js';
+import { pageAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
-import { pageAnswer } from '../shapes.js';
 
 export default defineResource({
   name: 'project',
@@ -11,17 +12,13 @@ export default defineResource({
   uri: 'taskloom://project/{name}',
   fields: { name: name() },
   complete: { name: projectNames },
-  run: async ({ name }, tx, { now, secret }) => {
-    const { nextCursor, ...page } = await listTasks(
-      tx,
-      { project: name, sort: 'due', limit: 100 },
-      { now, secret, descriptions: false },
-    );
-    return page;
-  },
+  run: async ({ name }, tx, { now, secret }) => ({
+    ...(await listTasks(tx, { project: name, sort: 'due', limit: 100 }, { now, secret, descriptions: false })),
+    cursorAfter: () => undefined,
+  }),
   text: (page, say, { name }) =>
     [
-      `+${name}: ${pageAnswer(page, say, 'compact').text}`,
+      `+${name}: ${fitted(pageAnswer(page, say, 'compact'), MOST_BUDGET).text}`,
       ...(page.total > page.tasks.length ? ['More: list_tasks with this project'] : []),
     ].join('\n'),
 });

@@ -2,8 +2,9 @@ import { taskIds } from '../completion.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { id } from '../fields.js';
+import { fitted, MOST_BUDGET } from '../fit.js';
+import { detailAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
-import { detailAnswer } from '../shapes.js';
 
 export default defineResource({
   name: 'task',
@@ -17,5 +18,5 @@ export default defineResource({
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },
-  text: (found, say) => detailAnswer(found, say).text,
+  text: (found, say) => fitted(detailAnswer(found, say), MOST_BUDGET).text,
 });

@@ -1,7 +1,7 @@
 import { addComment } from '../domain/comment.js';
 import { id, prose } from '../fields.js';
-import { commentAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
+import { commentAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_comment',

@@ -1,7 +1,7 @@
 import { addTask } from '../domain/add.js';
 import { ids, labels, taskFields } from '../fields.js';
-import { addedAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
+import { addedAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_task',

@@ -1,7 +1,7 @@
 import { addTasks } from '../domain/add.js';
 import { idOrRef, labels, many, object, ref, taskFields } from '../fields.js';
-import { addedAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
+import { addedAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_tasks',

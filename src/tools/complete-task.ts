@@ -1,8 +1,8 @@
 import { takeGuard } from '../domain/guard.js';
 import { updateTasks } from '../domain/update.js';
 import { guard, ids } from '../fields.js';
-import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
+import { outcomeAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'complete_task',

@@ -1,9 +1,8 @@
 import { LIST_STATUSES, listTasks, SORTS } from '../domain/list.js';
 import { id, labels, name, oneOf, priority, whole, words, yes } from '../fields.js';
-import { pageAnswer } from '../shapes.js';
+import { pageAnswer } from '../reads.js';
+import { DETAILS } from '../shapes.js';
 import { defineTool } from '../tool.js';
-
-const DETAILS = ['ids', 'compact', 'full'] as const;
 
 export default defineTool({
   name: 'list_tasks',

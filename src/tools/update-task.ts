@@ -3,8 +3,8 @@ import { STATUSES } from '../domain/task.js';
 import { CLEARABLE, updateTasks } from '../domain/update.js';
 import { invalid } from '../errors.js';
 import { guard, id, ids, labels, many, oneOf, taskFields } from '../fields.js';
-import { outcomeAnswer } from '../shapes.js';
 import { defineTool } from '../tool.js';
+import { outcomeAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'update_task',

@@ -28,7 +28,7 @@ describe('list_projects', () => {
        select $1::uuid, n, 'p' || n, 'p' || n, now(), now() from generate_series(1, 201) n returning id`,
       [ana.principal.userId],
     );
-    const reply = await ana.call('list_projects');
+    const reply = await ana.call('list_projects', { max_tokens: 5000 });
     expect([reply.json.projects.length, reply.json.total]).toEqual([200, 201]);
     expect(reply.text).toMatch(/^The first 200 of 201 projects:\n/);
   });

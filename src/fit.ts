@@ -1,0 +1,55 @@
+import type { Answer } from './shapes.js';
+import { estimateTokens } from './tokens.js';
+
+/** What an answer may cost, in tokens of each channel, and the most that may be asked for. */
+export const [USUAL_BUDGET, LEAST_BUDGET, MOST_BUDGET] = [2000, 50, 20_000];
+
+/** An answer that can be given shorter: every rung shows more than the one below, the top one all there is. */
+export interface Ladder {
+  /** How many there are, one at least. */
+  rungs: number;
+  /** The lowest, 0, is what an answer is never without: it is given even where it costs too much. */
+  at(rung: number): Rung;
+}
+
+interface Rung extends Answer {
+  /** What this rung does not show, said in the answer. */
+  omitted?: Omitted | undefined;
+}
+
+interface Omitted {
+  what: string[];
+  /** Where to get it, other than with more tokens. */
+  how?: string;
+}
+
+/**
+ * The highest rung of which neither channel costs more than the budget, by an estimate from above.
+ *
+ * @param elsewhere where all of it can be had
+ */
+export function fitted({ rungs, at }: Ladder, budget: number, elsewhere?: string): Answer {
+  const more = elsewhere ?? (budget < MOST_BUDGET ? 'a larger max_tokens' : undefined);
+  const withOmitted = (rung: Rung) => saying(rung, budget, more);
+  const whole = withOmitted(at(rungs - 1));
+  if (rungs === 1 || fits(whole, budget)) return whole;
+  let best = withOmitted(at(0));
+  for (let [low, high] = [0, rungs - 1]; high - low > 1; ) {
+    const middle = (low + high) >> 1;
+    const answer = withOmitted(at(middle));
+    if (fits(answer, budget)) [low, best] = [middle, answer];
+    else high = middle;
+  }
+  return best;
+}
+
+const fits = ({ json, text }: Answer, budget: number): boolean =>
+  estimateTokens(text, budget) <= budget && estimateTokens(JSON.stringify(json), budget) <= budget;
+
+function saying({ json, text, omitted }: Rung, budget: number, more: string | undefined): Answer {
+  if (!omitted || omitted.what.length === 0) return { json, text };
+  const ways = [omitted.how, more].filter(Boolean);
+  const how = ways.length > 0 ? ` To get it: ${ways.join(', or ')}.` : '';
+  const said = `Left out to stay within ${budget} tokens: ${omitted.what.join('; ')}.${how}`;
+  return { json: { ...json, omitted: said }, text: `${text}\n${said}` };
+}

@@ -1,0 +1,244 @@
+import type { TaskDetail } from './domain/get.js';
+import type { Failure } from './domain/judge.js';
+import type { TaskPage } from './domain/list.js';
+import type { Overview } from './domain/overview.js';
+import type { ProjectSummary } from './domain/projects.js';
+import type { Task } from './domain/task.js';
+import { formatStamp } from './domain/when.js';
+import type { Ladder } from './fit.js';
+import {
+  capped,
+  DETAILS,
+  type Detail,
+  dateline,
+  detailed,
+  failedLines,
+  indented,
+  line,
+  paragraph,
+  present,
+  row,
+  type Say,
+  sayTime,
+  tasksWord,
+} from './shapes.js';
+
+/** What a list leaves out at each detail of what the next one says. */
+const LEFT_OUT: Record<Detail, string[]> = {
+  ids: ['all but ids and titles'],
+  compact: ['descriptions and times'],
+  full: [],
+};
+
+/** One row in both channels. */
+function listed(each: Task, say: Say, detail: Detail) {
+  const lines = [
+    detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
+    ...(detail === 'full' && each.description ? [indented(each.description)] : []),
+  ];
+  return { json: row(each, say, detail), lines };
+}
+
+/** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
+export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
+  const { tasks } = page;
+  const total = capped(page.total);
+  const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
+  const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
+  const rows = once((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
+  return {
+    rungs: least + details.length - 1,
+    at(rung) {
+      const detail = details[Math.max(rung + 1 - least, 0)] ?? asked;
+      const shown = rows(detail).slice(0, rung + 1);
+      const missing = tasks.length - shown.length;
+      const cursor = page.cursorAfter(shown.length);
+      const count = shown.length === page.total ? tasksWord(total) : `${shown.length} of ${tasksWord(total)}`;
+      return {
+        json: {
+          now: formatStamp(say.now, say.timezone),
+          timezone: say.timezone,
+          tasks: shown.map(({ json }) => json),
+          total,
+          ...(cursor && { next_cursor: cursor }),
+        },
+        text: [
+          `${count}; ${dateline(say)}`,
+          ...shown.flatMap(({ lines }) => lines),
+          ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
+        ].join('\n'),
+        omitted: {
+          what: [...(missing ? [`${missing} more of this page`] : []), ...(detail === asked ? [] : LEFT_OUT[detail])],
+          how: [...(missing && cursor ? ['the cursor'] : []), ...(detail === asked ? [] : ['get_task'])].join(', '),
+        },
+      };
+    },
+  };
+}
+
+/** Remembers what a function answered. */
+function once<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
+  };
+}
+
+/** The lists of a task that an answer may shorten, in the order in which they are kept: before its description, and after. */
+const BEFORE = { subtasks: 'sub-tasks', blockers: 'blockers', blocks: 'tasks that wait for it' } as const;
+const AFTER = { comments: 'comments', history: 'past changes' } as const;
+const SHORTENED = { ...BEFORE, ...AFTER } satisfies Partial<Record<keyof TaskDetail, string>>;
+type List = keyof typeof SHORTENED;
+const listsOf = (names: object) => Object.keys(names) as List[];
+
+/** How much of a task could be left out: items of its lists, and characters of its description. */
+const bulk = (each: TaskDetail): number =>
+  listsOf(SHORTENED).reduce((sum, list) => sum + each[list].length, each.description?.length ?? 0);
+
+/** A task with so much of its bulk, and what is missing. */
+function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
+  const task = { ...each };
+  const missing: string[] = [];
+  let left = keep;
+  const shorten = (list: List) => {
+    const all: unknown[] = each[list];
+    // The latest comments are the last, and the ones to keep.
+    const kept = list === 'comments' ? all.slice(Math.max(all.length - left, 0)) : all.slice(0, left);
+    const gone = all.length - kept.length;
+    if (gone > 0) missing.push(`${gone} of ${all.length} ${SHORTENED[list]} of #${each.id}`);
+    Object.assign(task, { [list]: kept });
+    left -= kept.length;
+  };
+  for (const list of listsOf(BEFORE)) shorten(list);
+  const { description } = each;
+  if (description && description.length > left) {
+    // Never half of a surrogate pair.
+    const kept = description.slice(0, left).replace(/[\ud800-\udbff]$/, '');
+    const [of, gone] = [[...description].length, [...description.slice(kept.length)].length];
+    task.description = `${kept}… cut: ${gone} of ${of} characters left out`;
+    missing.push(`${gone} of ${of} characters of the description of #${each.id}`);
+  }
+  left -= Math.min(left, description?.length ?? 0);
+  for (const list of listsOf(AFTER)) shorten(list);
+  return { task, missing };
+}
+
+/**
+ * Tasks whole, in the order asked for, as far as they fit: the first that does not is shortened, those after it are
+ * rows of a list, then ids and titles, and at last fewer.
+ */
+export function detailAnswer({ tasks, failed }: { tasks: TaskDetail[]; failed: Failure[] }, say: Say): Ladder {
+  const count = tasks.length;
+  const whole = once((each: TaskDetail) => inFull(each, say));
+  const brief = {
+    compact: once((each: TaskDetail) => listed(each, say, 'compact')),
+    ids: once((each: TaskDetail) => listed(each, say, 'ids')),
+  };
+  return {
+    // One more is there, then one more is a row, then one more piece of one more is shown.
+    rungs: 2 * count + tasks.reduce((sum, each) => sum + 1 + bulk(each), 0),
+    at(rung) {
+      const shown: ReturnType<typeof listed>[] = [];
+      const missing: string[] = [];
+      const less = { 'details of': [] as string[], 'all but the title of': [] as string[], 'all of': [] as string[] };
+      let pieces = rung + 1 - 2 * count;
+      for (const [i, each] of tasks.entries()) {
+        if (pieces > 0) {
+          const part = shortened(each, pieces - 1);
+          missing.push(...part.missing);
+          shown.push(part.missing.length > 0 ? inFull(part.task, say) : whole(each));
+          pieces -= 1 + bulk(each);
+        } else {
+          const detail = i <= rung - count ? 'compact' : 'ids';
+          if (i <= rung) shown.push(brief[detail](each));
+          less[i > rung ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${each.id}`);
+        }
+      }
+      for (const [what, which] of Object.entries(less))
+        if (which.length > 0) missing.push(`${what} ${which.join(', ')}`);
+      const [first] = shown;
+      const json =
+        count === 1 && failed.length === 0 && first
+          ? { task: first.json }
+          : { tasks: shown.map(({ json }) => json), total: count, failed };
+      return {
+        json: present(json),
+        text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failed)].join('\n'),
+        omitted: { what: missing, ...(count > 1 && { how: 'get_task with fewer ids' }) },
+      };
+    },
+  };
+}
+
+const inFull = (each: TaskDetail, say: Say) => ({ json: detailed(each, say), lines: [paragraph(each, say)] });
+
+export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Ladder {
+  const counted = projects.map(({ name, open, completed }) => ({
+    name,
+    open: capped(open),
+    ...(completed !== undefined && { completed: capped(completed) }),
+  }));
+  return {
+    rungs: Math.max(counted.length, 1),
+    at(rung) {
+      const shown = counted.slice(0, rung + 1);
+      const missing = counted.length - shown.length;
+      const part = total > shown.length;
+      return {
+        json: { projects: shown, ...(part && { total }) },
+        text:
+          total === 0
+            ? 'No projects yet. A task makes its project by naming it.'
+            : [
+                ...(part ? [`The first ${shown.length} of ${total} projects:`] : []),
+                ...shown.map(
+                  ({ name, open, completed }) =>
+                    `+${name} · ${open} open${completed === undefined ? '' : ` · ${completed} completed`}`,
+                ),
+              ].join('\n'),
+        omitted: { what: missing ? [`${missing} projects`] : [] },
+      };
+    },
+  };
+}
+
+export function overviewAnswer(found: Overview, say: Say): Ladder {
+  const counts = Object.fromEntries(Object.entries(found.counts).map(([name, count]) => [name, capped(count)]));
+  const rowsOf = (tasks: Task[]) => tasks.map((each) => listed(each, say, 'compact'));
+  const [overdue, today] = [rowsOf(found.overdue), rowsOf(found.today)];
+  const list = (title: string, rows: typeof today, count: number) =>
+    rows.length === 0
+      ? []
+      : [
+          `${title}${count > rows.length ? ` (first ${rows.length} of ${capped(count)})` : ''}:`,
+          ...rows.flatMap(({ lines }) => lines),
+        ];
+  const all = overdue.length + today.length;
+  return {
+    rungs: all + 1,
+    at(rung) {
+      // A row of each in turn, until one of them has no more.
+      const late = overdue.slice(0, Math.max(Math.ceil(rung / 2), rung - today.length));
+      const soon = today.slice(0, rung - late.length);
+      return {
+        json: present({
+          user: say.user,
+          timezone: say.timezone,
+          now: formatStamp(say.now, say.timezone),
+          counts,
+          overdue: late.map(({ json }) => json),
+          today: soon.map(({ json }) => json),
+        }),
+        text: [
+          `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
+          `${counts.open} open, ${counts.in_progress} in progress, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
+          ...list('Overdue', late, found.counts.overdue),
+          ...list('Today', soon, found.counts.today),
+        ].join('\n'),
+        omitted: { what: rung < all ? [`${all - rung} tasks`] : [], how: 'list_tasks by due' },
+      };
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import type { Added } from './domain/add.js';
+import { upcoming } from './domain/repeats.js';
+import type { Task } from './domain/task.js';
+import type { Undone } from './domain/undo.js';
+import type { Outcome } from './domain/update.js';
+import type { ProjectOutcome } from './domain/update-project.js';
+import { formatWhen, sayWhen } from './domain/when.js';
+import { type Answer, failedLines, line, present, row, type Say, single, tasksWord } from './shapes.js';
+
+/** New tasks: one, or those of a plan. */
+export function addedAnswer({ tasks, similar, similarProjects }: Added, say: Say): Answer {
+  const [first] = tasks;
+  const json =
+    tasks.length === 1 && first
+      ? { task: added(first, say) }
+      : { tasks: tasks.map((each) => row(each, say)), total: tasks.length };
+  return {
+    json: present({ ...json, similar, similar_projects: similarProjects }),
+    text: [
+      ...tasks.map((each) => `Added ${line(each, say)}`),
+      ...tasks.flatMap((each) => dates(each, say).map((when) => `  then ${when}`)),
+      ...(similar.length > 0
+        ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
+        : []),
+      ...(similarProjects.length > 0
+        ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
+        : []),
+    ].join('\n'),
+  };
+}
+
+/** A new task: of one that repeats, with the dates that the rule was understood to mean. */
+const added = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
+const datesOf = (each: Task, { timezone }: Say) =>
+  each.repeats && each.due
+    ? upcoming(each.repeats, each.due, { timezone }).map((when) => formatWhen(when, timezone))
+    : [];
+const dates = (each: Task, { now, timezone }: Say) =>
+  each.repeats && each.due
+    ? [
+        upcoming(each.repeats, each.due, { timezone })
+          .map((when) => sayWhen(when, now, timezone))
+          .join(', '),
+      ]
+    : [];
+
+/** A comment on a task. */
+export const commentAnswer = (each: Task): Answer => ({
+  json: { task: { id: each.id, title: each.title } },
+  text: `Commented on #${each.id} ${each.title}`,
+});
+
+/** How many tasks the answer to a write names, for one with very many sub-tasks. */
+const NAMED = 100;
+
+/** How many of those that became ready are named. */
+const READY = 20;
+
+/** Tasks that a write was asked to change, and those that changed along with them. */
+export function outcomeAnswer({ tasks, unchanged, failed, ready, next }: Outcome, say: Say, verb: string): Answer {
+  const [first] = tasks;
+  const said = (each: Task) => `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`;
+  const named = tasks.slice(0, NAMED);
+  const json =
+    tasks.length === 1 && failed.length === 0 && first
+      ? { task: added(first, say) }
+      : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
+  const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
+  const free = ready.slice(0, READY);
+  return {
+    json: present({
+      ...json,
+      ready: free.map(({ id, title }) => ({ id, title })),
+      next: next.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
+    }),
+    text: [
+      ...named.map(said),
+      ...more,
+      ...tasks.flatMap((each) => (unchanged.has(each.id) ? [] : dates(each, say).map((when) => `  then ${when}`))),
+      ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
+      ...next.map((each) => `Next ${line(each, say)}`),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+/** What an undo put back. */
+export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
+  const named = tasks.slice(0, NAMED);
+  const state = (project: Undone['projects'][number]) =>
+    project.deletedAt ? 'removed' : project.archivedAt ? 'archived' : 'restored';
+  return {
+    json: present({
+      tasks: named.map((each) => row(each, say)),
+      total: tasks.length,
+      projects: projects.map(({ name }) => ({ name })),
+      failed,
+    }),
+    text: [
+      `Undone: ${tasksWord(tasks.length)} changed back`,
+      ...named.map((each) => line(each, say)),
+      ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
+      ...projects.map((project) => `Project +${project.name}: ${state(project)}`),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Answer {
+  const { name } = project;
+  return {
+    json: present({
+      project: {
+        name,
+        ...(project.archivedAt && !into && { archived: true }),
+        ...(into && { merged_into: into.name }),
+      },
+      moved: into?.moved,
+    }),
+    text: into
+      ? `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
+      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}`,
+  };
+}
