@@ -3,6 +3,7 @@ import type { Subtask, TaskDetail } from './domain/get.js';
 import { COUNTED, type TaskPage } from './domain/list.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectSummary } from './domain/projects.js';
+import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import type { Failure, Outcome } from './domain/update.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
@@ -56,6 +57,8 @@ const answer = z
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
+    near: z.literal(true),
+    note: z.string(),
     projects: z.array(z.strictObject({ name: z.string(), open: z.union([z.int(), z.string()]) })),
     user: z.string(),
     timezone: z.string(),
@@ -181,14 +184,28 @@ const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)
 
 const failedLines = (failed: Failure[]) => failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
 
+/** What a list by words leaves out, and what to do about it. */
+function noteOf({ cut, ended }: TaskPage): string | undefined {
+  if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
+  return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
+}
+
 export function pageAnswer(page: TaskPage, say: Say, detail: Detail): Answer {
-  const { tasks, nextCursor } = page;
-  const total = capped(page.total);
+  const { tasks, nextCursor, near, cut } = page;
+  const note = noteOf(page);
+  const total = cut ? `${page.total}+` : capped(page.total);
   const shown = tasks.length === page.total ? tasksWord(total) : `${tasks.length} of ${tasksWord(total)}`;
   return {
-    json: { tasks: tasks.map((each) => row(each, say, detail)), total, ...(nextCursor && { next_cursor: nextCursor }) },
+    json: {
+      tasks: tasks.map((each) => row(each, say, detail)),
+      total,
+      ...(nextCursor && { next_cursor: nextCursor }),
+      ...(near && { near }),
+      ...(note && { note }),
+    },
     text: [
-      `${shown}; ${dateline(say)}`,
+      `${near ? 'Nothing has these words, but near come ' : ''}${shown}; ${dateline(say)}`,
+      ...(note ? [note] : []),
       ...tasks.flatMap((each) => [
         detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
         ...(detail === 'full' && each.description ? [indented(each.description)] : []),

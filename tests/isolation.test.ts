@@ -6,6 +6,7 @@ import { getTasks } from '../src/domain/get.js';
 import { listTasks } from '../src/domain/list.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
+import { similarTasks } from '../src/domain/search.js';
 import { tools } from '../src/tools/index.js';
 import { type Agent, agentOf, newAgent, openTestDatabase, rowsOf, useWorld } from './harness.js';
 import { type Foreign, reach } from './reach.js';
@@ -126,6 +127,13 @@ describe('two independent locks', () => {
         { status: 'all', limit: 50 },
         { now: world.now, secret: Buffer.alloc(32), descriptions: true },
       ).then((page) => page.tasks),
+    search: (tx: UserTx) =>
+      listTasks(
+        tx,
+        { text: 'zebra', status: 'all', limit: 50 },
+        { now: world.now, secret: Buffer.alloc(32), descriptions: true },
+      ).then((page) => page.tasks),
+    similar: (tx: UserTx) => similarTasks(tx, foreign.title),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),

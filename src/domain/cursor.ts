@@ -9,6 +9,8 @@ export interface Position {
   dueSort?: string;
   /** Of a list sorted by priority. */
   priority?: number;
+  /** Of a list in the order of how well it matches. */
+  match?: number;
 }
 
 const MAC = 8;
@@ -21,13 +23,14 @@ const NEVER = 0xff_ff_ff_ff_ff_ff;
  * @param bound what it belongs to, as a string
  */
 export function packCursor(position: Position, bound: string, secret: Buffer): string {
-  const { now, id, dueSort, priority } = position;
-  const payload = Buffer.alloc(9 + (dueSort ? 6 : 0) + (priority ? 1 : 0));
+  const { now, id, dueSort, priority, match } = position;
+  const payload = Buffer.alloc(9 + (match === undefined ? 0 : 4) + (dueSort ? 6 : 0) + (priority ? 1 : 0));
   payload.writeUIntBE(Math.floor(now.getTime() / 1000), 0, 5);
   payload.writeUInt32BE(id, 5);
   // Offset so that due dates before 1970 pack too.
   if (dueSort) payload.writeUIntBE(dueSort === 'infinity' ? NEVER : Date.parse(dueSort) + OFFSET, 9, 6);
   if (priority) payload.writeUInt8(priority, 15);
+  if (match !== undefined) payload.writeInt32BE(match, 9);
   const packed = Buffer.concat([Buffer.of(1), payload, sign(payload, bound, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
@@ -46,12 +49,13 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
       'This cursor does not belong to this list.',
       'Repeat the call that answered it with the same filters and sort, or leave the cursor out to start over.',
     );
-  const due = payload.length > 9 ? payload.readUIntBE(9, 6) : undefined;
+  const due = payload.length > 13 ? payload.readUIntBE(9, 6) : undefined;
   return {
     now: new Date(payload.readUIntBE(0, 5) * 1000),
     id: payload.readUInt32BE(5),
     ...(due !== undefined && { dueSort: due === NEVER ? 'infinity' : new Date(due - OFFSET).toISOString() }),
     ...(payload.length > 15 && { priority: payload.readUInt8(15) }),
+    ...(payload.length === 13 && { match: payload.readInt32BE(9) }),
   };
 }
 

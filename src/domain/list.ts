@@ -1,9 +1,10 @@
-import { and, asc, desc, eq, ilike, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { changes, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
 import { nameKey } from './names.js';
+import { isSearchable, nothingToFind, PAGED, RANKED, type SearchFilter, searchTasks } from './search.js';
 import { inProject, PRIORITIES, type Priority, type Task, taskColumns, toTask } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -39,6 +40,12 @@ export interface TaskPage {
   /** Exact up to `COUNTED`, then one more. */
   total: number;
   nextCursor?: string;
+  /** Nothing has all of the words looked for: these come near. */
+  near?: true;
+  /** More tasks than could be ranked have the words looked for: `total` is how many were. */
+  cut?: true;
+  /** The list goes on, but is not paged further. */
+  ended?: true;
 }
 
 /** Counts stop here: beyond, nobody acts on the difference, and it would cost. */
@@ -53,9 +60,14 @@ export async function listTasks(
   const { cursor, limit, ...filter } = input;
   // A list by due date or window is meant to be read in that order.
   const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : 'newest');
-  const bound = JSON.stringify([tx.userId, Object.entries({ ...filter, sort }).sort()]);
+  const bound = JSON.stringify([
+    tx.userId,
+    Object.entries({ ...filter, sort: filter.text === undefined ? sort : filter.sort }).sort(),
+  ]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? now;
+  if (filter.text !== undefined)
+    return search(tx, { ...filter, text: filter.text }, { limit, after, from, bound, secret, descriptions });
   const matches = where(tx, filter, from);
 
   const count = tx.db
@@ -97,6 +109,97 @@ export async function listTasks(
     ...(last && found.length > limit && { nextCursor: packCursor(position(sort, last, from), bound, secret) }),
   };
 }
+
+/** Tasks that have these words: the best match first, unless a sort is asked for. */
+async function search(
+  tx: UserTx,
+  filter: Filter & { text: string },
+  page: {
+    limit: number;
+    after: Position | undefined;
+    from: Date;
+    bound: string;
+    secret: Buffer;
+    descriptions: boolean;
+  },
+): Promise<TaskPage> {
+  const { limit, after, from, bound, secret, descriptions } = page;
+  const { sort } = filter;
+  const found = tx.db
+    .$with('found', {
+      id: sql<number>`id`.as('id'),
+      rank: sql<number>`rank`.as('rank'),
+      age: sql<number>`age`.as('age'),
+    })
+    .as(searchTasks(filter.text, searchFilter(tx, filter, from)));
+  const hits = tx.db.$with('hits').as(
+    tx.db
+      .select({
+        id: sql<number>`found.id`.as('id'),
+        rank: sql<number>`found.rank`.as('rank'),
+        place: sql<number>`row_number() over (order by found.rank desc, found.id desc)::int`.as('place'),
+      })
+      .from(found)
+      .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${RANKED}`))
+      .where(where(tx, filter, from)),
+  );
+  const shown = tx.db
+    .select({ ...taskColumns(tx, descriptions), match: sql<number>`hits.rank`.as('match') })
+    .from(hits)
+    .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = hits.id`))
+    .leftJoin(projects, inProject(tx))
+    .where(
+      sort
+        ? after && beyond(sort, after)
+        : and(
+            sql`hits.place <= ${PAGED}`,
+            after && sql`(hits.rank, hits.id) < (${after.match}::int, ${after.id}::int)`,
+          ),
+    )
+    .orderBy(...(sort ? ORDER[sort] : [sql`hits.rank desc`, sql`hits.id desc`]))
+    .limit(limit + 1)
+    .as('page');
+  const count = tx.db
+    .select({
+      total: sql<number>`count(*)::int`.as('total'),
+      near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
+      cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
+      searchable: isSearchable(filter.text).as('searchable'),
+      known: (filter.project === undefined ? sql<boolean>`true` : hasProject(tx, filter.project)).as('known'),
+    })
+    .from(hits)
+    .as('count');
+  const rows = await tx.db
+    .with(found, hits)
+    .select({ ...count._.selectedFields, task: shown._.selectedFields })
+    .from(count)
+    .leftJoin(shown, sql`true`)
+    .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
+  const [head] = rows;
+  if (!head?.searchable) throw nothingToFind();
+  if (filter.project !== undefined && !head.known) throw await noProject(tx, filter.project);
+
+  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
+  const listed = all.slice(0, limit);
+  const last = listed.at(-1);
+  const more = last && all.length > limit;
+  return {
+    tasks: listed.map(({ match: _, ...row }) => toTask(row, descriptions)),
+    total: head.total,
+    ...(more && {
+      nextCursor: packCursor(
+        sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match },
+        bound,
+        secret,
+      ),
+    }),
+    ...(head.near && { near: true }),
+    ...(head.cut && { cut: true }),
+    ...(!sort && !more && head.total > PAGED && { ended: true }),
+  };
+}
+
+type Matched = Parameters<typeof toTask>[0] & { match: number };
 
 const ORDER = {
   newest: [desc(tasks.id)],
@@ -141,7 +244,6 @@ function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   return and(
     tx.mine(tasks),
     inStatus(filter.status ?? (filter.completed_since ? 'completed' : 'open')),
-    ...words(filter.text).map((pattern) => or(ilike(tasks.title, pattern), ilike(tasks.description, pattern))),
     filter.project !== undefined
       ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
       : undefined,
@@ -161,6 +263,30 @@ function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   );
 }
 
+/** The filters again, for the search to apply before it takes the newest. */
+function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilter {
+  const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
+  const isOpen = status === 'open' || status === 'pending';
+  const window = filter.due ? parseWindow(filter.due, now, tx.timezone) : undefined;
+  return {
+    statuses: isOpen
+      ? ['pending', 'in_progress']
+      : status === 'deleted' || status === 'all'
+        ? undefined
+        : [status === 'not_started' ? 'pending' : status],
+    trashed: status === 'deleted',
+    archived: !isOpen || filter.project !== undefined,
+    project: filter.project === undefined ? undefined : nameKey(filter.project),
+    labels: filter.labels?.map(nameKey),
+    priority: filter.priority && PRIORITIES.indexOf(filter.priority) + 1,
+    dueFrom: window === 'none' ? 'infinity' : window?.from?.toISOString(),
+    dueUntil: window === 'none' ? undefined : window?.until.toISOString(),
+    parent: filter.parent,
+    completedFrom:
+      filter.completed_since && sinceInstant(filter.completed_since, tx.timezone, 'completed_since').toISOString(),
+  };
+}
+
 function inStatus(status: (typeof LIST_STATUSES)[number]): SQL | undefined {
   switch (status) {
     case 'open':
@@ -174,14 +300,6 @@ function inStatus(status: (typeof LIST_STATUSES)[number]): SQL | undefined {
       return and(eq(tasks.status, status === 'not_started' ? 'pending' : status), isNull(tasks.deletedAt));
   }
 }
-
-/** Every word is looked for as written: `%`, `_` and `\` mean themselves. */
-const words = (text = '') =>
-  text
-    .split(/\s+/)
-    .filter(Boolean)
-    .slice(0, 20)
-    .map((word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`);
 
 function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
   const window = parseWindow(text, now, timezone);

@@ -50,7 +50,7 @@ const isOpenStatus = (status: Status): boolean => status === 'pending' || status
 
 /** The columns of a task, its project's name and its labels, for a query over `tasks` left joined by `inProject`. */
 export function taskColumns(tx: UserTx, withDescription: boolean) {
-  const { userId, titleKey, description, ...columns } = getTableColumns(tasks);
+  const { userId, titleKey, words, description, ...columns } = getTableColumns(tasks);
   return {
     ...columns,
     description: withDescription ? description : sql<null>`null`.as('description'),
@@ -66,7 +66,10 @@ export function taskColumns(tx: UserTx, withDescription: boolean) {
 /** How a task's project is joined. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;
 
-type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey'> & { project: string | null; labels: string[] };
+type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words'> & {
+  project: string | null;
+  labels: string[];
+};
 
 /** A row of `taskColumns` as a task. */
 export function toTask(row: TaskRow, withDescription: boolean): Task {

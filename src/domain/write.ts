@@ -126,6 +126,7 @@ const rowsOf = (table: PgTable, rows: object[]) =>
 
 function columnsOf(table: PgTable): string[] {
   return Object.values(getTableColumns(table))
+    .filter((column) => !column.generated)
     .map((column) => column.name)
     .filter((name) => name !== 'user_id');
 }

@@ -21,7 +21,7 @@ export default defineTool({
     })
       .describe('open (default) and pending: not completed; deleted: the trash')
       .optional(),
-    text: words().describe('words in title or description').optional(),
+    text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: name().optional(),
     labels: labels().optional(),
     priority: priority().optional(),
@@ -29,7 +29,7 @@ export default defineTool({
     parent: id().optional(),
     changed_since: words().describe('date or time').optional(),
     completed_since: words().optional(),
-    sort: oneOf(SORTS).describe('newest by default; due if due is given').optional(),
+    sort: oneOf(SORTS).describe('newest by default, due if due is given, best match if text is').optional(),
     detail: oneOf(DETAILS).optional(),
     limit: whole(1, 100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),
