@@ -119,7 +119,8 @@ describe('the migrated schema', () => {
     );
     const declared = tables.flatMap((table) =>
       Object.values(getTableColumns(table)).map(
-        (column) => `${getTableName(table)}.${column.name} ${column.getSQLType()}${column.notNull ? ' not null' : ''}`,
+        (column) =>
+          `${getTableName(table)}.${column.name} ${column.getSQLType().replace(/ collate .*/, '')}${column.notNull ? ' not null' : ''}`,
       ),
     );
     expect(rows.flat().sort()).toEqual(declared.sort());
@@ -139,6 +140,8 @@ describe('the runtime role', () => {
       projects: 'insert select update',
       tasks: 'insert select update',
       task_labels: 'delete insert select',
+      dependencies: 'delete insert select',
+      comments: 'delete insert select',
       changes: 'insert select',
       requests: 'delete insert select update',
     });
