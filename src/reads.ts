@@ -3,6 +3,7 @@ import type { Failure } from './domain/judge.js';
 import type { TaskPage } from './domain/list.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectSummary } from './domain/projects.js';
+import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import { formatStamp } from './domain/when.js';
 import type { Ladder } from './fit.js';
@@ -30,6 +31,12 @@ const LEFT_OUT: Record<Detail, string[]> = {
   full: [],
 };
 
+/** What a list by words leaves out, and what to do about it. */
+function noteOf({ cut, ended }: TaskPage): string | undefined {
+  if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
+  return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
+}
+
 /** One row in both channels. */
 function listed(each: Task, say: Say, detail: Detail) {
   const lines = [
@@ -42,7 +49,8 @@ function listed(each: Task, say: Say, detail: Detail) {
 /** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
 export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
   const { tasks } = page;
-  const total = capped(page.total);
+  const note = noteOf(page);
+  const total = page.cut ? `${page.total}+` : capped(page.total);
   const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
   const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
   const rows = once((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
@@ -61,9 +69,12 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
           tasks: shown.map(({ json }) => json),
           total,
           ...(cursor && { next_cursor: cursor }),
+          ...(page.near && { near: true }),
+          ...(note && { note }),
         },
         text: [
-          `${count}; ${dateline(say)}`,
+          `${page.near ? 'Nothing has these words, but near come ' : ''}${count}; ${dateline(say)}`,
+          ...(note ? [note] : []),
           ...shown.flatMap(({ lines }) => lines),
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
         ].join('\n'),

@@ -71,6 +71,8 @@ const answer = z
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
     omitted: z.string(),
+    near: z.literal(true),
+    note: z.string(),
     projects: z.array(
       z.strictObject({
         name: z.string(),

@@ -184,6 +184,8 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     omitted: 'string',
     undo: 'string',
     replayed: 'boolean',
+    near: 'boolean',
+    note: 'string',
     user: 'string',
     timezone: 'string',
     now: 'string',

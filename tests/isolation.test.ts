@@ -7,6 +7,7 @@ import { inbox } from '../src/domain/inbox.js';
 import { listTasks } from '../src/domain/list.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
+import { similarTasks } from '../src/domain/search.js';
 import { fittingLabels, fittingProjects, fittingTasks } from '../src/domain/suggest.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
@@ -211,6 +212,13 @@ describe('two independent locks', () => {
         { status: 'all', limit: 50 },
         { now: world.now, secret: Buffer.alloc(32), descriptions: true },
       ).then((page) => page.tasks),
+    search: (tx: UserTx) =>
+      listTasks(
+        tx,
+        { text: 'zebra', status: 'all', limit: 50 },
+        { now: world.now, secret: Buffer.alloc(32), descriptions: true },
+      ).then((page) => page.tasks),
+    similar: (tx: UserTx) => similarTasks(tx, foreign.title),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),

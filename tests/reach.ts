@@ -23,6 +23,8 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
   list_tasks: ({ id, title, project, label }) => [
     { parent: id, status: 'all' },
     { text: title, status: 'all' },
+    { text: `${title}x or "${title}"`, status: 'all', sort: 'due' },
+    { text: String(id), status: 'all' },
     { project, status: 'all' },
     { labels: [label], status: 'all' },
     { status: 'deleted' },

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import { type Database, sqlState } from './database.js';
 import { holdDirectory } from './lock.js';
 import { type Migration, migrate, pending } from './migrate.js';
-import { asService, assertIsolated } from './scope.js';
+import { asOwner, asService, assertIsolated } from './scope.js';
 
 /** Where tasks are kept. */
 export type Target =
@@ -51,6 +51,10 @@ export async function connect(target: Target): Promise<Database> {
   }
 }
 
+/** The embedded database gathers no statistics by itself. Without any, it searches by reading every task. A small sample will do. */
+const ANALYZE =
+  'set local default_statistics_target = 10; analyze taskloom.tasks, taskloom.task_labels, taskloom.comments';
+
 /**
  * Opens a database for use: migrations, the check that one user's rows are hidden from another, the key.
  *
@@ -65,6 +69,7 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
       if (names.length > 0)
         throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
     }
+    if (database.kind === 'pglite') await asOwner(database, (connection) => connection.script(ANALYZE));
     await assertIsolated(database);
     return { database, secret: await readSecret(database, options.secret), close: () => database.close() };
   } catch (error) {

@@ -74,7 +74,11 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
       await connection.script('rollback').catch(() => {});
       if (sqlState(error) === '42501')
         throw new UsageError(
-          'the database login may not create the role or schema Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
+          'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
+        );
+      if (sqlState(error) === '58P01')
+        throw new UsageError(
+          'the database server lacks the extensions Taskloom needs, btree_gin and pg_trgm. They come with PostgreSQL, in a package that is often named postgresql-contrib',
         );
       throw error;
     }
@@ -128,7 +132,9 @@ begin
     select format('table taskloom.%I', relname) from pg_class
     where relnamespace = 'taskloom'::regnamespace and relkind = 'r'
     union all
-    select format('function %s', oid::regprocedure) from pg_proc where pronamespace = 'taskloom'::regnamespace
+    select format('function %s', oid::regprocedure) from pg_proc
+    where pronamespace = 'taskloom'::regnamespace
+      and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = oid and deptype = 'e')
   loop
     execute format('alter %s owner to %I', object, ${literal});
   end loop;

@@ -1,10 +1,15 @@
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import pLimit from 'p-limit';
 import { type Connection, type Database, TransactionWatch } from './database.js';
 import { Statements } from './pglite-statements.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
+
+/** What the search of tasks needs: to be named at every open, also of a directory that has them. */
+export const extensions = { btree_gin, pg_trgm };
 
 /**
  * Opens the embedded database.
@@ -13,7 +18,7 @@ const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
  * @param image a data directory to start from, as `dumpDataDir` makes it
  */
 export async function openPglite(dataDir?: string, image?: Blob): Promise<Database> {
-  const options: PGliteOptions = { startParams };
+  const options: PGliteOptions = { startParams, extensions };
   if (dataDir) options.dataDir = dataDir;
   if (image) options.loadDataDir = image;
   return wrapPglite(await PGlite.create(options));

@@ -46,6 +46,9 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'd
 /** Text in the order of its bytes, the same on every server. */
 const bytewise = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
+/** Words as they are searched for. The database keeps them; nobody reads or writes them. */
+const words = customType<{ data: string }>({ dataType: () => 'tsvector' });
+
 export const users = taskloom.table(
   'users',
   {
@@ -182,6 +185,7 @@ export const tasks = taskloom.table(
     updatedBy: text('updated_by').notNull(),
     completedAt: instant('completed_at'),
     deletedAt: instant('deleted_at'),
+    words: words('words').generatedAlwaysAs(sql`taskloom.task_words(title, description)`),
   },
   (t) => [
     primaryKey({ columns: [t.userId, t.id] }),
@@ -210,6 +214,8 @@ export const tasks = taskloom.table(
     index('tasks_project').on(t.userId, t.projectId, t.id),
     index('tasks_parent').on(t.userId, t.parentId, t.id),
     index('tasks_title').on(t.userId, t.titleKey),
+    index('tasks_words').using('gin', t.userId, t.words).with({ fastupdate: false }),
+    index('tasks_near').using('gin', t.userId, t.titleKey.op('gin_trgm_ops')).with({ fastupdate: false }),
     ownedBy('tasks_owner'),
   ],
 );
@@ -270,6 +276,7 @@ export const comments = taskloom.table(
     text: text('text').notNull(),
     at: instant('at').notNull(),
     by: text('by').notNull(),
+    words: words('words').generatedAlwaysAs(sql`taskloom.words(text)`),
   },
   (t) => [
     primaryKey({ columns: [t.userId, t.id] }),
@@ -280,6 +287,7 @@ export const comments = taskloom.table(
     }),
     check('comments_text_length', sql`char_length(${t.text}) between 1 and 10000`),
     index('comments_task').on(t.userId, t.taskId, t.id),
+    index('comments_words').using('gin', t.userId, t.words).with({ fastupdate: false }),
     ownedBy('comments_owner'),
   ],
 );

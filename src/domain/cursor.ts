@@ -11,6 +11,8 @@ export interface Position {
   priority?: number;
   /** Of a list in the order set by hand. */
   rank?: string;
+  /** Of a list in the order of how well it matches. */
+  match?: number;
 }
 
 const MAC = 8;
@@ -23,14 +25,16 @@ const NEVER = 0xff_ff_ff_ff_ff_ff;
  * @param bound what it belongs to, as a string
  */
 export function packCursor(position: Position, bound: string, secret: Buffer): string {
-  const { now, id, dueSort, priority, rank = '' } = position;
-  const payload = Buffer.alloc(9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + rank.length);
+  const { now, id, dueSort, priority, rank = '', match } = position;
+  const size = 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + (match === undefined ? 0 : 4);
+  const payload = Buffer.alloc(size + rank.length);
   payload.writeUIntBE(Math.floor(now.getTime() / 1000), 0, 5);
   payload.writeUInt32BE(id, 5);
   // Offset so that due dates before 1970 pack too.
   if (dueSort) payload.writeUIntBE(dueSort === 'infinity' ? NEVER : Date.parse(dueSort) + OFFSET, 9, 6);
   if (priority) payload.writeUInt8(priority, 15);
-  payload.write(rank, 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0), 'latin1');
+  if (match !== undefined) payload.writeInt32BE(match, 9);
+  payload.write(rank, size, 'latin1');
   const packed = Buffer.concat([Buffer.of(rank ? 2 : 1), payload, sign(payload, bound, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
@@ -51,11 +55,12 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
     );
   const at = { now: new Date(payload.readUIntBE(0, 5) * 1000), id: payload.readUInt32BE(5) };
   if (packed[0] === 2) return { ...at, rank: payload.toString('latin1', 9) };
-  const due = payload.length > 9 ? payload.readUIntBE(9, 6) : undefined;
+  const due = payload.length > 13 ? payload.readUIntBE(9, 6) : undefined;
   return {
     ...at,
     ...(due !== undefined && { dueSort: due === NEVER ? 'infinity' : new Date(due - OFFSET).toISOString() }),
     ...(payload.length > 15 && { priority: payload.readUInt8(15) }),
+    ...(payload.length === 13 && { match: payload.readInt32BE(9) }),
   };
 }
 

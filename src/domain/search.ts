@@ -1,6 +1,159 @@
+import { and, type SQL, sql } from 'drizzle-orm';
+import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { invalid } from '../errors.js';
+import { type Position, packCursor } from './cursor.js';
+import { type Filter, hasProject, noProject, searchFilter, where } from './filter.js';
+import type { TaskPage } from './list.js';
+import { titleKey } from './names.js';
+import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
+import { inProject, taskColumns, toTask } from './task.js';
 
-/** Placeholder until the module of that name lands. */
-export async function similarTasks(_tx: UserTx, _title: string): Promise<{ id: number; title: string }[]> {
-  return [];
+/** Where more tasks than this have the words, only the newest are ranked. */
+export const RANKED = 500;
+/** How many of a ranked list can be paged through: who has not found it by then needs other words. */
+export const PAGED = 200;
+
+/** What applies before the newest are taken: a filter that came after could leave nothing of them. */
+export interface SearchFilter {
+  statuses?: string[] | undefined;
+  trashed: boolean;
+  /** Whether tasks of archived projects count. */
+  archived: boolean;
+  /** The project's and the labels' keys: see `nameKey`. */
+  project?: string | undefined;
+  labels?: string[] | undefined;
+  priority?: number | undefined;
+  dueFrom?: string | undefined;
+  dueUntil?: string | undefined;
+  parent?: number | undefined;
+  completedFrom?: string | undefined;
+}
+
+/**
+ * Ids and ranks of the user's tasks that have these words, and their age, the newest being 1: a query to be
+ * joined with `tasks` under both locks. Age goes one past `RANKED` where more would follow. Ranks are below
+ * zero where nothing has the words, and these come near.
+ */
+function searchTasks(text: string, filter: SearchFilter): SQL {
+  const { statuses, trashed, archived, project, labels, priority, dueFrom, dueUntil, parent, completedFrom } = filter;
+  return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${text}::text, ${numberIn(text)}::int, ${list(statuses)}::text[],
+    ${trashed}::boolean, ${archived}::boolean, ${project ?? null}::text, ${list(labels)}::text[], ${priority ?? null}::smallint,
+    ${dueFrom ?? null}::timestamptz, ${dueUntil ?? null}::timestamptz, ${parent ?? null}::int, ${completedFrom ?? null}::timestamptz)`;
+}
+
+/** Whether there is anything to look for in a text. */
+const isSearchable = (text: string): SQL<boolean> => sql`taskloom.search_query(${text}::text, true) is not null`;
+
+const nothingToFind = () =>
+  invalid(
+    'text has no word to look for.',
+    'Give a word or number that the task has: -words only take away from what others find. Without text, everything is listed.',
+  );
+
+/** People look for a task by its number too. */
+function numberIn(text: string): number | null {
+  const digits = /^(?:#|t-|#t-?)?(\d{1,9})$/i.exec(text)?.[1];
+  return digits ? Number(digits) : null;
+}
+
+/** A list as one parameter, whatever is in it. */
+const list = (items: string[] | undefined) =>
+  items ? `{${items.map((item) => `"${item.replace(/["\\]/g, '\\$&')}"`).join()}}` : null;
+
+/** Tasks that have these words: the best match first, unless a sort is asked for. */
+export async function search(
+  tx: UserTx,
+  filter: Filter & { text: string; sort?: Sort | undefined },
+  page: {
+    limit: number;
+    after: Position | undefined;
+    from: Date;
+    bound: string;
+    secret: Buffer;
+    descriptions: boolean;
+  },
+): Promise<TaskPage> {
+  const { limit, after, from, bound, secret, descriptions } = page;
+  const { sort } = filter;
+  const found = tx.db
+    .$with('found', {
+      id: sql<number>`id`.as('id'),
+      rank: sql<number>`rank`.as('rank'),
+      age: sql<number>`age`.as('age'),
+    })
+    .as(searchTasks(filter.text, searchFilter(tx, filter, from)));
+  const hits = tx.db.$with('hits').as(
+    tx.db
+      .select({
+        id: sql<number>`found.id`.as('id'),
+        rank: sql<number>`found.rank`.as('rank'),
+        place: sql<number>`row_number() over (order by found.rank desc, found.id desc)::int`.as('place'),
+      })
+      .from(found)
+      .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${RANKED}`))
+      .where(where(tx, filter, from)),
+  );
+  const shown = tx.db
+    .select({ ...taskColumns(tx, { descriptions }), match: sql<number>`hits.rank`.as('match') })
+    .from(hits)
+    .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = hits.id`))
+    .leftJoin(projects, inProject(tx))
+    .where(
+      sort
+        ? after && beyond(sort, after)
+        : and(
+            sql`hits.place <= ${PAGED}`,
+            after && sql`(hits.rank, hits.id) < (${after.match}::int, ${after.id}::int)`,
+          ),
+    )
+    .orderBy(...(sort ? ORDER[sort] : [sql`hits.rank desc`, sql`hits.id desc`]))
+    .limit(limit + 1)
+    .as('page');
+  const count = tx.db
+    .select({
+      total: sql<number>`count(*)::int`.as('total'),
+      near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
+      cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
+      searchable: isSearchable(filter.text).as('searchable'),
+      known: (filter.project === undefined ? sql<boolean>`true` : hasProject(tx, filter.project)).as('known'),
+    })
+    .from(hits)
+    .as('count');
+  const rows = await tx.db
+    .with(found, hits)
+    .select({ ...count._.selectedFields, task: shown._.selectedFields })
+    .from(count)
+    .leftJoin(shown, sql`true`)
+    .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
+  const [head] = rows;
+  if (!head?.searchable) throw nothingToFind();
+  if (filter.project !== undefined && !head.known) throw await noProject(tx, filter.project);
+
+  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
+  const listed = all.slice(0, limit);
+  return {
+    tasks: listed.map(({ match: _, ...row }) => toTask(row, { descriptions })),
+    total: head.total,
+    cursorAfter(count) {
+      const last = listed[count - 1];
+      if (!last || all.length <= count) return undefined;
+      const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
+      return packCursor(at, bound, secret);
+    },
+    ...(head.near && { near: true }),
+    ...(head.cut && { cut: true }),
+    ...(!sort && all.length <= limit && head.total > PAGED && { ended: true }),
+  };
+}
+
+type Matched = Parameters<typeof toTask>[0] & { match: number };
+
+/** Open tasks that a new one may repeat: those with the same words first, then those with its two longest. */
+export async function similarTasks(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
+  return tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(sql`taskloom.similar_tasks(${title}::text, ${titleKey(title)}::text) alike`)
+    .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = alike.id`)
+    .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
 }

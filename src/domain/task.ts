@@ -66,7 +66,7 @@ export interface Load {
 
 /** The columns of a task, its project's name, its labels and blockers, for a query over `tasks` left joined by `inProject`. */
 export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load = {}) {
-  const { userId, titleKey, description, openBlockers, ...columns } = getTableColumns(tasks);
+  const { userId, titleKey, words, description, openBlockers, ...columns } = getTableColumns(tasks);
   const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
     from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
     where d.user_id = ${tx.userId} and d.blocked_id = ${tasks.id}`;
@@ -95,7 +95,7 @@ export const notArchived = (tx: UserTx): SQL =>
   sql`(${tasks.projectId} is null or ${tasks.projectId} <> all(array(
     select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null)))`;
 
-type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'openBlockers'> & {
+type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
   labels: string[];
   blockers: [id: number, open: boolean][] | null;

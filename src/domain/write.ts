@@ -112,9 +112,16 @@ export function writeStatement(
     remade.map(({ after }) => projectRow(after, opened.now)),
   );
   insert(tasks, created.map(rowOf));
-  // A long description is not written again where no description changes.
+  // What is looked for in titles and descriptions is reckoned anew with each that is written.
+  const retitled = updated.some(({ before, after }) => before?.title !== after.title);
   const described = updated.some(({ before, after }) => before?.description !== after.description);
-  const fixed = ['id', 'created_at', 'created_by', ...(described ? [] : ['description'])];
+  const fixed = [
+    'id',
+    'created_at',
+    'created_by',
+    ...(retitled ? [] : ['title', 'title_key']),
+    ...(described ? [] : ['description']),
+  ];
   update(
     tasks,
     columnsOf(tasks).filter((name) => !fixed.includes(name)),
@@ -187,6 +194,7 @@ const rowsOf = (table: PgTable, rows: object[]) =>
 
 function columnsOf(table: PgTable): string[] {
   return Object.values(getTableColumns(table))
+    .filter((column) => !column.generated)
     .map((column) => column.name)
     .filter((name) => name !== 'user_id');
 }

@@ -1,4 +1,6 @@
-import { LIST_STATUSES, listTasks, SORTS } from '../domain/list.js';
+import { LIST_STATUSES } from '../domain/filter.js';
+import { listTasks } from '../domain/list.js';
+import { SORTS } from '../domain/sort.js';
 import { id, labels, name, oneOf, priority, whole, words, yes } from '../fields.js';
 import { pageAnswer } from '../reads.js';
 import { DETAILS } from '../shapes.js';
@@ -20,7 +22,7 @@ export default defineTool({
     })
       .describe('open (default) and pending: not completed; deleted: the trash')
       .optional(),
-    text: words().describe('words in title or description').optional(),
+    text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: name().optional(),
     labels: labels().optional(),
     priority: priority().optional(),
@@ -29,13 +31,13 @@ export default defineTool({
     ready: yes().describe('can be started now: nothing blocks it').optional(),
     changed_since: words().describe('date or time, as yesterday').optional(),
     completed_since: words().optional(),
-    sort: oneOf(SORTS).describe('newest by default; manual: as placed by hand').optional(),
+    sort: oneOf(SORTS).describe('newest by default, best match if text is given; manual: as placed by hand').optional(),
     detail: oneOf(DETAILS).optional(),
     limit: whole(1, 100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
-  output: ['now', 'timezone', 'tasks', 'next_cursor'],
+  output: ['now', 'timezone', 'tasks', 'next_cursor', 'near', 'note'],
   run: ({ detail, limit = 25, ...filter }, tx, { now, secret }) =>
     listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' }),
   answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),

@@ -171,7 +171,8 @@ describe('the runtime role', () => {
     const rows = await ask(
       `select p.proname, case when p.prosecdef then 'definer' else 'caller' end, array_to_string(p.proconfig, ' '),
          has_function_privilege('public', p.oid, 'execute'), has_function_privilege('taskloom_app', p.oid, 'execute')
-       from pg_proc p where p.pronamespace = 'taskloom'::regnamespace`,
+       from pg_proc p where p.pronamespace = 'taskloom'::regnamespace and not exists (
+         select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')`,
     );
     const path = 'search_path=pg_catalog, pg_temp';
     expect(Object.fromEntries(rows.map(([name, ...rest]) => [name, rest]))).toEqual({
@@ -180,6 +181,19 @@ describe('the runtime role', () => {
       note_token_use: ['definer', path, false, true],
       find_user: ['definer', path, false, true],
       tidy: ['definer', path, false, true],
+      fold: ['caller', path, true, true],
+      spaced: ['caller', path, true, true],
+      words: ['caller', path, true, true],
+      task_words: ['caller', path, true, true],
+      search_query: ['caller', path, true, true],
+      search_tasks: ['definer', `${path} plan_cache_mode=force_custom_plan`, false, true],
+      near_tasks: [
+        'definer',
+        `${path} plan_cache_mode=force_custom_plan pg_trgm.word_similarity_threshold=0.3`,
+        false,
+        false,
+      ],
+      similar_tasks: ['definer', path, false, true],
     });
   });
 

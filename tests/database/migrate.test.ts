@@ -113,6 +113,50 @@ describe('migrating', () => {
     expect(await migrate(database, migrations)).toEqual([]);
   });
 
+  test('uses extensions where they are already, and puts them into its own schema where they are not', async () => {
+    const url = server.url(await emptyDatabase());
+    await run(url, 'create schema "Odd place"; create extension pg_trgm with schema "Odd place"');
+    const database = open(url);
+    await migrate(database, migrations);
+    const there: World = {
+      ...world,
+      database,
+      store: async () => ({ database, secret: Buffer.alloc(32), close: async () => {} }),
+    };
+    const ana = await newAgent(there);
+    await ana.ok('add_task', { title: 'Call the plumber' });
+    expect(await ana.ok('list_tasks', { text: 'plumer' })).toMatchObject({ near: true, tasks: [{ id: 1 }] });
+    const places = await database.connect((connection) =>
+      connection.query(`select extname, extnamespace::regnamespace::text from pg_extension order by 1`, []),
+    );
+    expect(places).toEqual(
+      expect.arrayContaining([
+        ['btree_gin', 'taskloom'],
+        ['pg_trgm', '"Odd place"'],
+      ]),
+    );
+  });
+
+  test('refuses a server without the extensions, and a login that may not create them', async () => {
+    const lacking = migrations.map((migration) => ({
+      ...migration,
+      statements: migration.statements.map((text) => text.replace("'pg_trgm'", "'pg_absent'")),
+    }));
+    await expect(migrate(open(server.url(await emptyDatabase())), lacking)).rejects.toThrow(
+      new UsageError(
+        'the database server lacks the extensions Taskloom needs, btree_gin and pg_trgm. They come with PostgreSQL, in a package that is often named postgresql-contrib',
+      ),
+    );
+    const login = await newLogin();
+    const name = await emptyDatabase();
+    const plain = open(server.url(name, login));
+    const before = migrations.filter((migration) => !/search/.test(migration.name));
+    await run(server.url(name), await migrationScript(before, plain));
+    await expect(migrate(plain, migrations)).rejects.toThrow(/may not create the role, schema or extensions/);
+    await run(server.url(name), await migrationScript(migrations, plain));
+    expect(await pending(plain, migrations)).toEqual([]);
+  });
+
   test('refuses a database that a newer program has migrated', async () => {
     const database = open(server.url(await emptyDatabase()));
     await migrate(database, [...migrations, made('from_the_future', Date.now())]);
@@ -140,7 +184,7 @@ describe('migrating', () => {
 
 describe('the script for an administrator', () => {
   const complaint =
-    'the database login may not create the role or schema Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql';
+    'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql';
 
   test('is what a login is pointed to that may not make roles, and then serves that login', async () => {
     const login = await newLogin();

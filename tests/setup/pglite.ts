@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import type { TestProject } from 'vitest/node';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
-import { wrapPglite } from '../../src/db/pglite.js';
+import { extensions, wrapPglite } from '../../src/db/pglite.js';
 import { ensureBuilt } from './dist.js';
 
 declare module 'vitest' {
@@ -22,7 +22,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject) {
   ensureBuilt();
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-test-'));
-  const pglite = await PGlite.create();
+  const pglite = await PGlite.create({ extensions });
   await migrate(wrapPglite(pglite), readMigrations(new URL('../../migrations/', import.meta.url)));
   const image = await pglite.dumpDataDir('none');
   const file = join(folder, 'image.tar');

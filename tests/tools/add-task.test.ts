@@ -83,4 +83,64 @@ describe('add_task', () => {
     expect(rows[1]?.[4]).toMatchObject({ title: 'Logged', project: 1 });
     expect(rows[1]?.[5]).toEqual({ via: 'stdio', client: 'test' });
   });
+
+  test('names open tasks that may be the same, and never refuses', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Buy milk' });
+    await ana.ok('add_task', { title: 'Réserver le train pour Lyon' });
+    await ana.ok('add_task', { title: 'Old milk' });
+    await ana.ok('complete_task', { id: 3 });
+    const same = await ana.call('add_task', { title: 'milk: BUY!' });
+    expect(same.json.similar).toEqual([{ id: 1, title: 'Buy milk' }]);
+    expect(same.text).toContain('Open tasks like it, in case it is one of them:\n  #1 Buy milk');
+    expect((await ana.ok('add_task', { title: 'Train Lyon reserver' })).similar).toEqual([
+      { id: 2, title: 'Réserver le train pour Lyon' },
+    ]);
+    expect((await ana.ok('add_task', { title: 'Something else' })).similar).toBeUndefined();
+    await ana.ok('add_task', { title: 'Plan the garden', project: 'Past' });
+    await ana.ok('update_project', { project: 'Past', archived: true });
+    expect((await ana.ok('add_task', { title: 'Plan the garden' })).similar).toBeUndefined();
+  });
+
+  test.each([
+    ['Hom', ['Home']],
+    ['Homes', ['Home']],
+    ['home office', ['Home']],
+    ['Garden', undefined],
+    ['HOME', undefined],
+  ])('a project that is new and called %s is reported beside %s', async (project, similar) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', project: 'Home' },
+        { title: 'B', project: 'Zoo' },
+      ],
+    });
+    expect((await ana.ok('add_task', { title: 'C', project })).similar_projects).toEqual(similar);
+  });
+
+  test('waits for tasks that there are', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'First' });
+    expect((await ana.ok('add_task', { title: 'Second', blocked_by: '#1' })).task.blocked_by).toEqual([1]);
+    expect((await ana.refused('add_task', { title: 'Third', blocked_by: [9] })).message).toBe('No task #9.');
+  });
+
+  test('dates and repeats can be words; the answer says how they were understood', async () => {
+    const ana = await newAgent(world);
+    const reply = await ana.call('add_task', { title: 'Bins', due: 'every other tuesday', start: 'tomorrow' });
+    expect(reply.text).toBe(
+      'Added #1 Bins · due Tue 24 Nov · starts Mon 23 Nov · every 2 weeks on Tue\n  then 8 Dec, 22 Dec, 5 Jan 2027\nundo: u1',
+    );
+    expect(reply.json.task).toMatchObject({
+      due: '2026-11-24',
+      repeats: 'every 2 weeks on Tue',
+      next: ['2026-12-08', '2026-12-22', '2027-01-05'],
+    });
+    expect((await ana.ok('add_task', { title: 'Call', due: 'friday 5pm' })).task.due).toBe('2026-11-27T17:00+01:00');
+    expect(await ana.refused('add_task', { title: 'Call', due: '03/04' })).toMatchObject({
+      code: 'invalid',
+      message: 'due: "03/04" can mean 3 April or 4 March.',
+    });
+  });
 });

@@ -1,0 +1,137 @@
+import { and, asc, eq, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
+import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { notFound, type Refusal } from '../errors.js';
+import { nameKey } from './names.js';
+import type { SearchFilter } from './search.js';
+import { notArchived, PRIORITIES, type Priority } from './task.js';
+import { parseWindow, sinceInstant } from './when.js';
+
+export const LIST_STATUSES = [
+  'open',
+  'pending',
+  'not_started',
+  'in_progress',
+  'completed',
+  'cancelled',
+  'deleted',
+  'all',
+] as const;
+type ListStatus = (typeof LIST_STATUSES)[number];
+
+/** Which tasks to list: those that fit all of it. */
+export interface Filter {
+  status?: ListStatus | undefined;
+  text?: string | undefined;
+  project?: string | undefined;
+  labels?: string[] | undefined;
+  priority?: Priority | undefined;
+  due?: string | undefined;
+  parent?: number | undefined;
+  ready?: boolean | undefined;
+  changed_since?: string | undefined;
+  completed_since?: string | undefined;
+}
+
+/** The condition that a filter comes to; its text apart, which is looked for otherwise. */
+export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
+  const status = statusOf(filter);
+  return and(
+    tx.mine(tasks),
+    inStatus(status),
+    // What is put away with its project is found only where it is asked for.
+    filter.project === undefined && isOpenFilter(status) ? notArchived(tx) : undefined,
+    filter.ready === undefined ? undefined : filter.ready ? isReady(now) : not(isReady(now)),
+    filter.project !== undefined
+      ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
+      : undefined,
+    ...(filter.labels ?? []).map(
+      (label) =>
+        sql`${tasks.id} in (select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${nameKey(label)})`,
+    ),
+    filter.priority ? eq(tasks.priority, PRIORITIES.indexOf(filter.priority) + 1) : undefined,
+    filter.due ? dueIn(filter.due, now, tx.timezone) : undefined,
+    filter.parent === undefined ? undefined : eq(tasks.parentId, filter.parent),
+    filter.changed_since
+      ? sql`${tasks.id} in (select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${sinceInstant(filter.changed_since, { now, timezone: tx.timezone }, 'changed_since').toISOString()}::timestamptz)`
+      : undefined,
+    filter.completed_since
+      ? sql`${tasks.completedAt} >= ${sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString()}::timestamptz`
+      : undefined,
+  );
+}
+
+const statusOf = (filter: Filter) => filter.status ?? (filter.completed_since ? 'completed' : 'open');
+const isOpenFilter = (status: ListStatus) => status === 'open' || status === 'pending';
+
+/** Can be started now: it waits for nothing, and not for its day. */
+const isReady = (now: Date) =>
+  sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${now.toISOString()}::timestamptz)`;
+
+/** The filters again, for the search to apply before it takes the newest. */
+export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilter {
+  const status = statusOf(filter);
+  const isOpen = isOpenFilter(status);
+  const window = filter.due ? parseWindow(filter.due, now, tx.timezone) : undefined;
+  return {
+    statuses: isOpen
+      ? ['pending', 'in_progress']
+      : status === 'deleted' || status === 'all'
+        ? undefined
+        : [status === 'not_started' ? 'pending' : status],
+    trashed: status === 'deleted',
+    archived: !isOpen || filter.project !== undefined,
+    project: filter.project === undefined ? undefined : nameKey(filter.project),
+    labels: filter.labels?.map(nameKey),
+    priority: filter.priority && PRIORITIES.indexOf(filter.priority) + 1,
+    dueFrom: window === 'none' ? 'infinity' : window?.from?.toISOString(),
+    dueUntil: window === 'none' ? undefined : window?.until.toISOString(),
+    parent: filter.parent,
+    completedFrom:
+      filter.completed_since &&
+      sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString(),
+  };
+}
+
+function inStatus(status: ListStatus): SQL | undefined {
+  switch (status) {
+    case 'open':
+    case 'pending':
+      return isOpen(tasks);
+    case 'deleted':
+      return isNotNull(tasks.deletedAt);
+    case 'all':
+      return isNull(tasks.deletedAt);
+    default:
+      return and(eq(tasks.status, status === 'not_started' ? 'pending' : status), isNull(tasks.deletedAt));
+  }
+}
+
+function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
+  const window = parseWindow(text, now, timezone);
+  if (window === 'none') return sql`${tasks.dueSort} = 'infinity'`;
+  return and(
+    window.from && sql`${tasks.dueSort} >= ${window.from.toISOString()}::timestamptz`,
+    sql`${tasks.dueSort} < ${window.until.toISOString()}::timestamptz`,
+  );
+}
+
+export const hasProject = (tx: UserTx, name: string) =>
+  sql<boolean>`exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(name)})`;
+
+/** An empty list of a project that does not exist would tell an agent the wrong thing. */
+export async function noProject(tx: UserTx, name: string): Promise<Refusal> {
+  const some = await tx.db
+    .select({ name: projects.name, key: sql<string>`${projects.nameKey}` })
+    .from(projects)
+    .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
+    .orderBy(asc(projects.nameKey))
+    .limit(200);
+  const key = nameKey(name);
+  const near = some.filter((project) => project.key.includes(key) || key.includes(project.key));
+  return notFound(
+    `No project "${name}".`,
+    'Use list_projects to see the projects there are.',
+    (near.length > 0 ? near : some).slice(0, 5).map((project) => ({ name: project.name })),
+  );
+}
