@@ -7,6 +7,7 @@ import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.
 import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
+import { loadDateReader } from './domain/chrono.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
@@ -125,7 +126,7 @@ async function read<T>(
   now: Date,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
 ): Promise<{ outcome: T; say: Say }> {
-  const { database, secret } = await deps.store();
+  const [{ database, secret }] = await Promise.all([deps.store(), loadDateReader()]);
   const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret }), fakeClock(deps));
   return { outcome, say: saying(principal, now) };
 }
@@ -151,7 +152,7 @@ async function write(
   key: string | undefined,
 ): Promise<Answer> {
   const change = tool.run(args as never);
-  const { database } = await deps.store();
+  const [{ database }] = await Promise.all([deps.store(), loadDateReader()]);
   return writeAsUser<unknown, Answer>(
     database,
     principal,

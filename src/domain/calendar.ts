@@ -24,11 +24,9 @@ export const MONTHS = [
   ...['July', 'August', 'September', 'October', 'November', 'December'],
 ];
 
-/** Patterns of their names in English, in lower case. */
+/** Patterns in lower case. */
 export const WEEKDAY =
   'mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?';
-export const MONTH =
-  'jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?';
 export const ORDINAL = '(\\d{1,2})(?:st|nd|rd|th)';
 
 /** The number, from 1, of a weekday or a month by its first letters. */
@@ -51,6 +49,11 @@ export function nearest(at: (offset: number) => Day[], today: Day, look: Look): 
   return [];
 }
 
+const FIRST_YEAR = 1900;
+export const LAST_YEAR = 2999;
+
+export const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && year <= LAST_YEAR;
+
 /** The day that has these numbers, if there is one. */
 export function known(year: number, month: number, day: number): Day[] {
   try {
@@ -58,4 +61,14 @@ export function known(year: number, month: number, day: number): Day[] {
   } catch {
     return [];
   }
+}
+
+/** The week, month, quarter or year around a day, or the one so many later. */
+export function period(unit: string, today: Day, later = 0): Days {
+  const months = unit === 'year' ? 12 : unit === 'quarter' ? 3 : 1;
+  const begin = (by: number) =>
+    unit === 'week'
+      ? today.add({ days: 7 * by - (today.dayOfWeek - 1) })
+      : today.with({ day: 1 }).add({ months: months * by - ((today.month - 1) % months) });
+  return { first: begin(later), last: begin(later + 1).subtract({ days: 1 }) };
 }

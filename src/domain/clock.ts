@@ -45,6 +45,9 @@ const CLOCK_FIRST = new RegExp(`^${CLOCK}(?: on (?=.)| |$)`);
  * Hours and minutes without am or pm are of 24 hours. "At 5" can be 05:00 or 17:00, "midnight" can begin a day or
  * end it: both readings are answered.
  *
+ * This is not left to chrono. It takes any two digits for an hour ("friday 13"), 0am for a time, "est" for a
+ * zone, and tells neither "at 5" from 05:00 nor the two midnights apart; and it stays with the days that it knows.
+ *
  * @returns undefined for a time that no clock shows, such as 25:00 or 17 pm
  */
 export function takeClock(text: string): Clocked | undefined {

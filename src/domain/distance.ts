@@ -1,58 +1,47 @@
-/** How far away, as in "in 2 weeks" or "an hour and 30 minutes ago": a duration, and whether clocks matter. */
-export interface Distance {
-  duration: { minutes?: number; hours?: number; days?: number; months?: number };
-  /** `-1` for what lies behind. */
-  sign: 1 | -1;
-  /** Whether hours or minutes were said, so that a moment is meant and not a day. */
-  clock: boolean;
+import type { Component } from 'chrono-node/en';
+import { Temporal } from 'temporal-polyfill';
+import { ASKED, ask } from './chrono.js';
+
+/**
+ * One amount, said plainly. To chrono "a few" is 3, "the" is 1, half a week 4 days, "2m" minutes, "2 mon" months, and "a
+ * day a day" one. Only hours can be halved, and nothing is due by the second.
+ */
+const AMOUNT =
+  /^(?:\d+ ?|(?:\d+\.\d+ ?|half an? )(?=h)|(?:a )?couple (?:of )?|(?!few|half|several|the)[a-z]+ )(?!(?:m|mon|s|secs?|seconds?)$)[a-z]+$/;
+
+/** Chrono tells where an amount leads, not how much it is: hence one at a time, for months and days have no sum. */
+function readAmount(text: string): Temporal.Duration | undefined {
+  const read = AMOUNT.test(text) ? ask('amounts', `in ${text}`) : undefined;
+  if (!read?.tags().has('result/relativeDate')) return undefined;
+  const at = (part: Component) => read.get(part) ?? 0;
+  const end = new Temporal.PlainDateTime(at('year'), at('month'), at('day'), at('hour'), at('minute'), at('second'));
+  const largestUnit = read.isCertain('hour') ? 'second' : read.isCertain('day') ? 'day' : 'month';
+  return Temporal.PlainDateTime.from(ASKED).until(end, { largestUnit });
 }
 
-const NUMBERS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
-const AMOUNT = `\\d{1,4}(?:\\.5)?|(?:half an?|(?:a )?couple(?: of)?|an?|${NUMBERS.join('|')})(?= )`;
-
-const UNITS = [
-  { word: /^(?:minutes?|mins?)$/, minutes: 1 },
-  { word: /^(?:hours?|hrs?|h)$/, hours: 1 },
-  { word: /^(?:days?|d)$/, days: 1 },
-  { word: /^(?:weeks?|wks?|w)$/, days: 7 },
-  { word: /^fortnights?$/, days: 14 },
-  { word: /^months?$/, months: 1 },
-  { word: /^quarters?$/, months: 3 },
-  { word: /^(?:years?|yrs?|y)$/, months: 12 },
-];
-const STEP = new RegExp(`(?<amount>${AMOUNT}) ?(?<unit>[a-z]+)(?: and | )?`, 'y');
-
-function amountOf(word: string): number {
-  if (word.startsWith('half')) return 0.5;
-  if (word.includes('couple')) return 2;
-  if (word === 'a' || word === 'an') return 1;
-  return NUMBERS.indexOf(word) + 1 || Number(word);
-}
-
-/** Reads "3 days", "1h", "a couple of weeks", "1 hour and 30 minutes". Only hours can be halved. */
-export function readDuration(text: string): Omit<Distance, 'sign'> | undefined {
-  const duration = { minutes: 0, hours: 0, days: 0, months: 0 };
-  let clock = false;
-  for (let at = 0; at < text.length; at = STEP.lastIndex) {
-    STEP.lastIndex = at;
-    const { amount = '', unit = '' } = STEP.exec(text)?.groups ?? {};
-    const found = UNITS.find(({ word }) => word.test(unit));
-    if (!found) return undefined;
-    const many = amountOf(amount);
-    if (!Number.isInteger(many) && !found.hours) return undefined;
-    duration.minutes += many * (found.minutes ?? 0) + (many % 1) * 60;
-    duration.hours += Math.floor(many) * (found.hours ?? 0);
-    duration.days += many * (found.days ?? 0);
-    duration.months += many * (found.months ?? 0);
-    clock ||= Boolean(found.minutes ?? found.hours);
+/** Reads "3 days", "1h", "a couple of weeks", "1 hour and 30 minutes": months, days and seconds. */
+export function readDuration(text: string): Temporal.Duration | undefined {
+  const amounts = text
+    .replace(/(\S+) fortnights?\b/g, '$1 weeks and $1 weeks') // these chrono does not know
+    .replace(/wks?\b/g, 'weeks')
+    .replace(/yrs\b/g, 'years')
+    .split(/ and | ?(?<=[a-z] ?)(?=\d)/);
+  let total = new Temporal.Duration();
+  for (const amount of amounts) {
+    const { months, days, seconds } = readAmount(amount) ?? {};
+    if (months === undefined || days === undefined || seconds === undefined) return undefined;
+    total = Temporal.Duration.from({
+      months: total.months + months,
+      days: total.days + days,
+      seconds: total.seconds + seconds,
+    });
   }
-  return text ? { duration, clock } : undefined;
+  return total.blank && /\d ?(?:h|mi)/.test(text) ? undefined : total; // in 0 minutes is now, not today
 }
 
 /** Reads "in 3 days", "within a week", "+2h", "2 weeks from now", "3 days ago", and "3 days" as "in 3 days". */
-export function readDistance(text: string): Distance | undefined {
-  const ahead = /^(?:in |within |\+ ?)?(.+?)(?: from (?:now|today))?$/.exec(text)?.[1];
+export function readDistance(text: string): Temporal.Duration | undefined {
   const behind = /^(.+) ago$/.exec(text)?.[1];
-  const read = readDuration(behind ?? ahead ?? '');
-  return read && { ...read, sign: behind ? -1 : 1 };
+  if (behind) return readDuration(behind)?.negated();
+  return readDuration(text.replace(/^(?:in |within |\+ ?)/, '').replace(/ from (?:now|today)$/, ''));
 }

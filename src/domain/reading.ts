@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../errors.js';
-import { type Day, type Days, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
+import { type Day, type Days, inRange, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
+import { dateReaders } from './chrono.js';
 import { type Clocked, type Time, takeClock } from './clock.js';
 import { readDistance } from './distance.js';
 import { readDays } from './words.js';
@@ -19,8 +20,6 @@ export type Direction = 'ahead' | 'back' | 'either';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const MOMENT = /^(\d{4}-\d{2}-\d{2})[t ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(z|[+-]\d{2}:?\d{2})?$/;
-const FIRST_YEAR = 1900;
-export const LAST_YEAR = 2999;
 
 /** Longer text is no date: nothing below needs to be quick. */
 const LONGEST = 100;
@@ -59,7 +58,7 @@ const plain = (text: string) =>
     .replace(/[\s,]+/g, ' ')
     .replace(/\b([ap])\.m\b\.?/g, '$1m')
     .replace(/([a-z])\.(?= |$)/g, '$1')
-    .replace(/(\d)[-/]([a-z]{3,})[-/](?=\d)/, '$1 $2 ')
+    .replace(/\b(\d{4})(\d{2})(\d{2})\b/, '$1-$2-$3')
     .replace(/(\d)t(?=\d)/, '$1 ')
     .trim();
 
@@ -70,8 +69,6 @@ function readIso(said: string, here: Here, field: string): Days | Temporal.Insta
   if (!inRange(day)) return undefined;
   return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : one(day, true);
 }
-
-const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && year <= LAST_YEAR;
 
 /** What was said, and where: all that a refusal speaks of. */
 interface Said {
@@ -88,12 +85,13 @@ interface Meaning {
 }
 
 function readWords(said: string, context: Said): Days | Temporal.Instant | undefined {
+  dateReaders(); // or else only some words would tell that it is not loaded
   if (said.length > LONGEST) return undefined;
   const { here, field, direction } = context;
   const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);
   const distance = readDistance(said);
-  if (distance?.clock) {
-    const moment = distance.sign > 0 ? present.add(distance.duration) : present.subtract(distance.duration);
+  if (distance?.seconds) {
+    const moment = present.add(distance);
     if (!inRange(moment)) return undefined;
     if (direction === (distance.sign > 0 ? 'back' : 'ahead')) throw wrongWay(withOffset(moment), context);
     return toMinute(moment);

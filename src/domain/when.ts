@@ -1,7 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid } from '../errors.js';
-import { type Days, MONTHS, sayDay, WEEKDAYS } from './calendar.js';
-import { type Here, LAST_YEAR, read, short, todayIs, withOffset } from './reading.js';
+import { type Days, LAST_YEAR, MONTHS, sayDay, WEEKDAYS } from './calendar.js';
+import { type Here, read, short, todayIs, withOffset } from './reading.js';
 
 /**
  * A day or a moment, as a string: `2026-11-24` is a day, whatever the zone; `2026-11-24T16:00:00.000Z` is an

@@ -3,12 +3,10 @@ import {
   type Days,
   known,
   type Look,
-  MONTH,
-  MONTHS,
-  nearest,
   numberOf,
   ORDINAL,
   one,
+  period,
   type Reading,
   WEEKDAY,
   WEEKDAYS,
@@ -20,24 +18,11 @@ const UNIT = 'week|month|quarter|year';
 
 const oneOrOther = (a: Day, b: Day): Days[] => (a.equals(b) ? [one(a)] : [one(a), one(b)]);
 
-/** The week, month, quarter or year around a day, or the one so many later. */
-function period(unit: string, today: Day, later = 0): Days {
-  const months = unit === 'year' ? 12 : unit === 'quarter' ? 3 : 1;
-  const begin = (by: number) =>
-    unit === 'week'
-      ? today.add({ days: 7 * by - (today.dayOfWeek - 1) })
-      : today.with({ day: 1 }).add({ months: months * by - ((today.month - 1) % months) });
-  return { first: begin(later), last: begin(later + 1).subtract({ days: 1 }) };
-}
-
 const STEPS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
 const stepOf = (word = '') => STEPS[word] ?? 0;
 
 type Rule = (said: string[], today: Day, look: Look) => Reading | undefined;
 const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:${pattern})$`), read];
-const inDays =
-  (days: number): Rule =>
-  (_, today) => [one(today.add({ days }))];
 
 /**
  * Rules for words without a date. Weeks begin on Monday.
@@ -50,11 +35,9 @@ const inDays =
  * - "end of week": its Sunday. "In a month": the same day of next month, or that month's last.
  */
 const RULES: [RegExp, Rule][] = [
-  rule('today', inDays(0)),
-  rule('tomorrow|tmrw', inDays(1)),
-  rule('yesterday', inDays(-1)),
-  rule('day after tomorrow', inDays(2)),
-  rule('day before yesterday', inDays(-2)),
+  rule('(today)|(yesterday)|tomorrow|tmrw', ([now, past], today) => [
+    one(today.add({ days: now ? 0 : past ? -1 : 1 })),
+  ]),
   rule(`(?:(this|coming|next|last|past) )?(${WEEKDAY})`, ([which = '', name = ''], today, look) => {
     const number = numberOf(WEEKDAYS, name);
     const coming = today.add({ days: ((number - today.dayOfWeek + 6) % 7) + 1 });
@@ -77,40 +60,29 @@ const RULES: [RegExp, Rule][] = [
     const days = period(unit, today, stepOf(which));
     return [which === 'this' ? days : { ...days, day: days.first }];
   }),
-  rule(`(start|beginning|end) of (?:the )?(?:(this|next|last) )?(${UNIT})`, ([edge, which, unit = ''], today) => {
-    const { first, last } = period(unit, today, stepOf(which));
-    return [one(edge === 'end' ? last : first)];
+  rule('(start|beginning|end) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
+    const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
+    const many = Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
+    return many.map(({ first, last, exact }) => one(edge === 'end' ? last : first, exact));
   }),
   rule('eo([wmqy])', ([letter], today) => [
     one(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),
   ]),
   rule('(next|last|past) (.+)', ([which, text = ''], today) => {
     const said = readDuration(text);
-    if (!said || said.clock) return undefined;
-    const ahead = stepOf(which) > 0;
-    return [
-      ahead ? { first: today, last: today.add(said.duration) } : { first: today.subtract(said.duration), last: today },
-    ];
+    if (!said || said.seconds) return undefined;
+    return [stepOf(which) > 0 ? { first: today, last: today.add(said) } : { first: today.subtract(said), last: today }];
   }),
   rule('(.+) (from|after|before) (.+)', ([text = '', way, start = ''], today, look) => {
-    const said = readDuration(text);
-    const from = said && !said.clock ? readDays(start, today, look) : undefined;
-    if (!said || !Array.isArray(from)) return undefined;
-    return from.flatMap(({ day, exact }) =>
-      day ? [one(way === 'before' ? day.subtract(said.duration) : day.add(said.duration), exact)] : [],
-    );
+    const said = readDuration(text === 'day' ? '1 day' : text);
+    const by = way === 'before' ? said?.negated() : said;
+    const from = by && !by.seconds ? readDays(start, today, look) : undefined;
+    if (!by || !Array.isArray(from)) return undefined;
+    return from.flatMap(({ day, exact }) => (day ? [one(day.add(by), exact)] : []));
   }),
   rule(`${ORDINAL} (?:of )?(this|next|last) month`, ([number, which], today) => {
     const month = period('month', today, stepOf(which)).first;
     return known(month.year, month.month, Number(number)).map((day) => one(day));
-  }),
-  rule(`(end of )?(${MONTH})(?: (\\d{4}))?`, ([end, name = '', year], today, look) => {
-    const number = numberOf(MONTHS, name);
-    const months = year
-      ? known(Number(year), number, 1)
-      : nearest((offset) => known(today.year + offset, number, 1), today.with({ day: 1 }), look);
-    const found = months.map((first) => period('month', first));
-    return end ? found.map(({ last }) => one(last, Boolean(year))) : found;
   }),
   rule('(\\d{4})-(\\d{2})', ([year, month]) =>
     known(Number(year), Number(month), 1).map((day) => period('month', day)),
@@ -121,10 +93,7 @@ const RULES: [RegExp, Rule][] = [
 export function readDays(text: string, today: Day, look: Look): Reading | undefined {
   const said = text.replace(/^(?:on |by )?(?:the )?/, '');
   const distance = readDistance(said);
-  if (distance && !distance.clock) {
-    const { duration, sign } = distance;
-    return [one(sign > 0 ? today.add(duration) : today.subtract(duration))];
-  }
+  if (distance && !distance.seconds) return [one(today.add(distance))];
   for (const [pattern, read] of RULES) {
     const match = pattern.exec(said);
     const reading = match && read(match.slice(1), today, look);
