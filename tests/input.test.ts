@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tools } from '../src/tools/index.js';
 import { agentOf, newAgent, rowsOf, useWorld } from './harness.js';
+import { reach } from './reach.js';
 
 const world = useWorld();
 afterEach(() => {
@@ -376,12 +377,7 @@ describe('what nobody foresaw', () => {
     };
     const agent = await agentOf(broken, ana.principal);
     for (const tool of tools) {
-      const args =
-        tool.name === 'add_task'
-          ? { title: 'x' }
-          : tool.name.endsWith('_task')
-            ? { ids: [1], ...(tool.name === 'update_task' && { title: 'x' }) }
-            : {};
+      const [args] = reach[tool.name]?.({ id: 1, title: 'x', project: 'x', label: 'x' }) ?? [];
       const error = await agent.refused(tool.name, args);
       expect(error).toMatchObject({ code: 'internal' });
       const [, reference] = /\(reference ([0-9a-f]{8})\)/.exec(error.message) ?? [];

@@ -137,6 +137,14 @@ const questions: Record<string, (id: number) => Record<string, unknown>[]> = {
       parent: id,
     },
   ],
+  add_tasks: (id) => [
+    {
+      tasks: [
+        { title: 'First', ref: 'a', parent: id, repeats: 'every week' },
+        { title: 'Then', blocked_by: ['a'] },
+      ],
+    },
+  ],
   list_tasks: () => [{}, { limit: 1 }, { detail: 'full', status: 'all' }, { text: 'nothing is called this' }],
   get_task: (id) => [{ ids: [id] }, { ids: [id, 9_999] }],
   update_task: (id) => [
@@ -145,7 +153,10 @@ const questions: Record<string, (id: number) => Record<string, unknown>[]> = {
   ],
   complete_task: (id) => [{ ids: [id] }, { ids: [id, 9_999] }],
   delete_task: (id) => [{ ids: [id] }],
-  list_projects: () => [{}],
+  undo: () => [{ last: 1 }],
+  add_comment: (id) => [{ id, text: 'Two lines\nof it' }],
+  list_projects: () => [{}, { archived: true, completed: true }],
+  update_project: () => [{ project: 'Interop', name: 'interop' }],
   get_overview: () => [{}],
 };
 
@@ -163,7 +174,7 @@ for (const door of ['stdio', 'http'] as const)
       return host.call(tool, args);
     }
     async function newTask(fields: Record<string, unknown> = {}): Promise<number> {
-      const { json } = await host.call('add_task', { title: 'Interop', ...fields });
+      const { json } = await host.call('add_task', { title: 'Interop', project: 'Interop', ...fields });
       return json.task.id;
     }
 
