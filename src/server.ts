@@ -8,6 +8,7 @@ import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { loadDateReader } from './domain/chrono.js';
+import { loadRecurrence } from './domain/repeats.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
 import { oneLine } from './fields.js';
@@ -111,6 +112,10 @@ async function run(
   return answer;
 }
 
+/** The store, and what is loaded with it: a server that only lists its tools pays for neither. */
+const ready = async (deps: Deps): Promise<Store> =>
+  (await Promise.all([deps.store(), loadDateReader(), loadRecurrence()]))[0];
+
 const fakeClock = (deps: Deps) => (deps.fakeTime ? { clock: deps.clock } : {});
 
 /** The user's zone is only certain once the database has answered. */
@@ -126,7 +131,7 @@ async function read<T>(
   now: Date,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
 ): Promise<{ outcome: T; say: Say }> {
-  const [{ database, secret }] = await Promise.all([deps.store(), loadDateReader()]);
+  const { database, secret } = await ready(deps);
   const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret }), fakeClock(deps));
   return { outcome, say: saying(principal, now) };
 }
@@ -152,7 +157,7 @@ async function write(
   key: string | undefined,
 ): Promise<Answer> {
   const change = tool.run(args as never);
-  const [{ database }] = await Promise.all([deps.store(), loadDateReader()]);
+  const { database } = await ready(deps);
   return writeAsUser<unknown, Answer>(
     database,
     principal,

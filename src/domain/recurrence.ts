@@ -1,10 +1,10 @@
+import type { RRuleTemporal } from 'rrule-temporal';
+
 /**
  * The days of a recurrence rule (RFC 5545, section 3.3.10), reckoned on the calendar alone: a day is its number
  * counted from 1 January 1970, and neither clocks nor zones are known here.
  *
- * Our own, for rules here have at most one occurrence a day. A library for all of RFC 5545 brings a Temporal of
- * its own to every start, searches in vain for longer than a server may, and is wrong on some rules; the tests
- * hold this against one.
+ * A library finds them, from one stretch of the calendar to the next. `rrule.ts` refuses what it gets wrong.
  */
 export interface Rule {
   freq: Freq;
@@ -30,164 +30,108 @@ export interface NthWeekday {
   weekday: number;
 }
 
-const DAY = 86_400_000;
+let Library: typeof RRuleTemporal | undefined;
+let loading: Promise<void> | undefined;
 
-/** Searches end here, as dates do, and where nothing came for so long that nothing need be waited for. */
-const LAST_DAY = dayNumber(2999, 12, 31);
-const SILENCE = 200 * 366;
-
-function dayNumber(year: number, month: number, day: number): number {
-  return Date.UTC(year, month - 1, day) / DAY;
+/** Must be awaited before rules are read or followed. Only then, for who lists tools need not wait for a library. */
+export function loadRecurrence(): Promise<void> {
+  loading ??= import('rrule-temporal').then((module) => {
+    Library = module.RRuleTemporal;
+  });
+  return loading;
 }
 
+export const WEEKDAY_CODES = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
+export const codeOf = ({ nth, weekday }: NthWeekday): string => `${nth || ''}${WEEKDAY_CODES[weekday - 1]}`;
+
+const DAY = 86_400_000;
+
 export const toDay = (iso: string): number => Date.parse(`${iso}T00:00Z`) / DAY;
-export const fromDay = (day: number): string => new Date(day * DAY).toISOString().slice(0, 10);
+const dateOf = (day: number) => new Date(day * DAY);
+const monthOf = (day: number) => dateOf(day).getUTCMonth() + 1;
+const newYear = (year: number) => Date.UTC(year, 0, 1) / DAY;
+export const fromDay = (day: number): string => dateOf(day).toISOString().slice(0, 10);
 
 /** 1 is Monday, 7 is Sunday. */
 export const weekdayOf = (day: number): number => ((((day + 3) % 7) + 7) % 7) + 1;
-const afterWeekday = (day: number, weekday: number) => (weekdayOf(day) - weekday + 7) % 7;
 
-interface Span {
-  first: number;
-  length: number;
-}
-const yearOf = (year: number): Span => span(dayNumber(year, 1, 1), dayNumber(year + 1, 1, 1));
-const monthOf = (year: number, month: number): Span => span(dayNumber(year, month, 1), dayNumber(year, month + 1, 1));
-const span = (first: number, next: number): Span => ({ first, length: next - first });
+/** Searches end here, as dates do, and where nothing came for so long that nothing need be waited for. */
+const LAST_DAY = toDay('2999-12-31');
+const SILENCE = 100 * 366;
 
-const MONTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+/** How many days the library is asked for at once, at first and at most. It is slow with many, and with few at a time. */
+const STRETCH = { first: 64, longest: 4096 };
 
 /** The days a rule falls on, in order, from `from` on and never before `anchor`; `count` is not looked at. */
 export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<number, void> {
-  const first = Math.max(anchor, from);
-  const last = Math.min(LAST_DAY, rule.until ? toDay(rule.until) : LAST_DAY);
-  // Daily rules are looked for in months: of those with conditions, most have no day.
-  const stride = rule.freq === 'DAILY' ? 1 : rule.interval;
-  const start = periodOf(rule, first);
-  const wait = (((periodOf(rule, anchor) - start) % stride) + stride) % stride;
-  const shapes = new Map<number, number[]>();
-  let patience = first + SILENCE;
-  for (let period = start + wait; ; period += stride) {
-    const opening = firstDayOf(rule, period);
-    if (opening > last || opening > patience) return;
-    for (const offset of offsetsIn(rule, period, shapes)) {
-      const day = opening + offset;
-      if (day < first) continue;
-      if (day > last) return;
-      if (rule.freq === 'DAILY' && (day - anchor) % rule.interval !== 0) continue;
+  const weekday = rule.freq === 'DAILY' && rule.interval % 7 === 0 ? weekdayOf(anchor) : undefined;
+  if (weekday && rule.byDay?.every((day) => day.weekday !== weekday)) return; // or it would be looked for in vain
+  const last = rule.until ? Math.min(LAST_DAY, toDay(rule.until)) : LAST_DAY;
+  const library = libraryRule(rule, anchor);
+  let opening = Math.max(anchor, from);
+  let patience = opening + SILENCE;
+  for (let length = STRETCH.first; opening <= Math.min(last, patience); length *= 2) {
+    const closing = Math.min(opening + Math.min(length, STRETCH.longest) - 1, last);
+    for (const { epochMilliseconds } of library.between(dateOf(opening), dateOf(closing), true)) {
+      const day = epochMilliseconds / DAY;
+      if (!fits(rule, anchor, day)) continue;
       patience = day + SILENCE;
       yield day;
     }
+    opening = closing + 1;
   }
 }
 
 /**
- * The days of a period, from its first, which is 0. There are few kinds of months and years, and a search in vain
- * over centuries sees each of them often.
+ * What the library is asked for: more than the rule where its own way is long, for it walks over each day of a daily
+ * rule with conditions and each week of a weekly one, or slow, as it is with numbered weeks and days of the year.
  */
-function offsetsIn(rule: Rule, period: number, shapes: Map<number, number[]>): number[] {
-  if (rule.byMonth && (rule.freq === 'DAILY' || rule.freq === 'MONTHLY'))
-    if (!rule.byMonth.includes((period % 12) + 1)) return [];
-  const opening = firstDayOf(rule, period);
-  const shape = rule.freq === 'WEEKLY' && rule.byMonth ? undefined : shapeOf(rule, period);
-  const known = shape === undefined ? undefined : shapes.get(shape);
-  if (known) return known;
-  const offsets = daysIn(rule, period).map((day) => day - opening);
-  if (shape !== undefined) shapes.set(shape, offsets);
-  return offsets;
+function libraryRule(rule: Rule, anchor: number): RRuleTemporal {
+  if (!Library) throw new Error('loadRecurrence() was not awaited before a recurrence rule was used');
+  const { freq, byMonthDay, byDay, byYearDay, byWeekNo, bySetPos, weekStart } = rule;
+  const inMonths = freq === 'DAILY' && (rule.byMonth || byMonthDay || byDay);
+  const asked = inMonths ? 'MONTHLY' : byWeekNo ? 'WEEKLY' : freq;
+  const byMonth = byYearDay ? monthsOf(byYearDay) : rule.byMonth;
+  const everyDay = (inMonths && !byDay) || byYearDay ? Array.from({ length: 31 }, (_, index) => index + 1) : undefined;
+  const days = byMonthDay ?? everyDay;
+  return new Library({
+    freq: asked,
+    interval: inMonths ? 1 : rule.interval,
+    ...(byMonth && asked !== 'WEEKLY' && { byMonth }),
+    ...(days && { byMonthDay: days }),
+    ...(byDay && { byDay: byDay.map(codeOf) }),
+    ...(bySetPos && { bySetPos }),
+    wkst: WEEKDAY_CODES[weekStart - 1] as string,
+    dtstart: { timeZoneId: 'UTC', toString: () => `${fromDay(anchor)}T00:00:00+00:00[UTC]` },
+    maxIterations: STRETCH.longest + 32, // never reached: no stretch has more periods than days
+  });
 }
 
-/** How long a period is, on which weekday it starts, and how long the one before was, for its weeks reach over. */
-function shapeOf(rule: Rule, period: number): number {
-  const [before = 0, first = 0, next = 0] = [-1, 0, 1].map((step) => firstDayOf(rule, period + step));
-  return ((next - first) * 8 + weekdayOf(first)) * 400 + (rule.freq === 'YEARLY' ? first - before : 0);
+/** The months that days of a year may be in, whether it is a leap year or not. */
+const monthsOf = (yearDays: number[]): number[] =>
+  [2023, 2024].flatMap((year) =>
+    yearDays.map((nth) => monthOf(nth > 0 ? newYear(year) + nth - 1 : newYear(year + 1) + nth)),
+  );
+
+/** Whether a day that the library was asked for is one of the rule's. */
+function fits({ freq, interval, byMonth, byYearDay, byWeekNo, weekStart }: Rule, anchor: number, day: number): boolean {
+  if (freq === 'DAILY' && (day - anchor) % interval !== 0) return false;
+  if (byMonth && !byMonth.includes(monthOf(day))) return false;
+  const numbers = byYearDay ?? byWeekNo;
+  if (!numbers) return true;
+  // A week is of the year that its fourth day is in. Either is counted from both ends of the year.
+  const [at, length] = byYearDay ? [day, 1] : [startOfWeek(day, weekStart) + 3, 7];
+  const year = dateOf(at).getUTCFullYear();
+  const nth = Math.ceil((at + 1 - newYear(year)) / length);
+  return numbers.includes(nth) || numbers.includes(-Math.ceil((newYear(year + 1) - at) / length));
 }
+
+const startOfWeek = (day: number, weekStart: number) => day - ((weekdayOf(day) - weekStart + 7) % 7);
 
 /** The last day of the period, in the rule's own measure, that a day is in. */
-export const endOfPeriod = (rule: Rule, day: number): number =>
-  rule.freq === 'DAILY' ? day : firstDayOf(rule, periodOf(rule, day) + 1) - 1;
-
-/** Which week, month or year a day is in, counted on without gaps. */
-function periodOf(rule: Rule, day: number): number {
-  if (rule.freq === 'WEEKLY') return (day - afterWeekday(day, rule.weekStart) - weekZero(rule)) / 7;
-  const date = new Date(day * DAY);
-  const year = date.getUTCFullYear();
-  return rule.freq === 'YEARLY' ? year : year * 12 + date.getUTCMonth();
-}
-
-function firstDayOf(rule: Rule, period: number): number {
-  if (rule.freq === 'WEEKLY') return period * 7 + weekZero(rule);
-  return rule.freq === 'YEARLY' ? dayNumber(period, 1, 1) : dayNumber(Math.floor(period / 12), (period % 12) + 1, 1);
-}
-
-/** The first start of a week from 1 January 1970 on, a Thursday. */
-const weekZero = (rule: Rule) => (rule.weekStart + 3) % 7;
-
-function daysIn(rule: Rule, period: number): number[] {
-  const days = candidates(rule, period);
-  const { bySetPos } = rule;
-  if (!bySetPos || rule.freq === 'DAILY') return days;
-  return days.filter((_, index) => bySetPos.includes(index + 1) || bySetPos.includes(index - days.length));
-}
-
-function candidates(rule: Rule, period: number): number[] {
-  if (rule.freq === 'WEEKLY') {
-    const days = Array.from({ length: 7 }, (_, index) => firstDayOf(rule, period) + index);
-    return days.filter(
-      (day) =>
-        (rule.byDay?.some(({ weekday }) => weekday === weekdayOf(day)) ?? true) &&
-        (rule.byMonth?.includes(new Date(day * DAY).getUTCMonth() + 1) ?? true),
-    );
-  }
-  if (rule.freq === 'YEARLY') return within(rule, yearOf(period), period, rule.byMonth ?? MONTHS);
-  const [year, month] = [Math.floor(period / 12), (period % 12) + 1];
-  return within(rule, monthOf(year, month), year, [month]);
-}
-
-/** What all the conditions of a rule leave of a month or a year. */
-function within(rule: Rule, whole: Span, year: number, months: number[]): number[] {
-  const spans = months.length === 12 ? [whole] : months.map((month) => monthOf(year, month));
-  const sets: number[][] = [];
-  if (rule.byMonthDay) {
-    const { byMonthDay } = rule;
-    sets.push(months.flatMap((month) => counted(byMonthDay, monthOf(year, month))));
-  }
-  if (rule.byYearDay) sets.push(counted(rule.byYearDay, whole));
-  if (rule.byWeekNo) sets.push(inWeeks(rule.byWeekNo, rule.weekStart, year));
-  if (rule.byDay) {
-    const { byDay } = rule;
-    // An ordinal counts in the month if the rule speaks of months, otherwise in the year.
-    const frames = rule.byMonth && rule.freq === 'YEARLY' ? months.map((month) => monthOf(year, month)) : [whole];
-    sets.push(frames.flatMap((frame) => byDay.flatMap((which) => weekdays(which, frame))));
-  }
-  sets.push(...(sets.length === 0 || rule.byYearDay || rule.byWeekNo ? [spans.flatMap(everyDay)] : []));
-  const [shortest = [], ...others] = sets.sort((a, b) => a.length - b.length);
-  const rest = others.map((set) => new Set(set));
-  return [...new Set(shortest)].filter((day) => rest.every((set) => set.has(day))).sort((a, b) => a - b);
-}
-
-const everyDay = ({ first, length }: Span) => Array.from({ length }, (_, index) => first + index);
-
-/** The nth days of a span, from its end if negative. */
-const counted = (nths: number[], { first, length }: Span): number[] =>
-  nths.filter((nth) => Math.abs(nth) <= length).map((nth) => first + (nth > 0 ? nth - 1 : length + nth));
-
-function weekdays({ nth, weekday }: NthWeekday, { first, length }: Span): number[] {
-  const all: number[] = [];
-  for (let day = first + ((weekday - weekdayOf(first) + 7) % 7); day < first + length; day += 7) all.push(day);
-  if (nth === 0) return all;
-  const one = all.at(nth > 0 ? nth - 1 : nth);
-  return one === undefined ? [] : [one];
-}
-
-/** Week 1 is the first that has four days of its year, so that weeks reach over the turn of the year. */
-function inWeeks(numbers: number[], weekStart: number, year: number): number[] {
-  const weekOne = (of: number) => {
-    const fourth = dayNumber(of, 1, 4);
-    return fourth - afterWeekday(fourth, weekStart);
-  };
-  return [year - 1, year, year + 1].flatMap((of) => {
-    const weeks = { first: 0, length: (weekOne(of + 1) - weekOne(of)) / 7 };
-    return counted(numbers, weeks).flatMap((week) => everyDay({ first: weekOne(of) + week * 7, length: 7 }));
-  });
+export function endOfPeriod({ freq, weekStart }: Rule, day: number): number {
+  if (freq === 'DAILY') return day;
+  if (freq === 'WEEKLY') return startOfWeek(day, weekStart) + 6;
+  const date = dateOf(day);
+  return Date.UTC(date.getUTCFullYear(), freq === 'YEARLY' ? 12 : date.getUTCMonth() + 1, 0) / DAY;
 }

@@ -8,12 +8,16 @@ import { dayBefore, RULE_HINT, readRule, writeRule } from './rrule.js';
 import { isDay, today, type When } from './when.js';
 import { refuse } from './word-cursor.js';
 
+export { loadRecurrence } from './recurrence.js';
 export { isRepeat } from './repeat-words.js';
 
 interface Clock {
   now: Date;
   timezone: string;
 }
+
+/** 25 years: each day from the first on is looked at. */
+const LONGEST_COUNT = 25 * 366;
 
 /** A day, with a time of day or without. */
 interface Local {
@@ -58,6 +62,8 @@ export function parseRepeat(text: string, due: When | null, { now, timezone }: C
   const first = given?.day ?? firstDay(rule, start, toCome);
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
     throw refuse('no day fits that rule.', RULE_HINT);
+  if (rule.count !== undefined && toDay(present) - toDay(first) > LONGEST_COUNT)
+    throw refuse('what is counted cannot have begun that long ago.', 'Use a later due, or until instead of a count.');
   if (rule.until && rule.until < first)
     throw refuse(`it ends ${rule.until}, before the first one on ${first}.`, 'Use a later end, or an earlier due.');
   const moment = { day: first, time };
@@ -93,9 +99,14 @@ function named(phrase: Phrase, start: string, time: string | undefined, timezone
   return { ...rule, byMonth, ...lastingDays([date], rule.freq === 'YEARLY' ? month : undefined) };
 }
 
+/** Whether it says on which days of its weeks, months or years it falls. */
+const isPlaced = ({ byMonth, byWeekNo, byYearDay, byMonthDay, byDay }: Rule): boolean =>
+  Boolean(byMonth ?? byWeekNo ?? byYearDay ?? byMonthDay ?? byDay);
+
 /** Whichever week, month or year it is in: the interval is counted from this day on. */
 function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): string {
-  for (const day of daysOf({ ...rule, interval: 1, until: undefined }, toDay(start)))
+  const freq = isPlaced(rule) ? rule.freq : 'DAILY';
+  for (const day of daysOf({ ...rule, freq, interval: 1, until: undefined }, toDay(start)))
     if (toCome(fromDay(day))) return fromDay(day);
   throw refuse('no day fits that rule.', RULE_HINT);
 }
@@ -114,37 +125,28 @@ export function afterCompletion(
   { now, timezone }: Clock,
 ): { repeat: Repeat; due: When } | null {
   const present = today(now, timezone).toString();
-  const next =
-    repeat.from === 'completion'
-      ? counted(repeat, present)
-      : inSeries(repeat, due, timezone, present, (local) => !local.time || new Date(whenOf(local, timezone)) > now);
-  return next && { repeat: next, due: whenOf(read(next.occurrence), timezone) };
+  const following = repeat.from === 'completion' ? counted(repeat, present) : inSeries(repeat, due, timezone, present);
+  for (const next of following) {
+    const when = whenOf(read(next.occurrence), timezone);
+    if (repeat.from === 'completion' || isDay(when) || new Date(when) > now) return { repeat: next, due: when };
+  }
+  return null;
 }
 
 /** The next `count` dates after the one at hand, as if each were completed on its day. */
 export function upcoming(repeat: Repeat, due: When, { timezone }: { timezone: string }, count = 3): When[] {
   const found: When[] = [];
-  let [current, at] = [repeat, due];
-  while (found.length < count) {
-    const next =
-      current.from === 'completion'
-        ? counted(current, localOf(at, timezone).day)
-        : inSeries(current, at, timezone, '', () => true);
-    if (!next) break;
-    [current, at] = [next, whenOf(read(next.occurrence), timezone)];
-    found.push(at);
+  const done = localOf(due, timezone).day;
+  for (const next of repeat.from === 'completion' ? counted(repeat, done) : inSeries(repeat, due, timezone)) {
+    const when = whenOf(read(next.occurrence), timezone);
+    // Where the clocks skip a whole day, its time is that of the day after.
+    if (when !== found.at(-1) && found.push(when) === count) break;
   }
   return found;
 }
 
-/** The next one of a series that goes by its due dates. */
-function inSeries(
-  repeat: Repeat,
-  due: When,
-  timezone: string,
-  notBefore: string,
-  toCome: (local: Local) => boolean,
-): Repeat | null {
+/** Those that follow in a series that goes by its due dates. */
+function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore?: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const anchor = read(repeat.anchor);
   const moved = localOf(due, timezone);
@@ -154,27 +156,24 @@ function inSeries(
   // A series with a count is counted from its start, which is the first; any other is looked at where it is needed.
   let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
   for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {
-    if (left-- <= 0) return null;
+    if (left-- <= 0) return;
     if (day < from) continue;
     const local = { day: fromDay(day), time: anchor.time };
     const moves = local.day === moved.day && (!local.time || !moved.time || local.time <= moved.time);
-    if (!moves && toCome(local)) return { ...repeat, occurrence: write(local) };
+    if (!moves) yield { ...repeat, occurrence: write(local) };
   }
-  return null;
 }
 
-/** The next one of a series that is counted from the day of completion. */
-function counted(repeat: Repeat, done: string): Repeat | null {
+/** Those that follow in a series that is counted from the day of completion, as if each were completed on its day. */
+function* counted(repeat: Repeat, done: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
-  if (rule.count !== undefined && rule.count <= 1) return null;
-  const day =
-    rule.byDay || rule.byMonthDay || rule.byMonth || rule.byYearDay || rule.byWeekNo
-      ? onRule(rule, done)
-      : later(rule, done);
-  if (!day || (rule.until && day > rule.until)) return null;
-  const local = write({ day, time: read(repeat.anchor).time });
-  const left = { ...rule, count: rule.count && rule.count - 1 };
-  return { ...repeat, rule: writeRule(left), anchor: local, occurrence: local };
+  const { time } = read(repeat.anchor);
+  const next = isPlaced(rule) ? onRule : later;
+  for (let day = next(rule, done); day && !(rule.until && day > rule.until); day = next(rule, day)) {
+    if (rule.count !== undefined && --rule.count < 1) return;
+    const local = write({ day, time });
+    yield { ...repeat, rule: writeRule(rule), anchor: local, occurrence: local };
+  }
 }
 
 /** With days to fall on, it is the first of them in the period that is due: of two weeks on, or of the rest of this one. */

@@ -1,7 +1,5 @@
 import { invalid, type Refusal } from '../errors.js';
-import { type Freq, fromDay, type NthWeekday, type Rule, toDay } from './recurrence.js';
-
-const CODES = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
+import { WEEKDAY_CODES as CODES, codeOf, type Freq, fromDay, type NthWeekday, type Rule, toDay } from './recurrence.js';
 
 /** What a rule in RFC 5545's words says besides the days: a time of day, and an end that is an exact time. */
 export interface RuleText {
@@ -86,7 +84,7 @@ export const countedOrder = (a: number, b: number) => (a > 0 === b > 0 ? a - b :
 
 function readDays(text: string | undefined, freq: Freq): NthWeekday[] | undefined {
   if (text === undefined) return undefined;
-  const most = freq === 'MONTHLY' ? 5 : freq === 'YEARLY' ? 53 : 0;
+  const most = freq === 'MONTHLY' ? 5 : freq === 'YEARLY' ? 52 : 0;
   const days = text.split(',').map((item) => {
     const [, nth = '0', code = ''] = /^([+-]?\d{1,2})?([A-Z]{2})$/.exec(item) ?? [];
     if (!CODES.includes(code)) throw wrong(`BYDAY has no ${item.slice(0, 40)}`);
@@ -110,34 +108,47 @@ function readUntil(text: string | undefined) {
 }
 
 function refuseNonsense(rule: Rule): void {
-  const { freq } = rule;
+  const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
   if (rule.weekStart === 0) throw wrong('WKST must be a weekday, such as MO');
   if (rule.count !== undefined && rule.until) throw wrong('COUNT and UNTIL exclude each other');
-  if (rule.byMonthDay && freq === 'WEEKLY') throw wrong('BYMONTHDAY does not fit FREQ=WEEKLY');
-  if (rule.byYearDay && freq !== 'YEARLY') throw wrong('BYYEARDAY needs FREQ=YEARLY');
-  if (rule.byWeekNo && freq !== 'YEARLY') throw wrong('BYWEEKNO needs FREQ=YEARLY');
-  if (rule.byWeekNo && rule.byDay?.some(({ nth }) => nth !== 0)) throw wrong('BYWEEKNO allows no ordinals in BYDAY');
+  if (byMonthDay && freq === 'WEEKLY') throw wrong('BYMONTHDAY does not fit FREQ=WEEKLY');
+  if (byYearDay && freq !== 'YEARLY') throw wrong('BYYEARDAY needs FREQ=YEARLY');
+  if (byWeekNo && freq !== 'YEARLY') throw wrong('BYWEEKNO needs FREQ=YEARLY');
+  refuseUntrusted(rule);
+  if (!bySetPos) return;
+  if (!byMonth && !byMonthDay && !byDay) throw wrong('BYSETPOS needs another BY part to choose from');
+  const most = { DAILY: 1, WEEKLY: byDay?.length ?? 1, MONTHLY: 31, YEARLY: 366 }[freq];
+  if (bySetPos.every((position) => Math.abs(position) > most)) throw wrong('no day fits BYSETPOS');
+}
+
+/** What the library gets wrong or takes long for: yearly rules of several conditions, of which it forgets some. */
+function refuseUntrusted(rule: Rule): void {
+  const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
+  const ordinals = byDay?.filter(({ nth }) => nth !== 0).length ?? 0;
+  if ((byYearDay ?? byWeekNo) && (byMonth || byMonthDay || bySetPos || ordinals > 0 || (byYearDay && byWeekNo)))
+    throw wrong('BYYEARDAY and BYWEEKNO go with plain weekdays in BYDAY only: use BYMONTH and BYMONTHDAY');
   // A week over the turn of the year is in two years: which one counts then, readers of the standard disagree.
-  if (rule.byWeekNo && (rule.interval > 1 || rule.bySetPos))
-    throw wrong('BYWEEKNO is supported without INTERVAL and BYSETPOS only');
-  if (!rule.bySetPos) return;
-  if (!rule.byMonth && !rule.byYearDay && !rule.byMonthDay && !rule.byDay)
-    throw wrong('BYSETPOS needs another BY part to choose from');
-  const most = freq === 'DAILY' ? 1 : freq === 'WEEKLY' ? (rule.byDay?.length ?? 1) : 366;
-  if (rule.bySetPos.every((position) => Math.abs(position) > most)) throw wrong('no day fits BYSETPOS');
+  if (byWeekNo && rule.interval > 1) throw wrong('BYWEEKNO goes with no INTERVAL: use FREQ=WEEKLY');
+  if (freq === 'YEARLY' && !byMonth && ordinals > 0 && (byMonthDay || ordinals !== byDay?.length))
+    throw wrong('BYDAY with ordinals and BYMONTHDAY or plain weekdays need BYMONTH: add it, or make two tasks');
+  if (freq === 'WEEKLY' && byMonth && bySetPos)
+    throw wrong('BYSETPOS with FREQ=WEEKLY goes without BYMONTH: name the weekday in BYDAY');
 }
 
 /** One spelling for rules that mean the same. */
 export function canonical(rule: Rule): Rule {
-  const { freq, interval, byDay, byMonthDay, bySetPos, byWeekNo } = rule;
-  const daily = freq === 'DAILY';
-  const weekly = freq === 'WEEKLY' || (daily && interval === 1 && byDay !== undefined && !byMonthDay);
-  const weeksMatter = byWeekNo || (freq === 'WEEKLY' && (interval > 1 || bySetPos));
+  const { freq, interval, byDay, byMonthDay, bySetPos, byWeekNo, weekStart } = rule;
+  const weekly = freq === 'WEEKLY' || (freq === 'DAILY' && interval === 1 && byDay !== undefined && !byMonthDay);
+  const inMonths = freq === 'MONTHLY' || freq === 'YEARLY';
+  const fromStart = ({ weekday }: NthWeekday) => (weekday - weekStart + 7) % 7;
+  const week = freq === 'WEEKLY' ? byDay?.toSorted((a, b) => fromStart(a) - fromStart(b)) : undefined;
+  const chosen = bySetPos?.map((position) => week?.at(position > 0 ? position - 1 : position));
   return {
     ...rule,
     freq: weekly ? 'WEEKLY' : freq,
-    bySetPos: daily ? undefined : bySetPos,
-    weekStart: weeksMatter ? rule.weekStart : 1,
+    byDay: week && chosen ? byDay?.filter((day) => chosen.includes(day)) : byDay,
+    bySetPos: inMonths ? bySetPos : undefined,
+    weekStart: byWeekNo || (freq === 'WEEKLY' && interval > 1) ? weekStart : 1,
   };
 }
 
@@ -153,10 +164,7 @@ export function writeRule(rule: Rule): string {
     list('BYWEEKNO', rule.byWeekNo),
     list('BYYEARDAY', rule.byYearDay),
     list('BYMONTHDAY', rule.byMonthDay),
-    list(
-      'BYDAY',
-      rule.byDay?.map(({ nth, weekday }) => `${nth || ''}${CODES[weekday - 1]}`),
-    ),
+    list('BYDAY', rule.byDay?.map(codeOf)),
     list('BYSETPOS', rule.bySetPos),
     rule.weekStart !== 1 && `WKST=${CODES[rule.weekStart - 1]}`,
   ]

@@ -1,8 +1,17 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
-import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
+import {
+  afterCompletion,
+  isRepeat,
+  loadRecurrence,
+  parseRepeat,
+  sayRepeat,
+  upcoming,
+} from '../../src/domain/repeats.js';
 import { Refusal } from '../../src/errors.js';
+
+await loadRecurrence();
 
 /** A Sunday, five in the afternoon in Paris. */
 const now = new Date('2026-11-22T16:00:00Z');
@@ -88,6 +97,9 @@ const PHRASES: [phrase: string, rule: string, said: string, due: string][] = [
   ['RRULE:FREQ=WEEKLY;BYDAY=TU;INTERVAL=2', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', 'every 2 weeks on Tue', '2026-11-24'],
   ['FREQ=DAILY;BYDAY=FR,MO,TU,WE,TH;WKST=SU', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'every weekday', '2026-11-23'],
   ['FREQ=DAILY;BYHOUR=9;BYMINUTE=30', 'FREQ=DAILY', 'every day at 09:30', '2026-11-23T08:30:00.000Z'],
+  ['FREQ=WEEKLY;BYDAY=MO,WE,SU;BYSETPOS=1;WKST=SU', 'FREQ=WEEKLY;BYDAY=SU', 'every Sun', '2026-11-22'],
+  ['FREQ=YEARLY;BYWEEKNO=53', 'FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU', 'FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU', '2027-01-03'],
+  ['every! week at 9', 'FREQ=WEEKLY', 'every week at 09:00 after completion', '2026-11-23T08:00:00.000Z'],
 ];
 
 describe('a phrase', () => {
@@ -125,6 +137,63 @@ describe('a phrase', () => {
     const body = refusal(text);
     expect(body).toMatchObject({ code: 'invalid', message: `repeats: ${message}` });
     expect(body.hint).toBeTruthy();
+  });
+
+  test.each([
+    ['FREQ=YEARLY;BYDAY=MO,20TU', 'BYMONTH'],
+    ['FREQ=YEARLY;BYDAY=20TU;BYMONTHDAY=13', 'BYMONTH'],
+    ['FREQ=YEARLY;BYDAY=53MO', 'BYDAY=53MO does not fit FREQ=YEARLY'],
+    ['FREQ=YEARLY;BYYEARDAY=100;BYDAY=1MO', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYYEARDAY=100;BYMONTH=4', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYYEARDAY=100,101;BYSETPOS=1', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYYEARDAY=100;BYMONTHDAY=10', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYYEARDAY=100;BYWEEKNO=20', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYWEEKNO=20;BYMONTHDAY=13', 'use BYMONTH and BYMONTHDAY'],
+    ['FREQ=YEARLY;BYWEEKNO=20;INTERVAL=2', 'use FREQ=WEEKLY'],
+    ['FREQ=WEEKLY;BYDAY=MO,TU;BYMONTH=5;BYSETPOS=-1', 'name the weekday in BYDAY'],
+  ])('of parts that are not reckoned together is refused, saying what to use: %s', (text, instead) => {
+    expect(refusal(text)).toMatchObject({ code: 'invalid', message: expect.stringContaining(instead) });
+  });
+
+  test('in words is never refused for the parts of its rule', () => {
+    const listed = (all: string[]) =>
+      fc.uniqueArray(fc.constantFrom(...all), { minLength: 1, maxLength: 3 }).map((list) => list.join(' and '));
+    const place = fc.oneof(
+      listed(['mon', 'tue', 'fri', 'sun', 'weekday', 'weekend']),
+      listed(['1st mon', 'last fri', '5th tue', '2nd sun', '2nd weekday', 'last business day']),
+      listed(['1st', '15th', '29th', '30th', '31st', 'last day']),
+      listed(['29 feb', '24 nov', 'leap day']),
+    );
+    const words = fc
+      .tuple(
+        fc.constantFrom('every', 'every other', 'every 1000', 'every 2nd', 'every!', ''),
+        fc.constantFrom('day', 'week', 'fortnight', 'month', 'quarter', 'year', ''),
+        fc.tuple(fc.constantFrom('on', 'on the', 'the', ''), place).map((parts) => parts.join(' ')),
+        fc.constantFrom('', 'of the month', 'of feb', 'of nov'),
+        fc.constantFrom('', 'after completion', 'for 10000 times', 'until 2030'),
+      )
+      .map((parts) => parts.filter(Boolean).join(' '));
+    const said = new Set<string>();
+    fc.assert(
+      fc.property(words, (phrase) => {
+        try {
+          const { repeat, due } = parse(phrase);
+          said.add(repeat.rule);
+          expect(parse(repeat.rule, due).repeat).toMatchObject({ rule: repeat.rule, occurrence: repeat.occurrence });
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error;
+          expect(error.body.message).not.toMatch(/BY[A-Z]|FREQ|COUNT|no day fits/);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(said.size).toBeGreaterThan(60);
+  });
+
+  test('that comes before the library was loaded is a mistake of the program', async () => {
+    vi.resetModules();
+    const { parseRepeat } = await import('../../src/domain/repeats.js');
+    expect(() => parseRepeat('every day', null, context)).toThrow('loadRecurrence() was not awaited');
   });
 
   test('of whatever characters is understood or refused, and said so that it reads back', () => {
@@ -192,6 +261,13 @@ describe('with a due date', () => {
   test('the one at hand is the first of the count', () => {
     const { repeat, due } = parse('every mon for 3 times', '2026-11-25');
     expect(upcoming(repeat, due, context, 9)).toEqual(['2026-11-30', '2026-12-07']);
+  });
+
+  test('nothing is counted from long ago', () => {
+    expect(refusal('every day for 10000 times', '2001-01-01').message).toContain('cannot have begun that long ago');
+    expect(next(parse('every day for 10000 times', '2002-01-01').repeat, '2002-01-01', '2026-11-23T12:00:00Z')).toBe(
+      '2026-11-23',
+    );
   });
 
   test('a start on another day is refused', () => {
@@ -292,13 +368,25 @@ describe('clocks and calendars', () => {
 
   test('a rule that never or hardly ever comes costs little to find out', () => {
     const all = 'BYDAY=MO,TU,WE,TH,FR,SA,SU';
+    const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1).join();
     const hostile = [
       'FREQ=YEARLY;INTERVAL=1000;BYMONTH=2;BYMONTHDAY=29;BYDAY=FR',
       'FREQ=DAILY;INTERVAL=997;BYMONTH=2;BYMONTHDAY=29;BYDAY=FR',
       'FREQ=WEEKLY;INTERVAL=1000;BYMONTH=2;BYDAY=MO',
       `FREQ=MONTHLY;${all};BYSETPOS=200`,
       `FREQ=YEARLY;${all};BYMONTHDAY=1,2,3,4,5,6,7;BYYEARDAY=100`,
-      `FREQ=YEARLY;BYWEEKNO=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20;BYMONTH=12;BYDAY=SU`,
+      `FREQ=YEARLY;${all};BYMONTHDAY=${upTo(28)};BYSETPOS=366`,
+      `FREQ=YEARLY;BYWEEKNO=${upTo(20)};BYMONTH=12;BYDAY=SU`,
+      `FREQ=YEARLY;BYWEEKNO=${upTo(53)};${all};COUNT=10000`,
+      `FREQ=YEARLY;BYYEARDAY=${upTo(100)};COUNT=10000`,
+      `FREQ=YEARLY;BYWEEKNO=20;${all};COUNT=10000`,
+      `FREQ=WEEKLY;BYMONTH=1;${all};COUNT=10000`,
+      'FREQ=DAILY;INTERVAL=1000;BYMONTH=1,2,3,4,5,6,7,8,9;COUNT=10000',
+      `FREQ=YEARLY;INTERVAL=2;BYYEARDAY=366,${upTo(100)};BYDAY=SU`,
+      'FREQ=YEARLY;INTERVAL=2;BYYEARDAY=366',
+      `FREQ=MONTHLY;${all};BYMONTHDAY=${upTo(28)};BYSETPOS=29`,
+      `FREQ=WEEKLY;INTERVAL=13;BYMONTH=2;${all}`,
+      `FREQ=YEARLY;BYWEEKNO=53;${all};WKST=WE`,
       'FREQ=DAILY;INTERVAL=7;BYDAY=TU,WE,TH,FR,SA,SU;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17',
       'FREQ=DAILY;COUNT=10000',
       '9'.repeat(500),
@@ -308,7 +396,7 @@ describe('clocks and calendars', () => {
     const cost = (text: string) => {
       const before = process.cpuUsage();
       try {
-        const { repeat, due } = parse(text, '1900-01-01');
+        const { repeat, due } = parse(text, text.includes('COUNT') ? '2002-01-01' : '1900-01-01');
         upcoming(repeat, due, context);
         next(repeat, due, '2026-11-23T12:00:00Z');
       } catch (error) {
