@@ -1,4 +1,6 @@
-import { conflict, invalid } from '../errors.js';
+import type { Actor } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { conflict, invalid, Refusal } from '../errors.js';
 import { refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import {
@@ -56,7 +58,7 @@ interface State extends Gathered {
 export const MAX_UNDO = 20;
 
 /** Undoes writes, field by field: what somebody changed since is left as it is, and named. */
-export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
+export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, Undone> {
   if ((undo === undefined) === (last === undefined))
     throw invalid(
       'Give either undo or last.',
@@ -66,27 +68,37 @@ export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
   if (undo !== undefined && !handle)
     throw invalid(`undo: "${undo.slice(0, 40)}" is not a handle.`, 'Give the undo of an earlier answer, such as u57.');
   return {
-    async read(tx, actor) {
-      const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last ?? 1);
-      const entries = await entriesOf(tx, batches);
-      const wanted = mentioned(entries);
-      const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
-      const [later, gathered, population] = await Promise.all([
-        laterThan(tx, batches),
-        gather(tx, {
-          ids: wanted.tasks,
-          family: true,
-          dependents: true,
-          waits: wanted.tasks,
-          descriptions: true,
-          projects: { ids: wanted.projects, names },
-        }),
-        populationOf(tx, wanted.made),
-      ]);
-      return { ...gathered, batches, entries, later, population };
+    // A refusal is kept for `decide`: to a call that was answered before, this write is undone already.
+    read: (tx, actor) =>
+      stateOf(tx, actor, handle, last).catch((error) => {
+        if (error instanceof Refusal) return error;
+        throw error;
+      }),
+    decide(state, moment) {
+      if (state instanceof Refusal) throw state;
+      return decide(state, moment);
     },
-    decide,
   };
+}
+
+async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
+  const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last);
+  const entries = await entriesOf(tx, batches);
+  const wanted = mentioned(entries);
+  const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
+  const [later, gathered, population] = await Promise.all([
+    laterThan(tx, batches),
+    gather(tx, {
+      ids: wanted.tasks,
+      family: true,
+      dependents: true,
+      waits: wanted.tasks,
+      descriptions: true,
+      projects: { ids: wanted.projects, names },
+    }),
+    populationOf(tx, wanted.made),
+  ]);
+  return { ...gathered, batches, entries, later, population };
 }
 
 /** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
