@@ -146,14 +146,13 @@ export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[
   return rows.map(({ name }) => name);
 }
 
-/** How many tasks each of some projects has, the trash included, up to a thousand. */
-export async function populationOf(tx: UserTx, ids: number[]): Promise<Map<number, number>> {
-  if (ids.length === 0) return new Map();
+/** Those of some projects that have other tasks than these, the trash included. */
+export async function housingOthers(tx: UserTx, ids: number[], known: number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
   const rows = await rowsOf(
     tx,
-    sql`select p.id, (select count(*)::int from (
-        select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id limit 1000) n)
-      from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)})`,
+    sql`select p.id from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)}) and exists (
+      select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id and t.id <> all(${listOf(known)}))`,
   );
-  return new Map(rows.map(([id, count]) => [Number(id), Number(count)]));
+  return new Set(rows.map(([id]) => Number(id)));
 }

@@ -6,10 +6,10 @@ import { type Gathered, gather } from './gather.js';
 import {
   type Entry,
   entriesOf,
+  housingOthers,
   type Later,
   lastWrites,
   laterThan,
-  populationOf,
   projectNamesOf,
   writeOf,
 } from './history.js';
@@ -51,7 +51,8 @@ interface State extends Gathered {
   batches: number[];
   entries: Entry[];
   later: Later[];
-  population: Map<number, number>;
+  /** Projects with tasks that the entries do not speak of. */
+  housing: Set<number>;
 }
 
 /** The most writes that one call undoes. */
@@ -86,7 +87,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
   const entries = await entriesOf(tx, batches);
   const wanted = mentioned(entries);
   const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
-  const [later, gathered, population] = await Promise.all([
+  const [later, gathered, housing] = await Promise.all([
     laterThan(tx, batches),
     gather(tx, {
       ids: wanted.tasks,
@@ -96,10 +97,14 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
       descriptions: true,
       projects: { ids: wanted.projects, names },
     }),
-    populationOf(tx, wanted.made),
+    housingOthers(tx, wanted.ending, wanted.tasks),
   ]);
-  return { ...gathered, batches, entries, later, population };
+  return { ...gathered, batches, entries, later, housing };
 }
+
+/** Whether to take a change back is to take a project away. */
+const endsProject = ({ entity, op, before }: Entry): boolean =>
+  entity === 'project' && (op === 'create' || Boolean(before.deleted_at ?? before.merged_into));
 
 /** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
 function mentioned(entries: Entry[]) {
@@ -113,12 +118,11 @@ function mentioned(entries: Entry[]) {
     if (entity === 'task' && typeof before.project === 'number') projects.add(before.project);
     for (const name of [before.name, after.name]) if (typeof name === 'string') names.add(name);
   }
-  const made = entries.filter((entry) => entry.entity === 'project' && entry.op === 'create');
   return {
     tasks: [...tasks],
     projects: [...projects],
     names: [...names],
-    made: made.map((entry) => entry.entityId),
+    ending: entries.filter(endsProject).map((entry) => entry.entityId),
     /** Projects that may want a name back which another has taken. */
     renamed: entries
       .filter((entry) => entry.entity === 'project' && entry.op !== 'create')
@@ -186,8 +190,7 @@ class Reversal {
   }
 
   run() {
-    for (const entry of this.entries)
-      if (entry.entity === 'project' && entry.op !== 'create') this.revertProject(entry);
+    for (const entry of this.entries) if (entry.entity === 'project' && !endsProject(entry)) this.revertProject(entry);
     const taken = this.bundleChanged();
     for (const entry of this.entries) {
       if (entry.entity !== 'task') continue;
@@ -196,8 +199,9 @@ class Reversal {
       else this.revertTask(entry);
     }
     this.judge();
-    for (const entry of this.entries)
-      if (entry.entity === 'project' && entry.op === 'create') this.removeProject(entry);
+    for (const entry of this.entries.filter(endsProject))
+      if (entry.op === 'create') this.removeProject(entry);
+      else this.revertProject(entry);
     const ids = new Set([...this.after.keys(), ...this.comments.keys()]);
     const proposals = [...ids].map((id) => ({
       after: this.taskNow(id) as Task,
@@ -326,8 +330,18 @@ class Reversal {
         `Another project is called "${holder.name}" now.`,
         'Rename or merge it with update_project.',
       );
+    if (isGone(restored) && !isGone(project) && (this.state.housing.has(id) || this.housed(id).length > 0))
+      return this.leave(
+        project.name,
+        `The project "${project.name}" has tasks that came into it since.`,
+        'Move them, or merge it with update_project.',
+      );
     this.projectsAfter.set(id, restored);
   }
+
+  /** The tasks that are in a project now, as far as they are known here. */
+  private housed = (id: number): Task[] =>
+    [...new Map([...this.tasks, ...this.after]).values()].filter((task) => task.projectId === id);
 
   private holderOf(name: string): Project | undefined {
     const all = new Map([...this.projects, ...this.projectsAfter]);
@@ -338,13 +352,9 @@ class Reversal {
   private removeProject({ entityId: id }: Entry) {
     const project = this.projectNow(id);
     if (!project || isGone(project)) return;
-    const trashed = [...this.after.values()].filter(
-      (task) => task.projectId === id && task.deletedAt && !this.tasks.get(task.id)?.deletedAt,
-    );
-    const left = [...this.after.values()].filter(
-      (task) => task.projectId !== id && this.tasks.get(task.id)?.projectId === id,
-    );
-    if ((this.state.population.get(id) ?? 0) > trashed.length + left.length) return;
+    const housed = this.housed(id);
+    const trashed = housed.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
+    if (this.state.housing.has(id) || housed.length > trashed.length) return;
     for (const task of trashed) this.after.set(task.id, { ...task, projectId: null, project: null });
     this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
   }
