@@ -4,6 +4,7 @@ import { conflict, invalid, Refusal } from '../errors.js';
 import { refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import {
+  commentsOf,
   type Entry,
   entriesOf,
   housingOthers,
@@ -25,6 +26,8 @@ import {
   type ProjectEdit,
   projectDifferences,
   projectStillHas,
+  type Recorded,
+  stillAsMade,
   stillHas,
   withField,
   withProjectField,
@@ -53,6 +56,8 @@ interface State extends Gathered {
   later: Later[];
   /** Projects with tasks that the entries do not speak of. */
   housing: Set<number>;
+  /** The task of each comment that matters and is there. */
+  comments: Map<number, number>;
 }
 
 /** The most writes that one call undoes. */
@@ -87,7 +92,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
   const entries = await entriesOf(tx, batches);
   const wanted = mentioned(entries);
   const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
-  const [later, gathered, housing] = await Promise.all([
+  const [later, gathered, housing, comments] = await Promise.all([
     laterThan(tx, batches),
     gather(tx, {
       ids: wanted.tasks,
@@ -98,13 +103,16 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
       projects: { ids: wanted.projects, names },
     }),
     housingOthers(tx, wanted.ending, wanted.tasks),
+    commentsOf(tx, wanted.comments, wanted.made),
   ]);
-  return { ...gathered, batches, entries, later, housing };
+  return { ...gathered, batches, entries, later, housing, comments };
 }
 
 /** Whether to take a change back is to take a project away. */
 const endsProject = ({ entity, op, before }: Entry): boolean =>
   entity === 'project' && (op === 'create' || Boolean(before.deleted_at ?? before.merged_into));
+
+const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
 
 /** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
 function mentioned(entries: Entry[]) {
@@ -122,6 +130,8 @@ function mentioned(entries: Entry[]) {
     tasks: [...tasks],
     projects: [...projects],
     names: [...names],
+    comments: entries.flatMap(({ before, after }) => [before, after].flatMap(commentsIn)).map(({ id }) => id),
+    made: entries.filter(({ entity, op }) => entity === 'task' && op === 'create').map((entry) => entry.entityId),
     ending: entries.filter(endsProject).map((entry) => entry.entityId),
     /** Projects that may want a name back which another has taken. */
     renamed: entries
@@ -137,11 +147,16 @@ function decide(state: State, moment: Moment) {
   const counted = new Map<number, Task>();
   const projectEdits: ProjectEdit[] = [];
   const failed: Failure[] = [];
+  const comments = new Map(state.comments);
   for (const batch of state.batches) {
-    const work = new Reversal(state, batch, tasks, projects, moment);
+    const work = new Reversal(state, batch, tasks, projects, comments, moment);
     const result = work.run();
     for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
       if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
+    for (const { after, commented } of result.edits) {
+      for (const { id } of commented?.removed ?? []) comments.delete(id);
+      for (const { id } of commented?.added ?? []) comments.set(id, after.id);
+    }
     edits.push(...result.edits);
     projectEdits.push(...result.projects);
     failed.push(...result.failed);
@@ -167,22 +182,27 @@ function decide(state: State, moment: Moment) {
 /** Fields that mean one thing together: all of them go back, or none. */
 const TOGETHER = ['status', 'completed_at', 'repeats'];
 
+/** Fields by which a series goes on with one task or with another. */
+const BUNDLED = [...TOGETHER, 'deleted_at'];
+
 /** One write being undone. */
 class Reversal {
   /** Tasks as they are to be. */
   private readonly after = new Map<number, Task>();
-  private readonly comments = new Map<number, { added: Comment[]; removed: Comment[] }>();
+  private readonly remarks = new Map<number, { added: Comment[]; removed: Comment[] }>();
   private readonly projectsAfter = new Map<number, Project>();
   private readonly failed: Failure[] = [];
   private readonly entries: Entry[];
   /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
   private readonly bundle: Set<number>;
+  private broken = false;
 
   constructor(
     private readonly state: State,
     private readonly batch: number,
     private readonly tasks: ReadonlyMap<number, Task>,
     private readonly projects: ReadonlyMap<number, Project>,
+    private readonly written: ReadonlyMap<number, number>,
     private readonly moment: Moment,
   ) {
     this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
@@ -191,21 +211,21 @@ class Reversal {
 
   run() {
     for (const entry of this.entries) if (entry.entity === 'project' && !endsProject(entry)) this.revertProject(entry);
-    const taken = this.bundleChanged();
-    for (const entry of this.entries) {
-      if (entry.entity !== 'task') continue;
-      if (taken && this.bundle.has(entry.entityId)) continue;
-      if (entry.op === 'create') this.removeTask(entry.entityId);
+    const tasks = this.entries.filter((entry) => entry.entity === 'task');
+    this.broken = this.nextChanged();
+    for (const entry of tasks)
+      if (this.broken && this.bundle.has(entry.entityId)) continue;
+      else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    }
+    if (this.broken) this.leaveBundle();
     this.judge();
     for (const entry of this.entries.filter(endsProject))
       if (entry.op === 'create') this.removeProject(entry);
       else this.revertProject(entry);
-    const ids = new Set([...this.after.keys(), ...this.comments.keys()]);
+    const ids = new Set([...this.after.keys(), ...this.remarks.keys()]);
     const proposals = [...ids].map((id) => ({
       after: this.taskNow(id) as Task,
-      commented: this.comments.get(id),
+      commented: this.remarks.get(id),
       reverts: this.batch,
     }));
     const projects = [...this.projectsAfter.values()]
@@ -249,8 +269,9 @@ class Reversal {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
       if (differ.length > 0) {
-        if (!group.every((field) => stillHas(current, field, before[field] ?? null)))
-          this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
+        if (group.every((field) => stillHas(current, field, before[field] ?? null))) continue;
+        this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
+        this.broken ||= this.bundle.has(id) && group.some((field) => BUNDLED.includes(field));
         continue;
       }
       const refusal = this.refuseField(current, group[0] as string, before);
@@ -291,11 +312,12 @@ class Reversal {
       return this.taskNow(id) !== undefined;
     });
     const unblocked = list<number>(after, 'blocked_by');
-    const [written, erased] = [list<Comment>(after, 'comments'), list<Comment>(before, 'comments')];
+    const written = commentsIn(after).filter(({ id }) => this.written.has(id));
+    const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
     if (written.length + erased.length > 0) {
-      const known = this.comments.get(task.id) ?? { added: [], removed: [] };
+      const known = this.remarks.get(task.id) ?? { added: [], removed: [] };
       const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));
-      this.comments.set(task.id, {
+      this.remarks.set(task.id, {
         added: [...known.added, ...dated(erased)],
         removed: [...known.removed, ...dated(written)],
       });
@@ -359,25 +381,41 @@ class Reversal {
     this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
   }
 
-  /** Whether somebody changed the next of a series that this would take away: then it stays, and so does the rest. */
-  private bundleChanged(): boolean {
-    const next = this.entries.filter((entry) => entry.op === 'create' && this.bundle.has(entry.entityId));
-    for (const { entityId } of next) {
-      const child = [...this.tasks.values()].find(
-        (task) => task.parentId === entityId && !task.deletedAt && !this.bundle.has(task.id),
+  /** Whether the next of a series, which this would take away, is no longer as it was made. */
+  private nextChanged(): boolean {
+    const made = this.entries.filter((entry) => entry.op === 'create' && this.bundle.has(entry.entityId));
+    for (const { entityId: id, after } of made) {
+      const task = this.tasks.get(id);
+      const remarked = [...this.written.values()].includes(id);
+      const child = [...this.tasks.values()].some(
+        (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
       );
-      if (this.state.later.some((each) => each.entity === 'task' && each.entityId === entityId) || child) {
-        const closed = [...this.bundle].filter((id) => !next.some((entry) => entry.entityId === id));
-        for (const id of closed)
-          this.leave(
-            id,
-            `#${id} is followed by #${entityId}, which was changed${this.since('task', entityId)}.`,
-            'Reopen it with update_task, and delete the next one yourself.',
-          );
-        return true;
-      }
+      if (task && stillAsMade(task, after) && !remarked && !child) continue;
+      const [closed, ...more] = this.turned();
+      const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
+      for (const each of [closed, ...more])
+        this.leave(
+          each as number,
+          `#${each} ${follows} #${id}, which was changed${this.since('task', id)}.`,
+          'Reopen it with update_task, and delete the next one yourself.',
+        );
+      return true;
     }
     return false;
+  }
+
+  /** The tasks whose series this would open or close again. */
+  private turned = () => this.entries.filter(turnsSeries).map((entry) => entry.entityId);
+
+  /** Leaves all of a series as it is, and names each task that it is about. */
+  private leaveBundle() {
+    for (const id of this.bundle) {
+      this.after.delete(id);
+      this.remarks.delete(id);
+    }
+    for (const id of this.turned())
+      if (!this.failed.some((failure) => failure.id === id))
+        this.leave(id, `#${id} goes back together with the other of its series, or not at all.`);
   }
 
   /** Gives up what would leave a family or a dependency wrong, until nothing does. */
@@ -389,10 +427,9 @@ class Reversal {
         const reason = this.refuseTrash(task, all) ?? refusePlan(this.tasks, all, [task])?.body.message;
         if (!reason) continue;
         this.leave(id, reason);
-        for (const each of this.bundle.has(id) ? this.bundle : [id]) {
-          this.after.delete(each);
-          this.comments.delete(each);
-        }
+        this.after.delete(id);
+        this.remarks.delete(id);
+        if (this.bundle.has(id)) this.leaveBundle();
         settled = false;
         break;
       }
@@ -407,12 +444,20 @@ class Reversal {
   }
 }
 
-/** The closed tasks and the new ones of a write that closed something which repeats. */
+/** Whether a change closed a task that repeats, or took that back. */
+function turnsSeries({ entity, op, before, after }: Entry): boolean {
+  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
+  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
+}
+
+/** The closed tasks, and those that came or went with that, of a write that closed something which repeats. */
 function bundleOf(entries: Entry[]): Set<number> {
-  const closed = entries.filter(
-    ({ entity, before, after }) => entity === 'task' && before.repeats && after.status && after.repeats === null,
+  const turned = entries.filter(turnsSeries);
+  const along = entries.filter(
+    ({ entity, op, reverts }) =>
+      entity === 'task' &&
+      ['create', 'delete', 'restore'].includes(op) &&
+      turned.some((each) => each.reverts === reverts),
   );
-  if (closed.length === 0) return new Set();
-  const made = entries.filter(({ entity, op }) => entity === 'task' && op === 'create');
-  return new Set([...closed, ...made].map((entry) => entry.entityId));
+  return new Set([...turned, ...along].map((entry) => entry.entityId));
 }

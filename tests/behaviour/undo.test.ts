@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { agentOf, newAgent, useWorld } from '../harness.js';
 
 const world = useWorld();
+const LIVE = { status: 'all', detail: 'ids' };
+const TRASH = { status: 'deleted', detail: 'ids' };
 const ids = (answer: { tasks: { id: number }[] }) => answer.tasks.map(({ id }) => id);
 
 describe('undo, sent twice', () => {
@@ -66,5 +68,56 @@ describe('undo of what a project went through', () => {
     await ana.ok('update_task', { id: 1, project: 'Home' });
     await ana.ok('undo', { last: 2 });
     expect((await ana.ok('list_projects')).projects).toEqual([]);
+  });
+});
+
+describe('undo of a repeating task that was completed', () => {
+  const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
+
+  test('keeps the next one where the first has been reopened since', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const { undo } = await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(await ana.refused('undo', { undo })).toMatchObject({ code: 'conflict' });
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([2, 1]);
+  });
+
+  test('works again once what was done to the next one is undone', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 2, priority: 'high' });
+    await ana.ok('add_comment', { id: 2, text: 'twice' });
+    for (let i = 0; i < 3; i++) expect((await ana.ok('undo', { last: 1 })).failed).toBeUndefined();
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([1]);
+    expect((await ana.ok('get_task', { id: 1 })).task.repeats).toBeDefined();
+  });
+
+  test('is not itself undone by halves: the series never goes on twice', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const completed = await ana.ok('complete_task', { id: 1 });
+    const undone = await ana.ok('undo', { undo: completed.undo });
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    expect(await ana.refused('undo', { undo: undone.undo })).toMatchObject({ code: 'conflict' });
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([1]);
+    expect(ids(await ana.ok('list_tasks', TRASH))).toEqual([2]);
+  });
+});
+
+describe('undo of a comment', () => {
+  test('may be undone and done again in any order', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    const undo = async (handle: string) => (await ana.ok('undo', { undo: handle })).undo as string;
+    const added = (await ana.ok('add_comment', { id: 1, text: 'Hello' })).undo;
+    const removed = await undo(added);
+    const back = await undo(removed);
+    const gone = await undo(added);
+    // It is not there to be removed a second time.
+    expect(await ana.refused('undo', { undo: back })).toMatchObject({ code: 'conflict' });
+    await undo(gone);
+    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Hello' }]);
   });
 });
