@@ -33,7 +33,7 @@ import {
   withProjectField,
 } from './record.js';
 import { settle, settled } from './settle.js';
-import type { Task } from './task.js';
+import { MAX_BLOCKERS, MAX_LABELS, type Task } from './task.js';
 import type { Change, Moment } from './write.js';
 
 /** What to undo: one write by its handle, or the caller's own last ones. */
@@ -303,15 +303,15 @@ class Reversal {
   private revertLists(task: Task, { before, after }: Pick<Entry, 'before' | 'after'>): Task {
     const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
     const added = list<string>(after, 'labels').map(nameKey);
-    const labels = [
-      ...task.labels.filter((label) => !added.includes(nameKey(label))),
-      ...list<string>(before, 'labels'),
-    ];
-    const blockers = list<number>(before, 'blocked_by').filter((id) => {
+    const labels = task.labels.filter((label) => !added.includes(nameKey(label)));
+    const labelled = new Set(labels.map(nameKey));
+    const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
+    const freed = list<number>(before, 'blocked_by').filter((id) => {
       if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
       return this.taskNow(id) !== undefined;
     });
     const unblocked = list<number>(after, 'blocked_by');
+    const blockers = task.blockedBy.filter((id) => !unblocked.includes(id));
     const written = commentsIn(after).filter(({ id }) => this.written.has(id));
     const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
     if (written.length + erased.length > 0) {
@@ -324,11 +324,17 @@ class Reversal {
     }
     return {
       ...task,
-      labels: uniqueLabels(labels),
-      blockedBy: [...new Set([...task.blockedBy.filter((id) => !unblocked.includes(id)), ...blockers])].sort(
-        (a, b) => a - b,
-      ),
+      labels: uniqueLabels(this.asFits(task.id, 'labels', MAX_LABELS, labels, lost)),
+      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, freed).sort((a, b) => a - b),
     };
+  }
+
+  /** Members of a list with those that it lost, unless it has been filled with others since. */
+  private asFits<T>(id: number, what: string, most: number, kept: T[], lost: T[]): T[] {
+    const all = [...new Set([...kept, ...lost])];
+    if (all.length <= most) return all;
+    this.leave(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
+    return kept;
   }
 
   /** What was made goes to the trash. */

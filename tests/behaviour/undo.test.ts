@@ -121,3 +121,17 @@ describe('undo of a comment', () => {
     expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Hello' }]);
   });
 });
+
+describe('undo of labels', () => {
+  test('puts back no more than a task can carry, and says so', async () => {
+    const ana = await newAgent(world);
+    const many = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+    await ana.ok('add_task', { title: 'One', labels: many('old', 15) });
+    const { undo } = await ana.ok('update_task', { id: 1, clear: ['labels'], priority: 'high' });
+    await ana.ok('update_task', { id: 1, add_labels: many('new', 15) });
+    expect((await ana.ok('undo', { undo })).failed).toMatchObject([{ id: 1, code: 'conflict' }]);
+    const { task } = await ana.ok('get_task', { id: 1 });
+    expect(task.labels).toHaveLength(15);
+    expect(task.priority).toBeUndefined();
+  });
+});
