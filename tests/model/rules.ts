@@ -267,7 +267,11 @@ function update(model: Model, ids: number[], patch: Args, guard: Guard, moment: 
       if (refuse.size > 0) return { refuse };
       if (was.deleted_at !== null) {
         const together = model.below(task.id).filter((sub) => sub.deleted_at === was.deleted_at);
-        return { task: after, along: together.map((sub) => ({ ...structuredClone(sub), deleted_at: null })) };
+        const goes = (sub: Task) => (sub.project === was.project ? after.project : sub.project);
+        return {
+          task: after,
+          along: together.map((sub) => ({ ...structuredClone(sub), deleted_at: null, project: goes(sub) })),
+        };
       }
       const along = model
         .below(task.id)
@@ -301,8 +305,7 @@ function patched(
   // What a rule means is told by other tests: here it is taken from what the server made of it.
   const row = seen.tasks.get(task.id);
   const closed = !isOpenStatus(status) && isOpenStatus(task.status);
-  const series = [...seen.tasks.values()].findLast((each) => each.created_at === now && each.repeats);
-  const rule = closed ? series?.repeats : row?.repeats;
+  const rule = closed ? {} : row?.repeats;
   const keep = clear.has('labels') ? [] : task.labels;
   const spelled = (label: string) => task.labels.find((each) => key(each) === key(label)) ?? label;
   const gone = new Set<string>((patch.remove_labels ?? []).map(key));

@@ -27,7 +27,7 @@ test('the store does what its rules say, whatever two clients call in turn', { t
       }
     }),
     {
-      numRuns: RUNS,
+      numRuns: RUNS, endOnFailure: process.env.TASKLOOM_MODEL_RAW === '1',
       seed: SEED,
       interruptAfterTimeLimit: 3_000_000,
       ...(process.env.TASKLOOM_MODEL_PATH && { path: process.env.TASKLOOM_MODEL_PATH }),

@@ -205,6 +205,9 @@ function bundleOf(entries: Entry[]): Set<number> {
     (after.repeats && before.repeats === null && before.status);
   const closed = tasks.filter((entry) => entry.op !== 'create' && repeats(entry));
   if (closed.length === 0) return new Set();
-  const made = tasks.filter(({ op, before, after }) => op === 'create' || before.deleted_at !== after.deleted_at);
+  const made = tasks.filter(
+    ({ op, before, after, reverts }) =>
+      (op === 'create' || before.deleted_at !== after.deleted_at) && closed.some((each) => each.reverts === reverts),
+  );
   return new Set([...closed, ...made].map((entry) => entry.entity_id));
 }
