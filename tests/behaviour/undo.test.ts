@@ -61,6 +61,17 @@ describe('undo of what a project went through', () => {
     expect(ids(await ana.ok('list_tasks', { project: 'Home' }))).toEqual([3]);
   });
 
+  test('puts back what several writes did to one project, as it was before the first', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', project: 'Home' });
+    await ana.ok('update_project', { project: 'Home', name: 'House' });
+    await ana.ok('update_project', { project: 'House', name: 'Castle', archived: true });
+    await ana.ok('update_project', { project: 'Castle', archived: false });
+    await ana.ok('undo', { last: 3 });
+    expect((await ana.ok('list_projects')).projects).toMatchObject([{ name: 'Home' }]);
+    await ana.ok('update_project', { project: 'Home', name: 'Hut' });
+  });
+
   test('takes a project away that the same undo has emptied', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'One' });
