@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { isOpen, type Model } from './model.js';
+import { isGone, isOpen, type Model } from './model.js';
 import type { Args } from './rules.js';
 
 /** Ids of somebody else's tasks begin here; nobody has any from `NOBODYS` on. */
@@ -7,6 +7,17 @@ export const FOREIGN = 5000;
 const NOBODYS = 900;
 
 /** How a call is sent: once, tried first, again with its request id (afterwards, at once, or long after), or changed. */
+/** What everyone has to begin with: a family, what waits for it, and something that repeats. */
+export const BEGINNING = [
+  { ref: 'house', title: 'House', project: 'Home', labels: ['deep'] },
+  { ref: 'roof', title: 'Roof', parent: 'house', due: '2026-11-24' },
+  { title: 'Tiles', parent: 'roof', priority: 'high' },
+  { title: 'Tree', blocked_by: ['roof'], project: 'Garden' },
+  { ref: 'water', title: 'Water', due: '2026-11-22', repeats: 'every day', project: 'Garden' },
+  { title: 'Fill the can', parent: 'water', start: '2026-11-21' },
+  { title: 'Letter' },
+];
+
 const MODES = ['once', 'once', 'once', 'dry', 'again', 'twins', 'later', 'changed'] as const;
 
 /** A call whose tasks are still to be chosen, by number, among those there are then. */
@@ -29,7 +40,8 @@ const words = ['milk', 'Bob', 'roof', 'rent', 'garden', 'letter', 'a "quoted" th
 const title = fc
   .tuple(fc.constantFrom('Buy', 'Call', 'Fix', 'Pay'), fc.constantFrom(...words))
   .map((each) => each.join(' '));
-const project = fc.constantFrom('Home', 'home', 'Work', 'WORK', 'Garden', 'House');
+const PROJECTS = ['Home', 'home', 'Work', 'WORK', 'Garden', 'House'];
+const project = fc.constantFrom(...PROJECTS);
 const someLabels = fc.uniqueArray(fc.constantFrom('errand', 'Errand', 'phone', 'PHONE', 'deep', 'now'), {
   minLength: 1,
   maxLength: 3,
@@ -64,11 +76,11 @@ function taskOf() {
 const addTasks = fc.record({
   tasks: fc.array(
     fc.record({
-      ref: maybe(fc.nat(3), 20),
+      ref: maybe(fc.nat(9), 20),
       ...taskOf(),
-      inside: maybe(fc.nat(5), 4),
+      inside: maybe(fc.nat(19), 4),
       parent: maybe(pick),
-      after: maybe(fc.array(fc.nat(5), { minLength: 1, maxLength: 2 }), 2),
+      after: maybe(fc.array(fc.nat(19), { minLength: 1, maxLength: 2 }), 2),
       blocked_by: maybe(picks(1)),
     }),
     { minLength: 1, maxLength: 5 },
@@ -103,14 +115,13 @@ const updateTask = fc.record({
   clear: maybe(fc.uniqueArray(fc.constantFrom(...CLEARABLE), { minLength: 1, maxLength: 3 }), 2),
 });
 
-const nowAndThen = <T>(often: T, seldom: T) =>
-  fc.oneof({ weight: 9, arbitrary: fc.constant(often) }, { weight: 1, arbitrary: fc.constant(seldom) });
 const changeProject = fc.oneof(
-  fc.record({ project, name: project }),
-  fc.record({ project, archived: nowAndThen(true, false) }),
-  fc.record({ project, archived: fc.constant(false) }),
-  fc.record({ project, merge_into: project }),
-  fc.record({ project, name: maybe(project), archived: maybe(fc.boolean()), merge_into: maybe(project) }),
+  fc.record({ project: pick, name: project }),
+  fc.record({ project: pick, archived: fc.constant(true) }),
+  fc.record({ project: pick, archived: fc.constant(false) }),
+  fc.record({ project: pick, merge_into: pick }),
+  fc.record({ project: pick, merge_into: pick }),
+  fc.record({ project: pick, name: maybe(project), archived: maybe(fc.boolean()), merge_into: maybe(pick) }),
 );
 const undo = fc.oneof(
   { weight: 6, arbitrary: fc.record({ write: pick }) },
@@ -129,7 +140,7 @@ export const writes = [
   tool('complete_task', 4, fc.record({ ids: picks(3) })),
   tool('delete_task', 3, fc.record({ ids: picks(2) })),
   tool('add_comment', 2, fc.record({ id: pick, text: description })),
-  tool('update_project', 3, changeProject),
+  tool('update_project', 4, changeProject),
 ];
 export const undos = tool('undo', 6, undo);
 
@@ -154,14 +165,22 @@ const given = <T extends object>(args: T): T =>
   Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined)) as T;
 
 /** A task by number: open ones mostly, any now and then, and some that are not there or somebody else's. */
-function choose(model: Model, n: number): number {
-  const all = [...model.tasks.values()];
+function choose(model: Model, n: number, not: number[] = []): number {
+  const all = [...model.tasks.values()].filter((task) => n % 7 === 0 || !not.includes(task.id));
   const open = all.filter(isOpen);
   const kind = n % 100;
   const of = (tasks: typeof all) => tasks[Math.floor(n / 100) % tasks.length]?.id ?? NOBODYS;
-  if (kind < 75) return of(open);
-  if (kind < 95) return of(all);
+  if (kind < 75 && open.length > 0) return of(open);
+  if (kind < 97) return of(all);
   return kind < 98 ? NOBODYS + (n % 7) : FOREIGN + (n % 2);
+}
+
+/** A project by number: one that there is, mostly. */
+function chooseProject(model: Model, n: number): string {
+  const names = [...model.projects.values()].filter((each) => !isGone(each)).map(({ name }) => name);
+  return (
+    (n % 8 === 0 ? undefined : names[Math.floor(n / 8) % names.length]) ?? (PROJECTS[n % PROJECTS.length] as string)
+  );
 }
 
 /** The call that an action comes to, given what there is. */
@@ -173,7 +192,9 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
   for (const field of ['ids', 'blocked_by', 'add_blocked_by', 'remove_blocked_by'])
     if (resolved[field]) resolved[field] = many(resolved[field]);
   for (const field of ['id', 'parent', 'before', 'after'])
-    if (resolved[field] !== undefined) resolved[field] = one(resolved[field]);
+    if (resolved[field] !== undefined) resolved[field] = choose(model, resolved[field], resolved.ids);
+  for (const field of ['project', 'merge_into'])
+    if (typeof resolved[field] === 'number') resolved[field] = chooseProject(model, resolved[field]);
   if (tasks) resolved.tasks = tasks.map((each: Args, i: number) => planned(each, i, tasks.length, one));
   if (write !== undefined) {
     const batches = [...new Set(model.log.map((entry) => entry.batch))];
@@ -188,12 +209,12 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
 }
 
 function planned({ ref, inside, after, ...rest }: Args, i: number, count: number, one: (n: number) => number): Args {
-  const refOf = (n: number) => (n === 5 ? 'nobody' : `r${n < 4 ? n % Math.max(1, i) : n % count}`);
+  const refOf = (n: number) => (n === 19 ? 'nobody' : `r${n < 17 ? n % Math.max(1, i) : n % count}`);
   const blockers = [...(after ?? []).map(refOf), ...(rest.blocked_by ?? []).map(one)];
   return given({
     ...rest,
     // One ref in a few is given to two, or to none.
-    ref: ref === 3 && i > 2 ? 'r0' : `r${i}`,
+    ref: ref === 9 && i > 2 ? 'r0' : `r${i}`,
     parent: inside !== undefined && i > 0 ? refOf(inside) : rest.parent === undefined ? undefined : one(rest.parent),
     blocked_by: blockers.length > 0 ? [...new Set(blockers)] : undefined,
   });

@@ -196,9 +196,12 @@ function each(
     }
     for (const [, ...along] of plans.values()) for (const task of along) draft.tasks.set(task.id, task);
     for (const [task] of plans.values()) if (task) draft.tasks.set(task.id, task);
-    for (const [id, tasks] of plans)
-      if (tasks.some((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))))
+    for (const [id, tasks] of plans) {
+      // One that goes along and is asked for too answers for itself.
+      const own = tasks.filter((task) => task.id === id || !plans.has(task.id));
+      if (own.some((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))))
         round.set(id, new Set(['conflict']));
+    }
     for (const [id, codes] of round) {
       failed.set(id, codes);
       left.delete(id);

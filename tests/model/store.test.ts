@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { useWorld } from '../harness.js';
-import { actions, undos, writes } from './actions.js';
+import { actions, BEGINNING, undos, writes } from './actions.js';
 import { checkInvariants } from './replay.js';
 import { Run } from './run.js';
 
@@ -15,6 +15,7 @@ test('the store does what its rules say, whatever two clients call in turn', { t
     fc.asyncProperty(actions([...writes, undos], { minLength: 20, maxLength: 40 }), async (calls) => {
       const run = await Run.start(world);
       try {
+        await run.call(0, 'add_tasks', { tasks: BEGINNING });
         for (const [i, action] of calls.entries()) {
           await run.step(action);
           if (i % 10 === 9) await run.checkReads();
@@ -27,7 +28,8 @@ test('the store does what its rules say, whatever two clients call in turn', { t
       }
     }),
     {
-      numRuns: RUNS, endOnFailure: process.env.TASKLOOM_MODEL_RAW === '1',
+      numRuns: RUNS,
+      endOnFailure: process.env.TASKLOOM_MODEL_RAW === '1',
       seed: SEED,
       interruptAfterTimeLimit: 3_000_000,
       ...(process.env.TASKLOOM_MODEL_PATH && { path: process.env.TASKLOOM_MODEL_PATH }),
