@@ -263,7 +263,8 @@ function update(model: Model, ids: number[], patch: Args, guard: Guard, moment: 
         else if (model.depth(patch.parent) + model.height(task.id) > 5) refuse.add('invalid');
       }
       const after = patched(task, patch, clear, home?.id, moment, seen);
-      if (after.repeats && !after.due) refuse.add('invalid');
+      // A rule that comes with the call brings its own date.
+      if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
       const was = model.task(task.id);
       const code = mistaken(model, was, after, guard);
       if (code) refuse.add(code);

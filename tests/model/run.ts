@@ -69,6 +69,28 @@ export class Run {
     return reply.json.undo;
   }
 
+  /** Makes calls all at once, some twice, of what there is before them. Of what they leave, only what must always hold is known. */
+  async together(actions: Action[]): Promise<void> {
+    this.world.now = new Date(this.world.now.getTime() + 1000);
+    const tables = await this.tables();
+    const seen = new Model();
+    for (const [id, task] of tables.tasks) seen.tasks.set(id, task);
+    for (const [id, project] of tables.projects) seen.projects.set(id, project);
+    seen.log.push(...tables.changes);
+    await Promise.all(
+      actions.map(async (action) => {
+        const { tool, args } = resolve(seen, action);
+        const whole = { ...args, request_id: randomUUID() };
+        const times = action.mode === 'twins' ? [0, 1] : [0];
+        const replies = await Promise.all(times.map(() => this.send(action.who, tool, whole)));
+        for (const { json, text } of replies) expect(['internal', 'unavailable'], text).not.toContain(json.error?.code);
+        // Between twins something else may have happened, so that one is refused and the other not; never do both write.
+        const written = replies.filter(({ isError }) => !isError).map(({ json }) => json.replayed ?? false);
+        expect(written.filter((replayed) => !replayed).length, 'twins that wrote').toBeLessThanOrEqual(1);
+      }),
+    );
+  }
+
   private async send(who: number, tool: string, args: Args): Promise<Reply> {
     const reply = await (this.clients[who] as Agent).call(tool, args);
     this.said.push(`${NAMES[who]}: ${tool} ${JSON.stringify(args)}\n    → ${reply.text.split('\n').join('\n      ')}`);
