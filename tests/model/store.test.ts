@@ -63,7 +63,9 @@ test('whatever two clients call in turn, the store does what its rules say', LON
 /** All but stamps and versions, and what is left of what was made since. */
 function contents({ tasks, projects }: Tables, of: Tables): unknown {
   const old = [...tasks.values()].filter((task) => of.tasks.has(task.id) || task.deleted_at === null);
-  const kept = [...projects.values()].filter(({ id, deleted_at }) => of.projects.has(id) || deleted_at === null);
+  // A project whose only tasks are in the trash stays: they may come back.
+  const houses = new Set(old.map((task) => task.project));
+  const kept = [...projects.values()].filter(({ id }) => of.projects.has(id) || houses.has(id));
   return [
     old.map(({ version, updated_at, updated_by, ...task }) => task),
     kept.map(({ version, ...project }) => project),
