@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { isGone, isOpen, type Model } from './model.js';
-import type { Args } from './rules.js';
+import { type Args, isGone, isOpen, type Model } from './model.js';
 
 /** Ids of somebody else's tasks begin here; nobody has any from `NOBODYS` on. */
 export const FOREIGN = 5000;

@@ -10,6 +10,9 @@ export const isOpenStatus = (status: string): boolean => status === 'pending' ||
 export const isOpen = (task: Task): boolean => task.deleted_at === null && isOpenStatus(task.status);
 export const isGone = (project: Project): boolean => project.merged_into !== null || project.deleted_at !== null;
 
+// biome-ignore lint/suspicious/noExplicitAny: arguments as a model would send them
+export type Args = Record<string, any>;
+
 /** Who calls, and when. */
 export interface Moment {
   now: string;
@@ -197,3 +200,18 @@ function projectOperation(was: Project | null, is: Project): string {
   if (was.deleted_at && !is.deleted_at) return 'restore';
   return is.archived_at && !was.archived_at ? 'archive' : 'update';
 }
+
+/** The project of a name, made if there is none; nothing where it is archived. */
+export function house(draft: Draft, name: string): Project | undefined {
+  const found = draft.named(name);
+  if (found) return found.archived_at === null ? found : undefined;
+  const id = 1 + Math.max(0, ...draft.projects.keys());
+  const project = { id, name, archived_at: null, merged_into: null, deleted_at: null, version: 1 };
+  draft.projects.set(id, project);
+  return project;
+}
+
+export const sortedLabels = (labels: string[]) => {
+  const unique = labels.filter((label, i) => labels.findIndex((other) => key(other) === key(label)) === i);
+  return unique.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+};

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import { Draft, isGone, key } from './model.js';
-import { parisMidnight } from './rules.js';
+import { parisMidnight } from './paris.js';
 import { type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Tables, type Task } from './tables.js';
 
 /** Rebuilds tasks and projects from their history alone, and holds every change to what was there before it. */
-export function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {
+function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {
   const tasks = new Map<number, Task>();
   const projects = new Map<number, Project>();
   for (const entry of entries) {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { type Agent, agentOf, newUser, type Reply, type World } from '../harness.js';
 import { type Action, resolve } from './actions.js';
-import { isOpen, Model, type Prediction } from './model.js';
-import { type Args, predict } from './rules.js';
+import { type Args, isOpen, Model, type Prediction } from './model.js';
+import { predict } from './rules.js';
 import { readTables, type Tables, type Task } from './tables.js';
 
 const NAMES = ['ana', 'ana-laptop'];

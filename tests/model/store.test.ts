@@ -33,7 +33,7 @@ async function hold(
     {
       numRuns: many,
       seed: Number(seed ?? 20261122),
-      // Calls that fail are few enough to be read where making them fewer would take an hour.
+      // Shrinking ends here too: it is a help, and may take hours.
       interruptAfterTimeLimit: 60_000 + many * 5_000,
       ...(path && { path }),
     },

@@ -87,7 +87,6 @@ export const TASK_FIELDS = [
   'deleted_at',
 ] as const satisfies (keyof Task)[];
 export const PROJECT_FIELDS = ['name', 'archived_at', 'merged_into', 'deleted_at'] as const satisfies (keyof Project)[];
-export const TASK_LISTS = ['labels', 'blocked_by', 'comments'] as const satisfies (keyof Task)[];
 
 // biome-ignore lint/suspicious/noExplicitAny: rows as they come
 type Raw = Record<string, any>;
