@@ -1,5 +1,5 @@
-import { and, asc, inArray, sql } from 'drizzle-orm';
-import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
+import { and, asc, inArray, or, sql } from 'drizzle-orm';
+import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound } from '../errors.js';
 import type { Operation, Recorded } from './record.js';
@@ -8,6 +8,8 @@ import type { Operation, Recorded } from './record.js';
 export interface Entry {
   /** The write it belongs to. */
   batch: number;
+  /** The write that it undid, if it did. */
+  reverts: number | null;
   entity: 'task' | 'project';
   entityId: number;
   op: Operation;
@@ -106,6 +108,7 @@ export const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
   tx.db
     .select({
       batch: changes.batch,
+      reverts: changes.reverts,
       entity: changes.entity,
       entityId: changes.entityId,
       op: changes.op,
@@ -146,14 +149,23 @@ export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[
   return rows.map(({ name }) => name);
 }
 
-/** How many tasks each of some projects has, the trash included, up to a thousand. */
-export async function populationOf(tx: UserTx, ids: number[]): Promise<Map<number, number>> {
-  if (ids.length === 0) return new Map();
+/** Those of some projects that have other tasks than these, the trash included. */
+export async function housingOthers(tx: UserTx, ids: number[], known: number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
   const rows = await rowsOf(
     tx,
-    sql`select p.id, (select count(*)::int from (
-        select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id limit 1000) n)
-      from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)})`,
+    sql`select p.id from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)}) and exists (
+      select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id and t.id <> all(${listOf(known)}))`,
   );
-  return new Map(rows.map(([id, count]) => [Number(id), Number(count)]));
+  return new Set(rows.map(([id]) => Number(id)));
+}
+
+/** The tasks of these comments, as far as there are any, and of all that are on these tasks. */
+export async function commentsOf(tx: UserTx, ids: number[], on: number[]): Promise<Map<number, number>> {
+  if (ids.length + on.length === 0) return new Map();
+  const rows = await tx.db
+    .select({ id: comments.id, task: comments.taskId })
+    .from(comments)
+    .where(and(tx.mine(comments), or(inArray(comments.id, ids), inArray(comments.taskId, on))));
+  return new Map(rows.map(({ id, task }) => [id, task]));
 }

@@ -107,6 +107,16 @@ export const changedFields = ({ before, after }: { before: Recorded; after: Reco
 export const stillHas = (task: Task, field: string, value: unknown): boolean => same(fieldOf(task, field), value);
 const fieldOf = (task: Task, field: string) => task[TASK_FIELDS[field as keyof typeof TASK_FIELDS]];
 
+/** Whether a task still is as it was recorded when it was made, its comments aside. */
+export function stillAsMade(task: Task, made: Recorded): boolean {
+  const members = (list: unknown) => new Set((list ?? []) as unknown[]);
+  return (
+    Object.keys(TASK_FIELDS).every((field) => stillHas(task, field, made[field] ?? null)) &&
+    isDeepStrictEqual(members(task.labels), members(made.labels)) &&
+    isDeepStrictEqual(members(task.blockedBy), members(made.blocked_by))
+  );
+}
+
 /** A recorded field put into a task. */
 export const withField = (task: Task, field: string, value: unknown): Task => ({
   ...task,

@@ -14,7 +14,7 @@ export interface Next {
 /**
  * The next task of a series, or nothing where the rule has come to its end.
  *
- * @param closing the task as it was before it was closed
+ * @param closing the task that is closed, with the rule by which it repeats and all that the same call changed
  * @param newId gives out ids of new tasks
  */
 export function nextInSeries(

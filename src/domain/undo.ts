@@ -1,33 +1,22 @@
-import { conflict, invalid } from '../errors.js';
-import { refuseParent } from './family.js';
-import { type Gathered, gather } from './gather.js';
+import type { Actor } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { conflict, invalid, Refusal } from '../errors.js';
+import { gather } from './gather.js';
 import {
+  commentsOf,
   type Entry,
   entriesOf,
-  type Later,
+  housingOthers,
   lastWrites,
   laterThan,
-  populationOf,
   projectNamesOf,
   writeOf,
 } from './history.js';
-import { allFailed, type Failure, refusePlan } from './judge.js';
-import { uniqueLabels } from './labels.js';
-import { nameKey } from './names.js';
-import { isGone, type Project } from './project.js';
-import {
-  type Comment,
-  changedFields,
-  type Edit,
-  isTaskField,
-  type ProjectEdit,
-  projectDifferences,
-  projectStillHas,
-  stillHas,
-  withField,
-  withProjectField,
-} from './record.js';
-import { settle, settled } from './settle.js';
+import { allFailed, type Failure } from './judge.js';
+import type { Project } from './project.js';
+import type { Edit, ProjectEdit } from './record.js';
+import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
+import { settled } from './settle.js';
 import type { Task } from './task.js';
 import type { Change, Moment } from './write.js';
 
@@ -44,19 +33,11 @@ export interface Undone {
   failed: Failure[];
 }
 
-interface State extends Gathered {
-  /** The newest first. */
-  batches: number[];
-  entries: Entry[];
-  later: Later[];
-  population: Map<number, number>;
-}
-
 /** The most writes that one call undoes. */
 export const MAX_UNDO = 20;
 
 /** Undoes writes, field by field: what somebody changed since is left as it is, and named. */
-export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
+export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, Undone> {
   if ((undo === undefined) === (last === undefined))
     throw invalid(
       'Give either undo or last.',
@@ -66,27 +47,38 @@ export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
   if (undo !== undefined && !handle)
     throw invalid(`undo: "${undo.slice(0, 40)}" is not a handle.`, 'Give the undo of an earlier answer, such as u57.');
   return {
-    async read(tx, actor) {
-      const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last ?? 1);
-      const entries = await entriesOf(tx, batches);
-      const wanted = mentioned(entries);
-      const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
-      const [later, gathered, population] = await Promise.all([
-        laterThan(tx, batches),
-        gather(tx, {
-          ids: wanted.tasks,
-          family: true,
-          dependents: true,
-          waits: wanted.tasks,
-          descriptions: true,
-          projects: { ids: wanted.projects, names },
-        }),
-        populationOf(tx, wanted.made),
-      ]);
-      return { ...gathered, batches, entries, later, population };
+    // A refusal is kept for `decide`: to a call that was answered before, this write is undone already.
+    read: (tx, actor) =>
+      stateOf(tx, actor, handle, last).catch((error) => {
+        if (error instanceof Refusal) return error;
+        throw error;
+      }),
+    decide(state, moment) {
+      if (state instanceof Refusal) throw state;
+      return decide(state, moment);
     },
-    decide,
   };
+}
+
+async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
+  const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last);
+  const entries = await entriesOf(tx, batches);
+  const wanted = mentioned(entries);
+  const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
+  const [later, gathered, housing, comments] = await Promise.all([
+    laterThan(tx, batches),
+    gather(tx, {
+      ids: wanted.tasks,
+      family: true,
+      dependents: true,
+      waits: wanted.tasks,
+      descriptions: true,
+      projects: { ids: wanted.projects, names },
+    }),
+    housingOthers(tx, wanted.ending, wanted.tasks),
+    commentsOf(tx, wanted.comments, wanted.made),
+  ]);
+  return { ...gathered, batches, entries, later, housing, comments };
 }
 
 /** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
@@ -101,12 +93,13 @@ function mentioned(entries: Entry[]) {
     if (entity === 'task' && typeof before.project === 'number') projects.add(before.project);
     for (const name of [before.name, after.name]) if (typeof name === 'string') names.add(name);
   }
-  const made = entries.filter((entry) => entry.entity === 'project' && entry.op === 'create');
   return {
     tasks: [...tasks],
     projects: [...projects],
     names: [...names],
-    made: made.map((entry) => entry.entityId),
+    comments: entries.flatMap(({ before, after }) => [before, after].flatMap(commentsIn)).map(({ id }) => id),
+    made: entries.filter(({ entity, op }) => entity === 'task' && op === 'create').map((entry) => entry.entityId),
+    ending: entries.filter(endsProject).map((entry) => entry.entityId),
     /** Projects that may want a name back which another has taken. */
     renamed: entries
       .filter((entry) => entry.entity === 'project' && entry.op !== 'create')
@@ -121,11 +114,16 @@ function decide(state: State, moment: Moment) {
   const counted = new Map<number, Task>();
   const projectEdits: ProjectEdit[] = [];
   const failed: Failure[] = [];
+  const comments = new Map(state.comments);
   for (const batch of state.batches) {
-    const work = new Reversal(state, batch, tasks, projects, moment);
+    const work = new Reversal(state, batch, tasks, projects, comments, moment);
     const result = work.run();
     for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
       if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
+    for (const { after, commented } of result.edits) {
+      for (const { id } of commented?.removed ?? []) comments.delete(id);
+      for (const { id } of commented?.added ?? []) comments.set(id, after.id);
+    }
     edits.push(...result.edits);
     projectEdits.push(...result.projects);
     failed.push(...result.failed);
@@ -146,251 +144,4 @@ function decide(state: State, moment: Moment) {
       failed,
     },
   };
-}
-
-/** Fields that mean one thing together: all of them go back, or none. */
-const TOGETHER = ['status', 'completed_at', 'repeats'];
-
-/** One write being undone. */
-class Reversal {
-  /** Tasks as they are to be. */
-  private readonly after = new Map<number, Task>();
-  private readonly comments = new Map<number, { added: Comment[]; removed: Comment[] }>();
-  private readonly projectsAfter = new Map<number, Project>();
-  private readonly failed: Failure[] = [];
-  private readonly entries: Entry[];
-  /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
-  private readonly bundle: Set<number>;
-
-  constructor(
-    private readonly state: State,
-    private readonly batch: number,
-    private readonly tasks: ReadonlyMap<number, Task>,
-    private readonly projects: ReadonlyMap<number, Project>,
-    private readonly moment: Moment,
-  ) {
-    this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
-    this.bundle = bundleOf(this.entries);
-  }
-
-  run() {
-    for (const entry of this.entries)
-      if (entry.entity === 'project' && entry.op !== 'create') this.revertProject(entry);
-    const taken = this.bundleChanged();
-    for (const entry of this.entries) {
-      if (entry.entity !== 'task') continue;
-      if (taken && this.bundle.has(entry.entityId)) continue;
-      if (entry.op === 'create') this.removeTask(entry.entityId);
-      else this.revertTask(entry);
-    }
-    this.judge();
-    for (const entry of this.entries)
-      if (entry.entity === 'project' && entry.op === 'create') this.removeProject(entry);
-    const ids = new Set([...this.after.keys(), ...this.comments.keys()]);
-    const proposals = [...ids].map((id) => ({
-      after: this.taskNow(id) as Task,
-      commented: this.comments.get(id),
-      reverts: this.batch,
-    }));
-    const projects = [...this.projectsAfter.values()]
-      .map((after): ProjectEdit => ({ before: this.projects.get(after.id) ?? null, after, reverts: this.batch }))
-      .filter((edit) => Object.keys(projectDifferences(edit).after).length > 0)
-      .map((edit) => ({ ...edit, after: { ...edit.after, version: edit.after.version + 1 } }));
-    return { ...settle(this.tasks, proposals, this.moment), projects, failed: this.failed };
-  }
-
-  private taskNow = (id: number) => this.after.get(id) ?? this.tasks.get(id);
-  private projectNow = (id: number) => this.projectsAfter.get(id) ?? this.projects.get(id);
-
-  private leave(
-    id: number | string,
-    reason: string,
-    hint = 'It is left as it is; change it yourself if it should be.',
-  ) {
-    this.failed.push({ id, ...conflict(reason, hint).body });
-  }
-
-  /** Who changed a field since, in words. */
-  private since(entity: Entry['entity'], id: number, fields?: string[]): string {
-    const change = this.state.later.find(
-      (each) =>
-        each.entity === entity &&
-        each.entityId === id &&
-        (!fields || each.fields.some((field) => fields.includes(field))),
-    );
-    return change ? ` since, by ${change.by} (u${change.batch})` : ' since';
-  }
-
-  private revertTask({ entityId: id, before, after }: Entry) {
-    let task = this.taskNow(id);
-    if (!task) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
-    const fields = changedFields({ before, after }).filter(isTaskField);
-    const groups = [
-      fields.filter((field) => TOGETHER.includes(field)),
-      ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
-    ];
-    for (const group of groups.filter((each) => each.length > 0)) {
-      const current = task;
-      const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
-      if (differ.length > 0) {
-        if (!group.every((field) => stillHas(current, field, before[field] ?? null)))
-          this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
-        continue;
-      }
-      const refusal = this.refuseField(current, group[0] as string, before);
-      if (refusal) this.leave(id, refusal);
-      else for (const field of group) task = withField(task, field, before[field] ?? null);
-    }
-    if (task.projectId !== this.taskNow(id)?.projectId)
-      task = { ...task, project: task.projectId === null ? null : (this.projectNow(task.projectId)?.name ?? null) };
-    this.after.set(id, this.revertLists(task, { before, after }));
-  }
-
-  /** Why a field cannot be put back though nobody changed it, if it cannot. */
-  private refuseField(task: Task, field: string, before: Entry['before']): string | undefined {
-    const value = before[field];
-    if (field === 'project' && typeof value === 'number') {
-      const project = this.projectNow(value);
-      if (!project || isGone(project)) return `#${task.id}: the project "${project?.name}" it was in is no more.`;
-    }
-    if (field === 'parent' && typeof value === 'number') {
-      const parent = this.taskNow(value);
-      if (!parent || parent.deletedAt) return `#${task.id}: #${value}, which it was part of, is not there.`;
-      const family = new Map([...this.tasks, ...this.after]);
-      return refuseParent(family, parent, task.id)?.body.message;
-    }
-    return undefined;
-  }
-
-  /** Labels, blockers and comments go back one by one. */
-  private revertLists(task: Task, { before, after }: Pick<Entry, 'before' | 'after'>): Task {
-    const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
-    const added = list<string>(after, 'labels').map(nameKey);
-    const labels = [
-      ...task.labels.filter((label) => !added.includes(nameKey(label))),
-      ...list<string>(before, 'labels'),
-    ];
-    const blockers = list<number>(before, 'blocked_by').filter((id) => {
-      if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
-      return this.taskNow(id) !== undefined;
-    });
-    const unblocked = list<number>(after, 'blocked_by');
-    const [written, erased] = [list<Comment>(after, 'comments'), list<Comment>(before, 'comments')];
-    if (written.length + erased.length > 0) {
-      const known = this.comments.get(task.id) ?? { added: [], removed: [] };
-      const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));
-      this.comments.set(task.id, {
-        added: [...known.added, ...dated(erased)],
-        removed: [...known.removed, ...dated(written)],
-      });
-    }
-    return {
-      ...task,
-      labels: uniqueLabels(labels),
-      blockedBy: [...new Set([...task.blockedBy.filter((id) => !unblocked.includes(id)), ...blockers])].sort(
-        (a, b) => a - b,
-      ),
-    };
-  }
-
-  /** What was made goes to the trash. */
-  private removeTask(id: number) {
-    const task = this.taskNow(id);
-    if (task && !task.deletedAt) this.after.set(id, { ...task, deletedAt: this.moment.now });
-  }
-
-  private revertProject({ entityId: id, before, after }: Entry) {
-    const project = this.projectNow(id);
-    if (!project) return;
-    const fields = changedFields({ before, after });
-    const differ = fields.filter((field) => !projectStillHas(project, field, after[field] ?? null));
-    if (differ.length > 0)
-      return this.leave(project.name, `The project "${project.name}" was changed${this.since('project', id, differ)}.`);
-    const restored = fields.reduce((each, field) => withProjectField(each, field, before[field] ?? null), project);
-    const holder = this.holderOf(restored.name);
-    if (!isGone(restored) && holder && holder.id !== id)
-      return this.leave(
-        restored.name,
-        `Another project is called "${holder.name}" now.`,
-        'Rename or merge it with update_project.',
-      );
-    this.projectsAfter.set(id, restored);
-  }
-
-  private holderOf(name: string): Project | undefined {
-    const all = new Map([...this.projects, ...this.projectsAfter]);
-    return [...all.values()].find((each) => !isGone(each) && nameKey(each.name) === nameKey(name));
-  }
-
-  /** A project that was made by naming it goes too, if nothing else came to be in it. */
-  private removeProject({ entityId: id }: Entry) {
-    const project = this.projectNow(id);
-    if (!project || isGone(project)) return;
-    const trashed = [...this.after.values()].filter(
-      (task) => task.projectId === id && task.deletedAt && !this.tasks.get(task.id)?.deletedAt,
-    );
-    const left = [...this.after.values()].filter(
-      (task) => task.projectId !== id && this.tasks.get(task.id)?.projectId === id,
-    );
-    if ((this.state.population.get(id) ?? 0) > trashed.length + left.length) return;
-    for (const task of trashed) this.after.set(task.id, { ...task, projectId: null, project: null });
-    this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
-  }
-
-  /** Whether somebody changed the next of a series that this would take away: then it stays, and so does the rest. */
-  private bundleChanged(): boolean {
-    const next = this.entries.filter((entry) => entry.op === 'create' && this.bundle.has(entry.entityId));
-    for (const { entityId } of next) {
-      const child = [...this.tasks.values()].find(
-        (task) => task.parentId === entityId && !task.deletedAt && !this.bundle.has(task.id),
-      );
-      if (this.state.later.some((each) => each.entity === 'task' && each.entityId === entityId) || child) {
-        const closed = [...this.bundle].filter((id) => !next.some((entry) => entry.entityId === id));
-        for (const id of closed)
-          this.leave(
-            id,
-            `#${id} is followed by #${entityId}, which was changed${this.since('task', entityId)}.`,
-            'Reopen it with update_task, and delete the next one yourself.',
-          );
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
-  private judge() {
-    for (let settled = false; !settled; ) {
-      settled = true;
-      const all = new Map([...this.tasks, ...this.after]);
-      for (const [id, task] of this.after) {
-        const reason = this.refuseTrash(task, all) ?? refusePlan(this.tasks, all, [task])?.body.message;
-        if (!reason) continue;
-        this.leave(id, reason);
-        for (const each of this.bundle.has(id) ? this.bundle : [id]) {
-          this.after.delete(each);
-          this.comments.delete(each);
-        }
-        settled = false;
-        break;
-      }
-    }
-  }
-
-  /** A task does not leave for the trash from above sub-tasks that it did not have. */
-  private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
-    if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
-    const child = [...all.values()].find((each) => each.parentId === task.id && !each.deletedAt);
-    return child && `#${task.id} has a sub-task that was added since: #${child.id}.`;
-  }
-}
-
-/** The closed tasks and the new ones of a write that closed something which repeats. */
-function bundleOf(entries: Entry[]): Set<number> {
-  const closed = entries.filter(
-    ({ entity, before, after }) => entity === 'task' && before.repeats && after.status && after.repeats === null,
-  );
-  if (closed.length === 0) return new Set();
-  const made = entries.filter(({ entity, op }) => entity === 'task' && op === 'create');
-  return new Set([...closed, ...made].map((entry) => entry.entityId));
 }

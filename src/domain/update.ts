@@ -120,15 +120,16 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
           if (refusal) throw refusal;
           const after = applyPatch(task, patch, home, moment);
           refuseMistaken(task, after, guard, state.since);
-          if (task.deletedAt) return [after, ...restored(task, state)];
+          if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
-          after.repeats = null; // the next of the series carries on with it
+          const closed = { ...after, repeats: null }; // the next of the series carries on with it
           const withParent = task.parentId !== null && together.has(task.parentId);
-          const following = withParent ? undefined : nextInSeries(task, state.tasks, moment, () => nextId++);
-          if (!following) return [after, ...along];
+          const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
+          const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
+          if (!following) return [closed, ...along];
           next.push(following.task);
-          return [after, ...along, following.task, ...following.subtasks];
+          return [closed, ...along, following.task, ...following.subtasks];
         };
       });
       return conclude(state, plans, failed, moment, { projects: newProjects, next, ranks });
@@ -200,11 +201,11 @@ const becameReady = (before: Task | undefined, after: Task, { now, timezone }: M
   isUnblockedTask(after) &&
   (after.start === null || startSort(after.start, timezone) <= now.toISOString());
 
-/** Sub-tasks that went to the trash together with their parent come back with it. */
-function restored(parent: Task, state: Gathered): Task[] {
-  return descendants(state.tasks, parent.id)
-    .filter((task) => task.deletedAt?.getTime() === parent.deletedAt?.getTime())
-    .map((task) => ({ ...task, deletedAt: null }));
+/** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
+function restored(was: Task, { projectId, project }: Task, state: Gathered): Task[] {
+  return descendants(state.tasks, was.id)
+    .filter((task) => task.deletedAt?.getTime() === was.deletedAt?.getTime())
+    .map((task) => ({ ...task, deletedAt: null, ...(task.projectId === was.projectId && { projectId, project }) }));
 }
 
 /** Sub-tasks that are in the same project as their parent go to another with it. */

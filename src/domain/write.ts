@@ -84,8 +84,9 @@ export function writeStatement(
   const created = whole.filter((edit) => !edit.before).map((edit) => edit.after);
   const updated = whole.filter((edit) => edit.before);
   const counted = (decision.counted ?? []).filter((task) => !whole.some((edit) => edit.after.id === task.id));
-  const made = (decision.projects ?? []).filter((edit) => !edit.before);
-  const remade = (decision.projects ?? []).filter((edit) => edit.before);
+  const projectsWhole = wholeProjects(decision);
+  const made = projectsWhole.filter((edit) => !edit.before);
+  const remade = projectsWhole.filter((edit) => edit.before);
   const written = decision.edits.flatMap((edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? []);
   const log = changeRows(opened, decision, recording);
   const user = sql`${scope.userId}::uuid`;
@@ -186,6 +187,16 @@ function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {
     if (task) last.set(id, { ...task, waitsFor, openSubtasks });
   }
   return [...last].map(([id, after]) => ({ before: first.get(id) ?? null, after }));
+}
+
+/** Each project once, likewise: of two rows for one, an update takes either. */
+function wholeProjects({ projects = [] }: Decision<unknown>): ProjectEdit[] {
+  const whole = new Map<number, ProjectEdit>();
+  for (const { before, after } of projects) {
+    const first = whole.get(after.id);
+    whole.set(after.id, { before: first ? first.before : before, after });
+  }
+  return [...whole.values()];
 }
 
 /** Rows travel as one JSON parameter: the statement is the same for one and for a thousand. */

@@ -1,0 +1,331 @@
+import { conflict } from '../errors.js';
+import { refuseParent } from './family.js';
+import type { Gathered } from './gather.js';
+import type { Entry, Later } from './history.js';
+import { type Failure, refusePlan } from './judge.js';
+import { uniqueLabels } from './labels.js';
+import { nameKey } from './names.js';
+import { isGone, type Project } from './project.js';
+import {
+  type Comment,
+  changedFields,
+  isTaskField,
+  type ProjectEdit,
+  projectDifferences,
+  projectStillHas,
+  type Recorded,
+  stillAsMade,
+  stillHas,
+  withField,
+  withProjectField,
+} from './record.js';
+import { settle } from './settle.js';
+import { MAX_BLOCKERS, MAX_LABELS, type Task } from './task.js';
+import type { Moment } from './write.js';
+
+/** What an undo needs to know. */
+export interface State extends Gathered {
+  /** The newest first. */
+  batches: number[];
+  entries: Entry[];
+  later: Later[];
+  /** Projects with tasks that the entries do not speak of. */
+  housing: Set<number>;
+  /** The task of each comment that matters and is there. */
+  comments: Map<number, number>;
+}
+
+/** Whether to take a change back is to take a project away. */
+export const endsProject = ({ entity, op, before }: Entry): boolean =>
+  entity === 'project' && (op === 'create' || Boolean(before.deleted_at ?? before.merged_into));
+
+export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
+
+/** Fields that mean one thing together: all of them go back, or none. */
+const TOGETHER = ['status', 'completed_at', 'repeats'];
+
+/** Fields by which a series goes on with one task or with another. */
+const BUNDLED = [...TOGETHER, 'deleted_at'];
+
+/** One write being undone. */
+export class Reversal {
+  /** Tasks as they are to be. */
+  private readonly after = new Map<number, Task>();
+  private readonly remarks = new Map<number, { added: Comment[]; removed: Comment[] }>();
+  private readonly projectsAfter = new Map<number, Project>();
+  private readonly failed: Failure[] = [];
+  private readonly entries: Entry[];
+  /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
+  private readonly bundle: Set<number>;
+  private broken = false;
+
+  constructor(
+    private readonly state: State,
+    private readonly batch: number,
+    private readonly tasks: ReadonlyMap<number, Task>,
+    private readonly projects: ReadonlyMap<number, Project>,
+    private readonly written: ReadonlyMap<number, number>,
+    private readonly moment: Moment,
+  ) {
+    this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
+    this.bundle = bundleOf(this.entries);
+  }
+
+  run() {
+    for (const entry of this.entries) if (entry.entity === 'project' && !endsProject(entry)) this.revertProject(entry);
+    const tasks = this.entries.filter((entry) => entry.entity === 'task');
+    this.broken = this.nextChanged();
+    for (const entry of tasks)
+      if (this.broken && this.bundle.has(entry.entityId)) continue;
+      else if (entry.op === 'create') this.removeTask(entry.entityId);
+      else this.revertTask(entry);
+    if (this.broken) this.leaveBundle();
+    this.judge();
+    for (const entry of this.entries.filter(endsProject))
+      if (entry.op === 'create') this.removeProject(entry);
+      else this.revertProject(entry);
+    const ids = new Set([...this.after.keys(), ...this.remarks.keys()]);
+    const proposals = [...ids].map((id) => ({
+      after: this.taskNow(id) as Task,
+      commented: this.remarks.get(id),
+      reverts: this.batch,
+    }));
+    const projects = [...this.projectsAfter.values()]
+      .map((after): ProjectEdit => ({ before: this.projects.get(after.id) ?? null, after, reverts: this.batch }))
+      .filter((edit) => Object.keys(projectDifferences(edit).after).length > 0)
+      .map((edit) => ({ ...edit, after: { ...edit.after, version: edit.after.version + 1 } }));
+    return { ...settle(this.tasks, proposals, this.moment), projects, failed: this.failed };
+  }
+
+  private taskNow = (id: number) => this.after.get(id) ?? this.tasks.get(id);
+  private projectNow = (id: number) => this.projectsAfter.get(id) ?? this.projects.get(id);
+
+  private leave(
+    id: number | string,
+    reason: string,
+    hint = 'It is left as it is; change it yourself if it should be.',
+  ) {
+    this.failed.push({ id, ...conflict(reason, hint).body });
+  }
+
+  /** Who changed a field since, in words. */
+  private since(entity: Entry['entity'], id: number, fields?: string[]): string {
+    const change = this.state.later.find(
+      (each) =>
+        each.entity === entity &&
+        each.entityId === id &&
+        (!fields || each.fields.some((field) => fields.includes(field))),
+    );
+    return change ? ` since, by ${change.by} (u${change.batch})` : ' since';
+  }
+
+  private revertTask({ entityId: id, before, after }: Entry) {
+    let task = this.taskNow(id);
+    if (!task) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    const fields = changedFields({ before, after }).filter(isTaskField);
+    const groups = [
+      fields.filter((field) => TOGETHER.includes(field)),
+      ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
+    ];
+    for (const group of groups.filter((each) => each.length > 0)) {
+      const current = task;
+      const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
+      if (differ.length > 0) {
+        if (group.every((field) => stillHas(current, field, before[field] ?? null))) continue;
+        this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
+        this.broken ||= this.bundle.has(id) && group.some((field) => BUNDLED.includes(field));
+        continue;
+      }
+      const refusal = this.refuseField(current, group[0] as string, before);
+      if (refusal) this.leave(id, refusal);
+      else for (const field of group) task = withField(task, field, before[field] ?? null);
+    }
+    if (task.projectId !== this.taskNow(id)?.projectId)
+      task = { ...task, project: task.projectId === null ? null : (this.projectNow(task.projectId)?.name ?? null) };
+    this.after.set(id, this.revertLists(task, { before, after }));
+  }
+
+  /** Why a field cannot be put back though nobody changed it, if it cannot. */
+  private refuseField(task: Task, field: string, before: Entry['before']): string | undefined {
+    const value = before[field];
+    if (field === 'project' && typeof value === 'number') {
+      const project = this.projectNow(value);
+      if (!project || isGone(project)) return `#${task.id}: the project "${project?.name}" it was in is no more.`;
+    }
+    if (field === 'parent' && typeof value === 'number') {
+      const parent = this.taskNow(value);
+      if (!parent || parent.deletedAt) return `#${task.id}: #${value}, which it was part of, is not there.`;
+      const family = new Map([...this.tasks, ...this.after]);
+      return refuseParent(family, parent, task.id)?.body.message;
+    }
+    return undefined;
+  }
+
+  /** Labels, blockers and comments go back one by one. */
+  private revertLists(task: Task, { before, after }: Pick<Entry, 'before' | 'after'>): Task {
+    const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
+    const added = list<string>(after, 'labels').map(nameKey);
+    const labels = task.labels.filter((label) => !added.includes(nameKey(label)));
+    const labelled = new Set(labels.map(nameKey));
+    const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
+    const freed = list<number>(before, 'blocked_by').filter((id) => {
+      if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
+      return this.taskNow(id) !== undefined;
+    });
+    const unblocked = list<number>(after, 'blocked_by');
+    const blockers = task.blockedBy.filter((id) => !unblocked.includes(id));
+    const written = commentsIn(after).filter(({ id }) => this.written.has(id));
+    const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
+    if (written.length + erased.length > 0) {
+      const known = this.remarks.get(task.id) ?? { added: [], removed: [] };
+      const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));
+      this.remarks.set(task.id, {
+        added: [...known.added, ...dated(erased)],
+        removed: [...known.removed, ...dated(written)],
+      });
+    }
+    return {
+      ...task,
+      labels: uniqueLabels(this.asFits(task.id, 'labels', MAX_LABELS, labels, lost)),
+      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, freed).sort((a, b) => a - b),
+    };
+  }
+
+  /** Members of a list with those that it lost, unless it has been filled with others since. */
+  private asFits<T>(id: number, what: string, most: number, kept: T[], lost: T[]): T[] {
+    const all = [...new Set([...kept, ...lost])];
+    if (all.length <= most) return all;
+    this.leave(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
+    return kept;
+  }
+
+  /** What was made goes to the trash. */
+  private removeTask(id: number) {
+    const task = this.taskNow(id);
+    if (task && !task.deletedAt) this.after.set(id, { ...task, deletedAt: this.moment.now });
+  }
+
+  private revertProject({ entityId: id, before, after }: Entry) {
+    const project = this.projectNow(id);
+    if (!project) return;
+    const fields = changedFields({ before, after });
+    const differ = fields.filter((field) => !projectStillHas(project, field, after[field] ?? null));
+    if (differ.length > 0)
+      return this.leave(project.name, `The project "${project.name}" was changed${this.since('project', id, differ)}.`);
+    const restored = fields.reduce((each, field) => withProjectField(each, field, before[field] ?? null), project);
+    const holder = this.holderOf(restored.name);
+    if (!isGone(restored) && holder && holder.id !== id)
+      return this.leave(
+        restored.name,
+        `Another project is called "${holder.name}" now.`,
+        'Rename or merge it with update_project.',
+      );
+    if (isGone(restored) && !isGone(project) && (this.state.housing.has(id) || this.housed(id).length > 0))
+      return this.leave(
+        project.name,
+        `The project "${project.name}" has tasks that came into it since.`,
+        'Move them, or merge it with update_project.',
+      );
+    this.projectsAfter.set(id, restored);
+  }
+
+  /** The tasks that are in a project now, as far as they are known here. */
+  private housed = (id: number): Task[] =>
+    [...new Map([...this.tasks, ...this.after]).values()].filter((task) => task.projectId === id);
+
+  private holderOf(name: string): Project | undefined {
+    const all = new Map([...this.projects, ...this.projectsAfter]);
+    return [...all.values()].find((each) => !isGone(each) && nameKey(each.name) === nameKey(name));
+  }
+
+  /** A project that was made by naming it goes too, if nothing else came to be in it. */
+  private removeProject({ entityId: id }: Entry) {
+    const project = this.projectNow(id);
+    if (!project || isGone(project)) return;
+    const housed = this.housed(id);
+    const trashed = housed.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
+    if (this.state.housing.has(id) || housed.length > trashed.length) return;
+    for (const task of trashed) this.after.set(task.id, { ...task, projectId: null, project: null });
+    this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
+  }
+
+  /** Whether the next of a series, which this would take away, is no longer as it was made. */
+  private nextChanged(): boolean {
+    const made = this.entries.filter((entry) => entry.op === 'create' && this.bundle.has(entry.entityId));
+    for (const { entityId: id, after } of made) {
+      const task = this.tasks.get(id);
+      const remarked = [...this.written.values()].includes(id);
+      const child = [...this.tasks.values()].some(
+        (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
+      );
+      if (task && stillAsMade(task, after) && !remarked && !child) continue;
+      const [closed, ...more] = this.turned();
+      const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
+      for (const each of [closed, ...more])
+        this.leave(
+          each as number,
+          `#${each} ${follows} #${id}, which was changed${this.since('task', id)}.`,
+          'Reopen it with update_task, and delete the next one yourself.',
+        );
+      return true;
+    }
+    return false;
+  }
+
+  /** The tasks whose series this would open or close again. */
+  private turned = () => this.entries.filter(turnsSeries).map((entry) => entry.entityId);
+
+  /** Leaves all of a series as it is, and names each task that it is about. */
+  private leaveBundle() {
+    for (const id of this.bundle) {
+      this.after.delete(id);
+      this.remarks.delete(id);
+    }
+    for (const id of this.turned())
+      if (!this.failed.some((failure) => failure.id === id))
+        this.leave(id, `#${id} goes back together with the other of its series, or not at all.`);
+  }
+
+  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
+  private judge() {
+    for (let settled = false; !settled; ) {
+      settled = true;
+      const all = new Map([...this.tasks, ...this.after]);
+      for (const [id, task] of this.after) {
+        const reason = this.refuseTrash(task, all) ?? refusePlan(this.tasks, all, [task])?.body.message;
+        if (!reason) continue;
+        this.leave(id, reason);
+        this.after.delete(id);
+        this.remarks.delete(id);
+        if (this.bundle.has(id)) this.leaveBundle();
+        settled = false;
+        break;
+      }
+    }
+  }
+
+  /** A task does not leave for the trash from above sub-tasks that it did not have. */
+  private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
+    if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
+    const child = [...all.values()].find((each) => each.parentId === task.id && !each.deletedAt);
+    return child && `#${task.id} has a sub-task that was added since: #${child.id}.`;
+  }
+}
+
+/** Whether a change closed a task that repeats, or took that back. */
+function turnsSeries({ entity, op, before, after }: Entry): boolean {
+  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
+  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
+}
+
+/** The closed tasks, and those that came or went with that, of a write that closed something which repeats. */
+function bundleOf(entries: Entry[]): Set<number> {
+  const turned = entries.filter(turnsSeries);
+  const along = entries.filter(
+    ({ entity, op, reverts }) =>
+      entity === 'task' &&
+      ['create', 'delete', 'restore'].includes(op) &&
+      turned.some((each) => each.reverts === reverts),
+  );
+  return new Set([...turned, ...along].map((entry) => entry.entityId));
+}

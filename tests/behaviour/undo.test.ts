@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { agentOf, newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+const LIVE = { status: 'all', detail: 'ids' };
+const TRASH = { status: 'deleted', detail: 'ids' };
+const ids = (answer: { tasks: { id: number }[] }) => answer.tasks.map(({ id }) => id);
+
+describe('undo, sent twice', () => {
+  test('is answered as the first time, by handle and by count', async () => {
+    const ana = await newAgent(world);
+    const { undo } = await ana.ok('add_task', { title: 'One' });
+    const first = await ana.ok('undo', { undo, request_id: 'a' });
+    expect(await ana.ok('undo', { undo, request_id: 'a' })).toEqual({ ...first, replayed: true });
+    await ana.ok('add_task', { title: 'Two' });
+    const last = await ana.ok('undo', { last: 1, request_id: 'b' });
+    expect(await ana.ok('undo', { last: 1, request_id: 'b' })).toEqual({ ...last, replayed: true });
+    const laptop = await agentOf(world, ana.principal, 'ana-laptop');
+    expect(await laptop.ok('undo', { last: 1, request_id: 'b' })).toEqual({ ...last, replayed: true });
+  });
+});
+
+describe('undo of what a project went through', () => {
+  test('leaves a merge alone whose name was taken since', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', project: 'Home' });
+    await ana.ok('add_task', { title: 'Two', project: 'Work' });
+    const { undo } = await ana.ok('update_project', { project: 'Home', merge_into: 'Work' });
+    await ana.ok('add_task', { title: 'Three', project: 'home' });
+    expect(await ana.refused('undo', { undo })).toMatchObject({ code: 'conflict' });
+  });
+
+  test('leaves a project removed whose name was taken since', async () => {
+    const ana = await newAgent(world);
+    const { undo } = await ana.ok('add_task', { title: 'One', project: 'Home' });
+    const undone = await ana.ok('undo', { undo });
+    await ana.ok('add_task', { title: 'Two', project: 'HOME' });
+    const again = await ana.ok('undo', { undo: undone.undo });
+    expect(again.failed.map((each: { id: unknown }) => each.id)).toEqual(['Home', 1]);
+    expect((await ana.ok('get_task', { id: 1 })).task.project).toBeUndefined();
+  });
+
+  test('takes no project away that others have put tasks in', async () => {
+    const ana = await newAgent(world);
+    const { undo } = await ana.ok('add_task', { title: 'One', project: 'Home' });
+    const undone = await ana.ok('undo', { undo });
+    const redone = await ana.ok('undo', { undo: undone.undo });
+    await ana.ok('add_task', { title: 'Two', project: 'Home' });
+    expect((await ana.ok('undo', { undo: redone.undo })).failed).toMatchObject([{ id: 'Home', code: 'conflict' }]);
+    expect((await ana.ok('list_tasks', { project: 'Home' })).tasks).toMatchObject([{ id: 2, project: 'Home' }]);
+  });
+
+  test('merges no project again that others have put tasks in', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', project: 'Home' });
+    await ana.ok('add_task', { title: 'Two', project: 'Work' });
+    const merged = await ana.ok('update_project', { project: 'Home', merge_into: 'Work' });
+    const undone = await ana.ok('undo', { undo: merged.undo });
+    await ana.ok('add_task', { title: 'Three', project: 'Home' });
+    expect((await ana.ok('undo', { undo: undone.undo })).failed).toMatchObject([{ id: 'Home', code: 'conflict' }]);
+    expect(ids(await ana.ok('list_tasks', { project: 'Home' }))).toEqual([3]);
+  });
+
+  test('puts back what several writes did to one project, as it was before the first', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', project: 'Home' });
+    await ana.ok('update_project', { project: 'Home', name: 'House' });
+    await ana.ok('update_project', { project: 'House', name: 'Castle', archived: true });
+    await ana.ok('update_project', { project: 'Castle', archived: false });
+    await ana.ok('undo', { last: 3 });
+    expect((await ana.ok('list_projects')).projects).toMatchObject([{ name: 'Home' }]);
+    await ana.ok('update_project', { project: 'Home', name: 'Hut' });
+  });
+
+  test('takes a project away that the same undo has emptied', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    await ana.ok('add_task', { title: 'Two', project: 'Home' });
+    await ana.ok('update_task', { id: 1, project: 'Home' });
+    await ana.ok('undo', { last: 2 });
+    expect((await ana.ok('list_projects')).projects).toEqual([]);
+  });
+});
+
+describe('undo of a repeating task that was completed', () => {
+  const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
+
+  test('keeps the next one where the first has been reopened since', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const { undo } = await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(await ana.refused('undo', { undo })).toMatchObject({ code: 'conflict' });
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([2, 1]);
+  });
+
+  test('works again once what was done to the next one is undone', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 2, priority: 'high' });
+    await ana.ok('add_comment', { id: 2, text: 'twice' });
+    for (let i = 0; i < 3; i++) expect((await ana.ok('undo', { last: 1 })).failed).toBeUndefined();
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([1]);
+    expect((await ana.ok('get_task', { id: 1 })).task.repeats).toBeDefined();
+  });
+
+  test('is not itself undone by halves: the series never goes on twice', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const completed = await ana.ok('complete_task', { id: 1 });
+    const undone = await ana.ok('undo', { undo: completed.undo });
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    expect(await ana.refused('undo', { undo: undone.undo })).toMatchObject({ code: 'conflict' });
+    expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([1]);
+    expect(ids(await ana.ok('list_tasks', TRASH))).toEqual([2]);
+  });
+});
+
+describe('undo of a comment', () => {
+  test('may be undone and done again in any order', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    const undo = async (handle: string) => (await ana.ok('undo', { undo: handle })).undo as string;
+    const added = (await ana.ok('add_comment', { id: 1, text: 'Hello' })).undo;
+    const removed = await undo(added);
+    const back = await undo(removed);
+    const gone = await undo(added);
+    // It is not there to be removed a second time.
+    expect(await ana.refused('undo', { undo: back })).toMatchObject({ code: 'conflict' });
+    await undo(gone);
+    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Hello' }]);
+  });
+});
+
+describe('undo of labels', () => {
+  test('puts back no more than a task can carry, and says so', async () => {
+    const ana = await newAgent(world);
+    const many = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+    await ana.ok('add_task', { title: 'One', labels: many('old', 15) });
+    const { undo } = await ana.ok('update_task', { id: 1, clear: ['labels'], priority: 'high' });
+    await ana.ok('update_task', { id: 1, add_labels: many('new', 15) });
+    expect((await ana.ok('undo', { undo })).failed).toMatchObject([{ id: 1, code: 'conflict' }]);
+    const { task } = await ana.ok('get_task', { id: 1 });
+    expect(task.labels).toHaveLength(15);
+    expect(task.priority).toBeUndefined();
+  });
+});

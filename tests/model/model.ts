@@ -1,0 +1,217 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
+
+/** Names are compared without regard to case; the model's are plain enough for this. */
+export const key = (name: string): string => name.toLowerCase();
+/** Titles are compared by their words. */
+export const titleOf = (title: string): string => (title.toLowerCase().match(/[a-z0-9]+/g) ?? []).sort().join(' ');
+
+export const isOpenStatus = (status: string): boolean => status === 'pending' || status === 'in_progress';
+export const isOpen = (task: Task): boolean => task.deleted_at === null && isOpenStatus(task.status);
+export const isGone = (project: Project): boolean => project.merged_into !== null || project.deleted_at !== null;
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments as a model would send them
+export type Args = Record<string, any>;
+
+/** Who calls, and when. */
+export interface Moment {
+  now: string;
+  by: string;
+}
+
+/** What the answer to a call must be. */
+export interface Prediction {
+  /** Refused, with one of these codes. */
+  codes?: Set<string>;
+  /** Tasks, or names of projects, that could not be changed; those that may be named beside them. */
+  failed: Map<number | string, Set<string>>;
+  mayFail?: Set<number | string>;
+  /** Tasks that were asked for and are answered. */
+  good: number[];
+  next: number[];
+  ready: number[];
+}
+
+export const refused = (...codes: string[]): Prediction => ({ ...accepted(), codes: new Set(codes) });
+export const accepted = (fields: Partial<Prediction> = {}): Prediction => ({
+  failed: new Map(),
+  good: [],
+  next: [],
+  ready: [],
+  ...fields,
+});
+
+/** Tasks and projects as a write would leave them. */
+export class Draft {
+  constructor(
+    readonly tasks: Map<number, Task>,
+    readonly projects: Map<number, Project>,
+  ) {}
+
+  task(id: number): Task {
+    const task = this.tasks.get(id);
+    if (!task) throw new Error(`the model has no task ${id}`);
+    return task;
+  }
+
+  named = (name: string): Project | undefined =>
+    [...this.projects.values()].find((project) => !isGone(project) && key(project.name) === key(name));
+
+  children = (id: number): Task[] => [...this.tasks.values()].filter((task) => task.parent === id);
+
+  /** All below, each parent before its children. */
+  below = (id: number): Task[] => this.children(id).flatMap((child) => [child, ...this.below(child.id)]);
+
+  /** Levels up to the root, itself included; endless where parents go in a circle. */
+  depth(id: number | null): number {
+    let levels = 0;
+    for (let at = id; at !== null && levels < 1000; at = this.tasks.get(at)?.parent ?? null) levels++;
+    return levels;
+  }
+
+  height = (id: number): number => 1 + Math.max(0, ...this.children(id).map((child) => this.height(child.id)));
+
+  /** Whether a task waits for itself: for blockers and sub-tasks, whatever their state. */
+  circles(id: number): boolean {
+    const reached = new Set<number>();
+    const queue = [id];
+    for (let at = queue.pop(); at !== undefined; at = queue.pop())
+      for (const next of [...(this.tasks.get(at)?.blocked_by ?? []), ...this.children(at).map((child) => child.id)]) {
+        if (next === id) return true;
+        if (!reached.has(next)) queue.push(next);
+        reached.add(next);
+      }
+    return false;
+  }
+
+  /** Whether its family may not be left as it is: an open sub-task needs an open parent. */
+  orphans(task: Task): boolean {
+    if (task.deleted_at !== null) return false;
+    const parent = task.parent === null ? undefined : this.tasks.get(task.parent);
+    if (isOpen(task)) return parent !== undefined && parent.deleted_at === null && !isOpen(parent);
+    return this.children(task.id).some(isOpen);
+  }
+
+  /** Whether a task that was changed may not be left like this. */
+  broken(was: Task | undefined, task: Task): boolean {
+    const moved = was?.parent !== task.parent;
+    const settled = !moved && was?.status === task.status && was.deleted_at === task.deleted_at;
+    if (!settled && this.orphans(task)) return true;
+    return (moved || !isDeepStrictEqual(was?.blocked_by, task.blocked_by)) && this.circles(task.id);
+  }
+
+  openBlockers = (task: Task): number =>
+    task.blocked_by.filter((id) => this.tasks.has(id) && isOpen(this.task(id))).length;
+  openSubtasks = (task: Task): number => this.children(task.id).filter(isOpen).length;
+  unblocked = (task: Task): boolean => isOpen(task) && this.openBlockers(task) === 0 && this.openSubtasks(task) === 0;
+}
+
+/** All that one user has, and all that ever happened to it. */
+export class Model extends Draft {
+  log: Entry[] = [];
+  nextTask = 1;
+  nextProject = 1;
+  nextComment = 1;
+
+  constructor() {
+    super(new Map(), new Map());
+  }
+
+  draft = (): Draft => new Draft(structuredClone(this.tasks), structuredClone(this.projects));
+
+  /** Makes a draft so: versions rise, and what differs is recorded. */
+  commit(draft: Draft, { now, by }: Moment, batch = this.log.length + 1, reverts: number | null = null): Entry[] {
+    const entries: Entry[] = [];
+    const record = (entity: Entry['entity'], entity_id: number, version: number, op: string, change: Change) =>
+      entries.push({
+        seq: this.log.length + entries.length + 1,
+        batch,
+        reverts,
+        at: now,
+        by,
+        entity,
+        entity_id,
+        version,
+        op,
+        ...change,
+      });
+    for (const project of draft.projects.values()) {
+      const was = this.projects.get(project.id) ?? null;
+      const change = differences(PROJECT_FIELDS, was, project);
+      if (isEmpty(change)) continue;
+      project.version = was ? was.version + 1 : 1;
+      record('project', project.id, project.version, projectOperation(was, project), change);
+    }
+    for (const task of draft.tasks.values()) {
+      const was = this.tasks.get(task.id) ?? null;
+      const change = differences(TASK_FIELDS, was, task);
+      addList(change, 'labels', was?.labels ?? [], task.labels, key);
+      addList(change, 'blocked_by', was?.blocked_by ?? [], task.blocked_by, String);
+      const remarked = isEmpty(change);
+      addList(change, 'comments', was?.comments ?? [], task.comments, (comment) => String(comment.id));
+      if (isEmpty(change)) continue;
+      if (!remarked || !was) {
+        task.version = was ? was.version + 1 : 1;
+        Object.assign(task, { updated_at: now, updated_by: by });
+      }
+      record('task', task.id, task.version, taskOperation(was, task), change);
+    }
+    for (const [id, task] of draft.tasks) this.tasks.set(id, task);
+    for (const [id, project] of draft.projects) this.projects.set(id, project);
+    this.nextTask = Math.max(this.nextTask, ...[...this.tasks.keys()].map((id) => id + 1));
+    this.nextProject = Math.max(this.nextProject, ...[...this.projects.keys()].map((id) => id + 1));
+    this.log.push(...entries);
+    return entries;
+  }
+
+  /** The undo that holds of a write, if one does: one that was itself undone does not. */
+  undone = (batch: number): boolean => this.log.some((entry) => entry.reverts === batch && !this.undone(entry.batch));
+}
+
+type Change = Pick<Entry, 'before' | 'after'>;
+
+const isEmpty = ({ before, after }: Change) => Object.keys({ ...before, ...after }).length === 0;
+
+function differences<T extends object>(fields: readonly (keyof T & string)[], was: T | null, is: T): Change {
+  const names = fields.filter((field) => !isDeepStrictEqual(was?.[field] ?? null, is[field] ?? null));
+  const pick = (from: T) => Object.fromEntries(names.map((name) => [name, from[name]]));
+  return { before: was ? pick(was) : {}, after: pick(is) };
+}
+
+function addList<T>(change: Change, field: string, was: T[], is: T[], keyOf: (each: T) => string): void {
+  const missingIn = (from: T[], all: T[]) => from.filter((each) => !all.some((other) => keyOf(other) === keyOf(each)));
+  const [removed, added] = [missingIn(was, is), missingIn(is, was)];
+  if (removed.length > 0) change.before[field] = removed;
+  if (added.length > 0) change.after[field] = added;
+}
+
+function taskOperation(was: Task | null, is: Task): string {
+  if (!was) return 'create';
+  if (is.deleted_at && !was.deleted_at) return 'delete';
+  if (was.deleted_at && !is.deleted_at) return 'restore';
+  if (is.status === 'completed' && was.status !== 'completed') return 'complete';
+  return is.version === was.version ? 'comment' : 'update';
+}
+
+function projectOperation(was: Project | null, is: Project): string {
+  if (!was) return 'create';
+  if (was.merged_into !== is.merged_into) return is.merged_into === null ? 'restore' : 'merge';
+  if (is.deleted_at && !was.deleted_at) return 'delete';
+  if (was.deleted_at && !is.deleted_at) return 'restore';
+  return is.archived_at && !was.archived_at ? 'archive' : 'update';
+}
+
+/** The project of a name, made if there is none; nothing where it is archived. */
+export function house(draft: Draft, name: string): Project | undefined {
+  const found = draft.named(name);
+  if (found) return found.archived_at === null ? found : undefined;
+  const id = 1 + Math.max(0, ...draft.projects.keys());
+  const project = { id, name, archived_at: null, merged_into: null, deleted_at: null, version: 1 };
+  draft.projects.set(id, project);
+  return project;
+}
+
+export const sortedLabels = (labels: string[]) => {
+  const unique = labels.filter((label, i) => labels.findIndex((other) => key(other) === key(label)) === i);
+  return unique.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+};

@@ -1,0 +1,135 @@
+import { expect } from 'vitest';
+import { Draft, isGone, key } from './model.js';
+import { parisMidnight } from './paris.js';
+import { type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Tables, type Task } from './tables.js';
+
+/** Rebuilds tasks and projects from their history alone, and holds every change to what was there before it. */
+function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {
+  const tasks = new Map<number, Task>();
+  const projects = new Map<number, Project>();
+  for (const entry of entries) {
+    const where = `change ${entry.seq} of ${entry.entity} ${entry.entity_id}`;
+    const kept: Map<number, Task | Project> = entry.entity === 'task' ? tasks : projects;
+    if ((entry.op === 'create') === kept.has(entry.entity_id)) throw new Error(`${where}: ${entry.op}`);
+    if (!kept.has(entry.entity_id))
+      kept.set(entry.entity_id, entry.entity === 'task' ? blankTask(entry) : blankProject(entry));
+    const thing = kept.get(entry.entity_id) as Task & Project;
+
+    const fields: readonly string[] = entry.entity === 'task' ? TASK_FIELDS : PROJECT_FIELDS;
+    const lists = entry.entity === 'task' ? { labels: key, blocked_by: String, comments: idOf } : {};
+    const strange = Object.keys({ ...entry.before, ...entry.after }).filter(
+      (name) => !fields.includes(name) && !(name in lists),
+    );
+    expect(strange, `${where}: fields that nobody knows`).toEqual([]);
+    const had = Object.fromEntries(
+      fields.filter((name) => name in entry.before).map((name) => [name, thing[name as 'name']]),
+    );
+    const said = Object.fromEntries(Object.entries(entry.before).filter(([name]) => fields.includes(name)));
+    expect(said, `${where}: before`).toEqual(had);
+    for (const name of fields) if (name in entry.after) Object.assign(thing, { [name]: entry.after[name] });
+    for (const [name, keyOf] of Object.entries(lists) as [string, (each: unknown) => string][]) {
+      const all = new Map((thing[name as 'labels'] as unknown[]).map((each) => [keyOf(each), each]));
+      for (const each of (entry.before[name] ?? []) as unknown[]) {
+        expect(all.get(keyOf(each)), `${where}: ${name} that went`).toEqual(each);
+        all.delete(keyOf(each));
+      }
+      for (const each of (entry.after[name] ?? []) as unknown[]) {
+        expect(all.has(keyOf(each)), `${where}: ${name} that came twice`).toBe(false);
+        all.set(keyOf(each), each);
+      }
+      Object.assign(thing, { [name]: sorted([...all.values()], keyOf) });
+    }
+
+    const rise = entry.op === 'create' || entry.op === 'comment' ? 0 : 1;
+    expect(entry.version, `${where}: version`).toBe(thing.version + rise);
+    thing.version = entry.version;
+    if (entry.op !== 'comment' && entry.entity === 'task')
+      Object.assign(thing, { updated_at: entry.at, updated_by: entry.by });
+  }
+  return { tasks, projects };
+}
+
+const idOf = (comment: unknown) => String((comment as { id: number }).id);
+const sorted = (all: unknown[], keyOf: (each: unknown) => string) =>
+  all.every((each) => typeof each === 'string')
+    ? all.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+    : all.sort((a, b) => Number(keyOf(a)) - Number(keyOf(b)));
+
+const empty = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, null]));
+
+const blankTask = ({ entity_id: id, at, by }: Entry) =>
+  ({
+    ...empty(TASK_FIELDS),
+    id,
+    labels: [],
+    blocked_by: [],
+    comments: [],
+    version: 1,
+    created_at: at,
+    created_by: by,
+    updated_at: at,
+    updated_by: by,
+  }) as unknown as Task;
+const blankProject = ({ entity_id: id }: Entry) => ({ ...empty(PROJECT_FIELDS), id, version: 1 }) as unknown as Project;
+
+/** What must hold of the tables whatever was done to them, reckoned anew. `tables` hold the whole history. */
+export function checkInvariants(tables: Tables): void {
+  const { tasks, projects, changes, counters, derived, nameKeys, strays } = tables;
+  const draft = new Draft(tasks, projects);
+  const all = [...tasks.values()];
+  const wrong = (what: string, holds: (task: Task) => boolean) =>
+    expect(
+      all.filter((task) => !holds(task)).map(({ id }) => id),
+      what,
+    ).toEqual([]);
+
+  wrong('tasks in a circle', ({ id }) => !draft.circles(id));
+  wrong('tasks nested too deep', ({ id }) => draft.depth(id) <= 5);
+  wrong('open tasks under a closed parent', (task) => !draft.orphans(task));
+  wrong(
+    'tasks in a project that is gone',
+    ({ project }) => project === null || !isGone(projects.get(project) as Project),
+  );
+  wrong(
+    'closed without a time, or open with one',
+    (task) => (task.status === 'completed') === (task.completed_at !== null),
+  );
+  wrong('tasks that repeat without a date', (task) => task.repeats === null || task.due !== null);
+  wrong('labels twice', ({ labels }) => new Set(labels.map(key)).size === labels.length);
+  for (const task of all)
+    expect(derived.get(task.id), `what is derived of #${task.id}`).toEqual({
+      open_blockers: draft.openBlockers(task),
+      open_subtasks: draft.openSubtasks(task),
+      due_sort: dueSort(task.due),
+      start_sort: startSort(task.start),
+    });
+  expect(strays, 'rows that belong to no task').toBe(0);
+
+  const names = [...projects.values()].filter((project) => !isGone(project)).map(({ name }) => key(name));
+  expect(new Set(names).size, 'names of projects').toBe(names.length);
+  for (const project of projects.values())
+    expect(nameKeys.get(project.id)).toBe(isGone(project) ? null : key(project.name));
+
+  expect(changes.map(({ seq }) => seq)).toEqual(changes.map((_, i) => i + 1));
+  expect(counters.change_seq).toBe(changes.length);
+  const comments = all.flatMap((task) => task.comments);
+  expect(new Set(comments.map(({ id }) => id)).size, 'comments twice').toBe(comments.length);
+  expect(counters.next_task).toBe(1 + Math.max(0, ...tasks.keys()));
+  expect(counters.next_project).toBe(1 + Math.max(0, ...projects.keys()));
+  expect(counters.next_comment).toBeGreaterThan(Math.max(0, ...comments.map(({ id }) => id)));
+
+  const rebuilt = replay(changes);
+  expect(rebuilt.projects, 'projects, from their history').toEqual(projects);
+  expect(
+    [...rebuilt.tasks.values()].sort((a, b) => a.id - b.id),
+    'tasks, from their history',
+  ).toEqual(all);
+}
+
+const DAY = 86_400_000;
+const nextDay = (day: string) => new Date(Date.parse(day) + DAY).toISOString().slice(0, 10);
+
+const dueSort = (due: string | null) =>
+  due === null ? 'infinity' : due.length > 10 ? due : new Date(parisMidnight(nextDay(due)) - 1).toISOString();
+const startSort = (start: string | null) =>
+  start === null ? '-infinity' : start.length > 10 ? start : new Date(parisMidnight(start)).toISOString();

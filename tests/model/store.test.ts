@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { agentOf, newUser, rowsOf, useWorld } from '../harness.js';
+import { type Action, actions, BEGINNING, FOREIGN, undos, writes } from './actions.js';
+import { checkInvariants } from './replay.js';
+import { Run } from './run.js';
+import { readTables, type Tables } from './tables.js';
+
+const world = useWorld();
+
+/** For long runs: TASKLOOM_MODEL_RUNS=500, with a seed of its own. A failure says which seed and path repeat it. */
+const { TASKLOOM_MODEL_RUNS: runs, TASKLOOM_MODEL_SEED: seed, TASKLOOM_MODEL_PATH: path } = process.env;
+
+/** Holds a property of sequences of calls, each by a user of its own who begins with a few tasks. */
+async function hold(
+  [times, length]: [times: number, length: number],
+  calls: typeof writes,
+  property: (run: Run, calls: Action[]) => Promise<void>,
+): Promise<void> {
+  const many = runs === undefined ? times : Number(runs);
+  await fc.assert(
+    fc.asyncProperty(actions(calls, { minLength: length / 2, maxLength: length }), async (chosen) => {
+      const run = await Run.start(world);
+      try {
+        await run.call(0, 'add_tasks', { tasks: BEGINNING });
+        await property(run, chosen);
+        checkInvariants(await run.tables());
+      } catch (error) {
+        if (error instanceof Error) error.message += `\n${run.said.slice(-80).join('\n')}`;
+        throw error;
+      }
+    }),
+    {
+      numRuns: many,
+      seed: Number(seed ?? 20261122),
+      // Shrinking ends here too: it is a help, and may take hours.
+      interruptAfterTimeLimit: 60_000 + many * 5_000,
+      ...(path && { path }),
+    },
+  );
+}
+
+const LONG = { timeout: 7_200_000 };
+
+test('whatever two clients call in turn, the store does what its rules say', LONG, async () => {
+  const bob = await newUser(world);
+  await rowsOf(world, 'update taskloom.counters set next_task = $2 where user_id = $1', [bob.userId, FOREIGN]);
+  const agent = await agentOf(world, bob, 'ana');
+  await agent.ok('add_task', { title: 'Buy milk', project: 'Home', labels: ['errand'] });
+  await agent.ok('add_task', { title: 'Call Bob', parent: FOREIGN });
+  await agent.ok('add_comment', { id: FOREIGN, text: 'short' });
+  const before = await readTables(world, bob.userId);
+  await hold([9, 40], [...writes, undos], async (run, calls) => {
+    for (const [i, action] of calls.entries()) {
+      await run.step(action);
+      if (i % 15 === 14) await run.checkReads();
+    }
+    await run.checkReads();
+  });
+  expect(await readTables(world, bob.userId), 'what another user has').toEqual(before);
+});
+
+/** All but stamps and versions, and what is left of what was made since. */
+function contents({ tasks, projects }: Tables, of: Tables): unknown {
+  const old = [...tasks.values()].filter((task) => of.tasks.has(task.id) || task.deleted_at === null);
+  // A project whose only tasks are in the trash stays: they may come back.
+  const houses = new Set(old.map((task) => task.project));
+  const kept = [...projects.values()].filter(({ id }) => of.projects.has(id) || houses.has(id));
+  return [
+    old.map(({ version, updated_at, updated_by, ...task }) => task),
+    kept.map(({ version, ...project }) => project),
+  ];
+}
+
+test('what is undone write by write is as it was, and undone again it is as it had become', LONG, async () => {
+  await hold([4, 24], writes, async (run, calls) => {
+    const half = calls.length >> 1;
+    for (const action of calls.slice(0, half)) await run.step(action);
+    const before = await run.tables();
+    const written: (0 | 1)[] = [];
+    for (const action of calls.slice(half)) if (await run.step(action)) written.push(action.who);
+    const after = await run.tables();
+    const undone: [who: 0 | 1, undo: string][] = [];
+    for (const who of written.reverse()) undone.push([who, (await run.call(who, 'undo', { last: 1 })) ?? 'none']);
+    expect(contents(await run.tables(), before), 'undone').toEqual(contents(before, before));
+    for (const [who, undo] of undone.reverse()) await run.call(who, 'undo', { undo });
+    expect(contents(await run.tables(), after), 'done again').toEqual(contents(after, after));
+    expect(run.said.filter((said) => said.includes('undo {') && said.includes('Failed:'))).toEqual([]);
+  });
+});
+
+test('whatever two clients call at once, nothing is left wrong', LONG, async () => {
+  await hold([4, 48], [...writes, undos], async (run, calls) => {
+    for (let i = 0; i < calls.length; i += 8) await run.together(calls.slice(i, i + 8));
+  });
+});

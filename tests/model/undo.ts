@@ -1,0 +1,213 @@
+import { isDeepStrictEqual } from 'node:util';
+import { accepted, type Draft, isGone, key, type Model, type Moment, type Prediction, refused } from './model.js';
+import { type Comment, type Entry, TASK_FIELDS, type Task } from './tables.js';
+
+/** Takes writes back, the newest first. */
+export function undo(model: Model, input: { undo?: string; last?: number }, moment: Moment): Prediction {
+  const { undo: handle, last } = input;
+  if ((handle === undefined) === (last === undefined)) return refused('invalid');
+  const batches: number[] = [];
+  if (handle !== undefined) {
+    const number = Number(/^u?([1-9]\d*)$/i.exec(handle)?.[1]);
+    if (Number.isNaN(number)) return refused('invalid');
+    if (!model.log.some((entry) => entry.batch === number)) return refused('not_found');
+    if (model.undone(number)) return refused('conflict');
+    batches.push(number);
+  } else {
+    const own = model.log.filter((entry) => entry.by === moment.by && entry.reverts === null);
+    const left = [...new Set(own.map((entry) => entry.batch))].filter((batch) => !model.undone(batch));
+    batches.push(...left.reverse().slice(0, last));
+    if (batches.length === 0) return refused('not_found');
+  }
+  const failed = new Map<number | string, Set<string>>();
+  const mayFail = new Set<number | string>();
+  const batch = model.log.length + 1;
+  let written = 0;
+  for (const each of batches) {
+    const reversal = new Reversal(model, each, moment);
+    const draft = reversal.run();
+    for (const id of reversal.failed) failed.set(id, new Set(['conflict']));
+    for (const id of reversal.mayFail) mayFail.add(id);
+    written += model.commit(draft, moment, batch, each).length;
+  }
+  if (written === 0) return refused('conflict');
+  return accepted({ failed, mayFail });
+}
+
+/** A status means nothing without the rest: all of them go back, or none. */
+const TOGETHER = ['status', 'completed_at', 'repeats'];
+
+class Reversal {
+  readonly failed = new Set<number | string>();
+  readonly mayFail = new Set<number | string>();
+  private readonly draft: Draft;
+  private readonly entries: Entry[];
+  private readonly bundle: Set<number>;
+
+  constructor(
+    private readonly model: Model,
+    batch: number,
+    private readonly moment: Moment,
+  ) {
+    this.draft = model.draft();
+    this.entries = model.log.filter((entry) => entry.batch === batch).reverse();
+    this.bundle = bundleOf(this.entries);
+  }
+
+  run(): Draft {
+    const tasks = this.entries.filter((entry) => entry.entity === 'task');
+    const projects = this.entries.filter((entry) => entry.entity === 'project');
+    for (const entry of projects) if (entry.op !== 'create' && !this.ends(entry)) this.project(entry);
+    let broken = this.touched(tasks);
+    for (const entry of tasks) if (!(broken && this.bundle.has(entry.entity_id))) broken = !this.task(entry) || broken;
+    if (broken) this.give(this.bundle);
+    this.settle([...new Set(tasks.map((entry) => entry.entity_id))]);
+    for (const entry of projects)
+      if (entry.op === 'create') this.unmake(entry.entity_id);
+      else if (this.ends(entry)) this.project(entry);
+    return this.draft;
+  }
+
+  /** Whether taking this back takes the project away. */
+  private ends = ({ before, after }: Entry) =>
+    (before.deleted_at ?? before.merged_into ?? null) !== null &&
+    (after.deleted_at ?? after.merged_into ?? null) === null;
+
+  private project({ entity_id: id, before, after, op }: Entry): void {
+    const is = this.draft.projects.get(id);
+    if (!is) return;
+    const fields = Object.keys({ ...before, ...after }) as ['name'];
+    const was = { ...is, ...before };
+    const holder = this.draft.named(was.name);
+    const taken = !isGone(was) && holder !== undefined && holder.id !== id;
+    const housing = isGone(was) && !isGone(is) && [...this.draft.tasks.values()].some((task) => task.project === id);
+    if (fields.some((field) => is[field] !== after[field])) this.failed.add(is.name);
+    else if (taken || housing) this.failed.add(was.name);
+    else Object.assign(is, before);
+    if (op === 'create') throw new Error('a project that was made is not changed back');
+  }
+
+  /** A project that a task made by naming it goes with the task, if nothing else is in it. */
+  private unmake(id: number): void {
+    const project = this.draft.projects.get(id);
+    if (!project || isGone(project)) return;
+    const housed = [...this.draft.tasks.values()].filter((task) => task.project === id);
+    const trashed = (task: Task) => task.deleted_at !== null && this.model.task(task.id).deleted_at === null;
+    if (!housed.every(trashed)) return;
+    for (const task of housed) task.project = null;
+    project.deleted_at = this.moment.now;
+  }
+
+  /** Whether what followed a repeating task is no longer as it was made. */
+  private touched(entries: Entry[]): boolean {
+    return entries
+      .filter((entry) => entry.op === 'create' && this.bundle.has(entry.entity_id))
+      .some(({ entity_id: id, after }) => {
+        const task = this.draft.task(id);
+        const same = TASK_FIELDS.every((field) => isDeepStrictEqual(task[field], after[field] ?? null));
+        const labels = isDeepStrictEqual(task.labels, after.labels ?? []);
+        const blockers = isDeepStrictEqual(task.blocked_by, after.blocked_by ?? []);
+        const child = this.draft.children(id).some((each) => each.deleted_at === null && !this.bundle.has(each.id));
+        return !(same && labels && blockers) || task.comments.length > 0 || child;
+      });
+  }
+
+  /** Says whether a task that belongs to a series could be put back. */
+  private task({ entity_id: id, op, before, after }: Entry): boolean {
+    const task = this.draft.task(id);
+    if (op === 'create') {
+      task.deleted_at ??= this.moment.now;
+      return true;
+    }
+    let whole = true;
+    const fields = TASK_FIELDS.filter((field) => field in before || field in after);
+    const groups = [
+      fields.filter((f) => TOGETHER.includes(f)),
+      ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
+    ];
+    for (const group of groups) {
+      const is = (state: Entry['before']) =>
+        group.every((field) => isDeepStrictEqual(task[field], state[field] ?? null));
+      if (is(before) && !is(after)) continue;
+      if (is(after) && this.possible(task, group[0], before)) {
+        for (const field of group) Object.assign(task, { [field]: before[field] ?? null });
+      } else if (group.length > 0) {
+        this.failed.add(id);
+        if (this.bundle.has(id) && (group.includes('status') || group.includes('deleted_at'))) whole = false;
+      }
+    }
+    const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
+    const kept = task.labels.filter((label) => !list<string>(after, 'labels').some((each) => key(each) === key(label)));
+    const back = list<string>(before, 'labels').filter((label) => !kept.some((each) => key(each) === key(label)));
+    task.labels = [...kept, ...back].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    const blockers = task.blocked_by.filter((each) => !list<number>(after, 'blocked_by').includes(each));
+    task.blocked_by = [...new Set([...blockers, ...list<number>(before, 'blocked_by')])].sort((a, b) => a - b);
+    const written = list<Comment>(after, 'comments');
+    task.comments = task.comments.filter((comment) => !written.some((each) => each.id === comment.id));
+    for (const comment of list<Comment>(before, 'comments'))
+      if (!task.comments.some((each) => each.id === comment.id)) task.comments.push(structuredClone(comment));
+    task.comments.sort((a, b) => a.id - b.id);
+    return whole;
+  }
+
+  /** Whether where a task was is still there. */
+  private possible(task: Task, field: string | undefined, before: Entry['before']): boolean {
+    const value = before[field as string];
+    if (field === 'project' && typeof value === 'number') {
+      const project = this.draft.projects.get(value);
+      return project !== undefined && !isGone(project);
+    }
+    if (field !== 'parent' || typeof value !== 'number') return true;
+    if (this.draft.task(value).deleted_at !== null) return false;
+    const inside = value === task.id || this.draft.below(task.id).some(({ id }) => id === value);
+    return !inside && this.draft.depth(value) + this.draft.height(task.id) <= 5;
+  }
+
+  /** Leaves a series as it is; that the closed one is named is enough. */
+  private give(ids: Iterable<number>): void {
+    for (const id of ids) {
+      const was = this.model.tasks.get(id);
+      if (was) this.draft.tasks.set(id, structuredClone(was));
+      this.mayFail.add(id);
+    }
+    const closed = this.entries.filter(
+      ({ entity_id: id, op }) => this.bundle.has(id) && op !== 'create' && op !== 'delete' && op !== 'restore',
+    );
+    for (const { entity_id: id } of closed) this.failed.add(id);
+  }
+
+  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
+  private settle(order: number[]): void {
+    const left = new Set(order);
+    for (;;) {
+      const wrong = [...left].find((id) => {
+        const [was, is] = [this.model.tasks.get(id), this.draft.task(id)];
+        const leaves = is.deleted_at !== null && was?.deleted_at === null;
+        return (
+          (leaves && this.draft.children(id).some((child) => child.deleted_at === null)) || this.draft.broken(was, is)
+        );
+      });
+      if (wrong === undefined) return;
+      this.failed.add(wrong);
+      const group = this.bundle.has(wrong) ? [...this.bundle] : [wrong];
+      for (const id of group) left.delete(id);
+      for (const id of group) this.draft.tasks.set(id, structuredClone(this.model.task(id)));
+      if (group.length > 1) for (const id of group) this.mayFail.add(id);
+    }
+  }
+}
+
+/** What closing a repeating task, or taking that back, changed: all of it goes back, or nothing. */
+function bundleOf(entries: Entry[]): Set<number> {
+  const tasks = entries.filter((entry) => entry.entity === 'task');
+  const repeats = ({ before, after }: Entry) =>
+    (before.repeats && after.repeats === null && after.status) ||
+    (after.repeats && before.repeats === null && before.status);
+  const closed = tasks.filter((entry) => entry.op !== 'create' && repeats(entry));
+  if (closed.length === 0) return new Set();
+  const made = tasks.filter(
+    ({ op, before, after, reverts }) =>
+      (op === 'create' || before.deleted_at !== after.deleted_at) && closed.some((each) => each.reverts === reverts),
+  );
+  return new Set([...closed, ...made].map((entry) => entry.entity_id));
+}

@@ -1,0 +1,303 @@
+import {
+  type Args,
+  accepted,
+  type Draft,
+  house,
+  isOpen,
+  isOpenStatus,
+  key,
+  type Model,
+  type Moment,
+  type Prediction,
+  refused,
+  sortedLabels,
+  titleOf,
+} from './model.js';
+import { parisMidnight, readWhen } from './paris.js';
+import type { Tables, Task } from './tables.js';
+
+interface Guard {
+  expected_version?: number;
+  expect_title?: string;
+}
+
+/** Fields that clash as one. */
+const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
+const GUARDED = [
+  'title',
+  'description',
+  'status',
+  'priority',
+  'due',
+  'start',
+  'repeats',
+  'estimate_minutes',
+  'project',
+  'parent',
+  'completed_at',
+  'deleted_at',
+] as const;
+
+/** The code with which a caller is refused who is mistaken about a task. */
+function mistaken(model: Model, was: Task, is: Task, { expected_version: expected, expect_title }: Guard) {
+  if (expect_title !== undefined && titleOf(expect_title) !== titleOf(was.title)) return 'conflict';
+  if (expected === undefined || expected === was.version) return undefined;
+  if (expected > was.version) return 'invalid';
+  const group = (field: string) => TOGETHER[field] ?? field;
+  const mine = GUARDED.filter((field) => JSON.stringify(was[field]) !== JSON.stringify(is[field])).map(group);
+  if (mine.includes('deleted_at')) return 'conflict';
+  const theirs = model.log
+    .filter((entry) => entry.entity === 'task' && entry.entity_id === was.id)
+    .filter((entry) => entry.version > expected && entry.op !== 'comment')
+    .flatMap((entry) => Object.keys({ ...entry.before, ...entry.after }).map(group));
+  return mine.some((field) => theirs.includes(field)) ? 'conflict' : undefined;
+}
+
+const tooMany = (ids: number[], guard: Guard) =>
+  new Set(ids).size > 1 && (guard.expected_version !== undefined || guard.expect_title !== undefined);
+
+/** Judges asked tasks until none fails because another did, and commits what is left. */
+function each(
+  model: Model,
+  ids: number[],
+  moment: Moment,
+  draftOf: () => Draft,
+  plan: (draft: Draft, task: Task, asked: Set<number>) => { refuse?: Set<string>; task?: Task; along?: Task[] },
+  finish: (draft: Draft, good: number[]) => void = () => {},
+): Prediction {
+  const left = new Set(ids);
+  const failed = new Map<number | string, Set<string>>();
+  for (;;) {
+    const draft = draftOf();
+    const plans = new Map<number, Task[]>();
+    const round = new Map<number, Set<string>>();
+    for (const id of left) {
+      const task = model.tasks.get(id);
+      const {
+        refuse,
+        task: after,
+        along = [],
+      } = task ? plan(draft, structuredClone(task), left) : { refuse: new Set(['not_found']) };
+      if (refuse && refuse.size > 0) round.set(id, refuse);
+      else plans.set(id, [after as Task, ...along]);
+    }
+    for (const [, ...along] of plans.values()) for (const task of along) draft.tasks.set(task.id, task);
+    for (const [task] of plans.values()) if (task) draft.tasks.set(task.id, task);
+    for (const [id, tasks] of plans) {
+      // One that goes along and is asked for too answers for itself.
+      const own = tasks.filter((task) => task.id === id || !plans.has(task.id));
+      if (own.some((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))))
+        round.set(id, new Set(['conflict']));
+    }
+    for (const [id, codes] of round) {
+      failed.set(id, codes);
+      left.delete(id);
+    }
+    if (round.size > 0 && left.size > 0) continue;
+    if (left.size === 0) return refused(...[...failed.values()].flatMap((codes) => [...codes]));
+    finish(draft, [...left]);
+    const before = model.draft();
+    const entries = model.commit(draft, moment);
+    const changed = new Set(entries.map((entry) => entry.entity_id));
+    const started = (task: Task) =>
+      task.start === null ||
+      (task.start.length === 10 ? parisMidnight(task.start) : Date.parse(task.start)) <= Date.parse(moment.now);
+    const ready = [...before.tasks.values()].filter(
+      (task) => !changed.has(task.id) && !before.unblocked(task) && model.unblocked(task) && started(task),
+    );
+    return accepted({ failed, good: [...left], ready: ready.map(({ id }) => id) });
+  }
+}
+
+export function update(
+  model: Model,
+  ids: number[],
+  patch: Args,
+  guard: Guard,
+  moment: Moment,
+  seen: Tables,
+): Prediction {
+  const clear = new Set<string>(patch.clear ?? []);
+  const place = patch.before ?? patch.after;
+  if (Object.keys(patch).length === 0 || [...clear].some((field) => patch[field] !== undefined))
+    return refused('invalid');
+  if ((patch.before !== undefined && patch.after !== undefined) || tooMany(ids, guard)) return refused('invalid');
+
+  const wrong = new Set<string>();
+  const home = patch.project === undefined ? undefined : house(model.draft(), patch.project);
+  if (patch.project !== undefined && !home) wrong.add('conflict');
+  for (const id of [patch.parent, place, ...(patch.add_blocked_by ?? [])].filter((id) => id !== undefined)) {
+    const task = model.tasks.get(id);
+    if (!task) wrong.add('not_found');
+    else if (task.deleted_at !== null) wrong.add('conflict');
+  }
+  if (ids.includes(place)) wrong.add('conflict');
+  if (wrong.size > 0) return refused(...wrong);
+
+  let next: number[] = [];
+  let newId = 0;
+  const draftOf = () => {
+    next = [];
+    newId = model.nextTask;
+    const draft = model.draft();
+    if (patch.project !== undefined) house(draft, patch.project);
+    return draft;
+  };
+  const result = each(
+    model,
+    ids,
+    moment,
+    draftOf,
+    (_draft, task, asked) => {
+      const refuse = new Set<string>();
+      if (task.deleted_at !== null && patch.status !== 'pending') return { refuse: new Set(['conflict']) };
+      if (patch.parent !== undefined) {
+        if (patch.parent === task.id || model.below(task.id).some(({ id }) => id === patch.parent))
+          refuse.add('conflict');
+        else if (model.depth(patch.parent) + model.height(task.id) > 5) refuse.add('invalid');
+      }
+      const after = patched(task, patch, clear, home?.id, moment, seen);
+      // A rule that comes with the call brings its own date.
+      if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
+      const was = model.task(task.id);
+      const code = mistaken(model, was, after, guard);
+      if (code) refuse.add(code);
+      if (refuse.size > 0) return { refuse };
+      if (was.deleted_at !== null) {
+        const together = model.below(task.id).filter((sub) => sub.deleted_at === was.deleted_at);
+        const goes = (sub: Task) => (sub.project === was.project ? after.project : sub.project);
+        return {
+          task: after,
+          along: together.map((sub) => ({ ...structuredClone(sub), deleted_at: null, project: goes(sub) })),
+        };
+      }
+      const along = model
+        .below(task.id)
+        .filter((sub) => after.project !== was.project && sub.project === was.project && sub.deleted_at === null)
+        .map((sub) => ({ ...structuredClone(sub), project: after.project }));
+      if (!(isOpenStatus(was.status) && !isOpenStatus(after.status)) || !after.repeats) return { task: after, along };
+      const closed = { ...after, repeats: null };
+      if (was.parent !== null && asked.has(was.parent)) return { task: closed, along };
+      const copies = following(model, after, along, moment, seen, () => newId++);
+      next.push(copies[0]?.id as number);
+      return { task: closed, along: [...along, ...copies] };
+    },
+    (draft, good) => {
+      if (place !== undefined) placing(model, draft, ids, good, place, patch.before !== undefined, seen);
+    },
+  );
+  return { ...result, next: result.codes ? [] : next };
+}
+
+function patched(
+  task: Task,
+  patch: Args,
+  clear: Set<string>,
+  home: number | undefined,
+  { now }: Moment,
+  seen: Tables,
+): Task {
+  const status = patch.status ?? task.status;
+  const to = <T>(field: string, value: T | undefined, was: T) => value ?? (clear.has(field) ? (null as T) : was);
+  const when = (field: 'due' | 'start') => to(field, patch[field] && readWhen(patch[field]), task[field]);
+  // What a rule means is told by other tests: here it is taken from what the server made of it.
+  const row = seen.tasks.get(task.id);
+  const closed = !isOpenStatus(status) && isOpenStatus(task.status);
+  const rule = closed ? {} : row?.repeats;
+  const keep = clear.has('labels') ? [] : task.labels;
+  const spelled = (label: string) => task.labels.find((each) => key(each) === key(label)) ?? label;
+  const gone = new Set<string>((patch.remove_labels ?? []).map(key));
+  const blockers = [...(clear.has('blocked_by') ? [] : task.blocked_by), ...(patch.add_blocked_by ?? [])];
+  return {
+    ...task,
+    title: patch.title ?? task.title,
+    description: to('description', patch.description, task.description),
+    status,
+    completed_at: status !== 'completed' ? null : task.status === 'completed' ? task.completed_at : now,
+    deleted_at: null,
+    priority: to('priority', patch.priority, task.priority),
+    due: patch.repeats === undefined ? when('due') : (row?.due ?? null),
+    start: when('start'),
+    repeats: patch.repeats === undefined ? to('repeats', undefined, task.repeats) : (rule ?? null),
+    estimate_minutes: to('estimate_minutes', patch.estimate_minutes, task.estimate_minutes),
+    project: to('project', home, task.project),
+    parent: to('parent', patch.parent, task.parent),
+    labels: sortedLabels([...keep, ...(patch.add_labels ?? [])].map(spelled)).filter((label) => !gone.has(key(label))),
+    blocked_by: [...new Set(blockers)]
+      .filter((id) => !(patch.remove_blocked_by ?? []).includes(id))
+      .sort((a, b) => a - b),
+  };
+}
+
+/** The next of a series with its sub-tasks, open. Its dates are what the server made of the rule. */
+function following(
+  model: Model,
+  closing: Task,
+  along: Task[],
+  { now, by }: Moment,
+  seen: Tables,
+  newId: () => number,
+): Task[] {
+  const moved = new Map(along.map((task) => [task.id, task]));
+  const family = [closing, ...model.below(closing.id).filter((task) => task.deleted_at === null)].map(
+    (task) => moved.get(task.id) ?? task,
+  );
+  const ids = new Map(family.map((task) => [task.id, newId()]));
+  return family.map((task): Task => {
+    const id = ids.get(task.id) as number;
+    const row = seen.tasks.get(id);
+    return {
+      ...structuredClone(task),
+      id,
+      status: 'pending',
+      due: row?.due ?? null,
+      start: row?.start ?? null,
+      repeats: task === closing ? row?.repeats : task.repeats,
+      parent: task === closing ? task.parent : (ids.get(task.parent as number) as number),
+      rank: row?.rank ?? '',
+      blocked_by: task.blocked_by.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
+      comments: [],
+      version: 1,
+      created_at: now,
+      created_by: by,
+      updated_at: now,
+      updated_by: by,
+      completed_at: null,
+      deleted_at: null,
+    };
+  });
+}
+
+/** Takes the ranks that the server gave, and holds them to what was asked: the others stay in their order. */
+function placing(
+  model: Model,
+  draft: Draft,
+  ids: number[],
+  good: number[],
+  target: number,
+  before: boolean,
+  seen: Tables,
+): void {
+  const others = (tasks: Map<number, Task>) =>
+    [...tasks.values()]
+      .filter((task) => !ids.includes(task.id) && model.tasks.has(task.id))
+      .filter((task) => isOpen(model.task(task.id)) || task.id === target)
+      .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id - b.id));
+  const order = others(model.tasks).map(({ id }) => id);
+  order.splice(order.indexOf(target) + (before ? 0 : 1), 0, ...good);
+  for (const task of draft.tasks.values()) task.rank = seen.tasks.get(task.id)?.rank ?? task.rank;
+  const now = order
+    .map((id) => draft.task(id))
+    .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id - b.id));
+  if (now.map(({ id }) => id).join() !== order.join())
+    throw new Error(`placed in the order ${now.map(({ id }) => id)} instead of ${order}`);
+}
+
+export function remove(model: Model, ids: number[], guard: Guard, moment: Moment): Prediction {
+  if (tooMany(ids, guard)) return refused('invalid');
+  const gone = (task: Task) => ({ ...structuredClone(task), deleted_at: task.deleted_at ?? moment.now });
+  return each(model, ids, moment, model.draft, (_draft, task) => {
+    const code = mistaken(model, task, gone(task), guard);
+    return code ? { refuse: new Set([code]) } : { task: gone(task), along: model.below(task.id).map(gone) };
+  });
+}
