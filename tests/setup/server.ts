@@ -8,11 +8,11 @@ import { run, TEMPLATE } from './template.js';
 /** Databases of this test file, by what was opened on them. */
 const urls = new WeakMap<Database, string>();
 
-/** A migrated, empty database on this project's server, dropped when it is closed. */
-export async function openServerDatabase(): Promise<Database> {
+/** A database on this project's server, migrated and empty unless another is to be copied, dropped when it is closed. */
+export async function openServerDatabase(template = TEMPLATE): Promise<Database> {
   const source = inject('source');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await run(source, `create database ${name} template ${TEMPLATE}`);
+  await run(source, `create database ${name} template ${template}`);
   const url = new URL(source);
   url.pathname = name;
   const database = inject('backend') === 'neon' ? openNeon(url.href, inject('proxy')) : openPostgres(url.href);
