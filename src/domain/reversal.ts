@@ -120,8 +120,9 @@ export class Reversal {
   }
 
   private revertTask({ entityId: id, before, after }: Entry) {
-    let task = this.taskNow(id);
-    if (!task) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    const now = this.taskNow(id);
+    if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
     const groups = [
       fields.filter((field) => TOGETHER.includes(field)),
@@ -140,7 +141,13 @@ export class Reversal {
       if (refusal) this.leave(id, refusal);
       else for (const field of group) task = withField(task, field, before[field] ?? null);
     }
-    if (task.projectId !== this.taskNow(id)?.projectId)
+    const { due, status, completedAt, repeats } = now;
+    if (task.repeats && !task.due) {
+      this.leave(id, `#${id} would repeat without a due date.`);
+      this.broken ||= this.bundle.has(id);
+      task = { ...task, due, status, completedAt, repeats };
+    }
+    if (task.projectId !== now.projectId)
       task = { ...task, project: task.projectId === null ? null : (this.projectNow(task.projectId)?.name ?? null) };
     this.after.set(id, this.revertLists(task, { before, after }));
   }

@@ -117,6 +117,28 @@ describe('undo of a repeating task that was completed', () => {
   });
 });
 
+describe('undo of dates', () => {
+  test('leaves no task to repeat without one', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water' });
+    const dated = await ana.ok('update_task', { id: 1, due: '2026-11-24', priority: 'high' });
+    const ruled = await ana.ok('update_task', { id: 1, repeats: 'every day' });
+    expect((await ana.ok('undo', { undo: dated.undo })).failed).toMatchObject([{ id: 1, code: 'conflict' }]);
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({ due: '2026-11-24', repeats: 'every day' });
+    const freed = await ana.ok('undo', { undo: ruled.undo });
+    await ana.ok('update_task', { id: 1, clear: ['due'] });
+    expect((await ana.refused('undo', { undo: freed.undo })).message).toBe('#1 would repeat without a due date.');
+  });
+
+  test('puts a date and its rule back together', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', due: '2026-11-24', repeats: 'every day' });
+    const { undo } = await ana.ok('update_task', { id: 1, clear: ['due', 'repeats'] });
+    expect((await ana.ok('undo', { undo })).failed).toBeUndefined();
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({ due: '2026-11-24', repeats: 'every day' });
+  });
+});
+
 describe('undo of a comment', () => {
   test('may be undone and done again in any order', async () => {
     const ana = await newAgent(world);

@@ -120,6 +120,7 @@ class Reversal {
       return true;
     }
     let whole = true;
+    const was = { ...task };
     const fields = TASK_FIELDS.filter((field) => field in before || field in after);
     const groups = [
       fields.filter((f) => TOGETHER.includes(f)),
@@ -135,6 +136,11 @@ class Reversal {
         this.failed.add(id);
         if (this.bundle.has(id) && (group.includes('status') || group.includes('deleted_at'))) whole = false;
       }
+    }
+    if (task.repeats && !task.due) {
+      for (const field of ['due', ...TOGETHER] as const) Object.assign(task, { [field]: was[field as 'due'] });
+      this.failed.add(id);
+      if (this.bundle.has(id)) whole = false;
     }
     const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
     const kept = task.labels.filter((label) => !list<string>(after, 'labels').some((each) => key(each) === key(label)));
