@@ -72,6 +72,10 @@ export const name = () =>
 /** Any short text that is read, not kept: a date, a cursor, words to look for. */
 export const words = (max = 200) => line(max);
 
+/** A whole number, where more than the most means the most. */
+export const atMost = (max: number) =>
+  z.preprocess((value) => (Number(value) > max && Number(value) < 1e15 ? max : value), whole(1, max));
+
 /** A whole number. */
 export const whole = (min: number, max: number) =>
   z.preprocess(
@@ -92,8 +96,11 @@ const toId = (value: unknown) => {
 };
 const number = z.int('must be a number of a task, such as 12').min(1, 'must be 1 at least').max(MAX_ID, 'is too large');
 
+/** What is meant by a list of one, where one is wanted. */
+const only = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
+
 /** The number of a task: 12, "12", "#12" or "T-12". */
-export const id = () => z.preprocess(toId, number);
+export const id = () => z.preprocess((value) => toId(only(value)), number);
 
 /** The number of a task, or its title. */
 export const idOrTitle = () =>
@@ -140,9 +147,12 @@ export const isNothing = (value: unknown): boolean =>
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
   aliases: Record<string, T[number]> = {},
+  /** What to use for what it is not. */
+  otherwise = '',
 ) =>
   z.preprocess(
-    (value) => {
+    (given) => {
+      const value = only(given);
       const word = typeof value === 'number' ? String(value) : value;
       if (typeof word !== 'string') return word;
       const plain = word
@@ -151,7 +161,7 @@ export const oneOf = <const T extends readonly [string, ...string[]]>(
         .replace(/[\s-]+/g, '_');
       return Object.hasOwn(aliases, plain) ? aliases[plain] : plain;
     },
-    z.enum(values, { error: `must be one of ${values.join(', ')}` }),
+    z.enum(values, { error: `must be one of ${values.join(', ')}${otherwise}` }),
   );
 
 export const yes = () =>
@@ -175,6 +185,7 @@ export const many = <T extends z.ZodType>(item: T, max: number, separator?: ',')
   );
 
 function listOf(text: string, separator: ',' | undefined): unknown {
+  if (/^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
   if (!text.trim().startsWith('[')) return separator ? text.split(separator) : text;
   return fromJson(text);
 }

@@ -32,7 +32,8 @@ const LEFT_OUT: Record<Detail, string[]> = {
 };
 
 /** What a list by words leaves out, and what to do about it. */
-function noteOf({ cut, ended }: TaskPage): string | undefined {
+function noteOf({ near, cut, ended }: TaskPage): string | undefined {
+  if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
 }
@@ -73,7 +74,7 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
           ...(note && { note }),
         },
         text: [
-          `${page.near ? 'Nothing has these words, but near come ' : ''}${count}; ${dateline(say)}`,
+          `${count}; ${dateline(say)}`,
           ...(note ? [note] : []),
           ...shown.flatMap(({ lines }) => lines),
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
@@ -128,7 +129,7 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
     // Never half of a surrogate pair.
     const kept = description.slice(0, left).replace(/[\ud800-\udbff]$/, '');
     const [of, gone] = [[...description].length, [...description.slice(kept.length)].length];
-    task.description = `${kept}… cut: ${gone} of ${of} characters left out`;
+    task.description = `${kept}…`;
     missing.push(`${gone} of ${of} characters of the description of #${each.id}`);
   }
   left -= Math.min(left, description?.length ?? 0);

@@ -48,6 +48,7 @@ const task = z
     labels: z.array(z.string()),
     parent: z.int(),
     open_subtasks: z.int(),
+    ref: z.string(),
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
     blocks: z.array(related),
@@ -76,6 +77,7 @@ const answer = z
     projects: z.array(
       z.strictObject({
         name: z.string(),
+        state: z.string().optional(),
         open: z.union([z.int(), z.string()]).optional(),
         completed: z.union([z.int(), z.string()]).optional(),
       }),
@@ -83,6 +85,7 @@ const answer = z
     project: z.strictObject({ name: z.string(), archived: z.boolean().optional(), merged_into: z.string().optional() }),
     moved: z.int(),
     ready: z.array(related),
+    unchanged: z.array(z.int()),
     next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
     similar: z.array(related),
     similar_projects: z.array(z.string()),
@@ -174,9 +177,13 @@ const HAPPENED: Record<Operation, string> = {
   merge: 'merged',
 };
 
+/** Fields as a caller knows them; what only follows from another is left out. */
+const known = (fields: string[]): string[] =>
+  fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') ? [] : field));
+
 const happeningJson = ({ what, fields, by, at }: Happening, { timezone }: Say) => ({
   what: HAPPENED[what],
-  ...(what === 'update' && { fields }),
+  ...(what === 'update' && { fields: known(fields) }),
   by,
   at: formatStamp(at, timezone),
 });
@@ -224,14 +231,16 @@ export function line(each: Task, { now, timezone }: Say): string {
     .join(' · ');
 }
 
-/** Text of many lines, indented so that none of them can pass for a row, and with nothing a terminal would obey. */
+/** Nothing that a terminal would obey, or that would pass for the end of a line. */
+const escaped = (text: string): string =>
+  text.replace(
+    /[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
+  );
+
+/** Text of many lines, indented so that none of them can pass for a row. */
 export function indented(text: string): string {
-  return text
-    .replace(
-      /[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
-      (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
-    )
-    .replace(/^/gm, '    ');
+  return escaped(text).replace(/^/gm, '    ');
 }
 
 const relatedLine = ({ id, title, status }: Related) =>
@@ -259,7 +268,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
       'History',
       each.history.map(
         ({ what, fields, by, at }) =>
-          `  ${stamp(at)}, ${by}: ${HAPPENED[what]}${what === 'update' ? ` ${fields.join(', ')}` : ''}`,
+          `  ${stamp(at)}, ${by}: ${HAPPENED[what]}${what === 'update' ? ` ${known(fields).join(', ')}` : ''}`,
       ),
     ),
   ].join('\n');
@@ -279,9 +288,10 @@ export function refusalAnswer(body: RefusalBody): Answer {
     text: [
       [message, hint].filter(Boolean).join(' '),
       ...(candidates ?? []).map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${title}`)),
-      ...(conflict ?? []).map(
-        ({ field, base, theirs, yours }) =>
+      ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
+        escaped(
           `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,
+        ),
       ),
     ].join('\n'),
   };

@@ -176,6 +176,7 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     ready: 'array',
     next: 'array',
     similar: 'array',
+    unchanged: 'array',
     similar_projects: 'array',
     moved: 'integer',
     overdue: 'array',
@@ -255,6 +256,10 @@ const ELSEWHERE = new Map([
   ['deadline', 'due'],
   ['tags', 'labels'],
   ['state', 'status'],
+  ['completed', 'status'],
+  ['task_id', 'ids'],
+  ['task_ids', 'ids'],
+  ['task', 'ids'],
 ]);
 
 /** The fields that an unknown one may have been meant for. */

@@ -7,18 +7,24 @@ import type { ProjectOutcome } from './domain/update-project.js';
 import { formatWhen, sayWhen } from './domain/when.js';
 import { type Answer, failedLines, line, present, row, type Say, single, tasksWord } from './shapes.js';
 
-/** New tasks: one, or those of a plan. */
-export function addedAnswer({ tasks, similar, similarProjects }: Added, say: Say): Answer {
+/** New tasks: one, or those of a plan, each with the ref it was given. */
+export function addedAnswer({ tasks, refs, similar, similarProjects }: Added, say: Say): Answer {
   const [first] = tasks;
-  const json =
-    tasks.length === 1 && first
-      ? { task: added(first, say) }
-      : { tasks: tasks.map((each) => row(each, say)), total: tasks.length };
+  const rowOf = (each: Task) => {
+    const ref = refs?.get(each.id);
+    return { ...present({ ...row(each, say), next: datesOf(each, say) }), ...(ref !== undefined && { ref }) };
+  };
   return {
-    json: present({ ...json, similar, similar_projects: similarProjects }),
+    json: present({
+      ...(!refs && first ? { task: one(first, say) } : { tasks: tasks.map(rowOf), total: tasks.length }),
+      similar,
+      similar_projects: similarProjects,
+    }),
     text: [
-      ...tasks.map((each) => `Added ${line(each, say)}`),
-      ...tasks.flatMap((each) => dates(each, say).map((when) => `  then ${when}`)),
+      ...tasks.flatMap((each) => {
+        const ref = refs?.get(each.id);
+        return [`Added ${line(each, say)}${ref === undefined ? '' : ` (${ref})`}`, ...dateLine(each, say)];
+      }),
       ...(similar.length > 0
         ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
         : []),
@@ -29,20 +35,16 @@ export function addedAnswer({ tasks, similar, similarProjects }: Added, say: Say
   };
 }
 
-/** A new task: of one that repeats, with the dates that the rule was understood to mean. */
-const added = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
-const datesOf = (each: Task, { timezone }: Say) =>
-  each.repeats && each.due
-    ? upcoming(each.repeats, each.due, { timezone }).map((when) => formatWhen(when, timezone))
-    : [];
-const dates = (each: Task, { now, timezone }: Say) =>
-  each.repeats && each.due
-    ? [
-        upcoming(each.repeats, each.due, { timezone })
-          .map((when) => sayWhen(when, now, timezone))
-          .join(', '),
-      ]
-    : [];
+/** One task that was written; if it repeats, with the dates that the rule was understood to mean. */
+const one = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
+
+const next = (each: Task, { timezone }: Say) =>
+  each.repeats && each.due ? upcoming(each.repeats, each.due, { timezone }) : [];
+const datesOf = (each: Task, say: Say) => next(each, say).map((when) => formatWhen(when, say.timezone));
+function dateLine(each: Task, say: Say): string[] {
+  const dates = next(each, say).map((when) => sayWhen(when, say.now, say.timezone));
+  return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
+}
 
 /** A comment on a task. */
 export const commentAnswer = (each: Task): Answer => ({
@@ -57,13 +59,20 @@ const NAMED = 100;
 const READY = 20;
 
 /** Tasks that a write was asked to change, and those that changed along with them. */
-export function outcomeAnswer({ tasks, unchanged, failed, ready, next }: Outcome, say: Say, verb: string): Answer {
+export function outcomeAnswer(
+  { tasks, unchanged, failed, ready, next: following }: Outcome,
+  say: Say,
+  verb: string,
+): Answer {
   const [first] = tasks;
-  const said = (each: Task) => `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`;
+  const said = (each: Task) => [
+    `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`,
+    ...(unchanged.has(each.id) ? [] : dateLine(each, say)),
+  ];
   const named = tasks.slice(0, NAMED);
   const json =
     tasks.length === 1 && failed.length === 0 && first
-      ? { task: added(first, say) }
+      ? { task: one(first, say) }
       : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
@@ -71,14 +80,14 @@ export function outcomeAnswer({ tasks, unchanged, failed, ready, next }: Outcome
     json: present({
       ...json,
       ready: free.map(({ id, title }) => ({ id, title })),
-      next: next.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
+      unchanged: named.flatMap(({ id }) => (unchanged.has(id) ? [id] : [])),
+      next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [
-      ...named.map(said),
+      ...named.flatMap(said),
       ...more,
-      ...tasks.flatMap((each) => (unchanged.has(each.id) ? [] : dates(each, say).map((when) => `  then ${when}`))),
       ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
-      ...next.map((each) => `Next ${line(each, say)}`),
+      ...following.map((each) => `Next ${line(each, say)}`),
       ...failedLines(failed),
     ].join('\n'),
   };
@@ -93,7 +102,7 @@ export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Ans
     json: present({
       tasks: named.map((each) => row(each, say)),
       total: tasks.length,
-      projects: projects.map(({ name }) => ({ name })),
+      projects: projects.map((project) => ({ name: project.name, state: state(project) })),
       failed,
     }),
     text: [
@@ -106,6 +115,8 @@ export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Ans
   };
 }
 
+const MORE = 'More are left: call it again, with a new request_id, until it is merged.';
+
 export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
   return {
@@ -113,12 +124,15 @@ export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Ans
       project: {
         name,
         ...(project.archivedAt && !into && { archived: true }),
-        ...(into && { merged_into: into.name }),
+        ...(into && !into.more && { merged_into: into.name }),
       },
       moved: into?.moved,
+      note: into?.more ? MORE : null,
     }),
     text: into
-      ? `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
+      ? into.more
+        ? `Moved ${tasksWord(into.moved)} from +${name} to +${into.name}. ${MORE}`
+        : `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
       : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}`,
   };
 }

@@ -223,10 +223,9 @@ describe('two independent locks', () => {
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),
     gather: (tx: UserTx) =>
-      gather(tx, { ids: [1, foreign.id], family: true, projects: { names: ['Zebra'] } }).then((found) => [
-        ...found.tasks.values(),
-        ...found.projects,
-      ]),
+      gather(tx, { ids: [1, foreign.id], parents: true, below: [1, foreign.id], projects: { names: ['Zebra'] } }).then(
+        (found) => [...found.tasks.values(), ...found.projects],
+      ),
     inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
     'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),

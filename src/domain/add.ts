@@ -6,7 +6,7 @@ import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
 import { nameKey } from './names.js';
 import { rankOf } from './order.js';
-import { chooseProject } from './project.js';
+import { archived, chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
@@ -36,6 +36,8 @@ export interface PlannedTask extends NewTask<number | string> {
 
 export interface Added {
   tasks: Task[];
+  /** Of a plan, the refs by which its tasks named each other, by id. */
+  refs?: Map<number, string>;
   /** Open tasks that may be the same. */
   similar: { id: number; title: string }[];
   /** Projects whose names are almost that of one which was made. */
@@ -54,7 +56,11 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
       const made = decision.projects[0]?.after.name;
       return {
         ...decision,
-        outcome: { tasks, similar: state.similar, similarProjects: made ? nearNames(made, state.projectNames) : [] },
+        outcome: {
+          tasks,
+          similar: state.similar,
+          similarProjects: made ? nearNames(made, state.projectNames) : [],
+        },
       };
     },
   };
@@ -90,7 +96,8 @@ export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
     read: (tx) => gatherFor(tx, resolved),
     decide(state, moment) {
       const { tasks, ...decision } = make(resolved, state, moment);
-      return { ...decision, outcome: { tasks, similar: [], similarProjects: [] } };
+      const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
+      return { ...decision, outcome: { tasks, refs: named, similar: [], similarProjects: [] } };
     },
   };
 }
@@ -103,7 +110,7 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
   const names = inputs.flatMap((input) => input.project ?? []);
   return gather(tx, {
     ids: [...new Set([...parents, ...blockers])],
-    family: parents.length > 0,
+    parents: parents.length > 0,
     waits: blockers,
     projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
     projectNames: inputs.length === 1 && names.length > 0,
@@ -181,6 +188,7 @@ function refuseMissing(tasks: ReadonlyMap<number, Task>, id: number): Refusal | 
 /** Why a task takes no new sub-tasks, if it does not. */
 function refuseChild(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
   const parent = tasks.get(id) as Task;
+  if (parent.shelved) return archived({ name: parent.project as string });
   if (isOpenTask(parent)) return refuseParent(tasks, parent);
   return conflict(
     `#${id} is ${parent.status}: it takes no new sub-tasks.`,
@@ -208,6 +216,7 @@ function newTask(
     estimateMinutes: input.estimate_minutes ?? null,
     projectId: home?.id ?? null,
     project: home?.name ?? null,
+    shelved: false,
     parentId: input.parent === undefined ? null : idOf(input.parent),
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),

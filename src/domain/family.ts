@@ -26,6 +26,13 @@ export function descendants(family: Family, id: number): Task[] {
   return childrenOf(family, id).flatMap((child) => [child, ...descendants(family, child.id)]);
 }
 
+/** All sub-tasks below a task that are not in the trash, nor below one that is. */
+export function livingDescendants(family: Family, id: number): Task[] {
+  return childrenOf(family, id).flatMap((child) =>
+    child.deletedAt ? [] : [child, ...livingDescendants(family, child.id)],
+  );
+}
+
 /** Levels from a task up to its root, itself included. */
 function depth(family: Family, id: number | null): number {
   const task = id === null ? undefined : family.get(id);
@@ -79,27 +86,40 @@ export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
  * sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
  */
 export function refuseCircle(after: Family, task: Task): Refusal | undefined {
-  const path = circle(after, task.id);
+  const round = circle(after, task.id);
   return (
-    path &&
+    round &&
     conflict(
-      `#${task.id} would wait for itself: ${path.map((id) => `#${id}`).join(' waits for ')}.`,
+      `#${task.id} would wait for itself: ${sayPath(round)}.`,
       'Leave out one of these dependencies, or remove one with remove_blocked_by.',
     )
   );
 }
 
+const sayPath = (ids: number[]) =>
+  (ids.length <= 12
+    ? ids.map((id) => `#${id}`)
+    : [...ids.slice(0, 6).map((id) => `#${id}`), '…', ...ids.slice(-5).map((id) => `#${id}`)]
+  ).join(' waits for ');
+
 function circle(tasks: Family, start: number): number[] | undefined {
-  const seen = new Set<number>();
-  const stack = [[start]];
-  for (let path = stack.pop(); path; path = stack.pop()) {
-    const task = tasks.get(path.at(-1) as number);
-    for (const next of task ? [...task.blockedBy, ...childrenOf(tasks, task.id).map(({ id }) => id)] : []) {
-      if (next === start) return [...path, next];
-      if (seen.has(next)) continue;
-      seen.add(next);
-      stack.push([...path, next]);
+  const cameFrom = new Map<number, number>();
+  const stack = [start];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    const task = tasks.get(id);
+    for (const next of task ? [...task.blockedBy, ...childrenOf(tasks, id).map((child) => child.id)] : []) {
+      if (next === start) return path(cameFrom, id, [start]);
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, id);
+      stack.push(next);
     }
   }
   return undefined;
+}
+
+/** The way from where a search began to `id`, and on. */
+function path(cameFrom: ReadonlyMap<number, number>, id: number, on: number[]): number[] {
+  const way = [...on];
+  for (let at: number | undefined = id; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+  return way;
 }

@@ -4,7 +4,7 @@ import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { nameKey } from './names.js';
 import type { SearchFilter } from './search.js';
-import { notArchived, PRIORITIES, type Priority } from './task.js';
+import { noTask, notArchived, PRIORITIES, type Priority } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
@@ -40,7 +40,7 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
     tx.mine(tasks),
     inStatus(status),
     // What is put away with its project is found only where it is asked for.
-    filter.project === undefined && isOpenFilter(status) ? notArchived(tx) : undefined,
+    hidesArchived(filter) ? notArchived(tx) : undefined,
     filter.ready === undefined ? undefined : filter.ready ? isReady(now) : not(isReady(now)),
     filter.project !== undefined
       ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
@@ -62,6 +62,12 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
 }
 
 const statusOf = (filter: Filter) => filter.status ?? (filter.completed_since ? 'completed' : 'open');
+/** Whether tasks of archived projects are out of the way: in all that is still to be done, unless it is asked for by name. */
+const hidesArchived = (filter: Filter): boolean =>
+  filter.project === undefined &&
+  filter.parent === undefined &&
+  (filter.ready === true || ['open', 'pending', 'not_started', 'in_progress'].includes(statusOf(filter)));
+
 const isOpenFilter = (status: ListStatus) => status === 'open' || status === 'pending';
 
 /** Can be started now: it waits for nothing, and not for its day. */
@@ -80,7 +86,7 @@ export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilte
         ? undefined
         : [status === 'not_started' ? 'pending' : status],
     trashed: status === 'deleted',
-    archived: !isOpen || filter.project !== undefined,
+    archived: !hidesArchived(filter),
     project: filter.project === undefined ? undefined : nameKey(filter.project),
     labels: filter.labels?.map(nameKey),
     priority: filter.priority && PRIORITIES.indexOf(filter.priority) + 1,
@@ -116,11 +122,25 @@ function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
   );
 }
 
-export const hasProject = (tx: UserTx, name: string) =>
-  sql<boolean>`exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(name)})`;
+/** What a filter names that is not there: an empty list would tell an agent the wrong thing. */
+export function missing(tx: UserTx, { project, parent }: Filter): SQL<'project' | 'parent' | null> {
+  const none = sql<'project' | 'parent' | null>`null::text`;
+  if (project === undefined && parent === undefined) return none;
+  const cases = [
+    project !== undefined &&
+      sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(project)}) then 'project'`,
+    parent !== undefined &&
+      sql`when not exists (select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.id = ${parent}) then 'parent'`,
+  ].filter((each) => each !== false);
+  return sql`case ${sql.join(cases, sql` `)} end`;
+}
 
-/** An empty list of a project that does not exist would tell an agent the wrong thing. */
-export async function noProject(tx: UserTx, name: string): Promise<Refusal> {
+/** Why there is no such list. */
+export async function refuseMissing(tx: UserTx, what: 'project' | 'parent', filter: Filter): Promise<Refusal> {
+  return what === 'project' ? noProject(tx, filter.project as string) : noTask(filter.parent as number);
+}
+
+async function noProject(tx: UserTx, name: string): Promise<Refusal> {
   const some = await tx.db
     .select({ name: projects.name, key: sql<string>`${projects.nameKey}` })
     .from(projects)

@@ -8,11 +8,13 @@ import { inProject, type Task, taskColumns, toTask } from './task.js';
 export interface Wanted {
   /** These tasks, as far as they exist. */
   ids: number[];
-  /** All tasks of the project of this name too. */
+  /** Tasks of the project of this name too, the oldest `HOUSED`. */
   housedIn?: string | undefined;
-  /** Their parents' chains and all of their sub-tasks too. */
-  family?: boolean | undefined;
-  /** The tasks that they, or their sub-tasks, block. */
+  /** Their parents' chains too, so that depth can be told. */
+  parents?: boolean | undefined;
+  /** All sub-tasks of these, which are among `ids`. */
+  below?: number[] | undefined;
+  /** The tasks that those of `below`, or their sub-tasks, block. */
   dependents?: boolean | undefined;
   /** All that these tasks wait for, at any distance, so that a circle can be seen. */
   waits?: number[] | undefined;
@@ -32,6 +34,9 @@ export interface Gathered {
   named(name: string): Project | undefined;
   projectNames: string[];
 }
+
+/** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
+export const HOUSED = 2001;
 
 /** More than a write can move at once, so that where a task goes to is always in sight. */
 const NEIGHBOURS = 132;
@@ -102,9 +107,10 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
 
 const listOf = (ids: number[]) => sql`${`{${ids.join()}}`}::int[]`;
 
-function selection(tx: UserTx, { ids, housedIn, family, dependents, waits = [], around }: Wanted): SQL {
+function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents, waits = [], around }: Wanted): SQL {
   const list = listOf(ids);
-  if (housedIn === undefined && !family && !dependents && waits.length === 0 && around === undefined) return list;
+  if (housedIn === undefined && !parents && below.length === 0 && waits.length === 0 && around === undefined)
+    return list;
   const user = tx.userId;
   const parts: [name: string, query: SQL][] = [
     ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
@@ -114,18 +120,20 @@ function selection(tx: UserTx, { ids, housedIn, family, dependents, waits = [], 
     parts.push([
       'housed (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
-        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${nameKey(housedIn)})`,
+        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${nameKey(housedIn)})
+        order by t.id limit ${HOUSED}`,
     ]);
     members.push('housed');
   }
-  if (family || dependents) {
+  if (below.length > 0) {
     parts.push([
       'down (id)',
-      sql`select id from asked union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(below)})
+        union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
     ]);
     members.push('down');
   }
-  if (family) {
+  if (parents) {
     parts.push([
       'up (id, parent_id)',
       sql`select t.id, t.parent_id from asked join ${tasks} t on t.user_id = ${user} and t.id = asked.id
@@ -133,7 +141,7 @@ function selection(tx: UserTx, { ids, housedIn, family, dependents, waits = [], 
     ]);
     members.push('up');
   }
-  if (dependents) {
+  if (dependents && below.length > 0) {
     parts.push([
       'dependents (id)',
       sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,

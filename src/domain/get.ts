@@ -1,4 +1,4 @@
-import { and, asc, ilike, inArray, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, inArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
@@ -7,6 +7,7 @@ import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
 import type { Comment, Operation } from './record.js';
 import { upcoming } from './repeats.js';
+import { nearTitles } from './search.js';
 import { inProject, isOpenStatus, isOpenTask, noTask, type Status, type Task, taskColumns, toTask } from './task.js';
 import type { When } from './when.js';
 
@@ -87,27 +88,27 @@ export async function getTasks(
     .where(and(tx.mine(tasks), or(inArray(tasks.id, ids), titles.length > 0 ? called(tx, titles) : undefined)))
     .orderBy(asc(tasks.id));
 
-  const found: TaskDetail[] = [];
-  const failed: Failure[] = [];
-  for (const each of asked) {
+  const chosen = asked.map((each) => {
     const hits = rows.filter((row) => (typeof each === 'number' ? row.task.id === each : row.key === titleKey(each)));
     const open = hits.filter(({ task }) => isOpenStatus(task.status));
-    const best = open.length > 0 ? open : hits;
-    const row = best.length === 1 ? best[0] : undefined;
-    if (row) found.push(toDetail(row, tx.timezone));
+    return { each, hits: open.length > 0 ? open : hits };
+  });
+  const unknown = chosen.flatMap(({ each, hits }) => (typeof each === 'string' && hits.length === 0 ? [each] : []));
+  const near = await Promise.all(unknown.slice(0, GUESSED).map((title) => nearTitles(tx, title)));
+  const found: TaskDetail[] = [];
+  const failed: Failure[] = [];
+  for (const { each, hits } of chosen)
+    if (hits.length === 1) found.push(toDetail(hits[0] as DetailRow, tx.timezone));
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
-    else
+    else if (hits.length > 1)
       failed.push({
         id: each,
-        ...(
-          await noSuchTitle(
-            tx,
-            each,
-            best.map(({ task }) => task),
-          )
+        ...severalTitled(
+          each,
+          hits.map(({ task }) => task),
         ).body,
       });
-  }
+    else failed.push({ id: each, ...noneTitled(each, near[unknown.indexOf(each)] ?? []).body });
   return { tasks: found, failed };
 }
 
@@ -141,21 +142,17 @@ const called = (tx: UserTx, titles: string[]) => sql`${tasks.id} in (
     from ${tasks} t where t.user_id = ${tx.userId} and t.deleted_at is null and t.title_key in ${titles}
   ) namesakes where place <= ${NAMESAKES})`;
 
-/** Nothing, or more than one, has that title: those that come near are named. */
-async function noSuchTitle(tx: UserTx, title: string, hits: { id: number; title: string }[]) {
-  const pattern = `%${title.replace(/[\\%_]/g, '\\$&')}%`;
-  const near =
-    hits.length > 0
-      ? hits
-      : await tx.db
-          .select({ id: tasks.id, title: tasks.title })
-          .from(tasks)
-          .where(and(tx.mine(tasks), isNull(tasks.deletedAt), ilike(tasks.title, pattern)))
-          .orderBy(asc(tasks.id))
-          .limit(5);
-  return notFound(
-    hits.length > 0 ? `Several tasks are called "${title}".` : `No task is called "${title}".`,
-    near.length > 0 ? 'Use the id of one of the candidates.' : 'Use list_tasks to find its id.',
-    near.map((task) => ({ id: task.id, title: task.title })),
+/** For how many titles that nothing has others are named that come near. */
+const GUESSED = 3;
+
+const USE_CANDIDATE = 'Use the id of one of the candidates.';
+
+const severalTitled = (title: string, hits: { id: number; title: string }[]) =>
+  notFound(
+    `Several tasks are called "${title}".`,
+    USE_CANDIDATE,
+    hits.map(({ id, title }) => ({ id, title })),
   );
-}
+
+const noneTitled = (title: string, near: { id: number; title: string }[]) =>
+  notFound(`No task is called "${title}".`, near.length > 0 ? USE_CANDIDATE : 'Use list_tasks to find its id.', near);

@@ -1,10 +1,12 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
-import { changes } from '../db/schema.js';
+import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
 import { titleKey } from './names.js';
 import { changedFields, differences, type Recorded } from './record.js';
+import { sayRepeat } from './repeats.js';
 import type { Task } from './task.js';
+import { formatWhen } from './when.js';
 
 /** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
 export interface Guard {
@@ -51,18 +53,25 @@ export async function changesSince(tx: UserTx, { expected_version }: Guard, ids:
     .orderBy(asc(changes.seq));
 }
 
-/** Fields that mean one thing together. */
+/** Fields that mean one thing together: a change of one is a change of all. */
 const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
 /** They change one by one, and so never get into each other's way. */
 const ONE_BY_ONE = ['labels', 'blocked_by', 'comments', 'rank'];
 
-const fieldsOf = (change: { before: Recorded; after: Recorded }) => [
-  ...new Set(
-    changedFields(change)
-      .filter((field) => !ONE_BY_ONE.includes(field))
-      .map((field) => TOGETHER[field] ?? field),
-  ),
-];
+const groupOf = (field: string) => (ONE_BY_ONE.includes(field) ? undefined : (TOGETHER[field] ?? field));
+
+/** How much of a text a refusal repeats. */
+const LONGEST = 200;
+
+/** A recorded value as answers show it. */
+function show(field: string, value: unknown, timezone: string): unknown {
+  if (value === null || value === undefined) return null;
+  if (field === 'repeats') return sayRepeat(value as Repeat);
+  if (typeof value !== 'string') return value;
+  if (field === 'due' || field === 'start') return formatWhen(value, timezone);
+  const text = [...value];
+  return text.length > LONGEST ? `${text.slice(0, LONGEST).join('')}…` : value;
+}
 
 /**
  * Holds a change to what its caller believes of the task. Changes that others made since to other fields stay,
@@ -74,7 +83,7 @@ export function refuseMistaken(
   task: Task,
   after: Task,
   { expected_version, expect_title }: Guard,
-  since: Since[],
+  { since, timezone }: { since: Since[]; timezone: string },
 ): void {
   if (expect_title !== undefined && titleKey(expect_title) !== titleKey(task.title))
     throw conflict(`#${task.id} is "${task.title}".`, 'Use list_tasks to find the id of the task you mean.');
@@ -86,14 +95,24 @@ export function refuseMistaken(
     );
   const known = new Set(since.map(({ version }) => version)).size === task.version - expected_version;
   const mine = differences({ before: task, after });
-  const clashes = fieldsOf(mine).flatMap((field): Clash[] => {
-    const theirs = since.filter((change) => fieldsOf(change).includes(field));
+  const clashes = changedFields(mine).flatMap((field): Clash[] => {
+    const group = groupOf(field);
+    if (!group || (field === 'completed_at' && 'status' in mine.after)) return [];
     // To throw a task away is to throw away what others changed in it.
-    if (known && theirs.length === 0 && field !== 'deleted_at') return [];
     if (field === 'deleted_at') return [{ field: 'version', theirs: task.version, yours: expected_version }];
+    const theirs = since.filter((change) => changedFields(change).some((each) => groupOf(each) === group));
+    if (known && theirs.length === 0) return [];
     if (field === 'project') return [{ field, theirs: task.project, yours: after.project }];
-    const base = theirs[0]?.before[field];
-    return [{ field, ...(base ? { base } : {}), theirs: mine.before[field] ?? null, yours: mine.after[field] ?? null }];
+    const first = theirs.find((change) => field in change.before || field in change.after);
+    const shown = (value: unknown) => show(field, value, timezone);
+    return [
+      {
+        field,
+        ...(first && { base: shown(first.before[field]) }),
+        theirs: shown(mine.before[field]),
+        yours: shown(mine.after[field]),
+      },
+    ];
   });
   if (clashes.length > 0)
     throw new Refusal({

@@ -57,9 +57,17 @@ export function judgeEach(
       if (refusal) refuse(id, refusal);
     }
     // One that is refused can make another be refused, so until no more are.
-    if (left.size === count) return { plans, failed: [...failed.values()] };
+    if (left.size === count) return { plans, failed: brief([...failed.values()]) };
   }
 }
+
+/** How many failures of one call name candidates: of a hundred, nobody reads them all. */
+const WITH_CANDIDATES = 3;
+
+const brief = (failed: Failure[]): Failure[] =>
+  failed.map(({ candidates, ...failure }, i) =>
+    candidates && i < WITH_CANDIDATES ? { ...failure, candidates } : failure,
+  );
 
 /** Why a plan may not be, given what all plans together would leave behind. */
 export function refusePlan(before: Tasks, after: Tasks, plan: Plan): Refusal | undefined {

@@ -2,7 +2,7 @@ import { and, sql } from 'drizzle-orm';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { packCursor, unpackCursor } from './cursor.js';
-import { type Filter, hasProject, noProject, where } from './filter.js';
+import { type Filter, missing, refuseMissing, where } from './filter.js';
 import { search } from './search.js';
 import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
@@ -52,7 +52,7 @@ export async function listTasks(
   const count = tx.db
     .select({
       total: sql<number>`count(*)::int`.as('total'),
-      known: (filter.project === undefined ? sql<boolean>`true` : hasProject(tx, filter.project)).as('known'),
+      missing: missing(tx, filter).as('missing'),
     })
     .from(
       tx.db
@@ -72,12 +72,12 @@ export async function listTasks(
     .limit(limit + 1)
     .as('page');
   const rows = await tx.db
-    .select({ total: count.total, known: count.known, task: page._.selectedFields })
+    .select({ total: count.total, missing: count.missing, task: page._.selectedFields })
     .from(count)
     .leftJoin(page, sql`true`)
     .orderBy(...AGAIN[sort]); // a join promises nothing about the order of what it joins
   const total = rows[0]?.total ?? 0;
-  if (filter.project !== undefined && rows[0]?.known === false) throw await noProject(tx, filter.project);
+  if (rows[0]?.missing) throw await refuseMissing(tx, rows[0].missing, filter);
 
   const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
   const shown = found.slice(0, limit);

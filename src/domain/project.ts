@@ -18,6 +18,12 @@ export type Home = Pick<Project, 'id' | 'name'>;
 /** Merged or removed: its name is free for another. */
 export const isGone = (project: Project): boolean => project.mergedInto !== null || project.deletedAt !== null;
 
+export const archived = ({ name }: Pick<Project, 'name'>) =>
+  conflict(
+    `The project "${name}" is archived.`,
+    `Choose another, or bring it back: update_project {"project": ${JSON.stringify(name)}, "archived": false}.`,
+  );
+
 /**
  * The project of that name: the one there is, or a new one.
  *
@@ -30,11 +36,7 @@ export function chooseProject(
 ): { home?: Home; newProjects: ProjectEdit[] } {
   if (name === undefined) return { newProjects: [] };
   const project = state.named(name);
-  if (project?.archivedAt)
-    throw conflict(
-      `The project "${project.name}" is archived.`,
-      `Choose another, or bring it back: update_project {"project": ${JSON.stringify(project.name)}, "archived": false}.`,
-    );
+  if (project?.archivedAt) throw archived(project);
   if (project) return { home: project, newProjects: [] };
   const made = newProject(nextProject, name);
   return { home: made, newProjects: [{ before: null, after: made }] };

@@ -3,7 +3,7 @@ import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { type Position, packCursor } from './cursor.js';
-import { type Filter, hasProject, noProject, searchFilter, where } from './filter.js';
+import { type Filter, missing, refuseMissing, searchFilter, where } from './filter.js';
 import type { TaskPage } from './list.js';
 import { titleKey } from './names.js';
 import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
@@ -116,7 +116,7 @@ export async function search(
       near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
       cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
       searchable: isSearchable(filter.text).as('searchable'),
-      known: (filter.project === undefined ? sql<boolean>`true` : hasProject(tx, filter.project)).as('known'),
+      missing: missing(tx, filter).as('missing'),
     })
     .from(hits)
     .as('count');
@@ -128,7 +128,7 @@ export async function search(
     .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
   const [head] = rows;
   if (!head?.searchable) throw nothingToFind();
-  if (filter.project !== undefined && !head.known) throw await noProject(tx, filter.project);
+  if (head.missing) throw await refuseMissing(tx, head.missing, filter);
 
   const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
   const listed = all.slice(0, limit);
@@ -156,4 +156,14 @@ export async function similarTasks(tx: UserTx, title: string): Promise<{ id: num
     .from(sql`taskloom.similar_tasks(${title}::text, ${titleKey(title)}::text) alike`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = alike.id`)
     .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
+}
+
+/** A few tasks, of any status, whose words come nearest to a title. */
+export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
+  return tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(sql`(${searchTasks(title, { trashed: false, archived: true })}) found`)
+    .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
+    .orderBy(sql`found.rank desc`, sql`found.id desc`)
+    .limit(5);
 }

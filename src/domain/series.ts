@@ -1,4 +1,4 @@
-import { descendants } from './family.js';
+import { livingDescendants } from './family.js';
 import { rankOf } from './order.js';
 import { afterCompletion } from './repeats.js';
 import { isOpenStatus, type Task } from './task.js';
@@ -29,7 +29,7 @@ export function nextInSeries(
   if (!next) return undefined;
   const days = daysBetween(due, next.due, moment.timezone);
   const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
-  const family = [closing, ...descendants(tasks, closing.id).filter((task) => !task.deletedAt)];
+  const family = [closing, ...livingDescendants(tasks, closing.id)];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
     const id = ids.get(was.id) as number;

@@ -30,6 +30,8 @@ export interface Task {
   estimateMinutes: number | null;
   projectId: number | null;
   project: string | null;
+  /** Whether its project is archived. */
+  shelved: boolean;
   parentId: number | null;
   /** Place in the order set by hand. */
   rank: string;
@@ -74,6 +76,7 @@ export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load =
     ...columns,
     description: descriptions ? description : sql<null>`null`.as('description'),
     project: sql<string | null>`${projects.name}`.as('project'),
+    shelved: sql<boolean>`coalesce(${projects.archivedAt} is not null, false)`.as('shelved'),
     labels: sql<
       string[]
     >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey}), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
@@ -97,6 +100,7 @@ export const notArchived = (tx: UserTx): SQL =>
 
 type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
+  shelved: boolean;
   labels: string[];
   blockers: [id: number, open: boolean][] | null;
 };

@@ -69,7 +69,8 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
     laterThan(tx, batches),
     gather(tx, {
       ids: wanted.tasks,
-      family: true,
+      parents: true,
+      below: wanted.tasks,
       dependents: true,
       waits: wanted.tasks,
       descriptions: true,

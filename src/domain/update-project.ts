@@ -1,5 +1,5 @@
 import { conflict, invalid, notFound } from '../errors.js';
-import { type Gathered, gather } from './gather.js';
+import { type Gathered, gather, HOUSED } from './gather.js';
 import { nameKey } from './names.js';
 import type { Project } from './project.js';
 import { projectDifferences } from './record.js';
@@ -15,7 +15,7 @@ export interface ProjectPatch {
 export interface ProjectOutcome {
   project: Project;
   /** The project that took the tasks over, and how many. */
-  into?: { name: string; moved: number };
+  into?: { name: string; moved: number /** Whether more are left to be moved. */; more: boolean };
   unchanged: boolean;
 }
 
@@ -45,14 +45,16 @@ export function updateProject(name: string, patch: ProjectPatch): Change<Gathere
             `The project "${into.name}" is archived.`,
             'Bring it back first: update_project with archived false.',
           );
-        const moved = [...state.tasks.values()]
-          .filter((task) => task.projectId === before.id)
+        const housed = [...state.tasks.values()].filter((task) => task.projectId === before.id);
+        const more = housed.length === HOUSED;
+        const moved = housed
+          .slice(0, HOUSED - 1)
           .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
-        const after = { ...before, mergedInto: into.id, version: before.version + 1 };
+        const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
         return {
           ...settle(state.tasks, moved, moment),
-          projects: [{ before, after }],
-          outcome: { project: after, into: { name: into.name, moved: moved.length }, unchanged: false },
+          projects: more ? [] : [{ before, after }],
+          outcome: { project: after, into: { name: into.name, moved: moved.length, more }, unchanged: false },
         };
       }
       const holder = patch.name === undefined ? undefined : state.named(patch.name);

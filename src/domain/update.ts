@@ -83,6 +83,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
   const clear = new Set(patch.clear);
   const around = placeTarget(patch);
   const blockers = [...(patch.add_blocked_by ?? []), ...(patch.remove_blocked_by ?? [])];
+  const movesFamily = patch.parent !== undefined || clear.has('parent');
+  const movesProject = patch.project !== undefined || clear.has('project');
   const closes = patch.status !== undefined && !isOpenStatus(patch.status);
   return {
     read: (tx) =>
@@ -90,12 +92,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
         tx,
         {
           ids: [...ids, ...[patch.parent, around].filter((id) => id !== undefined), ...blockers],
-          family:
-            patch.status !== undefined ||
-            patch.parent !== undefined ||
-            patch.project !== undefined ||
-            clear.has('parent') ||
-            clear.has('project'),
+          parents: patch.status !== undefined || movesFamily,
+          below: patch.status !== undefined || movesFamily || movesProject ? ids : [],
           dependents: patch.status !== undefined,
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
@@ -119,7 +117,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
           const refusal = parent && refuseParent(state.tasks, parent, task.id);
           if (refusal) throw refusal;
           const after = applyPatch(task, patch, home, moment);
-          refuseMistaken(task, after, guard, state.since);
+          refuseMistaken(task, after, guard, { since: state.since, timezone: moment.timezone });
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
@@ -141,11 +139,11 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
 export function deleteTasks(ids: number[], guard: Guard = {}): Change<State, Outcome> {
   checkGuard(guard, ids);
   return {
-    read: (tx) => gatherAll(tx, { ids, family: true, dependents: true }, guard),
+    read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
     decide(state, moment) {
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
       const { plans, failed } = judgeEach(ids, state.tasks, () => (task) => {
-        refuseMistaken(task, gone(task), guard, state.since);
+        refuseMistaken(task, gone(task), guard, { since: state.since, timezone: moment.timezone });
         return [task, ...descendants(state.tasks, task.id)].map(gone);
       });
       return conclude(state, plans, failed, moment);

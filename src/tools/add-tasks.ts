@@ -12,7 +12,7 @@ export default defineTool({
   input: {
     tasks: many(
       object({
-        ref: ref().optional(),
+        ref: ref().describe('a word').optional(),
         ...taskFields.partial().shape,
         title: taskFields.shape.title,
         labels: labels().optional(),

@@ -1,7 +1,7 @@
 import { LIST_STATUSES } from '../domain/filter.js';
 import { listTasks } from '../domain/list.js';
 import { SORTS } from '../domain/sort.js';
-import { id, labels, name, oneOf, priority, whole, words, yes } from '../fields.js';
+import { atMost, id, labels, name, oneOf, priority, words, yes } from '../fields.js';
 import { pageAnswer } from '../reads.js';
 import { DETAILS } from '../shapes.js';
 import { defineTool } from '../tool.js';
@@ -15,6 +15,7 @@ export default defineTool({
   input: {
     status: oneOf(LIST_STATUSES, {
       todo: 'open',
+      active: 'open',
       done: 'completed',
       trash: 'deleted',
       any: 'all',
@@ -33,7 +34,7 @@ export default defineTool({
     completed_since: words().optional(),
     sort: oneOf(SORTS).describe('newest by default, best match if text is given; manual: as placed by hand').optional(),
     detail: oneOf(DETAILS).optional(),
-    limit: whole(1, 100).describe('25 by default, at most 100').optional(),
+    limit: atMost(100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },

@@ -14,7 +14,7 @@ export default defineTool({
     archived: yes().optional(),
     merge_into: name().optional(),
   },
-  output: ['project', 'moved'],
+  output: ['project', 'moved', 'note'],
   run: ({ project, ...patch }) => updateProject(project, patch),
   answer: projectAnswer,
 });

@@ -15,7 +15,11 @@ export default defineTool({
   input: {
     ids: ids(),
     ...taskFields.partial().shape,
-    status: oneOf(STATUSES, { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' }).optional(),
+    status: oneOf(
+      STATUSES,
+      { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' },
+      ': to throw it away, use delete_task',
+    ).optional(),
     add_labels: labels().optional(),
     remove_labels: labels().optional(),
     add_blocked_by: ids().optional(),

@@ -42,7 +42,7 @@ describe('expected_version', () => {
       hint: 'Look at it with get_task, then decide; it is at version 3 now.',
       conflict: [
         { field: 'title', base: 'Call', theirs: 'Ring', yours: 'Phone' },
-        { field: 'priority', theirs: 'urgent', yours: 'low' },
+        { field: 'priority', base: null, theirs: 'urgent', yours: 'low' },
       ],
     });
     expect(reply.text).toContain('  title: was "Call", is "Ring", you wanted "Phone"');
@@ -79,6 +79,38 @@ describe('expected_version', () => {
     await ana.ok('add_task', { title: 'Dial', parent: 1 });
     expect((await ana.ok('complete_task', { id: 2, expected_version: 1 })).task.version).toBe(2);
     expect((await ana.ok('update_task', { id: 1, expected_version: 3, title: 'Phone' })).task.version).toBe(4);
+  });
+
+  test('a conflict shows values as answers do, not too much of them, and nothing that a terminal obeys', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', due: '2026-11-23T09:00', repeats: 'every week on mon' });
+    await ana.ok('update_task', {
+      id: 1,
+      repeats: 'every 2 weeks on mon',
+      due: '2026-11-30T09:00',
+      description: `a\u2028#9 Fake\u202e${'x'.repeat(9000)}`,
+    });
+    const reply = await ana.call('update_task', {
+      id: 1,
+      expected_version: 1,
+      repeats: 'every 3 weeks on mon',
+      due: '2026-12-07T09:00',
+      description: 'y',
+    });
+    const [description, due, repeats] = reply.json.error.conflict;
+    expect(due).toEqual({
+      field: 'due',
+      base: '2026-11-23T09:00+01:00',
+      theirs: '2026-11-30T09:00+01:00',
+      yours: '2026-12-07T09:00+01:00',
+    });
+    expect(repeats).toMatchObject({
+      field: 'repeats',
+      base: 'every Mon at 09:00',
+      theirs: 'every 2 weeks on Mon at 09:00',
+    });
+    expect([...description.theirs]).toHaveLength(201);
+    expect(reply.text).not.toMatch(/[\u2028\u202e]/);
   });
 
   test('a version that there is not yet, or a guard on many, is refused', async () => {

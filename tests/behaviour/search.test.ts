@@ -325,7 +325,8 @@ describe('near matches', () => {
       expect([text, found.tasks[0]?.title, found.near]).toEqual([text, title, true]);
     }
     const reply = await ana.call('list_tasks', { text: 'plumer' });
-    expect(reply.text).toMatch(/^Nothing has these words, but near come 1 task; today is/);
+    expect(reply.text).toMatch(/^1 task; today is .*\nNothing has these words: these tasks come near\.\n#1 /);
+    expect(reply.json.note).toBe('Nothing has these words: these tasks come near.');
     expect((await ana.ok('list_tasks', { text: 'plumber' })).near).toBeUndefined();
   });
 

@@ -17,16 +17,16 @@ describe('add_tasks', () => {
     });
     expect(reply.text).toBe(
       [
-        'Added #2 Paint · blocked by #1, #3',
-        'Added #3 Buy paint · due Tue 24 Nov · +Flat · @errand · in #4',
-        'Added #4 Move · +Flat · 2 open sub-tasks',
+        'Added #2 Paint · blocked by #1, #3 (paint)',
+        'Added #3 Buy paint · due Tue 24 Nov · +Flat · @errand · in #4 (buy)',
+        'Added #4 Move · +Flat · 2 open sub-tasks (move)',
         'Added #5 Boxes · +Flat · in #4',
         'undo: u2',
       ].join('\n'),
     );
     expect(reply.json).toMatchObject({
       tasks: [
-        { id: 2, blocked_by: [1, 3] },
+        { id: 2, ref: 'paint', blocked_by: [1, 3] },
         { id: 3, parent: 4, project: 'Flat' },
         { id: 4, open_subtasks: 2 },
         { id: 5, parent: 4, project: 'Flat' },

@@ -72,7 +72,7 @@ describe('get_task', () => {
     });
     expect(await ana.refused('get_task', { ids: ['rent'] })).toMatchObject({
       message: 'No task is called "rent".',
-      candidates: [{ id: 1 }, { id: 2 }],
+      candidates: [{ id: 2 }, { id: 1 }],
     });
     expect(await ana.refused('get_task', { ids: ['zebra'] })).toEqual({
       code: 'not_found',

@@ -177,7 +177,7 @@ describe('undo', () => {
     expect(await ana.refused('undo', { undo })).toMatchObject({
       code: 'conflict',
       message: `${undo} was undone already, by ${first.undo}.`,
-      hint: `To do it again, undo ${first.undo}.`,
+      hint: `What was left then, change yourself; to do it again, undo ${first.undo}.`,
     });
     await ana.ok('undo', { undo: first.undo });
     await ana.ok('undo', { undo });
