@@ -1,6 +1,6 @@
 // Whether reads stay as fast as a user's tasks grow: users with 1,000 and 100,000 tasks in one PostgreSQL, each asked over
 // stdio through a server of their own, in interleaved rounds. Ratios count; milliseconds are of the machine it ran on.
-// `15` runs it on PostgreSQL 15.
+// `15` runs it on PostgreSQL 15; `--plans` shows what the search functions do for the largest user.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -105,9 +105,10 @@ async function seed(handle, total) {
   return user;
 }
 
-const users = { small: 1_000, other: 5_000, large: 100_000 };
 const from = performance.now();
-for (const [handle, total] of Object.entries(users)) await seed(handle, total);
+const users = {};
+for (const [handle, total] of Object.entries({ small: 1_000, other: 5_000, large: 100_000 }))
+  users[handle] = await seed(handle, total);
 await admin.query('vacuum analyze');
 console.log(`seeded in ${((performance.now() - from) / 1000).toFixed(0)} s`);
 
@@ -153,6 +154,24 @@ for (const [name, { small, large }] of Object.entries(taken)) {
   console.log(`${name.padEnd(28)} ${show(small, a)} ${show(large, b)}  ${(b / a).toFixed(2)}`);
 }
 await Promise.all(Object.values(clients).map((client) => client.close()));
+
+if (process.argv.includes('--plans')) {
+  const plans = [];
+  admin.on('notice', ({ message }) => plans.push(message));
+  await admin.query(`load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on;
+  set auto_explain.log_buffers = on; set auto_explain.log_nested_statements = on; set client_min_messages = log`);
+  await admin.query('select set_config($1, $2, false)', ['app.user_id', users.large]);
+  for (const text of ['zeppelin', 'report', 'zepelin']) {
+    plans.length = 0;
+    await admin.query(
+      'select from taskloom.search_tasks($1, null, null, false, true, null, null, null, null, null, null, null)',
+      [text],
+    );
+    const inner = plans.filter((plan) => /Query Text: with (matches|near)/.test(plan));
+    for (const plan of inner)
+      console.log(`\n${text}: ${plan.replace(/Query Text: (with \w+)[\s\S]*?\n(?=\S.*\(cost)/, '$1 …\n')}`);
+  }
+}
 
 await admin.end();
 await database.close();
