@@ -29,7 +29,7 @@ export function nextInSeries(
   if (!next) return undefined;
   const days = daysBetween(due, next.due, moment.timezone);
   const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
-  const family = [closing, ...descendants(tasks, closing.id).filter((task) => !task.deletedAt)];
+  const family = withSubtasks(closing, tasks);
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
     const id = ids.get(was.id) as number;
@@ -57,6 +57,14 @@ export function nextInSeries(
     };
   });
   return { task: task as Task, subtasks };
+}
+
+/** A task and what is below it, each parent first. What is in the trash is left out, and so is all that is below that. */
+function withSubtasks(top: Task, tasks: ReadonlyMap<number, Task>): Task[] {
+  const family = new Map([[top.id, top]]);
+  for (const task of descendants(tasks, top.id))
+    if (!task.deletedAt && family.has(task.parentId as number)) family.set(task.id, task);
+  return [...family.values()];
 }
 
 /** Whether a task is about to be closed that was open. */
