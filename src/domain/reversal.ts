@@ -124,10 +124,10 @@ export class Reversal {
     if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
     let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
-    const groups = [
-      fields.filter((field) => TOGETHER.includes(field)),
-      ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
-    ];
+    const alone = fields.filter((field) => !TOGETHER.includes(field));
+    // Whether it is in the trash comes first: what is there may be part of something that is there too.
+    alone.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
+    const groups = [fields.filter((field) => TOGETHER.includes(field)), ...alone.map((field) => [field])];
     for (const group of groups.filter((each) => each.length > 0)) {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
@@ -161,7 +161,8 @@ export class Reversal {
     }
     if (field === 'parent' && typeof value === 'number') {
       const parent = this.taskNow(value);
-      if (!parent || parent.deletedAt) return `#${task.id}: #${value}, which it was part of, is not there.`;
+      if (!parent || (parent.deletedAt && !task.deletedAt))
+        return `#${task.id}: #${value}, which it was part of, is not there.`;
       const family = new Map([...this.tasks, ...this.after]);
       return refuseParent(family, parent, task.id)?.body.message;
     }
