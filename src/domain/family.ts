@@ -7,7 +7,7 @@ type Family = ReadonlyMap<number, Task>;
 const indexes = new WeakMap<Family, Map<number | null, Task[]>>();
 
 /** Indexed once for each family, for some have thousands. A family does not change once it is asked about. */
-function childrenOf(family: Family, id: number): Task[] {
+export function childrenOf(family: Family, id: number): Task[] {
   let index = indexes.get(family);
   if (!index) {
     index = new Map();

@@ -1,5 +1,5 @@
 import { conflict } from '../errors.js';
-import { refuseParent } from './family.js';
+import { childrenOf, refuseParent } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
 import { type Failure, refusePlan } from './judge.js';
@@ -124,10 +124,10 @@ export class Reversal {
     if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
     let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
-    const groups = [
-      fields.filter((field) => TOGETHER.includes(field)),
-      ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
-    ];
+    const alone = fields.filter((field) => !TOGETHER.includes(field));
+    // Whether it is in the trash comes first: what is there may be part of something that is there too.
+    alone.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
+    const groups = [fields.filter((field) => TOGETHER.includes(field)), ...alone.map((field) => [field])];
     for (const group of groups.filter((each) => each.length > 0)) {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
@@ -161,7 +161,8 @@ export class Reversal {
     }
     if (field === 'parent' && typeof value === 'number') {
       const parent = this.taskNow(value);
-      if (!parent || parent.deletedAt) return `#${task.id}: #${value}, which it was part of, is not there.`;
+      if (!parent || (parent.deletedAt && !task.deletedAt))
+        return `#${task.id}: #${value}, which it was part of, is not there.`;
       const family = new Map([...this.tasks, ...this.after]);
       return refuseParent(family, parent, task.id)?.body.message;
     }
@@ -314,7 +315,7 @@ export class Reversal {
   /** A task does not leave for the trash from above sub-tasks that it did not have. */
   private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
-    const child = [...all.values()].find((each) => each.parentId === task.id && !each.deletedAt);
+    const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
     return child && `#${task.id} has a sub-task that was added since: #${child.id}.`;
   }
 }

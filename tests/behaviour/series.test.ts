@@ -29,6 +29,22 @@ describe('closing a repeating task', () => {
   });
 });
 
+describe('what follows a repeating task', () => {
+  test('has no copy of what is below a sub-task in the trash', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('add_task', { title: 'Fill the can', parent: 1 });
+    await ana.ok('add_task', { title: 'Find the can', parent: 2 });
+    await ana.ok('delete_task', { id: 2 });
+    await ana.ok('update_task', { id: 3, status: 'pending' });
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.ok('list_tasks')).tasks).toMatchObject([
+      { id: 4, title: 'Water' },
+      { id: 3, title: 'Find the can' },
+    ]);
+  });
+});
+
 describe('restoring a task', () => {
   test('into another project takes along the sub-tasks that come back with it', async () => {
     const ana = await newAgent(world);

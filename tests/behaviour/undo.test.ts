@@ -117,6 +117,18 @@ describe('undo of a repeating task that was completed', () => {
   });
 });
 
+describe('undo of a task that was taken out of the trash', () => {
+  test('puts it back below what it was part of, there', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    await ana.ok('delete_task', { id: 1 });
+    const { undo } = await ana.ok('update_task', { id: 2, status: 'pending', clear: ['parent'] });
+    expect((await ana.ok('undo', { undo })).failed).toBeUndefined();
+    expect((await ana.ok('get_task', { id: 2 })).task).toMatchObject({ status: 'deleted', parent: 1 });
+  });
+});
+
 describe('undo of dates', () => {
   test('leaves no task to repeat without one', async () => {
     const ana = await newAgent(world);

@@ -122,6 +122,7 @@ class Reversal {
     let whole = true;
     const was = { ...task };
     const fields = TASK_FIELDS.filter((field) => field in before || field in after);
+    fields.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
     const groups = [
       fields.filter((f) => TOGETHER.includes(f)),
       ...fields.filter((f) => !TOGETHER.includes(f)).map((f) => [f]),
@@ -164,7 +165,7 @@ class Reversal {
       return project !== undefined && !isGone(project);
     }
     if (field !== 'parent' || typeof value !== 'number') return true;
-    if (this.draft.task(value).deleted_at !== null) return false;
+    if (this.draft.task(value).deleted_at !== null && task.deleted_at === null) return false;
     const inside = value === task.id || this.draft.below(task.id).some(({ id }) => id === value);
     return !inside && this.draft.depth(value) + this.draft.height(task.id) <= 5;
   }

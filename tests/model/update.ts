@@ -239,9 +239,15 @@ function following(
   newId: () => number,
 ): Task[] {
   const moved = new Map(along.map((task) => [task.id, task]));
-  const family = [closing, ...model.below(closing.id).filter((task) => task.deleted_at === null)].map(
-    (task) => moved.get(task.id) ?? task,
-  );
+  const living = (task: Task): Task[] => [
+    moved.get(task.id) ?? task,
+    ...model
+      .children(task.id)
+      .filter((child) => child.deleted_at === null)
+      .flatMap(living),
+  ];
+  const [, ...subtasks] = living(closing);
+  const family = [closing, ...subtasks];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   return family.map((task): Task => {
     const id = ids.get(task.id) as number;
