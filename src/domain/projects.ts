@@ -1,4 +1,4 @@
-import { and, asc, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED } from './list.js';
@@ -43,7 +43,7 @@ export async function listProjects(
         archived ? isNotNull(projects.archivedAt) : isNull(projects.archivedAt),
       ),
     )
-    .orderBy(asc(projects.nameKey))
+    .orderBy(sql`${projects.nameKey} collate "C"`)
     .limit(SHOWN);
   return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0 };
 }

@@ -79,7 +79,7 @@ export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load =
     shelved: sql<boolean>`coalesce(${projects.archivedAt} is not null, false)`.as('shelved'),
     labels: sql<
       string[]
-    >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey}), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
+    >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey} collate "C"), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
       'labels',
     ),
     blockers: sql<
