@@ -10,7 +10,7 @@ const NOBODYS = 900;
 export const BEGINNING = [
   { ref: 'house', title: 'House', project: 'Home', labels: ['deep'] },
   { ref: 'roof', title: 'Roof', parent: 'house', due: '2026-11-24' },
-  { title: 'Tiles', parent: 'roof', priority: 'high' },
+  { title: 'Tiles', parent: 'roof', priority: 'high', project: 'Work' },
   { title: 'Tree', blocked_by: ['roof'], project: 'Garden' },
   { ref: 'water', title: 'Water', due: '2026-11-22', repeats: 'every day', project: 'Garden' },
   { title: 'Fill the can', parent: 'water', start: '2026-11-21' },
