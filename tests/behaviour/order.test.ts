@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
+
+/** What a move does is no matter of the database: it is moved often on the fastest alone. */
+const everyRun = inject('backend') === 'pglite';
 
 const order = async (agent: Agent, args: Record<string, unknown> = {}) =>
   (await agent.ok('list_tasks', { sort: 'manual', limit: 100, ...args })).tasks.map((task: { id: number }) => task.id);
@@ -43,14 +46,14 @@ test('pages follow it, each task once', async () => {
 test('the same gap takes any number of moves, and ranks stay short', async () => {
   const ana = await five();
   const expected = [1, 2, 3, 4, 5];
-  for (let i = 0; i < 120; i++) {
+  for (let i = 0; i < (everyRun ? 120 : 10); i++) {
     const [id, target] = i % 2 === 0 ? [4, 2] : [5, 2];
     await ana.ok('update_task', { id, before: target });
     expected.splice(expected.indexOf(id), 1);
     expected.splice(expected.indexOf(target), 0, id);
     if (i % 20 === 0) expect(await order(ana)).toEqual(expected);
   }
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < (everyRun ? 300 : 10); i++) {
     const { task } = await ana.ok('add_task', { title: `n${i}` });
     await ana.ok('update_task', { id: task.id, before: 2 });
     expected.splice(expected.indexOf(2), 0, task.id);
