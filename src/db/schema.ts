@@ -211,7 +211,8 @@ export const tasks = taskloom.table(
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),
     index('tasks_deleted').on(t.userId, t.deletedAt, t.id).where(sql`${t.deletedAt} is not null`),
-    index('tasks_project').on(t.userId, t.projectId, t.id),
+    // With what makes a task open, so that counting a project's open tasks reads nothing else.
+    index('tasks_project').on(t.userId, t.projectId, t.id, t.status, t.deletedAt),
     index('tasks_parent').on(t.userId, t.parentId, t.id),
     index('tasks_title').on(t.userId, t.titleKey),
     index('tasks_words').using('gin', t.userId, t.words).with({ fastupdate: false }),
