@@ -181,12 +181,14 @@ const HAPPENED: Record<Operation, string> = {
 const known = (fields: string[]): string[] =>
   fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') ? [] : field));
 
-const happeningJson = ({ what, fields, by, at }: Happening, { timezone }: Say) => ({
-  what: HAPPENED[what],
-  ...(what === 'update' && { fields: known(fields) }),
-  by,
-  at: formatStamp(at, timezone),
+/** `updated title, due`; of what an undo put back, `undone title, due`. */
+const happened = ({ what, undoes, fields }: Happening) => ({
+  what: undoes ? 'undone' : HAPPENED[what],
+  fields: undoes || what === 'update' ? known(fields) : [],
 });
+
+const happeningJson = (happening: Happening, { timezone }: Say) =>
+  present({ ...happened(happening), by: happening.by, at: formatStamp(happening.at, timezone) });
 
 export const detailed = (each: TaskDetail, say: Say) =>
   present({
@@ -266,10 +268,10 @@ export function paragraph(each: TaskDetail, say: Say): string {
     ),
     ...section(
       'History',
-      each.history.map(
-        ({ what, fields, by, at }) =>
-          `  ${stamp(at)}, ${by}: ${HAPPENED[what]}${what === 'update' ? ` ${known(fields).join(', ')}` : ''}`,
-      ),
+      each.history.map((happening) => {
+        const { what, fields } = happened(happening);
+        return `  ${stamp(happening.at)}, ${happening.by}: ${[what, fields.join(', ')].filter(Boolean).join(' ')}`;
+      }),
     ),
   ].join('\n');
 }

@@ -10,7 +10,7 @@ import { archived, chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
-import { inTrash, isOpenTask, MAX_BLOCKERS, noTask, type Priority, type Task } from './task.js';
+import { inTrash, isOpenTask, MAX_BLOCKERS, noTask, type Priority, type Task, unwritten } from './task.js';
 import { times } from './times.js';
 import type { Change, Moment } from './write.js';
 
@@ -221,15 +221,7 @@ function newTask(
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
     blockedBy,
-    waitsFor: [],
-    openSubtasks: 0,
-    version: 1,
-    createdAt: moment.now,
-    createdBy: moment.by,
-    updatedAt: moment.now,
-    updatedBy: moment.by,
-    completedAt: null,
-    deletedAt: null,
+    ...unwritten(moment),
   };
 }
 

@@ -23,6 +23,8 @@ export interface Happening {
   at: Date;
   by: string;
   what: Operation;
+  /** Whether it took an earlier change back. */
+  undoes: boolean;
   fields: string[];
 }
 
@@ -67,8 +69,8 @@ function belongings(tx: UserTx) {
     >`${list(sql`select c.id, c.text, c.at, c.by from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${COMMENTS}`)}`,
     commentCount: sql<number>`(select count(*)::int from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id})`,
-    history: sql<{ at: string; actor: Actor; what: Operation; fields: string[] | null }[]>`${list(sql`
-      select h.at, h.actor, h.op as what, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
+    history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] | null }[]>`${list(sql`
+      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
       order by h.seq desc limit ${HAPPENINGS}`)}`,
   };
@@ -123,10 +125,11 @@ function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDe
     ...task,
     ...has,
     comments: has.comments.map((each) => ({ ...each, at: new Date(each.at) })).reverse(),
-    history: has.history.map(({ at, actor, what, fields }) => ({
+    history: has.history.map(({ at, actor, what, undoes, fields }) => ({
       at: new Date(at),
       by: nameOf(actor),
       what,
+      undoes,
       fields: fields ?? [],
     })),
     next: task.repeats && task.due && isOpenTask(task) ? upcoming(task.repeats, task.due, { timezone }) : [],

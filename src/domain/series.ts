@@ -1,7 +1,7 @@
 import { livingDescendants } from './family.js';
 import { rankOf } from './order.js';
 import { afterCompletion } from './repeats.js';
-import { isOpenStatus, type Task } from './task.js';
+import { isOpenStatus, type Task, unwritten } from './task.js';
 import { daysBetween, shiftDays, type When } from './when.js';
 import type { Moment } from './write.js';
 
@@ -45,15 +45,7 @@ export function nextInSeries(
       rank: top ? was.rank : rankOf(id),
       // Within the family they wait for each other as before; what blocked this occurrence does not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
-      waitsFor: [],
-      openSubtasks: 0,
-      version: 1,
-      createdAt: moment.now,
-      createdBy: moment.by,
-      updatedAt: moment.now,
-      updatedBy: moment.by,
-      completedAt: null,
-      deletedAt: null,
+      ...unwritten(moment),
     };
   });
   return { task: task as Task, subtasks };

@@ -59,6 +59,19 @@ export const isOpenStatus = (status: Status): boolean => status === 'pending' ||
 export const isUnblockedTask = (task: Task): boolean =>
   isOpenTask(task) && task.waitsFor.length === 0 && task.openSubtasks === 0;
 
+/** What every task has when it is made. What it waits for is counted when the write is settled. */
+export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
+  waitsFor: [],
+  openSubtasks: 0,
+  version: 1,
+  createdAt: now,
+  createdBy: by,
+  updatedAt: now,
+  updatedBy: by,
+  completedAt: null,
+  deletedAt: null,
+});
+
 export interface Load {
   /** With their descriptions. */
   descriptions?: boolean | undefined;

@@ -40,7 +40,9 @@ describe('add_comment', () => {
     await ana.ok('add_task', { title: 'Roof' });
     const { undo } = await ana.ok('add_comment', { id: 1, text: 'Secret' });
     const again = await ana.ok('undo', { undo });
-    expect((await ana.ok('get_task', { id: 1 })).task.comments).toBeUndefined();
+    const { task } = await ana.ok('get_task', { id: 1 });
+    expect(task.comments).toBeUndefined();
+    expect(task.history[0]).toMatchObject({ what: 'undone', fields: ['comments'] });
     await ana.ok('undo', { undo: again.undo });
     expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Secret', by: 'test' }]);
   });
