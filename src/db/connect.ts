@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
 import { type Database, sqlState } from './database.js';
+import { openDirectory } from './directory.js';
 import { holdDirectory } from './lock.js';
 import { type Migration, migrate, pending } from './migrate.js';
+import type { Fatal } from './pglite-disk.js';
 import { asOwner, asService, assertIsolated } from './scope.js';
 
 /** Where tasks are kept. */
@@ -19,7 +21,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export interface OpenOptions {
+interface ConnectOptions {
+  /** What a new embedded database may start with. */
+  migrations?: Migration[];
+  /** Ends the process, told why, where the embedded database can no longer keep what it is given. */
+  fatal?: Fatal | undefined;
+}
+
+export interface OpenOptions extends ConnectOptions {
   migrations: Migration[];
   /** Whether to bring PostgreSQL's schema up to date; the embedded database always is. */
   migrate?: boolean;
@@ -28,14 +37,14 @@ export interface OpenOptions {
 }
 
 /** Opens the driver alone, loading no other; an embedded directory is held until it is closed. */
-export async function connect(target: Target): Promise<Database> {
+export async function connect(target: Target, options: ConnectOptions = {}): Promise<Database> {
   switch (target.kind) {
     case 'memory':
       return (await import('./pglite.js')).openPglite();
     case 'directory': {
       const hold = await holdDirectory(target.path, target.fallback);
       try {
-        const database = await (await import('./pglite.js')).openPglite(hold.data);
+        const database = await openDirectory(hold.data, options);
         const close = database.close;
         database.close = () => close().finally(hold.release);
         return database;
@@ -61,7 +70,7 @@ const ANALYZE =
  * @throws UsageError for what a person must put right, Unreachable where the database is away
  */
 export async function openStore(target: Target, options: OpenOptions): Promise<Store> {
-  const database = await connect(target);
+  const database = await connect(target, options);
   try {
     if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
     else {
