@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type Database, sqlState } from './database.js';
+import { type Database, type Row, sqlState } from './database.js';
 import { openDirectory } from './directory.js';
 import { holdDirectory } from './lock.js';
-import { type Migration, migrate, pending } from './migrate.js';
+import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
+import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
-import { asOwner, asService, assertIsolated } from './scope.js';
+import { asOwner, asService, assertIsolated, ISOLATION, isIsolated } from './scope.js';
 
 /** Where tasks are kept. */
 export type Target =
@@ -42,6 +43,8 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
     case 'memory':
       return (await import('./pglite.js')).openPglite();
     case 'directory': {
+      void compiled();
+      void import('./pglite.js');
       const hold = await holdDirectory(target.path, target.fallback);
       try {
         const database = await openDirectory(hold.data, options);
@@ -60,10 +63,6 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
   }
 }
 
-/** The embedded database gathers no statistics by itself. Without any, it searches by reading every task. A small sample will do. */
-const ANALYZE =
-  'set local default_statistics_target = 10; analyze taskloom.tasks, taskloom.task_labels, taskloom.comments';
-
 /**
  * Opens a database for use: migrations, the check that one user's rows are hidden from another, the key.
  *
@@ -72,15 +71,8 @@ const ANALYZE =
 export async function openStore(target: Target, options: OpenOptions): Promise<Store> {
   const database = await connect(target, options);
   try {
-    if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
-    else {
-      const names = await pending(database, options.migrations);
-      if (names.length > 0)
-        throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
-    }
-    if (database.kind === 'pglite') await asOwner(database, (connection) => connection.script(ANALYZE));
-    await assertIsolated(database);
-    return { database, secret: await readSecret(database, options.secret), close: () => database.close() };
+    const secret = (await asLeft(database, options)) ?? (await prepare(database, options));
+    return { database, secret, close: () => database.close() };
   } catch (error) {
     await database.close();
     if (sqlState(error) === '42501')
@@ -91,17 +83,43 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
   }
 }
 
+/**
+ * Looks at everything at once and answers the key, where nothing has to be done: so it nearly always is of the
+ * embedded database, to which a client waits to be connected.
+ */
+async function asLeft(database: Database, options: OpenOptions): Promise<Buffer | undefined> {
+  if (database.kind !== 'pglite') return undefined;
+  const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
+  const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
+  if (!found) return undefined; // nothing is there yet, or step by step it will be found out what is wrong
+  const [ledger, keys, , isolation] = found;
+  const key = keyOf(options.secret, keys?.[0]);
+  return key && isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0 ? key : undefined;
+}
+
+async function prepare(database: Database, options: OpenOptions): Promise<Buffer> {
+  if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
+  else {
+    const names = await pending(database, options.migrations);
+    if (names.length > 0)
+      throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
+  }
+  await assertIsolated(database);
+  return readSecret(database, options.secret);
+}
+
 /** The installation's key: made when a database is first opened, the same for every process that opens it. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
+  const kept = given ? undefined : await asService(database, MAKE_KEY, [randomBytes(32).toString('hex')], 'owner');
+  return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
+}
+
+const KEY = `select value from taskloom.secrets where name = 'cursor'`;
+const MAKE_KEY = `with made as (
+  insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
+) select value from made union all ${KEY}`;
+
+function keyOf(given: string | undefined, kept: Row | undefined): Buffer | undefined {
   if (given) return Buffer.from(given);
-  const [row] = await asService(
-    database,
-    `with made as (
-       insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
-     ) select value from made union all select value from taskloom.secrets where name = 'cursor'`,
-    [randomBytes(32).toString('hex')],
-    'owner',
-  );
-  if (!row) return readSecret(database, given); // another process made it between our two looks
-  return Buffer.from(String(row[0]), 'hex');
+  return kept && Buffer.from(String(kept[0]), 'hex');
 }
