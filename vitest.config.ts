@@ -9,6 +9,7 @@ const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';
 const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
+const kills = 'tests/database/kill.test.ts';
 
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   extends: true as const,
@@ -18,10 +19,10 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts'], [migrations, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations]),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, ...connections]),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills]),
       project('postgres-18', [...everywhere, migrations, ...connections]),
-      project('neon', [...everywhere, ...connections]),
+      project('neon', [...everywhere, kills, ...connections]),
     ],
     pool: 'forks',
     maxWorkers: 2,
