@@ -11,6 +11,10 @@ const migrations = 'tests/database/migrate.test.ts';
 const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
 const kills = 'tests/database/kill.test.ts';
 
+/** Between any two backends. */
+const copies = 'tests/database/backup.test.ts';
+const moves = 'tests/cli/move.test.ts';
+
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   extends: true as const,
   test: { name, include, exclude, globalSetup: [`tests/setup/${name}.ts`] },
@@ -19,10 +23,10 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations, kills]),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, ...connections]),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves]),
       project('postgres-18', [...everywhere, migrations, ...connections]),
-      project('neon', [...everywhere, kills, ...connections]),
+      project('neon', [...everywhere, kills, copies, moves, ...connections]),
     ],
     pool: 'forks',
     maxWorkers: 2,

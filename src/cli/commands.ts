@@ -1,12 +1,15 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as z from 'zod/v4';
-import { type Config, displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
+import { type Config, displayName, handle as handleSchema, targetOf, timezone as timezoneSchema } from '../config.js';
+import { readBackup } from '../db/backup.js';
 import { connect, openStore, type Store } from '../db/connect.js';
 import { isUnreachable, setupMistake, sqlState } from '../db/database.js';
 import { type Migration, migrate, migrationScript } from '../db/migrate.js';
+import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
 import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
+import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import { serve } from './serve.js';
 
 /** What a command may touch beside the database. */
@@ -107,6 +110,39 @@ function program(context: Context): Command {
         await database.close();
       }
     });
+
+  leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
+    .option('--force', 'replace the file if it is there')
+    .action(async (file: string, { force = false, ...options }) => {
+      checkNew(file, force);
+      const tables = await withStore(({ database }) =>
+        writeBackup(file, readBackup(database, { version: context.version, now: context.clock() }), force),
+      );
+      show(options, { file, tables }, `wrote ${file}: ${counted(tables)}`);
+    });
+  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (file: string, options) => {
+    const tables = await withStore(({ database }) => restore(database, context.migrations(), readFile(file)));
+    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
+  });
+  leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
+    async (url: string, options) => {
+      const { proxy } = context.config();
+      const target = targetOf(url, proxy);
+      if (target.kind === 'memory')
+        throw new UsageError('a database in memory ends with the process: name one on a server');
+      const tables = await withStore(({ database }) =>
+        moveTo(target, database, context.migrations(), { version: context.version, now: context.clock() }),
+      );
+      const moved = tables
+        ? `moved and verified: ${counted(rowsIn(tables))}`
+        : 'everything was there already, and is the same';
+      show(
+        options,
+        { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
+        `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nWhat was moved is still here as well: tasks that are written here from now on are not there.`,
+      );
+    },
+  );
 
   const user = root.command('user').description('manage users').copyInheritedSettings(root);
   leaf(user, 'add', 'add a user')
