@@ -15,7 +15,7 @@ const PROGRAM = fileURLToPath(new URL(`../../node_modules/.taskloom-writer-${pro
 let bundled: Promise<unknown> | undefined;
 afterAll(() => rmSync(PROGRAM, { force: true }));
 
-export const HANDLE = 'writer';
+const HANDLE = 'writer';
 
 /** A write that was answered. */
 export type Answered = Extract<Said, { undo: string }>;
