@@ -44,7 +44,7 @@ async function make(dataDir: string, migrations: Migration[]): Promise<void> {
   // The one database that is used needs none to be copied from.
   await pglite.exec(`update pg_database set datistemplate = false where datname like 'template_'`);
   for (const template of ['template0', 'template1']) await pglite.exec(`drop database ${template}`);
-  await pglite.exec('vacuum (freeze, analyze)');
+  await pglite.exec('vacuum (full, freeze, analyze)');
   await removeSpares(pglite, dataDir);
   await pglite.exec('select pg_switch_wal(); checkpoint'); // to a file that is empty
   await pglite.close();

@@ -13,8 +13,12 @@ import type { Principal } from './principal.js';
  * @throws Refusal `forbidden` where there is no such account
  */
 export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
-  if (database.kind === 'pglite') await ensureUser(database, { handle, timezone });
-  const [row] = await asService(database, 'select user_id, timezone, disabled from taskloom.find_user($1)', [handle]);
+  const find = () => asService(database, 'select user_id, timezone, disabled from taskloom.find_user($1)', [handle]);
+  let [row] = await find();
+  if (!row && database.kind === 'pglite') {
+    await ensureUser(database, { handle, timezone });
+    [row] = await find();
+  }
   if (!row)
     throw forbidden(
       `This server is set up for the user "${handle}", who has no account.`,

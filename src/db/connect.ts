@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type Database, type Row, sqlState } from './database.js';
+import { type Database, sqlState } from './database.js';
 import { openDirectory } from './directory.js';
 import { holdDirectory } from './lock.js';
 import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
@@ -71,7 +71,8 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
 export async function openStore(target: Target, options: OpenOptions): Promise<Store> {
   const database = await connect(target, options);
   try {
-    const secret = (await asLeft(database, options)) ?? (await prepare(database, options));
+    if (!(await isReady(database, options))) await prepare(database, options);
+    const secret = await readSecret(database, options.secret);
     return { database, secret, close: () => database.close() };
   } catch (error) {
     await database.close();
@@ -83,21 +84,16 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
   }
 }
 
-/**
- * Looks at everything at once and answers the key, where nothing has to be done: so it nearly always is of the
- * embedded database, to which a client waits to be connected.
- */
-async function asLeft(database: Database, options: OpenOptions): Promise<Buffer | undefined> {
-  if (database.kind !== 'pglite') return undefined;
-  const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
+/** Whether the embedded database is as `prepare` leaves it, which it nearly always is: asked in one go, for somebody waits. */
+async function isReady(database: Database, { migrations }: OpenOptions): Promise<boolean> {
+  if (database.kind !== 'pglite') return false;
+  const script = `${APPLIED}; set local role taskloom_app; ${ISOLATION}`;
   const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
-  if (!found) return undefined; // nothing is there yet, or step by step it will be found out what is wrong
-  const [ledger, keys, , isolation] = found;
-  const key = keyOf(options.secret, keys?.[0]);
-  return key && isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0 ? key : undefined;
+  // Without an answer nothing is there yet, or step by step it will be found out what is wrong.
+  return found !== undefined && isIsolated(found[2]?.[0]) && compare(migrations, found[0] ?? []).length === 0;
 }
 
-async function prepare(database: Database, options: OpenOptions): Promise<Buffer> {
+async function prepare(database: Database, options: OpenOptions): Promise<void> {
   if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
   else {
     const names = await pending(database, options.migrations);
@@ -105,21 +101,19 @@ async function prepare(database: Database, options: OpenOptions): Promise<Buffer
       throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
   }
   await assertIsolated(database);
-  return readSecret(database, options.secret);
 }
 
 /** The installation's key: made when a database is first opened, the same for every process that opens it. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
-  const kept = given ? undefined : await asService(database, MAKE_KEY, [randomBytes(32).toString('hex')], 'owner');
-  return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
-}
-
-const KEY = `select value from taskloom.secrets where name = 'cursor'`;
-const MAKE_KEY = `with made as (
-  insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
-) select value from made union all ${KEY}`;
-
-function keyOf(given: string | undefined, kept: Row | undefined): Buffer | undefined {
   if (given) return Buffer.from(given);
-  return kept && Buffer.from(String(kept[0]), 'hex');
+  const [row] = await asService(
+    database,
+    `with made as (
+       insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
+     ) select value from made union all select value from taskloom.secrets where name = 'cursor'`,
+    [randomBytes(32).toString('hex')],
+    'owner',
+  );
+  if (!row) return readSecret(database, given); // another process made it between our two looks
+  return Buffer.from(String(row[0]), 'hex');
 }

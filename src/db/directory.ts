@@ -91,7 +91,7 @@ async function make(data: string, migrations: Migration[] | undefined): Promise<
   mkdirSync(aside, { mode: 0o700 });
   try {
     const { unpackImage } = await import('./pglite-image.js');
-    if (!(migrations && unpackImage(migrations, aside))) {
+    if (!(migrations && (await unpackImage(migrations, aside)))) {
       const { openFiles } = await import('./pglite.js');
       await (await openFiles(aside)).close();
     }

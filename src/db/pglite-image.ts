@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { brotliDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliDecompress } from 'node:zlib';
 import type { Migration } from './migrate.js';
+
+const decompress = promisify(brotliDecompress);
 
 /** What is in an image: paths with `/`, directories with a size of -1. The files' bytes follow in this order. */
 export type Index = [path: string, size: number][];
@@ -25,9 +28,10 @@ export function imageName(migrations: Migration[]): string {
 }
 
 /** Unpacks the image beside the running program into a new directory; answers false where there is none that fits. */
-export function unpackImage(migrations: Migration[], folder: string): boolean {
-  const image = readImage(new URL(imageName(migrations), import.meta.url));
-  if (!image) return false;
+export async function unpackImage(migrations: Migration[], folder: string): Promise<boolean> {
+  const packed = await readFile(new URL(imageName(migrations), import.meta.url)).catch(() => undefined);
+  if (!packed) return false;
+  const image = await decompress(packed);
   const start = 4 + image.readUInt32LE(0);
   const index = JSON.parse(image.toString('utf8', 4, start)) as Index;
   let at = start;
@@ -38,14 +42,4 @@ export function unpackImage(migrations: Migration[], folder: string): boolean {
       at += size;
     }
   return true;
-}
-
-function readImage(file: URL): Buffer | undefined {
-  let packed: Buffer;
-  try {
-    packed = readFileSync(fileURLToPath(file));
-  } catch {
-    return undefined;
-  }
-  return brotliDecompressSync(packed);
 }

@@ -23,8 +23,9 @@ fs.closeSync = (fd) => {
 };
 fs.writeSync = (fd, ...rest) => (spoilt.has(fd) ? fail() : real.writeSync(fd, ...rest));
 fs.writeFileSync = (path, ...rest) => (inside(path) ? fail() : real.writeFileSync(path, ...rest));
-fs.readFileSync = (path, ...rest) => {
+const readFile = fs.promises.readFile;
+fs.promises.readFile = async (path, ...rest) => {
   if (image && String(path).endsWith('.br')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
-  return real.readFileSync(path, ...rest);
+  return readFile(path, ...rest);
 };
 syncBuiltinESMExports();
