@@ -1,14 +1,11 @@
 // Bundles src/main.ts into dist/, split so that a process loads only what it uses: start-up is mostly imports.
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
-const { metafile } = await build({
-  entryPoints: ['src/main.ts'],
-  outdir: 'dist',
+const options = {
   bundle: true,
-  metafile: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
@@ -19,8 +16,21 @@ const { metafile } = await build({
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
+};
+const { metafile } = await build({
+  ...options,
+  entryPoints: ['src/main.ts'],
+  outdir: 'dist',
+  metafile: true,
+  splitting: true,
+  define: { BUILT_AT: String(Date.now()) },
 });
+// What is listed is written down once, so that a process that only lists loads nothing of what it is made of.
+const lister = resolve('dist/catalogue.mjs');
+await build({ ...options, entryPoints: ['src/catalogue.ts'], outfile: lister });
+const { catalogue } = await import(pathToFileURL(lister).href);
+writeFileSync('dist/catalogue.json', JSON.stringify(await catalogue()));
 // Old chunks go last: dist/ can be run from at any moment of a build.
-const made = new Set(Object.keys(metafile.outputs).map((file) => basename(file)));
+const made = new Set(['catalogue.json', ...Object.keys(metafile.outputs).map((file) => basename(file))]);
 for (const file of readdirSync('dist')) if (!made.has(file)) rmSync(join('dist', file), { recursive: true });
 chmodSync('dist/main.js', 0o755);

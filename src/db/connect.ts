@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
 import { type Database, sqlState } from './database.js';
-import { holdDirectory } from './lock.js';
+import { type Hold, holdDirectory, makeDirectory } from './lock.js';
 import { type Migration, migrate, pending } from './migrate.js';
 import { asOwner, asService, assertIsolated } from './scope.js';
 
@@ -19,21 +19,28 @@ export interface Store {
   close(): Promise<void>;
 }
 
+export interface OpenedStore extends Store {
+  /** Names of the migrations that were applied when it was opened. */
+  applied: string[];
+}
+
 export interface OpenOptions {
   migrations: Migration[];
   /** Whether to bring PostgreSQL's schema up to date; the embedded database always is. */
   migrate?: boolean;
   /** Signs page cursors, the same on every replica. Kept in the database where not given. */
   secret?: string | undefined;
+  /** The directory's, where it is held already. It is given back when the store is closed, or cannot be opened. */
+  held?: Hold;
 }
 
 /** Opens the driver alone, loading no other; an embedded directory is held until it is closed. */
-export async function connect(target: Target): Promise<Database> {
+export async function connect(target: Target, held?: Hold): Promise<Database> {
   switch (target.kind) {
     case 'memory':
       return (await import('./pglite.js')).openPglite();
     case 'directory': {
-      const hold = await holdDirectory(target.path, target.fallback);
+      const hold = held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
       try {
         const database = await (await import('./pglite.js')).openPglite(hold.data);
         const close = database.close;
@@ -60,10 +67,11 @@ const ANALYZE =
  *
  * @throws UsageError for what a person must put right, Unreachable where the database is away
  */
-export async function openStore(target: Target, options: OpenOptions): Promise<Store> {
-  const database = await connect(target);
+export async function openStore(target: Target, options: OpenOptions): Promise<OpenedStore> {
+  const database = await connect(target, options.held);
   try {
-    if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
+    let applied: string[] = [];
+    if (database.kind === 'pglite' || options.migrate) applied = await migrate(database, options.migrations);
     else {
       const names = await pending(database, options.migrations);
       if (names.length > 0)
@@ -71,7 +79,7 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
     }
     if (database.kind === 'pglite') await asOwner(database, (connection) => connection.script(ANALYZE));
     await assertIsolated(database);
-    return { database, secret: await readSecret(database, options.secret), close: () => database.close() };
+    return { database, applied, secret: await readSecret(database, options.secret), close: () => database.close() };
   } catch (error) {
     await database.close();
     if (sqlState(error) === '42501')

@@ -58,7 +58,7 @@ export interface Recording {
   actor: Actor;
   /** A random id of this call. */
   call: string;
-  request?: { key: string; fingerprint: string; answer: Record<string, unknown> } | undefined;
+  request?: { key: string; relayed: boolean; fingerprint: string; answer: Record<string, unknown> } | undefined;
 }
 
 /** How many things a write changes. */
