@@ -97,3 +97,9 @@ export function unusable(error: UsageError): Refusal {
 }
 
 const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;
+
+/** In words, why files could not be written. */
+export function whyNotWritten(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full' : `cannot write to the data directory (${code})`;
+}

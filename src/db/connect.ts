@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type Database, sqlState } from './database.js';
+import { type Database, type Row, sqlState } from './database.js';
+import { openDirectory } from './directory.js';
 import { type Hold, holdDirectory, makeDirectory } from './lock.js';
-import { type Migration, migrate, pending } from './migrate.js';
-import { asOwner, asService, assertIsolated } from './scope.js';
+import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
+import { compiled } from './pglite-code.js';
+import type { Fatal } from './pglite-disk.js';
+import { asOwner, asService, assertIsolated, ISOLATION, isIsolated } from './scope.js';
 
 /** Where tasks are kept. */
 export type Target =
@@ -24,25 +27,34 @@ export interface OpenedStore extends Store {
   applied: string[];
 }
 
-export interface OpenOptions {
+interface ConnectOptions {
+  /** The directory's, where it is held already. It is given back when the database is closed, or cannot be opened. */
+  held?: Hold;
+  /** What a new embedded database may start with. */
+  migrations?: Migration[];
+  /** Ends the process, told why, where the embedded database can no longer keep what it is given. */
+  fatal?: Fatal | undefined;
+}
+
+export interface OpenOptions extends ConnectOptions {
   migrations: Migration[];
   /** Whether to bring PostgreSQL's schema up to date; the embedded database always is. */
   migrate?: boolean;
   /** Signs page cursors, the same on every replica. Kept in the database where not given. */
   secret?: string | undefined;
-  /** The directory's, where it is held already. It is given back when the store is closed, or cannot be opened. */
-  held?: Hold;
 }
 
 /** Opens the driver alone, loading no other; an embedded directory is held until it is closed. */
-export async function connect(target: Target, held?: Hold): Promise<Database> {
+export async function connect(target: Target, options: ConnectOptions = {}): Promise<Database> {
   switch (target.kind) {
     case 'memory':
       return (await import('./pglite.js')).openPglite();
     case 'directory': {
-      const hold = held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
+      void compiled();
+      void import('./pglite.js');
+      const hold = options.held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
       try {
-        const database = await (await import('./pglite.js')).openPglite(hold.data);
+        const database = await openDirectory(hold.data, options);
         const close = database.close;
         database.close = () => close().finally(hold.release);
         return database;
@@ -58,28 +70,16 @@ export async function connect(target: Target, held?: Hold): Promise<Database> {
   }
 }
 
-/** The embedded database gathers no statistics by itself. Without any, it searches by reading every task. A small sample will do. */
-const ANALYZE =
-  'set local default_statistics_target = 10; analyze taskloom.tasks, taskloom.task_labels, taskloom.comments';
-
 /**
  * Opens a database for use: migrations, the check that one user's rows are hidden from another, the key.
  *
  * @throws UsageError for what a person must put right, Unreachable where the database is away
  */
 export async function openStore(target: Target, options: OpenOptions): Promise<OpenedStore> {
-  const database = await connect(target, options.held);
+  const database = await connect(target, options);
   try {
-    let applied: string[] = [];
-    if (database.kind === 'pglite' || options.migrate) applied = await migrate(database, options.migrations);
-    else {
-      const names = await pending(database, options.migrations);
-      if (names.length > 0)
-        throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
-    }
-    if (database.kind === 'pglite') await asOwner(database, (connection) => connection.script(ANALYZE));
-    await assertIsolated(database);
-    return { database, applied, secret: await readSecret(database, options.secret), close: () => database.close() };
+    const found = (await asLeft(database, options)) ?? (await prepare(database, options));
+    return { database, ...found, close: () => database.close() };
   } catch (error) {
     await database.close();
     if (sqlState(error) === '42501')
@@ -90,17 +90,48 @@ export async function openStore(target: Target, options: OpenOptions): Promise<O
   }
 }
 
+type Found = Pick<OpenedStore, 'secret' | 'applied'>;
+
+/**
+ * Looks at everything at once, where nothing has to be done: so it nearly always is of the
+ * embedded database, to which a client waits to be connected.
+ */
+async function asLeft(database: Database, options: OpenOptions): Promise<Found | undefined> {
+  if (database.kind !== 'pglite') return undefined;
+  const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
+  const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
+  if (!found) return undefined; // nothing is there yet, or step by step it will be found out what is wrong
+  const [ledger, keys, , isolation] = found;
+  const key = keyOf(options.secret, keys?.[0]);
+  return key && isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0
+    ? { secret: key, applied: [] }
+    : undefined;
+}
+
+async function prepare(database: Database, options: OpenOptions): Promise<Found> {
+  let applied: string[] = [];
+  if (database.kind === 'pglite' || options.migrate) applied = await migrate(database, options.migrations);
+  else {
+    const names = await pending(database, options.migrations);
+    if (names.length > 0)
+      throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
+  }
+  await assertIsolated(database);
+  return { secret: await readSecret(database, options.secret), applied };
+}
+
 /** The installation's key: made when a database is first opened, the same for every process that opens it. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
+  const kept = given ? undefined : await asService(database, MAKE_KEY, [randomBytes(32).toString('hex')], 'owner');
+  return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
+}
+
+const KEY = `select value from taskloom.secrets where name = 'cursor'`;
+const MAKE_KEY = `with made as (
+  insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
+) select value from made union all ${KEY}`;
+
+function keyOf(given: string | undefined, kept: Row | undefined): Buffer | undefined {
   if (given) return Buffer.from(given);
-  const [row] = await asService(
-    database,
-    `with made as (
-       insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
-     ) select value from made union all select value from taskloom.secrets where name = 'cursor'`,
-    [randomBytes(32).toString('hex')],
-    'owner',
-  );
-  if (!row) return readSecret(database, given); // another process made it between our two looks
-  return Buffer.from(String(row[0]), 'hex');
+  return kept && Buffer.from(String(kept[0]), 'hex');
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { DirectoryInUse, UsageError } from '../errors.js';
+import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
 /** The embedded database's files are of one PostgreSQL major version. */
 const DATA = 'pg18';
@@ -42,7 +42,7 @@ export function makeDirectory(path: string, fallback?: string): string {
     return path;
   } catch (error) {
     if (fallback) return makeDirectory(fallback);
-    throw new UsageError(`cannot write to the data directory (${(error as NodeJS.ErrnoException).code})`, path);
+    throw new UsageError(whyNotWritten(error), path);
   }
 }
 
@@ -62,8 +62,10 @@ export async function holdDirectory(path: string): Promise<Hold> {
     closeSync(fd);
     throw new DirectoryInUse(...holderOf(path));
   }
-  ftruncateSync(fd);
-  writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
+  } catch {} // on a full disk; it is for people
   let held = true;
   return {
     data: join(path, DATA),

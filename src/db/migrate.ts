@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
-import type { Connection, Database } from './database.js';
+import type { Connection, Database, Row } from './database.js';
 import { sqlState } from './database.js';
 
 /** One file of `migrations/`. */
@@ -63,7 +63,7 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
     try {
       await connection.script(`begin; set local role none; ${LOCK}`);
       if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
-      const missing = compare(migrations, await applied(connection));
+      const missing = compare(migrations, await connection.query(APPLIED, []));
       for (const migration of missing) {
         for (const statement of migration.statements) await connection.script(statement);
         await connection.script(record(migration));
@@ -144,7 +144,7 @@ $hand_over$`,
 
 async function missingFrom(database: Database, migrations: Migration[]): Promise<Migration[]> {
   return database.connect(async (connection) =>
-    compare(migrations, (await hasLedger(connection)) ? await applied(connection) : new Map()),
+    compare(migrations, (await hasLedger(connection)) ? await connection.query(APPLIED, []) : []),
   );
 }
 
@@ -154,12 +154,12 @@ async function hasLedger(connection: Connection): Promise<boolean> {
   return row?.[0] === true;
 }
 
-async function applied(connection: Connection): Promise<Map<number, { name: string; hash: string }>> {
-  const rows = await connection.query('select created_at::text, name, hash from taskloom.migrations', []);
-  return new Map(rows.map(([when, name, hash]) => [Number(when), { name: String(name), hash: String(hash) }]));
-}
+/** What a database says of the migrations it has. */
+export const APPLIED = 'select created_at::text, name, hash from taskloom.migrations';
 
-function compare(migrations: Migration[], done: Map<number, { name: string; hash: string }>): Migration[] {
+/** Those that a database lacks. */
+export function compare(migrations: Migration[], applied: Row[]): Migration[] {
+  const done = new Map(applied.map(([when, name, hash]) => [Number(when), { name: String(name), hash: String(hash) }]));
   const known = new Set(migrations.map((migration) => migration.when));
   for (const [when, { name }] of done)
     if (!known.has(when))

@@ -21,10 +21,13 @@ export class Statements {
   readonly #pglite: PGlite;
   /** By text, the longest unused first. */
   readonly #kept = new Map<string, Statement>();
+  readonly #failed: (error: Error) => void;
   #made = 0;
 
-  constructor(pglite: PGlite) {
+  /** @param failed told of every error that the database answers, before anybody else */
+  constructor(pglite: PGlite, failed: (error: Error) => void) {
     this.#pglite = pglite;
+    this.#failed = failed;
   }
 
   async run(text: string, params: readonly unknown[]): Promise<Row[]> {
@@ -77,7 +80,10 @@ export class Statements {
   async #exchange(sent: Uint8Array): Promise<messages.BackendMessage[]> {
     const { messages } = await this.#pglite.execProtocol(sent, { throwOnError: false });
     const error = messages.find((message) => message.name === 'error');
-    if (error) throw error;
+    if (error) {
+      this.#failed(error as messages.DatabaseError);
+      throw error;
+    }
     return messages;
   }
 }

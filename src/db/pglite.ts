@@ -1,27 +1,97 @@
-import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { writeSync } from 'node:fs';
+import { PGlite } from '@electric-sql/pglite';
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import pLimit from 'p-limit';
-import { type Connection, type Database, TransactionWatch } from './database.js';
+import { UsageError } from '../errors.js';
+import { type Connection, type Database, sqlState, TransactionWatch } from './database.js';
+import { compiled } from './pglite-code.js';
+import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
+import { startUpkeep } from './pglite-upkeep.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
-const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
+const SMALL = ['shared_buffers=16MB'];
+/** A commit is on the disk before it is answered, and the log is kept short. Small samples will do for statistics. */
+const DURABLE = [
+  'fsync=on',
+  'wal_sync_method=fsync',
+  'min_wal_size=32MB',
+  'max_wal_size=64MB',
+  'default_statistics_target=10',
+];
+const settings = (...given: string[]) => given.flatMap((setting) => ['-c', setting]);
+
+/** How a new directory is made. Its log comes in small files: a new one is written full of zeros. */
+export const newDirectory = { initDbStartParams: ['--wal-segsize=4'] };
 
 /** What the search of tasks needs: to be named at every open, also of a directory that has them. */
 export const extensions = { btree_gin, pg_trgm };
 
+const endProcess: Fatal = (reason) => {
+  writeSync(2, `taskloom: ${reason}\n`);
+  process.exit(1);
+};
+
 /**
  * Opens the embedded database.
  *
- * @param dataDir where it is kept; in memory without one
+ * @param directory where it is kept; in memory without one
  * @param image a data directory to start from, as `dumpDataDir` makes it
  */
-export async function openPglite(dataDir?: string, image?: Blob): Promise<Database> {
-  const options: PGliteOptions = { startParams, extensions };
-  if (dataDir) options.dataDir = dataDir;
-  if (image) options.loadDataDir = image;
-  return wrapPglite(await PGlite.create(options));
+export async function openPglite(directory?: string, image?: Blob): Promise<Database> {
+  if (directory !== undefined) return openFiles(directory);
+  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL)];
+  return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
+}
+
+/**
+ * Opens a database in files, made if need be.
+ *
+ * @param options.fatal told why nothing can be kept any more, and nothing answered: ends the process
+ * @param options.synced that all files are known to be on the disk
+ */
+export async function openFiles(
+  dataDir: string,
+  { fatal = endProcess, synced = false }: { fatal?: Fatal | undefined; synced?: boolean } = {},
+): Promise<Database> {
+  const disk = makeDisk(fatal, synced);
+  const pglite = new Embedded({
+    dataDir,
+    pgliteWasmModule: await compiled(),
+    // `-F` would turn syncing off.
+    startParams: [...PGlite.defaultStartParams.filter((each) => each !== '-F'), ...settings(...SMALL, ...DURABLE)],
+    extensions: { ...extensions, disk: disk.extension },
+    ...newDirectory,
+  });
+  await pglite.waitReady.catch((error: unknown) => {
+    throw disk.failure ? new UsageError(disk.failure, dataDir) : error;
+  });
+  disk.opened();
+  stopAtFaults(pglite, fatal);
+  return wrapPglite(pglite, { disk, fatal });
+}
+
+class Embedded extends PGlite {
+  /** What `PGlite.query` needs to read arrays, which is not used here, would be a fifth of the start. */
+  override async _initArrayTypes(): Promise<void> {}
+}
+
+/** How PostgreSQL leaves a statement that failed: the one exception out of its code that is in order. */
+const LONGJMP = 100;
+
+/** PGlite swallows all exceptions out of PostgreSQL's code, and then runs a database that has aborted in a circle. */
+function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
+  const module = pglite.Module;
+  const once = module._PostgresMainLoopOnce;
+  module._PostgresMainLoopOnce = () => {
+    try {
+      once();
+    } catch (error) {
+      if ((error as { status?: unknown }).status !== LONGJMP) fatal('the database stopped');
+      throw error;
+    }
+  };
 }
 
 /**
@@ -29,15 +99,22 @@ export async function openPglite(dataDir?: string, image?: Blob): Promise<Databa
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
  * notice, at a cost to every promise of the process on Node 20.)
  */
-export function wrapPglite(pglite: PGlite): Database {
+export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal }): Database {
   const turns = pLimit(1);
   const database: Database = {
     kind: 'pglite',
-    connect: (work) => turns(() => lend(work)),
-    close: () => turns(() => pglite.close()),
+    connect: (work) => turns(() => lend(work)).finally(() => upkeep?.turned()),
+    close: () => {
+      upkeep?.stop();
+      return turns(() => pglite.close());
+    },
   };
   const watch = new TransactionWatch();
-  const statements = new Statements(pglite);
+  const statements = new Statements(pglite, (error) => {
+    const failure = failureOf(sqlState(error));
+    if (failure && kept) kept.fatal(failure); // before another statement is run: it might never end
+  });
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work));
   let before: Promise<unknown> = Promise.resolve();
   /** Callers send without waiting for the answer to what they sent before, as over a wire. */
   function inOrder<T>(send: () => Promise<T>): Promise<T> {

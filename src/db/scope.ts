@@ -328,14 +328,14 @@ export async function asOwner<T>(database: Database, work: (connection: Connecti
   });
 }
 
+/** As the runtime role, outside any user's scope. */
+export const ISOLATION = `select row_security_active('taskloom.tasks'), (select count(*)::int from taskloom.tasks)`;
+export const isIsolated = (row: Row | undefined) => row?.[0] === true && row[1] === 0;
+
 /** Refuses to serve from a database in which the runtime role could see every user's rows. */
 export async function assertIsolated(database: Database): Promise<void> {
-  const [row] = await asService(
-    database,
-    `select row_security_active('taskloom.tasks'), (select count(*)::int from taskloom.tasks)`,
-    [],
-  );
-  if (row?.[0] !== true || row[1] !== 0)
+  const [row] = await asService(database, ISOLATION, []);
+  if (!isIsolated(row))
     throw new UsageError(
       'row-level security does not bind the role taskloom_app: it must not be a superuser, own the tables or have BYPASSRLS',
     );

@@ -33,16 +33,21 @@ export function makeRunDirectory(home: string): string {
   return path;
 }
 
-/** Chooses a new address and secret. For the holder of the directory's lock alone: what an earlier one left is removed. */
-export function newAnnouncement(home: string): Announcement {
-  const directory = makeRunDirectory(home);
-  rmSync(file(home), { force: true });
-  return {
+/**
+ * Chooses a new address and secret, and lets others find them, from one moment to the next. For the holder of the
+ * directory's lock alone: what an earlier one left is removed.
+ */
+export function announce(home: string): Announcement {
+  const announcement = {
     pid: process.pid,
-    address: newAddress(directory),
+    address: newAddress(makeRunDirectory(home)),
     secret: randomBytes(32).toString('hex'),
     directory: identity(home),
   };
+  const path = file(home);
+  writeFileSync(`${path}.new`, JSON.stringify(announcement), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  return announcement;
 }
 
 function newAddress(directory: string): string {
@@ -51,13 +56,6 @@ function newAddress(directory: string): string {
   if (Buffer.byteLength(path) > LONGEST) return join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock');
   rmSync(path, { force: true });
   return path;
-}
-
-/** Lets others find this process, from one moment to the next. */
-export function announce(home: string, announcement: Announcement): void {
-  const path = file(home);
-  writeFileSync(`${path}.new`, JSON.stringify(announcement), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
 }
 
 export function withdraw(home: string, { address }: Announcement): void {

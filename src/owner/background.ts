@@ -20,10 +20,10 @@ export function ownHere(program: Program, config: Config, log: Logger, home: str
     home,
     build,
     retires,
-    open: (held) =>
+    open: (held, fatal) =>
       openStore(
         { kind: 'directory', path: home },
-        { migrations: readMigrations(program.migrations), secret: config.secret, held },
+        { migrations: readMigrations(program.migrations), secret: config.secret, held, fatal },
       ),
     deps: { clock, log, version: build.version, historyDays: config.historyDays },
     async command(argv, timezone, store, say) {

@@ -3,9 +3,10 @@ import { InMemoryTransport, type Transport } from '@modelcontextprotocol/server'
 import { localPrincipal } from '../auth/local.js';
 import type { OpenedStore } from '../db/connect.js';
 import { type Hold, holdDirectory } from '../db/lock.js';
+import { UsageError, whyNotWritten } from '../errors.js';
 import { buildServer, type Deps } from '../server.js';
-import { type Conversation, converse } from '../transports/conversation.js';
-import { type Announcement, announce, newAnnouncement, withdraw } from './announcement.js';
+import { type Conversation, converse, FAREWELL } from '../transports/conversation.js';
+import { type Announcement, announce, withdraw } from './announcement.js';
 import { type Build, type Peer, receive, send, type Wish } from './handshake.js';
 import { overSocket } from './wire.js';
 
@@ -15,8 +16,8 @@ export interface OwnOptions {
   build: Build;
   /** Whether it goes when another process asks for the directory: not while it serves others over HTTP. */
   retires: boolean;
-  /** Opens the database in a directory that is held. */
-  open(hold: Hold): Promise<OpenedStore>;
+  /** Opens the database in a directory that is held; `fatal` is told, last, why it can no longer keep anything. */
+  open(hold: Hold, fatal: (reason: string) => never): Promise<OpenedStore>;
   deps: Omit<Deps, 'store'>;
   /** Runs a person's command on the opened database, and answers its exit code. */
   command(argv: string[], timezone: string, store: () => Promise<OpenedStore>, say: Say): Promise<number>;
@@ -59,12 +60,17 @@ const PATIENCE = 8_000;
  */
 export async function own(options: OwnOptions): Promise<Owner> {
   const { home, build, retires } = options;
+  const conversations = new Set<Conversation>();
   const hold = await holdDirectory(home);
-  const opening = options.open(hold);
+  const announcement = await announced(home, hold);
+  const opening = options.open(hold, (reason) => {
+    options.deps.log.fatal(reason);
+    for (const each of conversations) each.tell(FAREWELL, { reason });
+    process.exit(1); // before anything is answered
+  });
   opening.catch(() => {}); // each request hears of it
   const deps: Deps = { ...options.deps, store: () => opening };
 
-  const conversations = new Set<Conversation>();
   const sockets = new Set<Socket>();
   let lastUse = performance.now();
   let stopping: Promise<void> | undefined;
@@ -81,7 +87,6 @@ export async function own(options: OwnOptions): Promise<Owner> {
     return conversation;
   }
 
-  const announcement = newAnnouncement(home);
   const self: Peer = { build, pid: process.pid, retires };
   const wishes: { [W in Wish['want']]: (socket: Socket, wish: Extract<Wish, { want: W }>) => Promise<void> } = {
     async mcp(socket, account) {
@@ -108,8 +113,10 @@ export async function own(options: OwnOptions): Promise<Owner> {
       .catch((error: Error) => deps.log.warn({ kind: error.name }, 'connection failed'))
       .finally(() => socket.end());
   });
-  if (await listens(server, announcement)) announce(home, announcement);
-  else deps.log.warn('no socket: other processes cannot share these tasks');
+  if (!(await listens(server, announcement))) {
+    withdraw(home, announcement);
+    deps.log.warn('no socket: other processes cannot share these tasks');
+  }
 
   function latest(): number {
     for (const each of conversations) lastUse = Math.max(lastUse, each.lastUse());
@@ -148,6 +155,16 @@ export async function own(options: OwnOptions): Promise<Owner> {
     stop,
     stopped,
   };
+}
+
+/** The directory is held: nobody else writes there. */
+async function announced(home: string, hold: Hold): Promise<Announcement> {
+  try {
+    return announce(home);
+  } catch (error) {
+    await hold.release();
+    throw new UsageError(whyNotWritten(error), home);
+  }
 }
 
 /** Where no socket can be had (a sandbox), the owner still serves its own process. */

@@ -144,9 +144,7 @@ export function startOwner(
   [program, ...args]: [string, ...string[]],
   environment: Partial<Record<string, string>>,
 ): Promise<Started | undefined> {
-  const log = join(makeRunDirectory(home), 'owner.log');
-  const isLarge = (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG;
-  const stderr = openSync(log, isLarge ? 'w' : 'a', 0o600);
+  const log = openLog(home);
   const env = Object.fromEntries(
     Object.entries(environment).filter(
       ([name]) => KEPT.includes(name) || (name.startsWith('TASKLOOM_') && name !== 'TASKLOOM_TOKEN'),
@@ -159,7 +157,7 @@ export function startOwner(
         env: { ...env, TASKLOOM_HOME: home },
         detached: true,
         windowsHide: true,
-        stdio: ['ignore', 'pipe', stderr],
+        stdio: ['ignore', 'pipe', log ?? 'ignore'],
       }) as ChildProcessByStdio<null, Readable, null>;
       child.once('error', () => resolve(undefined));
       const { stdout } = child;
@@ -173,5 +171,15 @@ export function startOwner(
     } catch {
       resolve(undefined);
     }
-  }).finally(() => closeSync(stderr));
+  }).finally(() => log !== undefined && closeSync(log));
+}
+
+function openLog(home: string): number | undefined {
+  try {
+    const path = join(makeRunDirectory(home), 'owner.log');
+    const isLarge = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG;
+    return openSync(path, isLarge ? 'w' : 'a', 0o600);
+  } catch {
+    return undefined; // the owner will say what is wrong
+  }
 }

@@ -8,11 +8,16 @@ export interface Conversation {
   lastUse(): number;
   /** Reads no more, and ends once what was read is answered, or after `patience` milliseconds. */
   finish(patience: number): Promise<void>;
+  /** Sends a word to a relay, at once, whatever else is under way. */
+  tell(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
 }
 
 /** Asked by a relay that waits for an answer: whether this end is alive. It is answered here, in both eras. */
 export const ALIVE = 'taskloom/alive';
+
+/** Told to a relay by an owner that ends because it can keep nothing any more: `params.reason` says why. */
+export const FAREWELL = 'taskloom/farewell';
 
 /** What is looked at in a message, whatever kind it is. */
 export interface Message {
@@ -20,6 +25,7 @@ export interface Message {
   method?: string;
   params?: {
     requestId?: RequestId;
+    reason?: string;
     uri?: string;
     protocolVersion?: string;
     clientInfo?: { name?: string };
@@ -110,6 +116,9 @@ export function converse(
       }
       await transport.close();
       await ended;
+    },
+    tell(method, params) {
+      send({ jsonrpc: '2.0', method, params }).catch(() => {});
     },
     ended,
   };

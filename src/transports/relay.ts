@@ -12,7 +12,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { OwnerSilent, type Refusal, type RefusalBody, unavailable, unusable } from '../errors.js';
 import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
-import { ALIVE, type Message } from './conversation.js';
+import { ALIVE, FAREWELL, type Message } from './conversation.js';
 
 /** A way to a server that has the data. */
 export interface Link {
@@ -196,6 +196,14 @@ export class Relay {
       const own = this.#ownId();
       this.#asked.set(own, { link, id });
       this.#toClient({ ...message, id: own } as JSONRPCMessage);
+      return;
+    }
+    if (method === FAREWELL) {
+      this.#link = undefined; // there is no use in asking another at once
+      this.#refuseAll(
+        unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
+          .body,
+      );
       return;
     }
     if (method !== undefined) {

@@ -18,6 +18,6 @@ const changedIn = (folder: string) =>
  * the past. Called once per run, before any worker starts: two builds at once would trip over each other.
  */
 export function ensureBuilt(): void {
-  if (existsSync(MAIN) && statSync(MAIN).mtimeMs > changedIn('src')) return;
+  if (existsSync(MAIN) && statSync(MAIN).mtimeMs > Math.max(...['src', 'migrations', 'scripts'].map(changedIn))) return;
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'inherit' });
 }

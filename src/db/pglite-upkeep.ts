@@ -1,0 +1,64 @@
+import type { Disk } from './pglite-disk.js';
+import type { Statements } from './pglite-statements.js';
+
+/** How long nobody may have asked for anything before tables are gone over, in milliseconds. */
+const IDLE = 5_000;
+/** Bytes of log after which its beginning is given back: at once, and when idle. */
+const LOG = 32 * 2 ** 20;
+const IDLE_LOG = 4 * 2 ** 20;
+
+/**
+ * Tables and indexes that have grown by a fifth since they were last gone over, or never were. Growth is all
+ * that is to be held in bounds, and needs no count of writes that would have to outlive the process.
+ */
+const GROWN = `select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = 'r' and (
+    age(c.relfrozenxid) > 200000000
+    or pg_relation_size(c.oid) / current_setting('block_size')::int > (case when c.reltuples < 0 then 0 else c.relpages * 1.2 + 4 end))`;
+
+export interface Upkeep {
+  /** To be told when a caller has given the connection back. */
+  turned(): void;
+  stop(): void;
+}
+
+/**
+ * Does what a server's background processes would and the embedded database has none for: gives back the
+ * write-ahead log, removes dead rows, gathers statistics.
+ *
+ * @param turn runs its argument when the connection is nobody's
+ */
+export function startUpkeep(disk: Disk, statements: Statements, turn: (work: () => Promise<void>) => void): Upkeep {
+  let stopped = false;
+  const run = (work: () => Promise<void>) =>
+    turn(async () => {
+      // What fails here is nobody's call, and is tried again; what would endanger data has ended the process.
+      if (!stopped) await work().catch(() => {});
+    });
+  async function checkpoint(): Promise<void> {
+    disk.logged = 0;
+    await statements.script('checkpoint');
+  }
+  function idle(): void {
+    run(async () => {
+      const [rows] = await statements.script(GROWN);
+      // One turn for each: between them, callers have theirs.
+      for (const [table] of rows ?? [])
+        run(async () => void (await statements.script(`vacuum (analyze) ${String(table)}`)));
+    });
+    run(async () => {
+      if (disk.logged > IDLE_LOG) await checkpoint();
+    });
+  }
+  const timer = setTimeout(idle, IDLE).unref();
+  return {
+    turned: () => {
+      timer.refresh();
+      if (disk.logged > LOG) run(checkpoint);
+    },
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
