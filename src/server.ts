@@ -8,6 +8,7 @@ import { DirectoryInUse } from './db/lock.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { loadDateReader } from './domain/chrono.js';
+import { nameOf } from './domain/history.js';
 import { loadRecurrence } from './domain/repeats.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import { conflict, forbidden, internal, Refusal, type RefusalBody, UsageError, unavailable } from './errors.js';
@@ -107,7 +108,15 @@ async function run(
   const started = performance.now();
   const answer = await (tool.effect === 'read'
     ? readWith(deps, tool, call, principal, now)
-    : write(deps, tool, call, principal, now, actorOf(principal, client), requestKey(call, context.mcpReq._meta)));
+    : write(
+        deps,
+        tool,
+        call,
+        principal,
+        now,
+        actorOf(principal, client, call),
+        requestKey(call, context.mcpReq._meta),
+      ));
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
@@ -164,7 +173,7 @@ async function write(
     {
       key: dryRun ? undefined : key, // a dry run is judged afresh, and leaves nothing to be replayed
       dryRun,
-      read: (tx) => change.read(tx, actor),
+      read: (tx) => change.read(tx, actor, now),
       decide(state, opened) {
         const say = saying(principal, now);
         if (opened.request) return { value: replay(opened.request, fingerprint, say) };
@@ -173,7 +182,8 @@ async function write(
           userId: principal.userId,
           timezone: principal.timezone,
           now: opened.now,
-          by: actor.client ?? actor.via,
+          by: nameOf(actor),
+          batch: opened.changeSeq + 1,
           nextTask,
           nextProject,
           nextComment,
@@ -229,10 +239,11 @@ function requestKey(call: Call, meta: Record<string, unknown> | undefined): stri
   return name && digest('meta', `${name}\0${meta?.[name]}`);
 }
 
-const actorOf = (principal: Principal, client: string | undefined): Actor => ({
+const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({
   via: principal.via,
   ...(principal.token && { token: principal.token }),
   ...(client && { client }),
+  ...(typeof args.agent === 'string' && { agent: args.agent }),
 });
 
 /** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
