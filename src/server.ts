@@ -7,6 +7,7 @@ import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { loadDateReader } from './domain/chrono.js';
+import { nameOf } from './domain/history.js';
 import { loadRecurrence } from './domain/repeats.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import {
@@ -97,7 +98,15 @@ async function run(
   const started = performance.now();
   const answer = await (tool.effect === 'read'
     ? readWith(deps, tool, call, principal, now)
-    : write(deps, tool, call, principal, now, actorOf(principal, client), requestKey(call, context.mcpReq._meta)));
+    : write(
+        deps,
+        tool,
+        call,
+        principal,
+        now,
+        actorOf(principal, client, call),
+        requestKey(call, context.mcpReq._meta),
+      ));
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
@@ -154,7 +163,7 @@ async function write(
     {
       key: dryRun ? undefined : key?.digest, // a dry run is judged afresh, and leaves nothing to be replayed
       dryRun,
-      read: (tx) => change.read(tx, actor),
+      read: (tx) => change.read(tx, actor, now),
       decide(state, opened) {
         const say = saying(principal, now);
         if (opened.request) return { value: replay(opened.request, fingerprint, key?.relayed ? undefined : say) };
@@ -163,7 +172,8 @@ async function write(
           userId: principal.userId,
           timezone: principal.timezone,
           now: opened.now,
-          by: actor.client ?? actor.via,
+          by: nameOf(actor),
+          batch: opened.changeSeq + 1,
           nextTask,
           nextProject,
           nextComment,
@@ -234,10 +244,11 @@ function requestKey(call: Call, meta: Record<string, unknown> | undefined): Requ
   return typeof relayed === 'string' ? key('relay', relayed, true) : undefined;
 }
 
-const actorOf = (principal: Principal, client: string | undefined): Actor => ({
+const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({
   via: principal.via,
   ...(principal.token && { token: principal.token }),
   ...(client && { client }),
+  ...(typeof args.agent === 'string' && { agent: args.agent }),
 });
 
 /** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */

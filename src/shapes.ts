@@ -2,10 +2,10 @@ import * as z from 'zod/v4';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { COUNTED } from './domain/list.js';
-import type { Comment, Operation } from './domain/record.js';
+import { type Comment, isClaimField, type Operation } from './domain/record.js';
 import { sayRepeat } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
-import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
+import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen } from './domain/when.js';
 import type { RefusalBody } from './errors.js';
 
 /** What an answer's words depend on beside its content. */
@@ -48,6 +48,9 @@ const task = z
     labels: z.array(z.string()),
     parent: z.int(),
     open_subtasks: z.int(),
+    claimed_by: z.string(),
+    claimed_until: z.string(),
+    note: z.string(),
     ref: z.string(),
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
@@ -68,6 +71,7 @@ const task = z
 const answer = z
   .strictObject({
     task,
+    claim: z.int(),
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
@@ -95,6 +99,7 @@ const answer = z
     counts: z.record(z.string(), z.union([z.int(), z.string()])),
     overdue: z.array(task),
     today: z.array(task),
+    claimed: z.array(task),
     undo: z.string(),
     replayed: z.literal(true),
     dry_run: z.literal(true),
@@ -123,7 +128,8 @@ export function present<T extends object>(fields: T): T {
   return Object.fromEntries(kept) as T;
 }
 
-const statusOf = (each: Task) => (each.deletedAt ? 'deleted' : each.status);
+const statusOf = (each: Task) =>
+  each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
 
 /** A row of a list. */
 export function row(each: Task, say: Say, detail: Detail = 'compact') {
@@ -143,6 +149,10 @@ export function row(each: Task, say: Say, detail: Detail = 'compact') {
     parent: each.parentId,
     open_subtasks: each.openSubtasks || null,
     blocked_by: each.waitsFor,
+    ...(each.claimed && {
+      claimed_by: each.claimedBy,
+      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
+    }),
     completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
     ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
   });
@@ -173,13 +183,15 @@ const HAPPENED: Record<Operation, string> = {
   delete: 'deleted',
   restore: 'restored',
   comment: 'commented',
+  claim: 'claimed',
+  release: 'released',
   archive: 'archived',
   merge: 'merged',
 };
 
 /** Fields as a caller knows them; what only follows from another is left out. */
 const known = (fields: string[]): string[] =>
-  fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') ? [] : field));
+  fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') || isClaimField(field) ? [] : field));
 
 /** `updated title, due`; of what an undo put back, `undone title, due`. */
 const happened = ({ what, undoes, fields }: Happening) => ({
@@ -195,6 +207,7 @@ export const detailed = (each: TaskDetail, say: Say) =>
     ...single(each, say),
     next: each.next.map((when) => formatWhen(when, say.timezone)),
     description: each.description,
+    note: each.note,
     open_subtasks: null,
     subtasks: each.subtasks.map(relatedJson),
     blocked_by: each.blockers.map(relatedJson),
@@ -227,6 +240,9 @@ export function line(each: Task, { now, timezone }: Say): string {
     ...each.labels.map((label) => `@${label}`),
     each.parentId && `in #${each.parentId}`,
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
+    each.claimed &&
+      each.claimedUntil &&
+      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}`,
     each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
   ]
     .filter(Boolean)
@@ -259,6 +275,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
       ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
       : []),
     ...(each.description ? [indented(each.description)] : []),
+    ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
     ...section('Sub-tasks', each.subtasks.map(relatedLine)),
     ...section('Blocked by', each.blockers.map(relatedLine)),
     ...section('Blocks', each.blocks.map(relatedLine)),

@@ -181,6 +181,8 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     moved: 'integer',
     overdue: 'array',
     today: 'array',
+    claimed: 'array',
+    claim: 'integer',
     next_cursor: 'string',
     omitted: 'string',
     undo: 'string',

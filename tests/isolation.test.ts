@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { inbox } from '../src/domain/inbox.js';
@@ -41,6 +42,8 @@ async function anaAndBob(): Promise<{ ana: Agent; bob: Agent }> {
   await add(foreign.title);
   await ana.ok('add_task', { title: 'zebra thought', labels: [foreign.label] });
   await ana.ok('complete_task', { id: 1 });
+  await ana.ok('add_task', { title: 'zebra feed' });
+  await ana.ok('claim_task', { id: foreign.id + 2, agent: 'zebra keeper' });
   await ana.ok('delete_task', { id: 2 });
   await bob.ok('add_task', { title: 'bob one' });
   await bob.ok('add_task', { title: 'bob two', due: '2026-11-20' });
@@ -167,6 +170,7 @@ describe('what is not yours does not exist', () => {
     expect((await bob.ok('get_overview')).counts).toEqual({
       open: 2,
       in_progress: 0,
+      claimed: 0,
       blocked: 0,
       overdue: 1,
       today: 0,
@@ -226,6 +230,9 @@ describe('two independent locks', () => {
       gather(tx, { ids: [1, foreign.id], parents: true, below: [1, foreign.id], projects: { names: ['Zebra'] } }).then(
         (found) => [...found.tasks.values(), ...found.projects],
       ),
+    'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((id) => (id === undefined ? [] : [id])),
+    'next to be claimed by a word': (tx: UserTx) =>
+      nextReady(tx, { text: 'zebra' }, world.now).then((id) => (id === undefined ? [] : [id])),
     inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
     'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),
