@@ -3,7 +3,7 @@ import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, Refusal } from '../errors.js';
 import { type Filter, where } from './filter.js';
-import { type Gathered, gather } from './gather.js';
+import { gather } from './gather.js';
 import { getTasks, type TaskDetail } from './get.js';
 import { isHeld, refuseLate } from './lease.js';
 import { COUNTED, listTasks } from './list.js';
@@ -34,8 +34,10 @@ export interface Claimed {
 const USUAL = 30;
 export const LONGEST = 1440;
 
-interface State extends Gathered {
+/** One task as it is, if it is there: whole for who begins, as writes see it for who goes on. */
+interface State {
   id: number;
+  task: Task | undefined;
   whole?: TaskDetail | undefined;
 }
 
@@ -64,7 +66,7 @@ export function claimTask({
       }),
     decide(state, moment) {
       if (state instanceof Refusal) throw state;
-      const task = state.tasks.get(state.id);
+      const { task, whole } = state;
       if (!task) throw noTask(state.id);
       const renewed = claim !== undefined;
       if (renewed) refuseRenewal(task, claim, moment);
@@ -78,8 +80,8 @@ export function claimTask({
       };
       const { claimed, claimedBy, claimedUntil } = after;
       return {
-        ...settle(state.tasks, [{ after }], moment),
-        outcome: { task: after, whole: state.whole && { ...state.whole, claimed, claimedBy, claimedUntil } },
+        ...settle(new Map([[task.id, task]]), [{ after }], moment),
+        outcome: { task: after, whole: whole && { ...whole, claimed, claimedBy, claimedUntil } },
       };
     },
   };
@@ -94,8 +96,9 @@ async function stateOf(
 ): Promise<State> {
   const id = asked ?? (await nextReady(tx, filter, now));
   if (id === undefined) throw await nothingReady(tx, filter, now);
-  const [gathered, whole] = await Promise.all([gather(tx, { ids: [id] }), renewed ? undefined : getTasks(tx, [id])]);
-  return { ...gathered, id, whole: whole?.tasks[0] };
+  if (renewed) return { id, task: (await gather(tx, { ids: [id] })).tasks.get(id) };
+  const [whole] = (await getTasks(tx, [id])).tasks;
+  return { id, task: whole, whole };
 }
 
 /** The task to hand out next, in the order of ready lists. What somebody began without a claim is theirs. */

@@ -229,7 +229,7 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
     if (resolved.before !== undefined && guard !== 'future') delete resolved.after;
   }
   if (guard && resolved.ids) Object.assign(resolved, guarded(model, resolved, guard));
-  return { tool, args: resolved };
+  return { tool, args: given(resolved) };
 }
 
 function planned({ ref, inside, after, ...rest }: Args, i: number, count: number, one: (n: number) => number): Args {
@@ -248,6 +248,7 @@ function planned({ ref, inside, after, ...rest }: Args, i: number, count: number
 function ofClaimed(model: Model, { id: n, claim: whose }: Args): Args {
   const claimed = [...model.tasks.values()].filter((task) => task.claim !== null && isOpen(task));
   const task = n === undefined ? undefined : claimed[n % claimed.length];
+  if (n !== undefined && !task && n % 5 > 0) return { claim: undefined };
   const last = task?.claim ?? 5;
   const claim = whose === 'own' ? last : whose === 'old' ? Math.max(1, last - 1) : last + 1000;
   return { claim, ...(task && { id: task.id }) };
@@ -269,7 +270,7 @@ function guarded(model: Model, args: Args, guard: NonNullable<Action['guard']>):
     case 'title':
       return { expect_title: task.title.toUpperCase() };
     case 'claim':
-      return { claim: task.claim ?? 1 };
+      return { claim: task.claim ?? (task.id % 5 === 0 ? 1 : undefined) };
     case 'late':
       return { claim: Math.max(1, (task.claim ?? 2) - 1) };
     case 'mistitle':

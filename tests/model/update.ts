@@ -106,7 +106,7 @@ function each(
     finish(draft, [...left]);
     const before = model.draft();
     const entries = model.commit(draft, moment);
-    const changed = new Set(entries.map((entry) => entry.entity_id));
+    const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
     const started = (task: Task) =>
       task.start === null ||
       (task.start.length === 10 ? parisMidnight(task.start) : Date.parse(task.start)) <= Date.parse(moment.now);
