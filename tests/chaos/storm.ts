@@ -127,6 +127,10 @@ export async function expectNothingLost(database: Database, handle: string, stor
   const [user] = await asService(database, 'select id from taskloom.users where handle = $1', [handle], 'owner');
   const tables = await readTables({ database } as World, String(user?.[0]));
   checkInvariants(tables);
+  const kinds = new Set(storm.asked.filter(({ acknowledged }) => acknowledged).map(({ kind }) => kind));
+  console.log(`${storm.answered()} writes answered, ${storm.claims.length} claims, ${tables.changes.length} changes`);
+  expect(kinds.size, 'kinds of writes that were acknowledged').toBe(4);
+  expect(storm.claims.length).toBeGreaterThan(0);
   const wrong = storm.asked.filter((each) => {
     const times = count(tables, each);
     return each.acknowledged ? times !== 1 : times > 1;
