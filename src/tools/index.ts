@@ -11,6 +11,7 @@ import listTasks from './list-tasks.js';
 import undo from './undo.js';
 import updateProject from './update-project.js';
 import updateTask from './update-task.js';
+import whatChanged from './what-changed.js';
 
 /** Every tool, in the order a model reads them. */
 export const tools: readonly Tool[] = [
@@ -25,5 +26,6 @@ export const tools: readonly Tool[] = [
   addComment,
   listProjects,
   updateProject,
+  whatChanged,
   getOverview,
 ];
