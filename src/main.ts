@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig, VARIABLES } from './config.js';
 import { UsageError } from './errors.js';
+import { Feed } from './feed.js';
 import { makeLog } from './log.js';
 import { buildServer } from './server.js';
 import { serveStreams } from './transports/stdio.js';
@@ -68,13 +69,16 @@ async function stdio(config: Config, stopped: Promise<void>): Promise<void> {
 
   const { openOnce } = await import('./local.js');
   const local = openOnce(config, migrationsFolder);
+  const feed = new Feed({ store: local.store, log });
   const server = serveStreams(
-    () => buildServer({ store: local.store, clock, log, version, historyDays: config.historyDays }, local.principal),
+    () =>
+      buildServer({ store: local.store, clock, log, version, historyDays: config.historyDays, feed }, local.principal),
     process.stdin,
     process.stdout,
     log,
   );
   await Promise.race([server, stopped]);
+  await feed.close();
   await local.close();
   process.stdin.destroy();
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type OpenOptions, openStore, type Store, type Target } from '../db/connect.js';
 import { isUnreachable } from '../db/database.js';
 import { UsageError } from '../errors.js';
+import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp, listen } from '../transports/http.js';
 import type { Context } from './commands.js';
@@ -26,14 +27,17 @@ export async function serve(
     migrate: options.migrate ?? false,
     secret: config.secret,
   });
+  const log = makeLog(config.logLevel);
+  const feed = new Feed({ store: async () => store, log });
   try {
     const app = createApp(
       {
         store: async () => store,
         clock: context.clock,
-        log: makeLog(config.logLevel),
+        log,
         version: context.version,
         historyDays: config.historyDays,
+        feed,
       },
       { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
     );
@@ -49,6 +53,7 @@ export async function serve(
     await stopped;
     await server.close();
   } finally {
+    await feed.close();
     await store.close();
   }
 }

@@ -2,6 +2,7 @@ import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { McpServerFactory } from '@modelcontextprotocol/server';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
+import { Listens } from './listen-stdio.js';
 
 /** How long answers under way may take once the client has closed its end, in milliseconds. */
 const PATIENCE = 10_000;
@@ -39,10 +40,12 @@ export async function serveStreams(
     if (method === undefined) answered(id);
   };
   const ended = new Promise<void>((resolve) => {
-    serveStdio((context) => factory(context), {
+    const listens = new Listens(transport);
+    serveStdio(listens.through(factory), {
       transport,
       onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
     });
+    listens.watch();
     const { onmessage, onclose } = transport;
     transport.onmessage = (message) => {
       const { id, method, params } = message as Message;
