@@ -220,6 +220,7 @@ export class Feed {
             else if (this.#hear(userId, seq)) this.#gather();
           },
           opened: () => void this.#look(),
+          failed: (error: unknown) => this.#failed(error),
         };
         stop = hear(database, ears, this.#pace.retry, this.#after);
       },

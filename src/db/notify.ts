@@ -41,6 +41,8 @@ export interface Ears {
   heard(userId: string, seq: number | undefined): void;
   /** From now on nothing is missed, but what was said before may have been. */
   opened(): void;
+  /** It could not be opened. It is tried again. */
+  failed(error: unknown): void;
 }
 
 /** How long to wait before a line that broke is opened again, in milliseconds: at first, and at most. */
@@ -63,7 +65,8 @@ export function hear(database: Database, ears: Ears, retry: Retry, later: After 
       close = line;
       opened = performance.now();
       ears.opened();
-    } catch {
+    } catch (error) {
+      ears.failed(error);
       again();
     }
   };

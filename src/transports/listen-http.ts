@@ -50,7 +50,7 @@ export class Streams {
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
     const uris = this.offered && readable ? known(wanted) : [];
     if (filter && readable) filter.resourceSubscriptions = uris; // what is not in it is not acknowledged
-    if (this.#stopped) return refuse(503, asked.id, -32603, 'The server is stopping.');
+    if (this.#stopped) return refuse(503, asked?.id, -32603, 'The server is stopping.');
     if (uris.length === 0) return createMcpHandler(build).fetch(again, { authInfo, parsedBody: asked });
 
     const stream = new Stream(() => this.#closed(stream));

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { revokeToken, setDisabled } from '../../src/cli/accounts.js';
 import { openNeon, pastPooler } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
 import { Feed, type FeedOptions } from '../../src/feed.js';
-import type { Deps } from '../../src/server.js';
+import { buildServer, type Deps } from '../../src/server.js';
+import { serveStreams } from '../../src/transports/stdio.js';
 import { type Agent, agentOf, newUser, rowsOf, useWorld, type World } from '../harness.js';
 import {
   bearer,
@@ -351,6 +355,109 @@ async function lines(count: number): Promise<number[]> {
   );
   return rows.map(([pid]) => Number(pid));
 }
+
+describe('a connection over streams', () => {
+  const META = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientInfo': { name: 'streams', version: '1' },
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+
+  /** A server of a user's, and a client that reads when the test says so. */
+  async function connected() {
+    const feed = feedOf();
+    const ana = await someone({ ...world, feed });
+    const [input, output] = [new PassThrough(), new PassThrough({ highWaterMark: 64 })];
+    const ended = serveStreams(
+      () => buildServer({ ...world, feed }, async () => ana.principal),
+      input,
+      output,
+      world.log,
+    );
+    let lines: AsyncIterator<string> | undefined; // nothing is read before the first is asked for
+    const send = (message: object) => input.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    return {
+      ana,
+      feed,
+      send,
+      listen: (id: string | number, ...uris: string[]) =>
+        send({
+          id,
+          method: 'subscriptions/listen',
+          params: { _meta: META, notifications: { resourceSubscriptions: uris } },
+        }),
+      written: () => once(output, 'readable'),
+      next: async () => {
+        lines ??= createInterface({ input: output })[Symbol.asyncIterator]();
+        return JSON.parse(String((await lines.next()).value));
+      },
+      close: async () => {
+        input.end();
+        await ended;
+      },
+    };
+  }
+  const of = (id: string | number) => ({ _meta: { 'io.modelcontextprotocol/subscriptionId': id } });
+
+  test('carries several subscriptions, each with what it asked for, until it is cancelled', async () => {
+    const { ana, listen, send, next, close } = await connected();
+    listen(1, OVERVIEW);
+    listen('two', OVERVIEW, task(1));
+    expect(await next()).toMatchObject({ params: of(1) });
+    expect(await next()).toMatchObject({
+      params: { notifications: { resourceSubscriptions: [OVERVIEW, task(1)] }, ...of('two') },
+    });
+    await ana.ok('add_task', { title: 'Roof' });
+    const told = [await next(), await next(), await next()].map(({ params }) => [params.uri, params._meta]);
+    expect(told).toEqual(
+      expect.arrayContaining([
+        [OVERVIEW, of(1)._meta],
+        [OVERVIEW, of('two')._meta],
+        [task(1), of('two')._meta],
+      ]),
+    );
+    send({ method: 'notifications/cancelled', params: { requestId: 'two' } });
+    listen(3, task(2)); // what comes after the cancellation was read after it
+    expect(await next()).toMatchObject({ params: of(3) });
+    await ana.ok('update_task', { id: 1, title: 'Slates' });
+    expect(await next()).toMatchObject({ params: { uri: OVERVIEW, ...of(1) } });
+    await close();
+  });
+
+  test('ends its subscriptions, each with an answer, when the account is disabled', async () => {
+    const { ana, feed, listen, next, close } = await connected();
+    listen(1, OVERVIEW);
+    expect((await next()).method).toBe('notifications/subscriptions/acknowledged');
+    await rowsOf(world, 'update taskloom.users set disabled_at = now() where id = $1', [ana.principal.userId]);
+    feed.wrote(ana.principal.userId, 1_000_000);
+    expect(await next()).toEqual({ jsonrpc: '2.0', id: 1, result: { resultType: 'complete', ...of(1) } });
+    listen(2, OVERVIEW);
+    expect(await next()).toMatchObject({ id: 2, error: { message: expect.stringContaining('disabled') } });
+    await close();
+  });
+
+  test('that is not read keeps one notice of each address, however much changes', async () => {
+    const { ana, listen, next, written, close, feed } = await connected();
+    listen(1, OVERVIEW);
+    await written();
+    const also = new Heard();
+    await feed.listen({ scope: ana.principal, ...also.listener }, [OVERVIEW]);
+    for (let i = 0; i < 12; i++) {
+      await ana.ok('add_task', { title: `t${i}` });
+      await also.all(OVERVIEW);
+    }
+    listen(2, task(99));
+    const told: unknown[] = [];
+    for (
+      let message = await next();
+      message.params?._meta['io.modelcontextprotocol/subscriptionId'] !== 2;
+      message = await next()
+    )
+      told.push(message.method);
+    expect(told.length).toBeLessThanOrEqual(5);
+    await close();
+  });
+});
 
 describe.skipIf(inject('backend') === 'pglite')('replicas on one database', () => {
   let elsewhere: World;
