@@ -39,6 +39,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Drizzle wraps whatever is thrown while a query runs. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
+  return undefined;
+}
+
 const maker =
   (code: RefusalCode) =>
   (message: string, hint?: string, candidates?: Candidate[]): Refusal =>

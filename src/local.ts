@@ -4,6 +4,7 @@ import { localPrincipal } from './auth/local.js';
 import type { Config } from './config.js';
 import { openStore, type Target } from './db/connect.js';
 import { readMigrations } from './db/migrate.js';
+import { Feed } from './feed.js';
 import type { Program } from './program.js';
 import { buildServer } from './server.js';
 import { converse } from './transports/conversation.js';
@@ -22,14 +23,18 @@ export function serveLocally(program: Program, config: Config, target: Target, l
   const { user, timezone, secret, historyDays } = config;
   const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
   const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));
-  const deps = { store: store.get, clock: program.clock, log, version: program.build.version, historyDays };
+  const feed = new Feed({ store: store.get, log });
+  const deps = { store: store.get, feed, clock: program.clock, log, version: program.build.version, historyDays };
   return {
     async open() {
       const [near, far] = InMemoryTransport.createLinkedPair();
       converse(far, log, () => buildServer(deps, principal.get));
       return { transport: near };
     },
-    close: async () => (await store.started()?.catch(() => undefined))?.close(),
+    async close() {
+      await feed.close();
+      await (await store.started()?.catch(() => undefined))?.close();
+    },
   };
 }
 

@@ -74,7 +74,14 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
   ]);
   const lists = read('./catalogue.json') as Lists;
   const data = linkTo(program, config, log);
-  const served = serveStreams(() => buildFront(version, lists), process.stdin, process.stdout, log, new Relay(data));
+  const served = serveStreams(
+    // Over HTTP, a client of 2025 has no stream on which it could be told of anything.
+    ({ era }) => buildFront(version, lists, !(config.remote && era === 'legacy')),
+    process.stdin,
+    process.stdout,
+    log,
+    new Relay(data),
+  );
   await Promise.race([served.ended, stopped]);
   await served.finish(STOPPING);
   await data.close();

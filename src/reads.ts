@@ -1,3 +1,4 @@
+import type { Changed } from './domain/changed.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import type { TaskPage } from './domain/list.js';
@@ -9,6 +10,7 @@ import { formatStamp } from './domain/when.js';
 import type { Ladder } from './fit.js';
 import {
   capped,
+  changeRow,
   DETAILS,
   type Detail,
   dateline,
@@ -276,3 +278,34 @@ function inTurn(items: number, sizes: number[]): number[] {
 }
 
 const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+/**
+ * What came after a cursor, as far as it fits, and the cursor that stands behind the last one shown. Without a
+ * cursor the latest are kept, and the answer's stands behind all there is.
+ */
+export function changedAnswer({ deltas, newest, more }: Changed, say: Say, { cursor }: { cursor?: number }): Ladder {
+  const rows = deltas.map((each) => ({ ...changeRow(each, say), seq: each.seq }));
+  const count = rows.length;
+  const latest = cursor === undefined;
+  return {
+    rungs: Math.max(count, 1),
+    at(rung) {
+      const shown = latest ? rows.slice(-(rung + 1)) : rows.slice(0, rung + 1);
+      const missing = count - shown.length;
+      const goesOn = more || (!latest && missing > 0);
+      const next = goesOn ? (shown.at(-1)?.seq ?? newest) : newest;
+      const changes = `${shown.length} ${shown.length === 1 ? 'change' : 'changes'}`;
+      return {
+        json: { changes: shown.map(({ json }) => json), cursor: next, ...(goesOn && { more: true }) },
+        text: [
+          count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${dateline(say)}`,
+          ...shown.map(({ line }) => line),
+          `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
+        ].join('\n'),
+        omitted: {
+          what: missing ? [`${missing}${more ? '+' : ''} ${latest ? 'earlier' : 'later'} changes`] : [],
+          ...(goesOn && { how: 'the cursor' }),
+        },
+      };
+    },
+  };
+}

@@ -14,18 +14,20 @@ import {
   conflict,
   forbidden,
   internal,
-  Refusal,
   type RefusalBody,
+  refusalIn,
   UsageError,
   unavailable,
   unusable,
 } from './errors.js';
+import type { Feed, Subscription } from './feed.js';
 import { oneLine } from './fields.js';
 import { fitted } from './fit.js';
-import { offerMenus } from './menus.js';
+import { asProtocolError, offerMenus } from './menus.js';
 import { CLIENT_KEY, RELAY_KEY } from './meta.js';
-import { implementation, OFFER } from './offer.js';
+import { implementation, offer } from './offer.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
+import { offerSubscriptions } from './subscriptions.js';
 import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
 
@@ -39,15 +41,34 @@ export interface Deps {
   version: string;
   /** How long history is kept. */
   historyDays: number;
+  /** Told of every write, and tells whoever subscribed. Without one, nobody can subscribe. */
+  feed?: Feed;
+}
+
+/** How a transport tells a subscriber, and ends it. */
+export interface Wire {
+  deliver(uris: string[]): Promise<void>;
+  end(): void;
+}
+
+/** The server of one connection or request, and its door for subscriptions that the transport carries. */
+export interface TaskServer extends McpServer {
+  /** Subscribes the caller to addresses. @throws ProtocolError where they may not */
+  listen(uris: string[], wire: Wire, token?: string): Promise<Subscription>;
 }
 
 /**
  * Builds the server for one connection, or over HTTP one request.
  *
  * @param resolve who is calling; asked before each tool runs
+ * @param subscribe whether what changes can be told to this client: a 2025 one over HTTP has no stream to be told on
  */
-export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpServer {
-  const server = new McpServer(implementation(deps.version), OFFER);
+export function buildServer(
+  deps: Deps,
+  resolve: () => Promise<Principal>,
+  { subscribe = deps.feed !== undefined }: { subscribe?: boolean } = {},
+): TaskServer {
+  const server = new McpServer(implementation(deps.version), offer(subscribe));
   for (const tool of tools)
     server.registerTool(tool.name, tool.config, async (raw, context) => {
       const client = clientName(server, context);
@@ -57,11 +78,22 @@ export function buildServer(deps: Deps, resolve: () => Promise<Principal>): McpS
         return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
       }
     });
+  const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
   offerMenus(server, {
     read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
-    refusal: (what, error) => asRefusal(deps, what, error),
+    refusal,
   });
-  return server;
+  const listen: TaskServer['listen'] = async (uris, wire, token) => {
+    try {
+      const scope = allowed(await resolve(), 'tasks:read');
+      if (!deps.feed) throw forbidden('Subscriptions are not offered here.');
+      return await deps.feed.listen({ scope, ...(token !== undefined && { token }), ...wire }, uris);
+    } catch (error) {
+      throw asProtocolError(refusal('subscription', error));
+    }
+  };
+  if (subscribe) offerSubscriptions(server, (wire) => listen([], wire));
+  return Object.assign(server, { listen });
 }
 
 function allowed(principal: Principal, scope: Scope): Principal {
@@ -157,7 +189,8 @@ async function write(
 ): Promise<Answer> {
   const change = tool.run(args as never);
   const { database } = await ready(deps);
-  return writeAsUser<unknown, Answer>(
+  let newest: number | undefined;
+  const answer = await writeAsUser<unknown, Answer>(
     database,
     principal,
     {
@@ -165,6 +198,7 @@ async function write(
       dryRun,
       read: (tx) => change.read(tx, actor, now),
       decide(state, opened) {
+        newest = undefined; // it is decided anew where a connection broke
         const say = saying(principal, now);
         if (opened.request) return { value: replay(opened.request, fingerprint, key?.relayed ? undefined : say) };
         const { nextTask, nextProject, nextComment } = opened;
@@ -186,6 +220,7 @@ async function write(
         const call = randomUUID();
         const statement = writeStatement(principal, opened, decision, { actor, call, request });
         const seq = opened.changeSeq + 1;
+        if (changes(decision) > 0 && !dryRun) newest = opened.changeSeq + changes(decision);
         return {
           value: answer,
           ...(statement && { statement }),
@@ -196,6 +231,8 @@ async function write(
     },
     fakeClock(deps),
   );
+  if (newest !== undefined) deps.feed?.wrote(principal.userId, newest);
+  return answer;
 }
 
 const withHandle = ({ json, text }: Answer, undo: string | undefined): Answer =>
@@ -284,12 +321,6 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
   const reference = randomBytes(4).toString('hex');
   deps.log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
   return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
-}
-
-/** Drizzle wraps whatever is thrown while a query runs. */
-function refusalIn(error: unknown): Refusal | undefined {
-  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
-  return undefined;
 }
 
 /** Where an error came from, and of what kind it is. Never its message: a database's may hold people's words. */

@@ -1,4 +1,5 @@
 import * as z from 'zod/v4';
+import type { Delta } from './domain/changed.js';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { COUNTED } from './domain/list.js';
@@ -67,6 +68,11 @@ const task = z
   .partial()
   .extend({ id: z.int(), title: z.string() });
 
+const change = z
+  .strictObject({ id: z.int(), title: z.string(), project: z.string() })
+  .partial()
+  .extend({ what: z.string(), by: z.string(), at: z.string() });
+
 /** Everything an answer may hold. No row of a table is ever spread into one: what is not listed here does not leave. */
 const answer = z
   .strictObject({
@@ -88,6 +94,9 @@ const answer = z
     ),
     project: z.strictObject({ name: z.string(), archived: z.boolean().optional(), merged_into: z.string().optional() }),
     moved: z.int(),
+    changes: z.array(change),
+    cursor: z.int(),
+    more: z.literal(true),
     ready: z.array(related),
     unchanged: z.array(z.int()),
     next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
@@ -176,7 +185,7 @@ const commentJson = ({ id, text, by, at }: Comment, { timezone }: Say) => ({
 });
 
 /** What happened, as one would say it. */
-const HAPPENED: Record<Operation, string> = {
+const HAPPENED: Record<Operation | 'claim' | 'release', string> = {
   create: 'created',
   update: 'updated',
   complete: 'completed',
@@ -191,13 +200,30 @@ const HAPPENED: Record<Operation, string> = {
 
 /** Fields as a caller knows them; what only follows from another is left out. */
 const known = (fields: string[]): string[] =>
-  fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') || isClaimField(field) ? [] : field));
+  fields.flatMap((field) => RENAMED[field] ?? (field.endsWith('_at') || isClaimField(field) ? [] : field));
+const RENAMED: Record<string, string> = { rank: 'order', archived_at: 'archived' };
 
 /** `updated title, due`; of what an undo put back, `undone title, due`. */
-const happened = ({ what, undoes, fields }: Happening) => ({
+const happened = ({ what, undoes, fields }: Pick<Happening, 'what' | 'undoes' | 'fields'>) => ({
   what: undoes ? 'undone' : HAPPENED[what],
   fields: undoes || what === 'update' ? known(fields) : [],
 });
+
+const sayHappened = (happening: Pick<Happening, 'what' | 'undoes' | 'fields'>): string => {
+  const { what, fields } = happened(happening);
+  return [what, fields.join(', ')].filter(Boolean).join(' ');
+};
+
+/** What one write did to one thing, in both channels. */
+export function changeRow({ entity, id, name, steps, by, at }: Delta, { now, timezone }: Say) {
+  const what = [...new Set(steps.map(sayHappened))].join(', then ');
+  const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
+  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${name}`}` : `+${json.project}`;
+  return {
+    json: present({ ...json, what, by, at: formatStamp(at, timezone) }),
+    line: `${named} · ${what} · ${by}, ${sayStamp(at, now, timezone)}`,
+  };
+}
 
 const happeningJson = (happening: Happening, { timezone }: Say) =>
   present({ ...happened(happening), by: happening.by, at: formatStamp(happening.at, timezone) });
@@ -285,10 +311,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
     ),
     ...section(
       'History',
-      each.history.map((happening) => {
-        const { what, fields } = happened(happening);
-        return `  ${stamp(happening.at)}, ${happening.by}: ${[what, fields.join(', ')].filter(Boolean).join(' ')}`;
-      }),
+      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening)}`),
     ),
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { whatChanged } from '../src/domain/changed.js';
 import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
@@ -176,6 +177,10 @@ describe('what is not yours does not exist', () => {
       today: 0,
     });
     expect((await bob.ok('list_projects')).projects).toEqual([]);
+    expect((await bob.ok('what_changed', { cursor: 0 })).changes).toMatchObject([
+      { title: 'bob one' },
+      { title: 'bob two' },
+    ]);
   });
 
   test('a disabled user is refused on the next call', async () => {
@@ -225,6 +230,7 @@ describe('two independent locks', () => {
     similar: (tx: UserTx) => similarTasks(tx, foreign.title),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
+    'what changed': (tx: UserTx) => whatChanged(tx, {}).then(({ deltas }) => deltas),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),
     gather: (tx: UserTx) =>
       gather(tx, { ids: [1, foreign.id], parents: true, below: [1, foreign.id], projects: { names: ['Zebra'] } }).then(

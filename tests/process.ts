@@ -208,6 +208,19 @@ export class Peer {
     return Promise.race([found, end]).finally(() => child.stdout.off('data', look));
   }
 
+  /** Waits until what was received is enough, and answers all of it. */
+  async until(enough: (messages: Message[]) => boolean): Promise<Message[]> {
+    const { stdout } = this.process.child;
+    let look = () => {};
+    await new Promise<void>((resolve) => {
+      look = () => enough(this.messages()) && resolve();
+      stdout.on('data', look);
+      look();
+    });
+    stdout.off('data', look);
+    return this.messages();
+  }
+
   request(method: string, params: object = {}): Promise<Message> {
     return this.answer(this.ask(method, params));
   }

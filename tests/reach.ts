@@ -79,6 +79,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { project, archived: true },
     { project, merge_into: 'Mine' },
   ],
+  what_changed: ({ id }) => [{}, { cursor: 0 }, { cursor: id }, { not_by: 'nobody' }],
   get_overview: () => [{}],
 };
 

@@ -5,6 +5,7 @@ import { isUnreachable, Unreachable } from '../db/database.js';
 import { makeDirectory } from '../db/lock.js';
 import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
+import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp, listen } from '../transports/http.js';
 import type { Context } from './commands.js';
@@ -25,14 +26,17 @@ export async function serve(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
   const store = await patiently(() => storeToServe(context, config, options.migrate ?? false));
+  const log = makeLog(config.logLevel);
+  const feed = new Feed({ store: async () => store, log });
   try {
     const app = createApp(
       {
         store: async () => store,
         clock: context.clock,
-        log: makeLog(config.logLevel),
+        log,
         version: context.build.version,
         historyDays: config.historyDays,
+        feed,
       },
       { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
     );
@@ -48,6 +52,7 @@ export async function serve(
     await stopped;
     await server.close();
   } finally {
+    await feed.close();
     await store.close();
   }
 }

@@ -30,7 +30,7 @@ export interface Later {
 export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? actor.via;
 
 /** Raw rows, as arrays of columns. */
-async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
+export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
   return (await tx.db.execute(query)) as unknown as unknown[][]; // the proxy hands rows on as they came
 }
 

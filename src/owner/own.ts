@@ -4,6 +4,7 @@ import { localPrincipal } from '../auth/local.js';
 import type { OpenedStore } from '../db/connect.js';
 import { type Hold, holdDirectory } from '../db/lock.js';
 import { UsageError, whyNotWritten } from '../errors.js';
+import { Feed } from '../feed.js';
 import { buildServer, type Deps } from '../server.js';
 import { type Conversation, converse, FAREWELL } from '../transports/conversation.js';
 import { type Announcement, announce, withdraw } from './announcement.js';
@@ -18,7 +19,7 @@ export interface OwnOptions {
   retires: boolean;
   /** Opens the database in a directory that is held; `fatal` is told, last, why it can no longer keep anything. */
   open(hold: Hold, fatal: (reason: string) => never): Promise<OpenedStore>;
-  deps: Omit<Deps, 'store'>;
+  deps: Omit<Deps, 'store' | 'feed'>;
   /** Runs a person's command on the opened database, and answers its exit code. */
   command(argv: string[], timezone: string, store: () => Promise<OpenedStore>, say: Say): Promise<number>;
 }
@@ -69,7 +70,8 @@ export async function own(options: OwnOptions): Promise<Owner> {
     process.exit(1); // before anything is answered
   });
   opening.catch(() => {}); // each request hears of it
-  const deps: Deps = { ...options.deps, store: () => opening };
+  const feed = new Feed({ store: () => opening, log: options.deps.log });
+  const deps: Deps = { ...options.deps, store: () => opening, feed };
 
   const sockets = new Set<Socket>();
   let lastUse = performance.now();
@@ -132,6 +134,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
     server.close();
     await Promise.all([...conversations].map((each) => each.finish(PATIENCE)));
     for (const socket of sockets) socket.destroySoon();
+    await feed.close();
     await opening.then(
       (store) => store.close(),
       () => hold.release(),

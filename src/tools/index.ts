@@ -13,6 +13,7 @@ import releaseTask from './release-task.js';
 import undo from './undo.js';
 import updateProject from './update-project.js';
 import updateTask from './update-task.js';
+import whatChanged from './what-changed.js';
 
 /** Every tool, in the order a model reads them. */
 export const tools: readonly Tool[] = [
@@ -29,5 +30,6 @@ export const tools: readonly Tool[] = [
   addComment,
   listProjects,
   updateProject,
+  whatChanged,
   getOverview,
 ];

@@ -1,6 +1,7 @@
 import type { JSONRPCMessage, McpServerFactory, RequestId, Transport } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
+import { Listens } from './listen-stdio.js';
 
 /** One client served over a stream, in either era of the protocol. */
 export interface Conversation {
@@ -73,10 +74,12 @@ export function converse(
     const { id, method } = message as Message;
     if (method === undefined) answered(id);
   };
-  serveStdio((context) => factory(context), {
+  const listens = new Listens(transport);
+  serveStdio(listens.through(factory), {
     transport,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
   });
+  listens.watch();
   const { onmessage, onclose } = transport;
   transport.onmessage = (message) => {
     if (!reading) return;

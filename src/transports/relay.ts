@@ -53,12 +53,14 @@ const MOST_LOSSES = 5;
 const LONGEST_PAUSE = 2_000;
 /** When it is tried again to reach a server only for what listens, in milliseconds. */
 const LISTEN_AGAIN = 10_000;
+/** What ends sooner after its acknowledgement was meant to end. */
+const SHORTEST_STREAM = 1_000;
 
 interface Waiting {
   message: Message & { jsonrpc: '2.0'; id: RequestId; method: string };
   losses: number;
-  /** Of a stream that listens: whether the client has been told that it does. */
-  acknowledged: boolean;
+  /** Of a stream that listens: when it was last acknowledged, in milliseconds of `performance.now()`. */
+  heardSince?: number;
 }
 
 /**
@@ -109,7 +111,6 @@ export class Relay {
     const waiting = {
       message: method === 'tools/call' ? withMeta(request, RELAY_KEY, randomUUID()) : request,
       losses: 0,
-      acknowledged: false,
     };
     this.#waiting.set(id, waiting);
     if (this.#link) this.#request(this.#link, waiting);
@@ -176,11 +177,11 @@ export class Relay {
     for (const waiting of this.#waiting.values()) this.#request(link, waiting);
   }
 
-  #request(link: Link, { message, acknowledged }: Waiting): void {
+  #request(link: Link, { message, heardSince }: Waiting): void {
     const client = link.stateless && this.#handshake.initialize?.params?.clientInfo?.name;
     let sent = message;
     if (client) sent = withMeta(sent, CLIENT_KEY, client);
-    if (acknowledged) sent = withMeta(sent, AGAIN_KEY, true);
+    if (heardSince !== undefined) sent = withMeta(sent, AGAIN_KEY, true);
     this.#send(link, sent);
   }
 
@@ -213,6 +214,10 @@ export class Relay {
     }
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || !waiting) return; // of a cancelled request, or of the relay's own
+    if (this.#isOverTooSoon(link, waiting, result)) {
+      this.#request(link, waiting);
+      return;
+    }
     this.#waiting.delete(id);
     this.#losses = 0;
     const { method: asked, params: about } = waiting.message;
@@ -221,14 +226,20 @@ export class Relay {
     this.#toClient(message);
   }
 
+  /** A server that stops ends its streams as if all had been said; the next one goes on with them. */
+  #isOverTooSoon(link: Link, { message, heardSince }: Waiting, result: unknown): boolean {
+    if (!link.stateless || !result || message.method !== 'subscriptions/listen') return false;
+    return heardSince !== undefined && performance.now() - heardSince > SHORTEST_STREAM;
+  }
+
   #alreadyAcknowledged(params: Message['params']): boolean {
     const id = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as RequestId | undefined;
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (!waiting) return false;
-    const before = waiting.acknowledged;
-    waiting.acknowledged = true;
+    const isRepeated = waiting.heardSince !== undefined;
+    waiting.heardSince = performance.now();
     waiting.losses = 0;
-    return before;
+    return isRepeated;
   }
 
   #lost(link: Link): void {

@@ -176,7 +176,7 @@ const toEntry = (raw: Raw): Entry => ({
   batch: raw.batch,
   reverts: raw.reverts,
   at: iso(raw.at) as string,
-  by: (raw.actor as { client: string }).client,
+  by: (raw.actor as { client?: string; via: string }).client ?? (raw.actor as { via: string }).via,
   entity: raw.entity,
   entity_id: raw.entity_id,
   version: raw.version,

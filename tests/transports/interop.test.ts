@@ -159,6 +159,7 @@ const questions: Record<string, (id: number) => Record<string, unknown>[]> = {
   add_comment: (id) => [{ id, text: 'Two lines\nof it' }],
   list_projects: () => [{}, { archived: true, completed: true }],
   update_project: () => [{ project: 'Interop', name: 'interop' }],
+  what_changed: () => [{}, { cursor: 0, max_tokens: 100 }, { cursor: 1, not_by: 'nobody' }],
   get_overview: () => [{}],
 };
 
