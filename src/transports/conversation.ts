@@ -74,12 +74,13 @@ export function converse(
     const { id, method } = message as Message;
     if (method === undefined) answered(id);
   };
-  const listens = new Listens(transport);
-  serveStdio(listens.through(factory), {
+  // Where a relay takes what needs data, whoever it takes that to has the subscriptions too.
+  const listens = options.take ? undefined : new Listens(transport);
+  serveStdio(listens?.through(factory) ?? factory, {
     transport,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
   });
-  listens.watch();
+  listens?.watch();
   const { onmessage, onclose } = transport;
   transport.onmessage = (message) => {
     if (!reading) return;

@@ -225,6 +225,62 @@ describe('the process that has the database', () => {
   }, 60_000);
 });
 
+describe('subscriptions', () => {
+  /** Resolves once a client was told that this may read differently. */
+  async function told(peer: Peer, uri: string, times = 1): Promise<void> {
+    const count = () =>
+      peer.messages().filter(({ method, params }) => method === 'notifications/resources/updated' && params.uri === uri)
+        .length;
+    while (count() < times) await new Promise((resolve) => peer.process.child.stdout.once('data', resolve));
+  }
+
+  test('of 2025 hear of other processes’ writes, also after the one that has the database was killed', async () => {
+    const env = seeded();
+    const [listener, writer] = [await connect(env), await connect(env)];
+    const bob = await connect({ ...env, TASKLOOM_USER: 'bob' });
+    await writer.call('add_task', { title: 'One' });
+    const uri = 'taskloom://task/1';
+    await listener.request('resources/subscribe', { uri });
+    await bob.call('add_task', { title: 'Of another user, with the same number' });
+    await writer.call('update_task', { id: 1, priority: 'high' });
+    await told(listener, uri);
+    process.kill(ownerIn(home(env)), 'SIGKILL');
+    await told(listener, uri, 2); // for it may have missed something
+    await writer.call('update_task', { id: 1, priority: 'low' });
+    await told(listener, uri, 3);
+    await Promise.all([listener.close(), writer.close(), bob.close()]);
+  });
+
+  test('of 2026 go on over the end of the one that has the database, acknowledged once', async () => {
+    const env = seeded();
+    const [listener, writer] = [new Peer(start([], env)), await connect(env)];
+    await writer.call('add_task', { title: 'One' });
+    const envelope = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const uri = 'taskloom://overview';
+    const id = listener.ask('subscriptions/listen', {
+      notifications: { resourceSubscriptions: [uri] },
+      _meta: envelope,
+    });
+    const acknowledged = () =>
+      listener.messages().filter(({ method }) => method === 'notifications/subscriptions/acknowledged');
+    while (acknowledged().length === 0)
+      await new Promise((resolve) => listener.process.child.stdout.once('data', resolve));
+    await writer.call('complete_task', { id: 1 });
+    await told(listener, uri);
+    await succeed(['owner', '--stop'], env);
+    await told(listener, uri, 2);
+    await writer.call('add_task', { title: 'Two' });
+    await told(listener, uri, 3);
+    expect(acknowledged()).toHaveLength(1);
+    expect(listener.messages().filter((message) => message.id === id && 'result' in message)).toEqual([]);
+    await Promise.all([listener.close(), writer.close()]);
+  });
+});
+
 describe('commands', () => {
   test('are run by the process that has the database', async () => {
     const env = seeded();
