@@ -40,8 +40,10 @@ async function main(argv: string[]): Promise<number> {
   const stopped = program.untilStopped();
   try {
     const config = announced('stdio')();
-    if (argv[0] === OWN) await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
-    else await serveStdin(config, stopped);
+    if (argv[0] === OWN) {
+      void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // beside the imports of all the rest
+      await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
+    } else await serveStdin(config, stopped);
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

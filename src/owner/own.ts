@@ -69,7 +69,10 @@ export async function own(options: OwnOptions): Promise<Owner> {
     for (const each of conversations) each.tell(FAREWELL, { reason });
     process.exit(1); // before anything is answered
   });
-  opening.catch(() => {}); // each request hears of it
+  opening.then(
+    () => options.deps.log.debug({ ms: Math.round(performance.now()) }, 'opened'),
+    () => {}, // each request hears of it
+  );
   const feed = new Feed({ store: () => opening, log: options.deps.log });
   const deps: Deps = { ...options.deps, store: () => opening, feed };
 

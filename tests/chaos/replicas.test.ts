@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import { connect as openDatabase, type Target } from '../../src/db/connect.js';
 import { asService } from '../../src/db/scope.js';
+import { AGENTS, drainPlan } from '../draining.js';
 import { connect, type Environment, environment, type Running, start, succeed } from '../process.js';
 import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
@@ -50,6 +51,26 @@ const over =
       return undefined;
     }
   };
+
+test('agents of several replicas share a plan', { timeout: 300_000 }, async () => {
+  const server = await startPostgres(inject('release'));
+  const proxy = inject('backend') === 'neon' ? await startProxy(server.address) : undefined;
+  const url = server.url('postgres');
+  const env = environment({ TASKLOOM_DATABASE_URL: url, ...(proxy && { TASKLOOM_NEON_PROXY: proxy.at }) });
+  const replicas = Array.from({ length: 3 }, () => new Replica(env));
+  await Promise.all(replicas.map((replica) => replica.start()));
+  await succeed(['user', 'add', 'ana'], env);
+  const token = await succeed(['token', 'create', '--user', 'ana'], env);
+  const calls = Array.from({ length: AGENTS }, (_, i) => over(token, () => replicas[i % 3] as Replica));
+  const database = await openDatabase({ kind: 'postgres', url });
+  await drainPlan(inject('backend') === 'neon' ? 400 : 1000, calls, {
+    handle: 'ana',
+    database: async () => database,
+  }).finally(() => database.close());
+  for (const replica of replicas) expect(await replica.end('SIGTERM')).toBe(0);
+  await proxy?.close();
+  await server.close();
+});
 
 test(
   'replicas that are killed, and a database that is restarted, lose and double nothing',
