@@ -9,6 +9,11 @@ const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';
 const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts', 'tests/chaos/replicas.test.ts'];
+const kills = 'tests/database/kill.test.ts';
+
+/** Between any two backends. */
+const copies = 'tests/database/backup.test.ts';
+const moves = 'tests/cli/move.test.ts';
 
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   extends: true as const,
@@ -18,10 +23,10 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts'], [migrations, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations]),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, ...connections]),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves]),
       project('postgres-18', [...everywhere, migrations, ...connections]),
-      project('neon', [...everywhere, ...connections]),
+      project('neon', [...everywhere, kills, copies, moves, ...connections]),
     ],
     pool: 'forks',
     maxWorkers: 2,

@@ -4,7 +4,14 @@ import { spawnSync } from 'node:child_process';
 const rounds = process.argv[2] ?? '60';
 const { status } = spawnSync(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', 'tests/chaos', 'tests/database/durability.test.ts'],
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    'tests/chaos',
+    'tests/database/durability',
+    'tests/database/kill',
+    'tests/owner/draining',
+  ],
   {
     stdio: 'inherit',
     env: { ...process.env, TASKLOOM_CHAOS_ROUNDS: rounds },

@@ -36,6 +36,8 @@ export interface Config {
   target: Target;
   /** On stdio: another Taskloom, which has the tasks. */
   remote?: { url: URL; token: string } | undefined;
+  /** Through which every PostgreSQL is reached as Neon is. */
+  proxy?: string | undefined;
   user: string;
   timezone: string;
   publicUrl?: URL | undefined;
@@ -134,7 +136,8 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
     throw new UsageError('TASKLOOM_TOKEN must be set with TASKLOOM_URL; whoever runs that server makes one');
   return {
     remote: env.TASKLOOM_URL ? { url: new URL(env.TASKLOOM_URL), token: String(env.TASKLOOM_TOKEN) } : undefined,
-    target: targetOf(url, env.TASKLOOM_HOME, env.TASKLOOM_NEON_PROXY),
+    target: url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY),
+    proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
     timezone: env.TASKLOOM_TZ ?? systemTimezone(),
     publicUrl: env.TASKLOOM_PUBLIC_URL ? new URL(env.TASKLOOM_PUBLIC_URL) : undefined,
@@ -154,16 +157,23 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
 
 const isNeon = (host: string) => /(^|\.)neon\.(tech|build)$/.test(host);
 
-function targetOf(url: string | undefined, home: string | undefined, proxy: string | undefined): Target {
-  if (url === undefined)
-    return home
-      ? { kind: 'directory', path: home }
-      : { kind: 'directory', path: envPaths('taskloom', { suffix: '' }).data, fallback: join(homedir(), '.taskloom') };
+function directoryOf(home: string | undefined): Target {
+  return home
+    ? { kind: 'directory', path: home }
+    : { kind: 'directory', path: envPaths('taskloom', { suffix: '' }).data, fallback: join(homedir(), '.taskloom') };
+}
+
+/**
+ * Where an address leads.
+ *
+ * @throws UsageError where it is none
+ */
+export function targetOf(url: string, proxy?: string): Target {
   if (/^memory:\/*$/.test(url)) return { kind: 'memory' };
   // The value itself is never repeated: it may hold a password.
   const wrong = () =>
     new UsageError(
-      'TASKLOOM_DATABASE_URL (or DATABASE_URL) must be postgres://user:password@host/database or memory://',
+      'the address of a database (TASKLOOM_DATABASE_URL or DATABASE_URL) must be postgres://user:password@host/database or memory://',
     );
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw wrong();
   const { hostname, searchParams } = new URL(url);

@@ -24,6 +24,7 @@ const program: Program = {
   environment: process.env,
   // Started again, a desktop program would open its window.
   mayStart: process.versions.electron === undefined,
+  cwd: process.cwd(),
   print: (text) => process.stdout.write(`${text}\n`),
   complain,
   untilStopped: () =>

@@ -11,6 +11,8 @@ export interface Program {
   environment: Readonly<Partial<Record<string, string>>>;
   /** Whether that command may be run: not where the program runs inside another. */
   mayStart: boolean;
+  /** The directory it was started in. */
+  cwd: string;
   print(text: string): void;
   complain(text: string): void;
   /** Resolves when the process is asked to stop; until it is called, a signal ends the process as it always does. */

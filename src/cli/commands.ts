@@ -1,17 +1,21 @@
 import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as z from 'zod/v4';
-import { type Config, displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
+import { type Config, displayName, handle as handleSchema, targetOf, timezone as timezoneSchema } from '../config.js';
+import { readBackup } from '../db/backup.js';
 import { connect, type OpenedStore, openStore, type Target } from '../db/connect.js';
 import { isUnreachable, setupMistake, sqlState } from '../db/database.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
+import { restore } from '../db/restore.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
 import { SCOPES, type Scope } from '../tool.js';
 import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
+import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import { serve } from './serve.js';
 
 /** What a command may touch. */
@@ -75,10 +79,11 @@ function commandLine(argv: string[], context: Context): Command {
     });
 
   const migrations = () => readMigrations(context.migrations);
-  const withStore = async <T>(work: (store: OpenedStore) => Promise<T>): Promise<T> => {
+  /** @param alone whether whoever has an embedded database gives it up first: it would not know it again */
+  const withStore = async <T>(work: (store: OpenedStore) => Promise<T>, { alone = false } = {}): Promise<T> => {
     if (context.store) return work(await context.store());
     const config = context.config();
-    if (config.target.kind === 'directory') return withOwner(argv, context, config.target, work);
+    if (config.target.kind === 'directory') return withOwner(argv, context, config.target, alone, work);
     const store = await openStore(config.target, { migrations: migrations(), secret: config.secret });
     try {
       return await work(store);
@@ -139,6 +144,41 @@ function commandLine(argv: string[], context: Context): Command {
         options.stop ? `stopped ${words}` : words,
       );
     });
+  leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
+    .option('--force', 'replace the file if it is there')
+    .action(async (path: string, { force = false, ...options }) => {
+      const file = resolve(context.cwd, path);
+      checkNew(file, force);
+      const tables = await withStore(({ database }) =>
+        writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
+      );
+      show(options, { file, tables }, `wrote ${file}: ${counted(tables)}`);
+    });
+  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
+    const file = resolve(context.cwd, path);
+    const filling = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+    const tables = await withStore(filling, { alone: true });
+    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
+  });
+  leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
+    async (url: string, options) => {
+      const { proxy } = context.config();
+      const target = targetOf(url, proxy);
+      if (target.kind === 'memory')
+        throw new UsageError('a database in memory ends with the process: name one on a server');
+      const tables = await withStore(({ database }) =>
+        moveTo(target, database, migrations(), { version: context.build.version, now: context.clock() }),
+      );
+      const moved = tables
+        ? `moved and verified: ${counted(rowsIn(tables))}`
+        : 'everything was there already, and is the same';
+      show(
+        options,
+        { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
+        `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nWhat was moved is still here as well: tasks that are written here from now on are not there.`,
+      );
+    },
+  );
 
   const user = root.command('user').description('manage users').copyInheritedSettings(root);
   leaf(user, 'add', 'add a user')
@@ -225,18 +265,20 @@ async function withOwner<T>(
   argv: string[],
   context: Context,
   target: Target & { kind: 'directory' },
+  alone: boolean,
   work: (store: OpenedStore) => Promise<T>,
 ): Promise<T> {
-  const [{ callOwner }, { ownHere }, { makeDirectory }] = await Promise.all([
+  const [{ askToRetire, callOwner }, { ownHere }, { makeDirectory }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
     import('../db/lock.js'),
   ]);
   const config = context.config();
   const home = makeDirectory(target.path, target.fallback);
-  const wish = { want: 'command', argv, timezone: config.timezone } as const;
+  const { cwd } = context;
+  const wish = { want: 'command', argv, cwd, timezone: config.timezone } as const;
   for (const until = performance.now() + PATIENCE; ; await pause(50)) {
-    const reached = await callOwner(home, context.build, wish);
+    const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
     if (reached) throw new RunElsewhere(await heard(reached.socket, context));
     try {
       const owner = await ownHere(context, config, makeLog(config.logLevel), home);

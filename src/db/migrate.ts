@@ -61,15 +61,10 @@ export async function migrate(database: Database, migrations: Migration[]): Prom
 function attempt(database: Database, migrations: Migration[]): Promise<string[]> {
   return database.connect(async (connection) => {
     try {
-      await connection.script(`begin; set local role none; ${LOCK}`);
-      if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
-      const missing = compare(migrations, await connection.query(APPLIED, []));
-      for (const migration of missing) {
-        for (const statement of migration.statements) await connection.script(statement);
-        await connection.script(record(migration));
-      }
+      await connection.script('begin; set local role none');
+      const done = await apply(connection, migrations);
       await connection.script('select 1; commit');
-      return missing.map((migration) => migration.name);
+      return done;
     } catch (error) {
       await connection.script('rollback').catch(() => {});
       if (sqlState(error) === '42501')
@@ -83,6 +78,18 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
       throw error;
     }
   });
+}
+
+/** Runs the migrations that a database lacks, in a transaction of the caller's, and answers their names. */
+export async function apply(connection: Connection, migrations: Migration[]): Promise<string[]> {
+  await connection.script(LOCK);
+  if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
+  const missing = compare(migrations, await connection.query(APPLIED, []));
+  for (const migration of missing) {
+    for (const statement of migration.statements) await connection.script(statement);
+    await connection.script(record(migration));
+  }
+  return missing.map((migration) => migration.name);
 }
 
 /** Names of the migrations the database still lacks. Writes nothing. */

@@ -10,14 +10,18 @@ export interface Disk {
   extension: Extension;
   /** Bytes written to the write-ahead log since this was last set to 0. */
   logged: number;
-  /** What failed first, in words for a person. */
-  failure?: string;
+  /** What failed first while it was opened, in words for a person. */
+  failure?: string | undefined;
   /** From now on a failure ends the process; before, it fails the opening. */
   opened(): void;
 }
 
-/** Emscripten's numbers of ENOSPC and EDQUOT. */
-const FULL = new Set([51, 19]);
+/** What an error of the file system means to a person, by Emscripten's numbers: ENOSPC, EDQUOT, EACCES, EPERM, EROFS. */
+const MEANINGS = new Map([
+  ...[51, 19].map((number) => [number, 'the disk is full'] as const),
+  ...[2, 63, 69].map((number) => [number, 'the database’s files may only be read'] as const),
+]);
+const meaningOf = (error: unknown) => MEANINGS.get((error as { errno?: number }).errno ?? 0);
 
 interface Stream {
   nfd: number;
@@ -25,8 +29,14 @@ interface Stream {
 }
 
 interface Operations {
+  open(stream: Stream): void;
   write(stream: Stream, buffer: unknown, offset: number, length: number, position: number): number;
   fsync?(stream: Stream): number;
+}
+
+interface Ways {
+  stream_ops: Operations;
+  node_ops: { mknod(...args: unknown[]): unknown };
 }
 
 /**
@@ -42,8 +52,8 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
   let open = false;
   let untouched = synced;
   function fail(reason: string): void {
+    if (open) fatal(reason);
     disk.failure ??= reason;
-    if (open) fatal(disk.failure);
   }
   const disk: Disk = {
     logged: 0,
@@ -58,9 +68,23 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
     },
   };
 
+  const noting =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    (...args: A): R => {
+      try {
+        return work(...args);
+      } catch (error) {
+        if (!open) disk.failure ??= meaningOf(error);
+        throw error;
+      }
+    };
+
   function patch({ FS, NODEFS }: postgresMod.PostgresMod): void {
-    const operations = (NODEFS as unknown as { stream_ops: Operations }).stream_ops;
-    const write = operations.write;
+    const { stream_ops: operations, node_ops: names } = NODEFS as unknown as Ways;
+    const { write } = operations;
+    // PostgreSQL says by itself what it could not open; of its start, nobody hears.
+    operations.open = noting(operations.open);
+    names.mknod = noting(names.mknod);
     operations.write = (stream, buffer, offset, length, position) => {
       if (stream.node.name !== 'postmaster.pid') untouched = false;
       try {
@@ -68,8 +92,7 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
         if (stream.node.parent.name === 'pg_wal') disk.logged += written;
         return written;
       } catch (error) {
-        const number = (error as { errno?: number }).errno ?? 0;
-        fail(FULL.has(number) ? 'the disk is full' : 'the database cannot write to its files');
+        fail(meaningOf(error) ?? 'the database’s files cannot be written to');
         throw error;
       }
     };

@@ -1,7 +1,7 @@
 import type { Disk } from './pglite-disk.js';
 import type { Statements } from './pglite-statements.js';
 
-/** How long nobody may have asked for anything before tables are gone over, in milliseconds. */
+/** How long nobody has asked for anything, in milliseconds, when tables are gone over. */
 const IDLE = 5_000;
 /** Bytes of log after which its beginning is given back: at once, and when idle. */
 const LOG = 32 * 2 ** 20;
@@ -26,9 +26,15 @@ export interface Upkeep {
  * Does what a server's background processes would and the embedded database has none for: gives back the
  * write-ahead log, removes dead rows, gathers statistics.
  *
+ * @param wait how long nobody may have asked for anything, in milliseconds
  * @param turn runs its argument when the connection is nobody's
  */
-export function startUpkeep(disk: Disk, statements: Statements, turn: (work: () => Promise<void>) => void): Upkeep {
+export function startUpkeep(
+  disk: Disk,
+  statements: Statements,
+  turn: (work: () => Promise<void>) => void,
+  wait = IDLE,
+): Upkeep {
   let stopped = false;
   const run = (work: () => Promise<void>) =>
     turn(async () => {
@@ -50,7 +56,7 @@ export function startUpkeep(disk: Disk, statements: Statements, turn: (work: () 
       if (disk.logged > IDLE_LOG) await checkpoint();
     });
   }
-  const timer = setTimeout(idle, IDLE).unref();
+  const timer = setTimeout(idle, wait).unref();
   return {
     turned: () => {
       timer.refresh();

@@ -50,10 +50,11 @@ export async function openPglite(directory?: string, image?: Blob): Promise<Data
  *
  * @param options.fatal told why nothing can be kept any more, and nothing answered: ends the process
  * @param options.synced that all files are known to be on the disk
+ * @param options.idle after how long without a call it is looked after, in milliseconds
  */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, synced = false }: { fatal?: Fatal | undefined; synced?: boolean } = {},
+  { fatal = endProcess, synced = false, idle }: { fatal?: Fatal | undefined; synced?: boolean; idle?: number } = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
   const pglite = new Embedded({
@@ -69,7 +70,7 @@ export async function openFiles(
   });
   disk.opened();
   stopAtFaults(pglite, fatal);
-  return wrapPglite(pglite, { disk, fatal });
+  return wrapPglite(pglite, { disk, fatal, idle });
 }
 
 class Embedded extends PGlite {
@@ -99,7 +100,7 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
  * notice, at a cost to every promise of the process on Node 20.)
  */
-export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal }): Database {
+export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; idle?: number | undefined }): Database {
   const turns = pLimit(1);
   const database: Database = {
     kind: 'pglite',
@@ -114,7 +115,7 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal }):
     const failure = failureOf(sqlState(error));
     if (failure && kept) kept.fatal(failure); // before another statement is run: it might never end
   });
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work));
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.idle);
   let before: Promise<unknown> = Promise.resolve();
   /** Callers send without waiting for the answer to what they sent before, as over a wire. */
   function inOrder<T>(send: () => Promise<T>): Promise<T> {

@@ -313,11 +313,19 @@ export async function asService(
   return (await flight(database, begin, text, params)).rows;
 }
 
-/** Runs a person's own command as the login that owns the tables, in one transaction. */
-export async function asOwner<T>(database: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
+/**
+ * Runs a person's own command as the login that owns the tables, in one transaction.
+ *
+ * @param begin how the transaction begins, and what is set in it
+ */
+export async function asOwner<T>(
+  database: Database,
+  work: (connection: Connection) => Promise<T>,
+  [begin = 'begin', ...settings]: string[] = [],
+): Promise<T> {
   return database.connect(async (connection) => {
     try {
-      await connection.script(['begin', 'set local role none', ...AS_TEXT].join('; '));
+      await connection.script([begin, 'set local role none', ...AS_TEXT, ...settings].join('; '));
       const value = await work(connection);
       await connection.script('select 1; commit');
       return value;

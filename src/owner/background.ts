@@ -26,9 +26,9 @@ export function ownHere(program: Program, config: Config, log: Logger, home: str
         { migrations: readMigrations(program.migrations), secret: config.secret, held, fatal },
       ),
     deps: { clock, log, version: build.version, historyDays: config.historyDays },
-    async command(argv, timezone, store, say) {
+    async command({ argv, cwd, timezone }, store, say) {
       const { runCommand } = await import('../cli/commands.js');
-      return runCommand(argv, { ...program, ...say, config: () => ({ ...config, timezone }), store });
+      return runCommand(argv, { ...program, ...say, cwd, config: () => ({ ...config, timezone }), store });
     },
   });
 }

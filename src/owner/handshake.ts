@@ -12,8 +12,8 @@ export interface Build {
 export type Wish =
   /** MCP messages follow, for this user; the account is made in this zone if it is new. */
   | { want: 'mcp'; user: string; timezone: string }
-  /** A person's command, answered line by line. */
-  | { want: 'command'; argv: string[]; timezone: string }
+  /** A person's command, given in this directory, answered line by line. */
+  | { want: 'command'; argv: string[]; cwd: string; timezone: string }
   /** The directory, for a later build or another owner: finish, close and end. */
   | { want: 'retire' }
   | { want: 'status' };

@@ -21,8 +21,10 @@ export interface OwnOptions {
   open(hold: Hold, fatal: (reason: string) => never): Promise<OpenedStore>;
   deps: Omit<Deps, 'store' | 'feed'>;
   /** Runs a person's command on the opened database, and answers its exit code. */
-  command(argv: string[], timezone: string, store: () => Promise<OpenedStore>, say: Say): Promise<number>;
+  command(command: Command, store: () => Promise<OpenedStore>, say: Say): Promise<number>;
 }
+
+type Command = Extract<Wish, { want: 'command' }>;
 
 interface Say {
   print(text: string): void;
@@ -97,10 +99,10 @@ export async function own(options: OwnOptions): Promise<Owner> {
     async mcp(socket, account) {
       await serve(overSocket(socket), account).ended;
     },
-    async command(socket, { argv, timezone }) {
+    async command(socket, command) {
       lastUse = performance.now();
       const say: Say = { print: (out) => send(socket, { out }), complain: (err) => send(socket, { err }) };
-      send(socket, { code: await options.command(argv, timezone, () => opening, say) });
+      send(socket, { code: await options.command(command, () => opening, say) });
     },
     async retire() {
       if (retires) await stop();

@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import { connect as openDatabase, type Target } from '../../src/db/connect.js';
 import { asService } from '../../src/db/scope.js';
-import { AGENTS, drainPlan } from '../draining.js';
+import { AGENTS, drainPlan, PLAN } from '../draining.js';
 import { connect, type Environment, environment, type Running, start, succeed } from '../process.js';
 import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
@@ -63,7 +63,7 @@ test('agents of several replicas share a plan', { timeout: 300_000 }, async () =
   const token = await succeed(['token', 'create', '--user', 'ana'], env);
   const calls = Array.from({ length: AGENTS }, (_, i) => over(token, () => replicas[i % 3] as Replica));
   const database = await openDatabase({ kind: 'postgres', url });
-  await drainPlan(inject('backend') === 'neon' ? 400 : 1000, calls, {
+  await drainPlan(PLAN, calls, {
     handle: 'ana',
     database: async () => database,
   }).finally(() => database.close());

@@ -264,6 +264,7 @@ describe('a database that was not migrated', () => {
       start: [process.execPath],
       environment: {},
       mayStart: false,
+      cwd: '/',
       print: () => {},
       complain: (line) => complaints.push(line),
       untilStopped: () => new Promise(() => {}),

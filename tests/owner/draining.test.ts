@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { AGENTS, drainPlan } from '../draining.js';
+import { AGENTS, drainPlan, PLAN } from '../draining.js';
 import { connect, seeded, succeed } from '../process.js';
 
 /** Processes that share the directory; each has as many agents as the others. */
@@ -15,7 +15,7 @@ test('agents of several processes on one data directory share a plan', { timeout
     return (tool: string, args: object) => peer.call(tool, args);
   });
   let database: Database | undefined;
-  await drainPlan(1000, calls, {
+  await drainPlan(PLAN, calls, {
     handle: 'local',
     async database() {
       await Promise.all(peers.map((peer) => peer.close()));

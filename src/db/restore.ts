@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto';
+import { UsageError } from '../errors.js';
+import { FORMAT, type Head, readRows, type Sum, type Tail } from './backup.js';
+import { type Connection, type Database, sqlState } from './database.js';
+import { apply, compare, type Migration } from './migrate.js';
+import { asOwner } from './scope.js';
+import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
+
+/** How much is sent in one statement: rows, and characters. */
+const ROWS = 500;
+const CHARACTERS = 1_000_000;
+
+const damaged = (what: string) => new UsageError(`the backup is damaged: ${what}`);
+
+/** What was restored: rows of each table. */
+export type Restored = Record<string, Sum>;
+
+/**
+ * Writes a backup into a database that is empty but for its schema. All or nothing, in one transaction: before
+ * it ends, everything is read again and held to the digests that the backup ends with.
+ *
+ * @param lines as `readBackup` makes them, in pieces of any size
+ * @throws UsageError where the backup is not whole or of another version, or the database has something in it
+ */
+export async function restore(
+  database: Database,
+  migrations: Migration[],
+  lines: AsyncIterable<string>,
+): Promise<Restored> {
+  const reader = new Lines(lines);
+  const head = readHead(await reader.next());
+  const older = migrationsOf(head, migrations);
+  try {
+    return await asOwner(
+      database,
+      async (connection) => {
+        await expectEmpty(connection, await tablesOf(connection));
+        if (older.length < migrations.length) {
+          // Rows of an older schema: it is made as it was, and what came later is done to them as it would have been.
+          await connection.script('drop schema taskloom cascade');
+          await apply(connection, older);
+        }
+        const tables = await tablesOf(connection);
+        const links = await defer(connection);
+        const tail = await writeRows(connection, head, tables, reader);
+        await settle(connection, links);
+        for (const table of tables) {
+          const { rows, sha256 } = await readRows(connection, table);
+          if (rows !== tail.end[table.name]?.rows || sha256 !== tail.end[table.name]?.sha256)
+            throw damaged(`${table.name} is not what was written`);
+        }
+        await apply(connection, migrations);
+        await connection.script(`analyze ${(await tablesOf(connection)).map(qualified).join(', ')}`);
+        return tail.end;
+      },
+      ['begin', ...settingsFor(database)],
+    );
+  } catch (error) {
+    const state = sqlState(error) ?? '';
+    // Values that are none, or that contradict each other: the rest is about the database.
+    if (/^(22|23)/.test(state)) throw damaged(`its rows are not those of a task list (SQLSTATE ${state})`);
+    throw error;
+  }
+}
+
+/** Whether a database holds exactly what another does. Compares digests, and reads each once. */
+export async function sameContents(one: Database, other: Database): Promise<boolean> {
+  const sums = await Promise.all([sumsOf(one), sumsOf(other)]);
+  return JSON.stringify(sums[0]) === JSON.stringify(sums[1]);
+}
+
+const sumsOf = (database: Database) =>
+  asOwner(
+    database,
+    async (connection) => {
+      const sums: [string, Sum][] = [];
+      for (const table of await tablesOf(connection)) sums.push([table.name, await readRows(connection, table)]);
+      return sums;
+    },
+    ['begin isolation level repeatable read read only', ...settingsFor(database)],
+  );
+
+/** Whether there is nothing yet in a database that has its schema. The installation's key may be there: it is replaced. */
+export const isEmpty = (database: Database) =>
+  asOwner(database, async (connection) => (await filled(connection, await tablesOf(connection))).length === 0, [
+    'begin',
+    ...settingsFor(database),
+  ]);
+
+const KEYS = 'secrets';
+
+async function filled(connection: Connection, tables: Table[]): Promise<string[]> {
+  const asked = tables.filter(({ name }) => name !== KEYS);
+  const found = await connection.script(
+    asked.map((table) => `select exists (select from ${qualified(table)})`).join('; '),
+  );
+  return asked.filter((_, i) => found[i]?.[0]?.[0] === true).map(({ name }) => name);
+}
+
+async function expectEmpty(connection: Connection, tables: Table[]): Promise<void> {
+  await connection.script(`lock table ${tables.map(qualified).join(', ')} in access exclusive mode`);
+  if ((await filled(connection, tables)).length > 0)
+    throw new UsageError('the database is not empty: only one that nobody has used yet can be filled');
+  await connection.script(`delete from taskloom.${KEYS}`);
+}
+
+/** Puts off the check of what refers to what until all rows are there, whatever their order. */
+async function defer(connection: Connection): Promise<string[]> {
+  const links = await connection.query(
+    `select format('alter table %s alter constraint %I', conrelid::regclass, conname)
+     from pg_constraint where connamespace = 'taskloom'::regnamespace and contype = 'f' and not condeferrable and conparentid = 0`,
+    [],
+  );
+  const changes = links.map(([text]) => String(text));
+  if (changes.length > 0)
+    await connection.script(changes.map((text) => `${text} deferrable initially deferred`).join('; '));
+  return changes;
+}
+
+async function settle(connection: Connection, links: string[]): Promise<void> {
+  await connection.script(
+    ['set constraints all immediate', ...links.map((text) => `${text} not deferrable`)].join('; '),
+  );
+}
+
+async function writeRows(connection: Connection, head: Head, tables: Table[], reader: Lines): Promise<Tail> {
+  const sums: Tail['end'] = {};
+  for (const { name, columns, rows: expected } of head.tables) {
+    const table = tables.find((each) => each.name === name);
+    const known = table?.columns.map((column) => column.name);
+    if (!table || JSON.stringify(known) !== JSON.stringify(columns))
+      throw damaged(`it has a table ${name} of another shape`);
+    if (!isObject(reader.peek) || reader.peek.table !== name) throw damaged(`${name} is missing`);
+    await reader.next();
+    const hash = createHash('sha256');
+    let rows = 0;
+    while (Array.isArray(reader.peek)) {
+      const batch: string[] = [];
+      for (let size = 0; Array.isArray(reader.peek) && batch.length < ROWS && size < CHARACTERS; ) {
+        const row: unknown[] = reader.peek;
+        if (row.length !== columns.length || !row.every((cell) => cell === null || typeof cell === 'string'))
+          throw damaged(`a row of ${name} is not one`);
+        const line = (await reader.next()).text;
+        hash.update(`${line}\n`);
+        batch.push(line);
+        size += line.length;
+      }
+      rows += batch.length;
+      await connection.query(insertInto(table), [`[${batch.join(',')}]`]);
+    }
+    sums[name] = { rows, sha256: hash.digest('hex') };
+    if (reader.peek === undefined) throw damaged('it ends too early');
+    if (rows !== expected) throw damaged(`${name} has ${rows} rows of ${expected}`);
+  }
+  if (tables.length !== head.tables.length) throw damaged('tables are missing');
+  const before = reader.digest();
+  const { value } = await reader.next();
+  if (reader.peek !== undefined) throw damaged('it goes on after its end');
+  if (!isObject(value) || !isObject(value.end)) throw damaged('its end is missing');
+  const tail = value as unknown as Tail;
+  if (tail.sha256 !== before || JSON.stringify(tail.end) !== JSON.stringify(sums))
+    throw damaged('it was changed after it was made');
+  return tail;
+}
+
+function insertInto(table: Table): string {
+  const names = table.columns.map(({ name }) => quoted(name));
+  const values = table.columns.map(({ type }, i) => `(row ->> ${i})::${type}`);
+  return `insert into ${qualified(table)} (${names.join(', ')})
+    select ${values.join(', ')} from json_array_elements($1::json) as rows (row)`;
+}
+
+function readHead({ value }: Line): Head {
+  if (!isObject(value) || value.taskloom !== 'backup') throw new UsageError('the file is not a backup of Taskloom');
+  if (value.format !== FORMAT)
+    throw new UsageError(
+      `the backup was made by Taskloom ${String(value.version)}, which this version cannot read. Update Taskloom`,
+    );
+  return value as unknown as Head;
+}
+
+/** The migrations that a backup's database had: the first of ours. */
+function migrationsOf(head: Head, migrations: Migration[]): Migration[] {
+  const had = new Map(head.migrations.map(({ name, hash }) => [name, hash]));
+  const known = migrations.filter(({ name }) => had.has(name));
+  if (known.length !== had.size)
+    throw new UsageError(`the backup was made by a newer Taskloom (${head.version}). Update Taskloom`);
+  compare(
+    migrations,
+    known.map(({ when, name }) => [when, name, had.get(name)]),
+  );
+  if (known.some((migration, i) => migration !== migrations[i]))
+    throw new UsageError(
+      `the backup was made by Taskloom ${head.version}, whose database lacks a migration in between`,
+    );
+  return known;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+interface Line {
+  text: string;
+  value: unknown;
+}
+
+/** Lines of JSON out of pieces of text, one of them seen before it is taken. */
+class Lines {
+  readonly #pieces: AsyncIterator<string>;
+  readonly #hash = createHash('sha256');
+  #rest = '';
+  #ready: string[] = [];
+  #ahead: Line | undefined;
+
+  constructor(pieces: AsyncIterable<string>) {
+    this.#pieces = pieces[Symbol.asyncIterator]();
+  }
+
+  /** The line that `next` will answer. */
+  get peek(): unknown {
+    return this.#ahead?.value;
+  }
+
+  /** Of all lines taken so far. */
+  digest(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
+  /** Takes a line. */
+  async next(): Promise<Line> {
+    const line = this.#ahead ?? (await this.#read());
+    if (!line) throw damaged('it ends too early');
+    this.#hash.update(`${line.text}\n`);
+    this.#ahead = await this.#read();
+    return line;
+  }
+
+  async #read(): Promise<Line | undefined> {
+    while (this.#ready.length === 0) {
+      const { value, done } = await this.#pieces.next();
+      if (done) return undefined;
+      const [rest = '', ...lines] = (this.#rest + value).split('\n').reverse();
+      this.#rest = rest;
+      this.#ready = lines;
+    }
+    const text = this.#ready.pop() ?? '';
+    try {
+      return { text, value: JSON.parse(text) };
+    } catch {
+      throw damaged('a line of it cannot be read');
+    }
+  }
+}

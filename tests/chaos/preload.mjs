@@ -1,0 +1,30 @@
+// Preloaded into a program: below the directory that SPOIL_FOLDER names, every write to a file fails with SPOIL_CODE.
+// Where SPOIL_IMAGE is set, the image of a new database is not there.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const { SPOIL_FOLDER: folder, SPOIL_CODE: code, SPOIL_IMAGE: image } = process.env;
+const real = { ...fs };
+const inside = (path) => code && folder && String(path).includes(folder);
+const fail = () => {
+  throw Object.assign(new Error(`${code}: simulated`), { code });
+};
+const spoilt = new Set();
+fs.openSync = (path, flags, ...rest) => {
+  const writes = typeof flags === 'number' && (flags & 3) !== 0;
+  if (inside(path) && writes && code === 'EROFS') fail();
+  const fd = real.openSync(path, flags, ...rest);
+  if (inside(path)) spoilt.add(fd);
+  return fd;
+};
+fs.closeSync = (fd) => {
+  spoilt.delete(fd);
+  real.closeSync(fd);
+};
+fs.writeSync = (fd, ...rest) => (spoilt.has(fd) ? fail() : real.writeSync(fd, ...rest));
+fs.writeFileSync = (path, ...rest) => (inside(path) ? fail() : real.writeFileSync(path, ...rest));
+fs.readFileSync = (path, ...rest) => {
+  if (image && String(path).endsWith('.br')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+  return real.readFileSync(path, ...rest);
+};
+syncBuiltinESMExports();

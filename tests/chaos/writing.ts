@@ -1,0 +1,99 @@
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, expect } from 'vitest';
+import { connect, type Target } from '../../src/db/connect.js';
+import type { Database } from '../../src/db/database.js';
+import { asService } from '../../src/db/scope.js';
+import type { World } from '../harness.js';
+import { checkInvariants } from '../model/replay.js';
+import { readTables } from '../model/tables.js';
+import { type Ended, startCommand } from '../process.js';
+import type { Order, Said } from './writer.js';
+
+const PROGRAM = fileURLToPath(new URL(`../../node_modules/.taskloom-writer-${process.pid}.mjs`, import.meta.url));
+let bundled: Promise<unknown> | undefined;
+afterAll(() => rmSync(PROGRAM, { force: true }));
+
+const HANDLE = 'writer';
+
+/** A write that was answered. */
+export type Answered = Extract<Said, { undo: string }>;
+
+/** A process that calls tools on a database of its own choice until it is stopped, or stops. */
+export interface Writing {
+  /** What it said so far. */
+  said(): Said[];
+  answered(): Answered[];
+  /** Resolves when it has opened the database, or has ended. */
+  ready: Promise<void>;
+  /** Ends it where it stands. */
+  kill(): Promise<Ended>;
+  ended: Promise<Ended>;
+}
+
+export async function startWriting(order: Omit<Order, 'handle' | 'migrations'>): Promise<Writing> {
+  bundled ??= build({
+    entryPoints: [fileURLToPath(new URL('writer.ts', import.meta.url))],
+    outfile: PROGRAM,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'error',
+    external: ['@electric-sql/pglite', 'fs-native-extensions', 'pg', '@neondatabase/serverless', 'ws'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  });
+  await bundled;
+  const whole: Order = { ...order, handle: HANDLE, migrations: new URL('../../migrations/', import.meta.url).href };
+  const running = startCommand(process.execPath, [PROGRAM, JSON.stringify(whole)], { PATH: process.env.PATH ?? '' });
+  const said = () =>
+    running
+      .stdout()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Said);
+  const ready = new Promise<void>((resolve) => {
+    running.child.stdout.on('data', () => said().length > 0 && resolve());
+    running.ended.then(() => resolve());
+  });
+  return {
+    said,
+    answered: () => said().filter((each) => 'undo' in each),
+    ready,
+    kill: () => {
+      running.child.kill('SIGKILL');
+      return running.ended;
+    },
+    ended: running.ended,
+  };
+}
+
+/** Opens a database that was written to, and finds everything that was answered, and nothing that is half there. */
+export async function expectWhole(target: Target, answered: Answered[]): Promise<void> {
+  const database = await connect(target);
+  try {
+    await expectAllThere(database, answered);
+  } finally {
+    await database.close();
+  }
+}
+
+export async function expectAllThere(database: Database, answered: Answered[]): Promise<void> {
+  const [user] = await asService(database, 'select id from taskloom.users where handle = $1', [HANDLE], 'owner');
+  if (!user) {
+    expect(answered).toEqual([]);
+    return;
+  }
+  const tables = await readTables({ database } as World, String(user[0]));
+  checkInvariants(tables);
+  const there = new Set(tables.changes.map(({ batch }) => `u${batch}`));
+  expect(
+    answered.filter(({ undo }) => !there.has(undo)),
+    'answered, and not there',
+  ).toEqual([]);
+  const kept = await asService(database, 'select count(*)::int from taskloom.requests', [], 'owner');
+  expect(Number(kept[0]?.[0]), 'answers kept').toBeGreaterThanOrEqual(answered.length);
+}

@@ -1,0 +1,59 @@
+import { beforeAll, expect, inject, test } from 'vitest';
+import { asService } from '../../src/db/scope.js';
+import { complaintOf, connect, type Environment, environment, start, succeed } from '../process.js';
+import { openServerDatabase, urlOf } from '../setup/server.js';
+
+/** An embedded installation with some tasks. */
+let env: Environment;
+const proxy = inject('backend') === 'neon' ? { TASKLOOM_NEON_PROXY: inject('proxy') } : {};
+beforeAll(async () => {
+  env = { ...environment(), ...proxy };
+  const peer = await connect(env);
+  for (let i = 0; i < 10; i++)
+    await peer.call('add_tasks', {
+      tasks: Array.from({ length: 100 }, (_, n) => ({ title: `Task ${i} ${n}`, labels: ['x'] })),
+    });
+  await peer.close();
+});
+
+test('everything is carried to a server, found there when it is done twice, and used from there', async () => {
+  const database = await openServerDatabase('template0');
+  const url = urlOf(database);
+  try {
+    expect(await succeed(['move', url], env)).toMatch(
+      /^moved and verified: 1 user, 1000 tasks, 1000 changes\nSet TASKLOOM_DATABASE_URL [\s\S]*local/,
+    );
+    expect(await succeed(['move', url], env)).toMatch(/^everything was there already, and is the same\n/);
+    const peer = await connect({ ...env, TASKLOOM_DATABASE_URL: url });
+    expect(await peer.call('add_task', { title: 'Next' })).toMatchObject({ task: { id: 1001 } });
+    await peer.close();
+    expect(await complaintOf(['move', url], env)).toMatch(/^taskloom: the database to move to is not empty/);
+  } finally {
+    await database.close();
+  }
+});
+
+test('what was killed on the way has done nothing, and is done again', async () => {
+  const database = await openServerDatabase();
+  const url = urlOf(database);
+  const there = async () =>
+    (await asService(database, 'select count(*)::int from taskloom.tasks', [], 'owner'))[0]?.[0];
+  try {
+    const moving = start(['move', url], env);
+    const active = () =>
+      asService(
+        database,
+        `select count(*)::int from pg_locks where relation = 'taskloom.tasks'::regclass and mode = 'AccessExclusiveLock'`,
+        [],
+        'owner',
+      );
+    await expect.poll(active, { timeout: 60_000, interval: 5 }).toEqual([[1]]);
+    moving.child.kill('SIGKILL');
+    await moving.ended;
+    await expect.poll(there, { timeout: 20_000 }).toBe(0);
+    expect(await succeed(['move', url], env)).toMatch(/^moved and verified/);
+    expect(await there()).toBe(1000);
+  } finally {
+    await database.close();
+  }
+});

@@ -1,0 +1,41 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Connection } from '../../src/db/database.js';
+import { openFiles } from '../../src/db/pglite.js';
+import { asOwner, asService } from '../../src/db/scope.js';
+import { environment, succeed } from '../process.js';
+
+test('the embedded database keeps its log and its tables short, gathers statistics', async () => {
+  const env = environment();
+  await succeed(['user', 'add', 'ana'], env);
+  const data = join(String(env.TASKLOOM_HOME), 'pg18');
+  const logSize = () =>
+    readdirSync(join(data, 'pg_wal')).reduce((sum, name) => sum + statSync(join(data, 'pg_wal', name)).size, 0);
+  const database = await openFiles(data, { idle: 50 });
+  try {
+    await asOwner(database, (connection) => connection.script('create table taskloom.filler (id int, text text)'));
+    const fill = (connection: Connection) =>
+      connection.script(
+        `insert into taskloom.filler select i, repeat(md5(i::text), 30) from generate_series(1, 10000) i`,
+      );
+    const size = () => asService(database, `select pg_relation_size('taskloom.filler')`, [], 'owner');
+    let longest = 0;
+    for (let i = 0; i < 16; i++)
+      await asOwner(database, async (connection) => {
+        await fill(connection);
+        if (i < 15) await connection.script('delete from taskloom.filler');
+        longest = Math.max(longest, logSize());
+      });
+    expect(longest).toBeLessThan(100 * 2 ** 20); // of 160 MB that were written
+    const statistics = () =>
+      asService(database, `select count(*)::int from pg_stats where tablename = 'filler'`, [], 'owner');
+    await expect.poll(statistics, { timeout: 30_000, interval: 500 }).toEqual([[2]]);
+    await expect.poll(logSize, { timeout: 30_000, interval: 500 }).toBeLessThan(70 * 2 ** 20);
+    const before = await size();
+    await asOwner(database, fill);
+    expect(await size(), 'the room of rows that are gone').toEqual(before);
+  } finally {
+    await database.close();
+  }
+}, 120_000);
