@@ -8,7 +8,7 @@ const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/
 
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';
-const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
+const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts', 'tests/chaos/replicas.test.ts'];
 const kills = 'tests/database/kill.test.ts';
 
 /** Between any two backends. */

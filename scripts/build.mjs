@@ -1,5 +1,5 @@
 // Bundles src/main.ts into dist/, split so that a process loads only what it uses: start-up is mostly imports.
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -23,15 +23,24 @@ const { metafile } = await build({
   outdir: 'dist',
   metafile: true,
   splitting: true,
+  define: { BUILT_AT: String(Date.now()) },
   sourcemap: 'linked',
 });
-// What makes the image is TypeScript too; it is no part of the program.
-const maker = resolve('node_modules/.taskloom-image.mjs');
-await build({ ...bundle, entryPoints: ['scripts/image.ts'], outfile: maker });
-const { ensureImage } = await import(pathToFileURL(maker).href);
+
+/** Bundles and loads a module that is used here, and is no part of the program. */
+async function load(source) {
+  const outfile = resolve('node_modules', `.taskloom-${basename(source, '.ts')}.mjs`);
+  await build({ ...bundle, entryPoints: [source], outfile });
+  const loaded = await import(pathToFileURL(outfile).href);
+  rmSync(outfile);
+  return loaded;
+}
+const { ensureImage } = await load('scripts/image.ts');
 const image = await ensureImage(resolve('dist'));
-rmSync(maker);
+// What is listed is written down once, so that a process that only lists loads nothing of what it is made of.
+const { catalogue } = await load('src/catalogue.ts');
+writeFileSync('dist/catalogue.json', JSON.stringify(await catalogue()));
 // Old chunks go last: dist/ can be run from at any moment of a build.
-const made = new Set([image, ...Object.keys(metafile.outputs).map((file) => basename(file))]);
+const made = new Set([image, 'catalogue.json', ...Object.keys(metafile.outputs).map((file) => basename(file))]);
 for (const file of readdirSync('dist')) if (!made.has(file)) rmSync(join('dist', file), { recursive: true });
 chmodSync('dist/main.js', 0o755);

@@ -11,6 +11,9 @@ export const VARIABLES = {
   TASKLOOM_HOME: 'Directory of the embedded database. Default: the platform’s data directory.',
   TASKLOOM_DATABASE_URL:
     '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
+  TASKLOOM_URL:
+    'Address of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then carries its client’s requests there, and has no database of its own.',
+  TASKLOOM_TOKEN: 'Personal access token for `TASKLOOM_URL`.',
   TASKLOOM_USER: 'Whose tasks a stdio server keeps. Default: `local`. Created by itself only on the embedded database.',
   TASKLOOM_TZ: 'Time zone of an account made on the embedded database, such as `Europe/Paris`. Default: the system’s.',
   TASKLOOM_PUBLIC_URL: 'Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.',
@@ -19,6 +22,8 @@ export const VARIABLES = {
   TASKLOOM_NEON_PROXY:
     '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
   TASKLOOM_HISTORY_DAYS: 'For how many days history and undo are kept. Default: 365.',
+  TASKLOOM_IDLE_SECONDS:
+    'After how many seconds without a request the background process that has the embedded database ends. The next request starts another. Default: 300.',
   TASKLOOM_LOG_LEVEL: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `info`.',
   DATABASE_URL: 'As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.',
   HOST: 'Address that `taskloom serve` listens on. Default: `127.0.0.1`.',
@@ -29,6 +34,8 @@ export type Environment = Partial<Record<string, string>>;
 
 export interface Config {
   target: Target;
+  /** On stdio: another Taskloom, which has the tasks. */
+  remote?: { url: URL; token: string } | undefined;
   /** Through which every PostgreSQL is reached as Neon is. */
   proxy?: string | undefined;
   user: string;
@@ -37,6 +44,7 @@ export interface Config {
   allowedHosts: string[];
   secret?: string | undefined;
   historyDays: number;
+  idleSeconds: number;
   logLevel: string;
   host: string;
   port: number;
@@ -62,6 +70,8 @@ const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as
 const schema = z.object({
   TASKLOOM_HOME: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
   TASKLOOM_DATABASE_URL: z.string().optional(),
+  TASKLOOM_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  TASKLOOM_TOKEN: z.string().optional(),
   TASKLOOM_USER: handle.default('local'),
   TASKLOOM_TZ: timezone.optional(),
   TASKLOOM_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
@@ -80,6 +90,11 @@ const schema = z.object({
     .min(1, 'must be 1 at least')
     .max(36_500, 'must be 36500 at most')
     .default(365),
+  TASKLOOM_IDLE_SECONDS: z.coerce
+    .number('must be a number of seconds')
+    .min(0.1, 'must be 0.1 at least')
+    .max(86_400, 'must be 86400 at most')
+    .default(300),
   TASKLOOM_LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
   DATABASE_URL: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
@@ -115,7 +130,12 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
   const url = env.TASKLOOM_DATABASE_URL ?? (mode === 'command' ? env.DATABASE_URL : undefined);
   if (mode === 'stdio' && env.DATABASE_URL && !env.TASKLOOM_DATABASE_URL)
     notices.push('DATABASE_URL is ignored on stdio; set TASKLOOM_DATABASE_URL to use that database');
+  if (env.TASKLOOM_URL && env.TASKLOOM_DATABASE_URL)
+    throw new UsageError('TASKLOOM_URL and TASKLOOM_DATABASE_URL are two places: set one of them');
+  if (env.TASKLOOM_URL && !env.TASKLOOM_TOKEN)
+    throw new UsageError('TASKLOOM_TOKEN must be set with TASKLOOM_URL; whoever runs that server makes one');
   return {
+    remote: env.TASKLOOM_URL ? { url: new URL(env.TASKLOOM_URL), token: String(env.TASKLOOM_TOKEN) } : undefined,
     target: url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY),
     proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
@@ -127,6 +147,7 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
       .filter(Boolean),
     secret: env.TASKLOOM_SECRET,
     historyDays: env.TASKLOOM_HISTORY_DAYS,
+    idleSeconds: env.TASKLOOM_IDLE_SECONDS,
     logLevel: env.TASKLOOM_LOG_LEVEL,
     host: env.HOST,
     port: env.PORT,

@@ -39,6 +39,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Drizzle wraps whatever is thrown while a query runs. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
+  return undefined;
+}
+
 const maker =
   (code: RefusalCode) =>
   (message: string, hint?: string, candidates?: Candidate[]): Refusal =>
@@ -64,4 +70,42 @@ export class UsageError extends Error {
     super(message);
     this.name = 'UsageError';
   }
+}
+
+/** Another process has the data directory, and cannot be reached. */
+export class DirectoryInUse extends UsageError {
+  constructor(
+    readonly pid: number | undefined,
+    readonly since?: string,
+  ) {
+    super(
+      `the tasks are in use by another Taskloom process${pid ? ` (pid ${pid}${since ? `, since ${since}` : ''})` : ''}`,
+    );
+  }
+}
+
+/** Another process has the data directory, and says nothing: it is stopped, or stuck. */
+export class OwnerSilent extends UsageError {
+  constructor(readonly pid: number) {
+    super(`the process that keeps the tasks (pid ${pid}) does not answer: it is stopped or stuck`);
+  }
+}
+
+const AGAIN = 'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+
+/** What an agent is told where the data cannot be used until a person has done something about it. */
+export function unusable(error: UsageError): Refusal {
+  if (error instanceof OwnerSilent)
+    return unavailable(sentence(error.message), `Continue or end process ${error.pid}, then try again. ${AGAIN}`);
+  if (error instanceof DirectoryInUse)
+    return unavailable(sentence(error.message), 'Close that one, or use it instead of this one.');
+  return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.');
+}
+
+const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;
+
+/** In words, why files could not be written. */
+export function whyNotWritten(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full' : `cannot write to the data directory (${code})`;
 }

@@ -229,8 +229,12 @@ export const taskFields = z.object({
   parent: id().describe('id of the task this is part of'),
 });
 
+/** The number of a claim. */
+export const claim = () => whole(1, Number.MAX_SAFE_INTEGER);
+
 /** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
 export const guard = {
   expected_version: whole(1, MAX_ID).describe('with one id: the version you know').optional(),
   expect_title: words().optional(),
+  claim: claim().describe('with one id: yours').optional(),
 };

@@ -1,24 +1,40 @@
+import { InMemoryTransport } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
 import { localPrincipal } from './auth/local.js';
-import type { Principal } from './auth/principal.js';
 import type { Config } from './config.js';
-import type { Store } from './db/connect.js';
-import { openStore } from './db/connect.js';
+import { openStore, type Target } from './db/connect.js';
 import { readMigrations } from './db/migrate.js';
+import { Feed } from './feed.js';
+import type { Program } from './program.js';
+import { buildServer } from './server.js';
+import { converse } from './transports/conversation.js';
+import type { Link } from './transports/relay.js';
 
 export interface Local {
-  store(): Promise<Store>;
-  principal(): Promise<Principal>;
+  open(): Promise<Link>;
   close(): Promise<void>;
 }
 
-/** The database and the user of a stdio server, looked up when first needed, and again after a failure. */
-export function openOnce(config: Config, migrations: URL): Local {
-  const store = once(() => openStore(config.target, { migrations: readMigrations(migrations), secret: config.secret }));
-  const principal = once(async () => localPrincipal((await store.get()).database, config.user, config.timezone));
+/**
+ * The server of a database that any number of processes may use at once, or none but this one: it runs in the
+ * client's own process. The database is opened when first needed, and again after a failure.
+ */
+export function serveLocally(program: Program, config: Config, target: Target, log: Logger): Local {
+  const { user, timezone, secret, historyDays } = config;
+  const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
+  const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));
+  const feed = new Feed({ store: store.get, log });
+  const deps = { store: store.get, feed, clock: program.clock, log, version: program.build.version, historyDays };
   return {
-    store: store.get,
-    principal: principal.get,
-    close: async () => (await store.started()?.catch(() => undefined))?.close(),
+    async open() {
+      const [near, far] = InMemoryTransport.createLinkedPair();
+      converse(far, log, () => buildServer(deps, principal.get));
+      return { transport: near };
+    },
+    async close() {
+      await feed.close();
+      await (await store.started()?.catch(() => undefined))?.close();
+    },
   };
 }
 

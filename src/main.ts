@@ -3,44 +3,48 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig, VARIABLES } from './config.js';
 import { UsageError } from './errors.js';
+import type { Lists } from './front.js';
 import { makeLog } from './log.js';
-import { buildServer } from './server.js';
-import { serveStreams } from './transports/stdio.js';
+import { OWN, type Program } from './program.js';
 
 // The only reader of the arguments, the environment and the real clock.
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-const migrationsFolder = new URL('../migrations/', import.meta.url);
-const clock = () => new Date();
+const here = (path: string) => new URL(path, import.meta.url);
+const read = (path: string): unknown => JSON.parse(readFileSync(here(path), 'utf8'));
+const { version } = read('../package.json') as { version: string };
 const complain = (text: string) => process.stderr.write(`${text}\n`);
 
-const untilStopped = () =>
-  new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
+/** Set when this is bundled. */
+declare const BUILT_AT: number;
+
+const program: Program = {
+  build: { version, at: BUILT_AT },
+  migrations: here('../migrations/'),
+  clock: () => new Date(),
+  start: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
+  environment: process.env,
+  // Started again, a desktop program would open its window.
+  mayStart: process.versions.electron === undefined,
+  cwd: process.cwd(),
+  print: (text) => process.stdout.write(`${text}\n`),
+  complain,
+  untilStopped: () =>
+    new Promise<void>((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    }),
+};
 
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: string[]): Promise<number> {
-  if (argv.length > 0) {
-    const [{ runCommand }, { readMigrations }] = await Promise.all([
-      import('./cli/commands.js'),
-      import('./db/migrate.js'),
-    ]);
-    return runCommand(argv, {
-      config: announced(() => readConfig(process.env, 'command')),
-      migrations: () => readMigrations(migrationsFolder),
-      clock,
-      version,
-      print: (text) => process.stdout.write(`${text}\n`),
-      complain,
-      untilStopped,
-    });
-  }
-  const stopped = untilStopped();
+  if (argv.length > 0 && argv[0] !== OWN)
+    return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: announced('command') });
+  const stopped = program.untilStopped();
   try {
-    await stdio(announced(() => readConfig(process.env, 'stdio'))(), stopped);
+    const config = announced('stdio')();
+    if (argv[0] === OWN) {
+      void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // beside the imports of all the rest
+      await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
+    } else await serveStdin(config, stopped);
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -50,37 +54,48 @@ async function main(argv: string[]): Promise<number> {
 }
 
 /** Reads the configuration once, and says what a person should be told of it. */
-function announced(read: () => Config): () => Config {
+function announced(mode: 'stdio' | 'command'): () => Config {
   let config: Config | undefined;
   return () => {
     if (!config) {
-      config = read();
+      config = readConfig(process.env, mode);
       for (const notice of config.notices) complain(`taskloom: ${notice}`);
     }
     return config;
   };
 }
 
-/** Serves one client on stdin and stdout. Opens the database when a tool first needs it. */
-async function stdio(config: Config, stopped: Promise<void>): Promise<void> {
+/** Serves one client on stdin and stdout: lists by itself, and carries what needs data to where the data is. */
+async function serveStdin(config: Config, stopped: Promise<void>): Promise<void> {
   const log = makeLog(config.logLevel);
   if (process.stdin.isTTY) greet(config);
-
-  const { openOnce } = await import('./local.js');
-  const local = openOnce(config, migrationsFolder);
-  const server = serveStreams(
-    () => buildServer({ store: local.store, clock, log, version, historyDays: config.historyDays }, local.principal),
+  const [{ buildFront }, { linkTo }, { Relay }, { serveStreams }] = await Promise.all([
+    import('./front.js'),
+    import('./links.js'),
+    import('./transports/relay.js'),
+    import('./transports/stdio.js'),
+  ]);
+  const lists = read('./catalogue.json') as Lists;
+  const data = linkTo(program, config, log);
+  const served = serveStreams(
+    // Over HTTP, a client of 2025 has no stream on which it could be told of anything.
+    ({ era }) => buildFront(version, lists, !(config.remote && era === 'legacy')),
     process.stdin,
     process.stdout,
     log,
+    new Relay(data),
   );
-  await Promise.race([server, stopped]);
-  await local.close();
+  await Promise.race([served.ended, stopped]);
+  await served.finish(STOPPING);
+  await data.close();
   process.stdin.destroy();
 }
 
+/** How long answers under way may take once a signal asked this process to stop, in milliseconds. */
+const STOPPING = 5_000;
+
 /** For the person who started it by hand: what it is, where the data is, and what to paste where. */
-function greet({ target }: Config): void {
+function greet({ target, remote }: Config): void {
   const place = {
     directory: 'path' in target ? target.path : '',
     memory: 'memory only',
@@ -89,12 +104,12 @@ function greet({ target }: Config): void {
   };
   // What was set for this run must be set for the client's too; an address with a password is for its owner to fill in.
   const given = Object.entries(process.env).filter(([name]) => name in VARIABLES && name.startsWith('TASKLOOM_'));
-  const secret = ['TASKLOOM_DATABASE_URL', 'TASKLOOM_SECRET'];
+  const secret = ['TASKLOOM_DATABASE_URL', 'TASKLOOM_SECRET', 'TASKLOOM_TOKEN'];
   const env = Object.fromEntries(given.map(([name, value]) => [name, secret.includes(name) ? '(as set here)' : value]));
   const command = { command: process.execPath, args: [fileURLToPath(import.meta.url)] };
   const entry = given.length > 0 ? { ...command, env } : command;
   complain(`Taskloom ${version}: a task server for AI agents, waiting for an MCP client on stdin.
-Tasks are kept in: ${place[target.kind]}
+Tasks are kept in: ${remote ? remote.url.origin : place[target.kind]}
 
 Add this to your client's configuration (Claude Desktop: Settings > Developer > Edit Config):
 

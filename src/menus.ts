@@ -101,7 +101,7 @@ const CODES: Record<RefusalCode, ProtocolErrorCode> = {
 };
 
 /** Hosts show a person the message alone. It names candidates by number: titles are data, and stay in `data`. */
-function asProtocolError(refusal: RefusalBody): ProtocolError {
+export function asProtocolError(refusal: RefusalBody): ProtocolError {
   const { code, candidates } = refusal;
   return new ProtocolError(CODES[code], wordsOf(refusal), { code, ...(candidates && { candidates }) });
 }

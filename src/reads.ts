@@ -1,3 +1,4 @@
+import type { Changed } from './domain/changed.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import type { TaskPage } from './domain/list.js';
@@ -9,6 +10,7 @@ import { formatStamp } from './domain/when.js';
 import type { Ladder } from './fit.js';
 import {
   capped,
+  changeRow,
   DETAILS,
   type Detail,
   dateline,
@@ -105,9 +107,12 @@ const SHORTENED = { ...BEFORE, ...AFTER } satisfies Partial<Record<keyof TaskDet
 type List = keyof typeof SHORTENED;
 const listsOf = (names: object) => Object.keys(names) as List[];
 
-/** How much of a task could be left out: items of its lists, and characters of its description. */
+/** Texts of a task that an answer may cut short. */
+const TEXTS = ['note', 'description'] as const;
+
+/** How much of a task could be left out: items of its lists, and characters of its texts. */
 const bulk = (each: TaskDetail): number =>
-  listsOf(SHORTENED).reduce((sum, list) => sum + each[list].length, each.description?.length ?? 0);
+  sum([...listsOf(SHORTENED).map((list) => each[list].length), ...TEXTS.map((text) => each[text]?.length ?? 0)]);
 
 /** A task with so much of its bulk, and what is missing. */
 function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
@@ -124,15 +129,17 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
     left -= kept.length;
   };
   for (const list of listsOf(BEFORE)) shorten(list);
-  const { description } = each;
-  if (description && description.length > left) {
-    // Never half of a surrogate pair.
-    const kept = description.slice(0, left).replace(/[\ud800-\udbff]$/, '');
-    const [of, gone] = [[...description].length, [...description.slice(kept.length)].length];
-    task.description = `${kept}…`;
-    missing.push(`${gone} of ${of} characters of the description of #${each.id}`);
+  for (const name of TEXTS) {
+    const text = each[name];
+    if (text && text.length > left) {
+      // Never half of a surrogate pair.
+      const kept = text.slice(0, left).replace(/[\ud800-\udbff]$/, '');
+      const [of, gone] = [[...text].length, [...text.slice(kept.length)].length];
+      task[name] = `${kept}…`;
+      missing.push(`${gone} of ${of} characters of the ${name} of #${each.id}`);
+    }
+    left -= Math.min(left, text?.length ?? 0);
   }
-  left -= Math.min(left, description?.length ?? 0);
   for (const list of listsOf(AFTER)) shorten(list);
   return { task, missing };
 }
@@ -218,38 +225,86 @@ export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]
 
 export function overviewAnswer(found: Overview, say: Say): Ladder {
   const counts = Object.fromEntries(Object.entries(found.counts).map(([name, count]) => [name, capped(count)]));
-  const rowsOf = (tasks: Task[]) => tasks.map((each) => listed(each, say, 'compact'));
-  const [overdue, today] = [rowsOf(found.overdue), rowsOf(found.today)];
-  const list = (title: string, rows: typeof today, count: number) =>
-    rows.length === 0
-      ? []
-      : [
-          `${title}${count > rows.length ? ` (first ${rows.length} of ${capped(count)})` : ''}:`,
-          ...rows.flatMap(({ lines }) => lines),
-        ];
-  const all = overdue.length + today.length;
+  const lists = (['overdue', 'today', 'claimed'] as const).map((name) => ({
+    name,
+    count: found.counts[name],
+    rows: found[name].map((each) => listed(each, say, 'compact')),
+  }));
+  const title = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
+  const all = lists.reduce((sum, { rows }) => sum + rows.length, 0);
   return {
     rungs: all + 1,
     at(rung) {
-      // A row of each in turn, until one of them has no more.
-      const late = overdue.slice(0, Math.max(Math.ceil(rung / 2), rung - today.length));
-      const soon = today.slice(0, rung - late.length);
+      const shares = inTurn(
+        rung,
+        lists.map(({ rows }) => rows.length),
+      );
+      const shown = lists.map(({ rows, ...list }, i) => ({ ...list, rows: rows.slice(0, shares[i]) }));
       return {
         json: present({
           user: say.user,
           timezone: say.timezone,
           now: formatStamp(say.now, say.timezone),
           counts,
-          overdue: late.map(({ json }) => json),
-          today: soon.map(({ json }) => json),
+          ...Object.fromEntries(shown.map(({ name, rows }) => [name, rows.map(({ json }) => json)])),
         }),
         text: [
           `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
-          `${counts.open} open, ${counts.in_progress} in progress, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
-          ...list('Overdue', late, found.counts.overdue),
-          ...list('Today', soon, found.counts.today),
+          `${counts.open} open, ${counts.in_progress} in progress, ${counts.claimed} claimed, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
+          ...shown.flatMap(({ name, count, rows }) =>
+            rows.length === 0
+              ? []
+              : [
+                  `${title(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count)})` : ''}:`,
+                  ...rows.flatMap(({ lines }) => lines),
+                ],
+          ),
         ].join('\n'),
-        omitted: { what: rung < all ? [`${all - rung} tasks`] : [], how: 'list_tasks by due' },
+        omitted: { what: rung < all ? [`${all - rung} tasks`] : [], how: 'list_tasks by due or claimed_by' },
+      };
+    },
+  };
+}
+
+/** How many items each of some lists gets, if they get one in turn, as far as they have any, until all are given out. */
+function inTurn(items: number, sizes: number[]): number[] {
+  const shares = sizes.map(() => 0);
+  for (let left = Math.min(items, sum(sizes)), i = 0; left > 0; i = (i + 1) % sizes.length)
+    if ((shares[i] as number) < (sizes[i] as number)) {
+      shares[i] = (shares[i] as number) + 1;
+      left -= 1;
+    }
+  return shares;
+}
+
+const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+/**
+ * What came after a cursor, as far as it fits, and the cursor that stands behind the last one shown. Without a
+ * cursor the latest are kept, and the answer's stands behind all there is.
+ */
+export function changedAnswer({ deltas, newest, more }: Changed, say: Say, { cursor }: { cursor?: number }): Ladder {
+  const rows = deltas.map((each) => ({ ...changeRow(each, say), seq: each.seq }));
+  const count = rows.length;
+  const latest = cursor === undefined;
+  return {
+    rungs: Math.max(count, 1),
+    at(rung) {
+      const shown = latest ? rows.slice(-(rung + 1)) : rows.slice(0, rung + 1);
+      const missing = count - shown.length;
+      const goesOn = more || (!latest && missing > 0);
+      const next = goesOn ? (shown.at(-1)?.seq ?? newest) : newest;
+      const changes = `${shown.length} ${shown.length === 1 ? 'change' : 'changes'}`;
+      return {
+        json: { changes: shown.map(({ json }) => json), cursor: next, ...(goesOn && { more: true }) },
+        text: [
+          count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${dateline(say)}`,
+          ...shown.map(({ line }) => line),
+          `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
+        ].join('\n'),
+        omitted: {
+          what: missing ? [`${missing}${more ? '+' : ''} ${latest ? 'earlier' : 'later'} changes`] : [],
+          ...(goesOn && { how: 'the cursor' }),
+        },
       };
     },
   };

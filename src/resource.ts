@@ -2,6 +2,7 @@ import { ResourceTemplate, requireScopes } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
+import type { Subject } from './domain/touched.js';
 import { notFound } from './errors.js';
 import type { Say } from './shapes.js';
 import type { Args, Fields, ReadContext, Scope } from './tool.js';
@@ -15,6 +16,8 @@ interface Spec<F extends Fields, Found> {
   fields: F;
   /** What completes a variable. */
   complete?: { [Name in keyof F & string]?: Complete };
+  /** What it shows: whoever subscribed to it is told when that changes. */
+  shows(args: Args<F>): Subject;
   /** @throws Refusal `not_found` */
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
   text(found: Found, say: Say, args: Args<F>): string;
@@ -36,6 +39,7 @@ export interface Resource {
   complete: Record<string, Complete>;
   /** Reads the variables of an address, percent-encoded as they come. @throws Refusal `not_found` */
   parse(variables: Record<string, unknown>): Record<string, unknown>;
+  shows(args: never): Subject;
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
   text(found: never, say: Say, args: never): string;
 }
@@ -48,7 +52,7 @@ const MIME_TYPE = 'text/plain';
 
 /** Defines a resource, or a family of them. Nothing is built per request. */
 export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): Resource {
-  const { name, uri, title, description, complete = {}, run, text } = spec;
+  const { name, uri, title, description, complete = {}, shows, run, text } = spec;
   const schema = z.strictObject(spec.fields);
   const scope = 'tasks:read';
   return {
@@ -64,9 +68,10 @@ export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): R
       const { path, message } = result.error.issues[0] ?? { path: [], message: 'cannot be read' };
       throw notFound(`No such ${name}: ${path.join('.')} ${message}.`);
     },
+    shows,
     run,
     text,
-  } as Resource; // `Spec` above holds `run` and `text` to the fields
+  } as Resource; // `Spec` above holds these to the fields
 }
 
 function decoded(variables: Record<string, unknown>): Record<string, unknown> {

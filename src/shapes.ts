@@ -1,11 +1,12 @@
 import * as z from 'zod/v4';
+import type { Delta } from './domain/changed.js';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { COUNTED } from './domain/list.js';
-import type { Comment, Operation } from './domain/record.js';
+import { type Comment, isClaimField, type Operation } from './domain/record.js';
 import { sayRepeat } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
-import { formatStamp, formatWhen, sayStamp, sayToday, sayWhen } from './domain/when.js';
+import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen } from './domain/when.js';
 import type { RefusalBody } from './errors.js';
 
 /** What an answer's words depend on beside its content. */
@@ -48,6 +49,9 @@ const task = z
     labels: z.array(z.string()),
     parent: z.int(),
     open_subtasks: z.int(),
+    claimed_by: z.string(),
+    claimed_until: z.string(),
+    note: z.string(),
     ref: z.string(),
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
@@ -64,10 +68,16 @@ const task = z
   .partial()
   .extend({ id: z.int(), title: z.string() });
 
+const change = z
+  .strictObject({ id: z.int(), title: z.string(), project: z.string() })
+  .partial()
+  .extend({ what: z.string(), by: z.string(), at: z.string() });
+
 /** Everything an answer may hold. No row of a table is ever spread into one: what is not listed here does not leave. */
 const answer = z
   .strictObject({
     task,
+    claim: z.int(),
     tasks: z.array(task),
     total: z.union([z.int(), z.string()]),
     next_cursor: z.string(),
@@ -84,6 +94,9 @@ const answer = z
     ),
     project: z.strictObject({ name: z.string(), archived: z.boolean().optional(), merged_into: z.string().optional() }),
     moved: z.int(),
+    changes: z.array(change),
+    cursor: z.int(),
+    more: z.literal(true),
     ready: z.array(related),
     unchanged: z.array(z.int()),
     next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
@@ -95,6 +108,7 @@ const answer = z
     counts: z.record(z.string(), z.union([z.int(), z.string()])),
     overdue: z.array(task),
     today: z.array(task),
+    claimed: z.array(task),
     undo: z.string(),
     replayed: z.literal(true),
     dry_run: z.literal(true),
@@ -123,7 +137,8 @@ export function present<T extends object>(fields: T): T {
   return Object.fromEntries(kept) as T;
 }
 
-const statusOf = (each: Task) => (each.deletedAt ? 'deleted' : each.status);
+const statusOf = (each: Task) =>
+  each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
 
 /** A row of a list. */
 export function row(each: Task, say: Say, detail: Detail = 'compact') {
@@ -143,6 +158,10 @@ export function row(each: Task, say: Say, detail: Detail = 'compact') {
     parent: each.parentId,
     open_subtasks: each.openSubtasks || null,
     blocked_by: each.waitsFor,
+    ...(each.claimed && {
+      claimed_by: each.claimedBy,
+      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
+    }),
     completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
     ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
   });
@@ -166,26 +185,45 @@ const commentJson = ({ id, text, by, at }: Comment, { timezone }: Say) => ({
 });
 
 /** What happened, as one would say it. */
-const HAPPENED: Record<Operation, string> = {
+const HAPPENED: Record<Operation | 'claim' | 'release', string> = {
   create: 'created',
   update: 'updated',
   complete: 'completed',
   delete: 'deleted',
   restore: 'restored',
   comment: 'commented',
+  claim: 'claimed',
+  release: 'released',
   archive: 'archived',
   merge: 'merged',
 };
 
 /** Fields as a caller knows them; what only follows from another is left out. */
 const known = (fields: string[]): string[] =>
-  fields.flatMap((field) => (field === 'rank' ? 'order' : field.endsWith('_at') ? [] : field));
+  fields.flatMap((field) => RENAMED[field] ?? (field.endsWith('_at') || isClaimField(field) ? [] : field));
+const RENAMED: Record<string, string> = { rank: 'order', archived_at: 'archived' };
 
 /** `updated title, due`; of what an undo put back, `undone title, due`. */
-const happened = ({ what, undoes, fields }: Happening) => ({
+const happened = ({ what, undoes, fields }: Pick<Happening, 'what' | 'undoes' | 'fields'>) => ({
   what: undoes ? 'undone' : HAPPENED[what],
   fields: undoes || what === 'update' ? known(fields) : [],
 });
+
+const sayHappened = (happening: Pick<Happening, 'what' | 'undoes' | 'fields'>): string => {
+  const { what, fields } = happened(happening);
+  return [what, fields.join(', ')].filter(Boolean).join(' ');
+};
+
+/** What one write did to one thing, in both channels. */
+export function changeRow({ entity, id, name, steps, by, at }: Delta, { now, timezone }: Say) {
+  const what = [...new Set(steps.map(sayHappened))].join(', then ');
+  const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
+  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${name}`}` : `+${json.project}`;
+  return {
+    json: present({ ...json, what, by, at: formatStamp(at, timezone) }),
+    line: `${named} · ${what} · ${by}, ${sayStamp(at, now, timezone)}`,
+  };
+}
 
 const happeningJson = (happening: Happening, { timezone }: Say) =>
   present({ ...happened(happening), by: happening.by, at: formatStamp(happening.at, timezone) });
@@ -195,6 +233,7 @@ export const detailed = (each: TaskDetail, say: Say) =>
     ...single(each, say),
     next: each.next.map((when) => formatWhen(when, say.timezone)),
     description: each.description,
+    note: each.note,
     open_subtasks: null,
     subtasks: each.subtasks.map(relatedJson),
     blocked_by: each.blockers.map(relatedJson),
@@ -227,6 +266,9 @@ export function line(each: Task, { now, timezone }: Say): string {
     ...each.labels.map((label) => `@${label}`),
     each.parentId && `in #${each.parentId}`,
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
+    each.claimed &&
+      each.claimedUntil &&
+      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}`,
     each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
   ]
     .filter(Boolean)
@@ -259,6 +301,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
       ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
       : []),
     ...(each.description ? [indented(each.description)] : []),
+    ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
     ...section('Sub-tasks', each.subtasks.map(relatedLine)),
     ...section('Blocked by', each.blockers.map(relatedLine)),
     ...section('Blocks', each.blocks.map(relatedLine)),
@@ -268,10 +311,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
     ),
     ...section(
       'History',
-      each.history.map((happening) => {
-        const { what, fields } = happened(happening);
-        return `  ${stamp(happening.at)}, ${happening.by}: ${[what, fields.join(', ')].filter(Boolean).join(' ')}`;
-      }),
+      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening)}`),
     ),
   ].join('\n');
 }

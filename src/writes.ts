@@ -1,10 +1,14 @@
 import type { Added } from './domain/add.js';
+import type { Claimed } from './domain/claim.js';
+import { holderOf } from './domain/lease.js';
 import { upcoming } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
 import type { ProjectOutcome } from './domain/update-project.js';
-import { formatWhen, sayWhen } from './domain/when.js';
+import { formatWhen, sayUntil, sayWhen } from './domain/when.js';
+import { fitted } from './fit.js';
+import { detailAnswer } from './reads.js';
 import { type Answer, failedLines, line, present, row, type Say, single, tasksWord } from './shapes.js';
 
 /** New tasks: one, or those of a plan, each with the ref it was given. */
@@ -60,7 +64,7 @@ const READY = 20;
 
 /** Tasks that a write was asked to change, and those that changed along with them. */
 export function outcomeAnswer(
-  { tasks, unchanged, failed, ready, next: following }: Outcome,
+  { tasks, unchanged, failed, ended, ready, next: following }: Outcome,
   say: Say,
   verb: string,
 ): Answer {
@@ -76,21 +80,47 @@ export function outcomeAnswer(
       : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
+  const note = ended
+    .slice(0, READY)
+    .map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`)
+    .join(' ');
   return {
     json: present({
       ...json,
       ready: free.map(({ id, title }) => ({ id, title })),
+      note: note || null,
       unchanged: named.flatMap(({ id }) => (unchanged.has(id) ? [id] : [])),
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [
       ...named.flatMap(said),
       ...more,
+      ...(note ? [note] : []),
       ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
       ...following.map((each) => `Next ${line(each, say)}`),
       ...failedLines(failed),
     ].join('\n'),
   };
+}
+
+/** What the whole of a claimed task may cost, in tokens: room for its description, whatever else there is. */
+const WHOLE = 4000;
+
+/** A task to work on, whole, and the number to say with what is written to it. */
+export function claimAnswer({ task, whole }: Claimed, say: Say): Answer {
+  const { claim, claimedUntil } = task;
+  const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
+  if (!whole)
+    return {
+      json: { task: single(task, say), claim },
+      text: `Still claimed, until ${until} · claim ${claim}\n${line(task, say)}`,
+    };
+  const { json, text } = fitted(
+    detailAnswer({ tasks: [{ ...whole, history: [] }], failed: [] }, say),
+    WHOLE,
+    'get_task',
+  );
+  return { json: { ...json, claim }, text: `Claimed until ${until} · claim ${claim}\n${text}` };
 }
 
 /** What an undo put back. */

@@ -1,6 +1,8 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { whatChanged } from '../src/domain/changed.js';
+import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { inbox } from '../src/domain/inbox.js';
@@ -41,6 +43,8 @@ async function anaAndBob(): Promise<{ ana: Agent; bob: Agent }> {
   await add(foreign.title);
   await ana.ok('add_task', { title: 'zebra thought', labels: [foreign.label] });
   await ana.ok('complete_task', { id: 1 });
+  await ana.ok('add_task', { title: 'zebra feed' });
+  await ana.ok('claim_task', { id: foreign.id + 2, agent: 'zebra keeper' });
   await ana.ok('delete_task', { id: 2 });
   await bob.ok('add_task', { title: 'bob one' });
   await bob.ok('add_task', { title: 'bob two', due: '2026-11-20' });
@@ -167,11 +171,16 @@ describe('what is not yours does not exist', () => {
     expect((await bob.ok('get_overview')).counts).toEqual({
       open: 2,
       in_progress: 0,
+      claimed: 0,
       blocked: 0,
       overdue: 1,
       today: 0,
     });
     expect((await bob.ok('list_projects')).projects).toEqual([]);
+    expect((await bob.ok('what_changed', { cursor: 0 })).changes).toMatchObject([
+      { title: 'bob one' },
+      { title: 'bob two' },
+    ]);
   });
 
   test('a disabled user is refused on the next call', async () => {
@@ -221,11 +230,15 @@ describe('two independent locks', () => {
     similar: (tx: UserTx) => similarTasks(tx, foreign.title),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
+    'what changed': (tx: UserTx) => whatChanged(tx, {}).then(({ deltas }) => deltas),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),
     gather: (tx: UserTx) =>
       gather(tx, { ids: [1, foreign.id], parents: true, below: [1, foreign.id], projects: { names: ['Zebra'] } }).then(
         (found) => [...found.tasks.values(), ...found.projects],
       ),
+    'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((id) => (id === undefined ? [] : [id])),
+    'next to be claimed by a word': (tx: UserTx) =>
+      nextReady(tx, { text: 'zebra' }, world.now).then((id) => (id === undefined ? [] : [id])),
     inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
     'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),

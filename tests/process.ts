@@ -1,7 +1,8 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, inject } from 'vitest';
 
@@ -14,8 +15,32 @@ const scratched: string[] = [];
 const running = new Set<ChildProcessWithoutNullStreams>();
 afterAll(async () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const folder of scratched) for (const pid of ownersBelow(folder)) process.kill(pid, 'SIGKILL');
   for (const folder of scratched) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
+
+/** The processes that keep the databases below a folder, as they say themselves. */
+function ownersBelow(folder: string): number[] {
+  const files = readdirSync(folder, { recursive: true }).filter((file) => /run.owner\.json$/.test(String(file)));
+  return files.map((file) => ownerIn(join(folder, String(file), '../..'))).filter(isAlive);
+}
+
+/** The process that keeps the database of a data directory, as it says itself. */
+export const ownerIn = (home: string): number =>
+  Number(JSON.parse(readFileSync(join(home, 'run/owner.json'), 'utf8')).pid);
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when a process that is not ours has ended. */
+export async function gone(pid: number): Promise<void> {
+  while (isAlive(pid)) await pause(10);
+}
 
 /** A directory of this test file alone. */
 export function scratch(): string {
@@ -29,7 +54,14 @@ export type Environment = Record<string, string>;
 /** An environment with nothing of the machine's own settings in it; a home of its own unless one is given. */
 export function environment(given: Environment = {}): Environment {
   const HOME = given.HOME ?? scratch();
-  return { PATH: process.env.PATH ?? '', HOME, TASKLOOM_HOME: join(HOME, 'data'), TZ: 'Europe/Paris', ...given };
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME,
+    TASKLOOM_HOME: join(HOME, 'data'),
+    TASKLOOM_IDLE_SECONDS: '5',
+    TZ: 'Europe/Paris',
+    ...given,
+  };
 }
 
 /** Puts a migrated, empty database into a data directory: making one takes seconds, unpacking one does not. */
@@ -127,7 +159,9 @@ type Message = any;
 /** A client that speaks JSON-RPC by hand, so that a test decides what goes over the pipe, and when. */
 export class Peer {
   #next = 1;
-  constructor(readonly process: Running) {}
+  constructor(readonly process: Running) {
+    process.child.stdout.setMaxListeners(0); // one for each answer that is waited for
+  }
 
   /** Every line on stdout so far, each of which must be a JSON-RPC message. */
   messages(): Message[] {
@@ -172,6 +206,19 @@ export class Peer {
       throw new Error(`ended (${code}) without an answer: ${stderr}`);
     });
     return Promise.race([found, end]).finally(() => child.stdout.off('data', look));
+  }
+
+  /** Waits until what was received is enough, and answers all of it. */
+  async until(enough: (messages: Message[]) => boolean): Promise<Message[]> {
+    const { stdout } = this.process.child;
+    let look = () => {};
+    await new Promise<void>((resolve) => {
+      look = () => enough(this.messages()) && resolve();
+      stdout.on('data', look);
+      look();
+    });
+    stdout.off('data', look);
+    return this.messages();
   }
 
   request(method: string, params: object = {}): Promise<Message> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ensureUser } from '../auth/local.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
+import { announcedRights } from '../db/notify.js';
 import { asOwner, asService } from '../db/scope.js';
 import { dueSort, startSort } from '../domain/when.js';
 import { UsageError } from '../errors.js';
@@ -52,7 +53,9 @@ export async function editUser(
 export async function setDisabled(database: Database, handle: string, disabled: boolean): Promise<void> {
   const changed = await asService(
     database,
-    `update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id`,
+    `with changed as (
+       update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id
+     ) select id, ${announcedRights('id')} from changed`,
     [handle, disabled],
     'owner',
   );
@@ -133,11 +136,13 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
   }));
 }
 
-/** Takes effect on the next request. Revoking twice changes nothing. */
+/** Takes effect on the next request, and ends what listens by it. Revoking twice changes nothing. */
 export async function revokeToken(database: Database, id: string): Promise<void> {
   const changed = await asService(
     database,
-    'update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning id',
+    `with changed as (
+       update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning user_id
+     ) select user_id, ${announcedRights('user_id')} from changed`,
     [id.toLowerCase()],
     'owner',
   );

@@ -1,27 +1,35 @@
+import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as z from 'zod/v4';
 import { type Config, displayName, handle as handleSchema, targetOf, timezone as timezoneSchema } from '../config.js';
 import { readBackup } from '../db/backup.js';
-import { connect, openStore, type Store } from '../db/connect.js';
+import { connect, type OpenedStore, openStore, type Target } from '../db/connect.js';
 import { isUnreachable, setupMistake, sqlState } from '../db/database.js';
-import { type Migration, migrate, migrationScript } from '../db/migrate.js';
+import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
-import { UsageError } from '../errors.js';
+import { DirectoryInUse, UsageError } from '../errors.js';
+import { makeLog } from '../log.js';
+import type { Program } from '../program.js';
 import { SCOPES, type Scope } from '../tool.js';
 import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
 import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import { serve } from './serve.js';
 
-/** What a command may touch beside the database. */
-export interface Context {
+/** What a command may touch. */
+export interface Context extends Program {
   config(): Config;
-  migrations(): Migration[];
-  clock(): Date;
-  version: string;
-  print(text: string): void;
-  complain(text: string): void;
-  /** Resolves when the process is asked to stop; until it is called, a signal ends the process as it always does. */
-  untilStopped(): Promise<void>;
+  /** The database, where the command runs in the process that has it. */
+  store?: () => Promise<OpenedStore>;
+}
+
+/** The command was run by the process that has the database, which printed what there is to print. */
+class RunElsewhere extends Error {
+  constructor(readonly code: number) {
+    super();
+  }
 }
 
 /**
@@ -31,9 +39,10 @@ export interface Context {
  */
 export async function runCommand(argv: string[], context: Context): Promise<number> {
   try {
-    await program(context).parseAsync(argv, { from: 'user' });
+    await commandLine(argv, context).parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
+    if (error instanceof RunElsewhere) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const line = complaint(error);
     if (line === undefined) throw error;
@@ -52,11 +61,11 @@ function complaint(error: unknown): string | undefined {
   return undefined;
 }
 
-function program(context: Context): Command {
+function commandLine(argv: string[], context: Context): Command {
   const { print } = context;
   const root = new Command('taskloom')
     .description('The task server for AI agents. Without a command: serve one client over stdio.')
-    .version(context.version)
+    .version(context.build.version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
@@ -69,9 +78,13 @@ function program(context: Context): Command {
         ),
     });
 
-  const withStore = async <T>(work: (store: Store) => Promise<T>): Promise<T> => {
+  const migrations = () => readMigrations(context.migrations);
+  /** @param alone whether whoever has an embedded database gives it up first: it would not know it again */
+  const withStore = async <T>(work: (store: OpenedStore) => Promise<T>, { alone = false } = {}): Promise<T> => {
+    if (context.store) return work(await context.store());
     const config = context.config();
-    const store = await openStore(config.target, { migrations: context.migrations(), secret: config.secret });
+    if (config.target.kind === 'directory') return withOwner(argv, context, config.target, alone, work);
+    const store = await openStore(config.target, { migrations: migrations(), secret: config.secret });
     try {
       return await work(store);
     } finally {
@@ -97,31 +110,54 @@ function program(context: Context): Command {
   leaf(root, 'migrate', 'bring the database’s schema up to date')
     .option('--print-sql', 'print what would be run, and run nothing')
     .action(async (options) => {
+      const report = (given: { json?: boolean }, applied: string[]) =>
+        show(given, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
       const { target } = context.config();
-      const migrations = context.migrations();
-      if (options.printSql && (target.kind === 'directory' || target.kind === 'memory'))
-        return print(await migrationScript(migrations));
+      if (target.kind === 'directory' || target.kind === 'memory') {
+        if (options.printSql) return print(await migrationScript(migrations()));
+        // These are migrated whenever they are opened.
+        return report(options, await withStore(async ({ applied }) => applied));
+      }
       const database = await connect(target);
       try {
-        if (options.printSql) return print(await migrationScript(migrations, database));
-        const applied = await migrate(database, migrations);
-        show(options, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
+        if (options.printSql) return print(await migrationScript(migrations(), database));
+        report(options, await migrate(database, migrations()));
       } finally {
         await database.close();
       }
     });
 
+  leaf(root, 'owner', 'show the process that has the embedded database')
+    .option('--stop', 'have it finish, close the database and end')
+    .action(async (options) => {
+      const { target } = context.config();
+      if (target.kind !== 'directory') throw new UsageError('only an embedded database has an owner');
+      const { askToRetire, statusOf } = await import('../owner/reach.js');
+      const status = await statusOf(target.path, target.fallback);
+      if (!status) return show(options, {}, 'no process has it open');
+      if (options.stop) await askToRetire(status.home, context.build);
+      const { pid, version, connections, idle } = status;
+      const words = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
+      show(
+        options,
+        { pid, version, connections, idle, stopped: Boolean(options.stop) },
+        options.stop ? `stopped ${words}` : words,
+      );
+    });
   leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
     .option('--force', 'replace the file if it is there')
-    .action(async (file: string, { force = false, ...options }) => {
+    .action(async (path: string, { force = false, ...options }) => {
+      const file = resolve(context.cwd, path);
       checkNew(file, force);
       const tables = await withStore(({ database }) =>
-        writeBackup(file, readBackup(database, { version: context.version, now: context.clock() }), force),
+        writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
       );
       show(options, { file, tables }, `wrote ${file}: ${counted(tables)}`);
     });
-  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (file: string, options) => {
-    const tables = await withStore(({ database }) => restore(database, context.migrations(), readFile(file)));
+  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
+    const file = resolve(context.cwd, path);
+    const filling = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+    const tables = await withStore(filling, { alone: true });
     show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
   });
   leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
@@ -131,7 +167,7 @@ function program(context: Context): Command {
       if (target.kind === 'memory')
         throw new UsageError('a database in memory ends with the process: name one on a server');
       const tables = await withStore(({ database }) =>
-        moveTo(target, database, context.migrations(), { version: context.version, now: context.clock() }),
+        moveTo(target, database, migrations(), { version: context.build.version, now: context.clock() }),
       );
       const moved = tables
         ? `moved and verified: ${counted(rowsIn(tables))}`
@@ -219,6 +255,55 @@ function program(context: Context): Command {
     show(options, { id, revoked: true }, `revoked ${id}`);
   });
   return root;
+}
+
+/** How long a command waits for a data directory that is changing hands, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** Has the owner of a data directory run the command, or becomes its owner for as long as the command takes. */
+async function withOwner<T>(
+  argv: string[],
+  context: Context,
+  target: Target & { kind: 'directory' },
+  alone: boolean,
+  work: (store: OpenedStore) => Promise<T>,
+): Promise<T> {
+  const [{ askToRetire, callOwner }, { ownHere }, { makeDirectory }] = await Promise.all([
+    import('../owner/reach.js'),
+    import('../owner/background.js'),
+    import('../db/lock.js'),
+  ]);
+  const config = context.config();
+  const home = makeDirectory(target.path, target.fallback);
+  const { cwd } = context;
+  const wish = { want: 'command', argv, cwd, timezone: config.timezone } as const;
+  for (const until = performance.now() + PATIENCE; ; await pause(50)) {
+    const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
+    if (reached) throw new RunElsewhere(await heard(reached.socket, context));
+    try {
+      const owner = await ownHere(context, config, makeLog(config.logLevel), home);
+      try {
+        return await work(await owner.store());
+      } finally {
+        await owner.stop();
+      }
+    } catch (error) {
+      if (!(error instanceof DirectoryInUse) || performance.now() > until) throw error;
+    }
+  }
+}
+
+/** Prints what an owner says, and answers the exit code with which it ends. */
+async function heard(socket: Socket, { print, complain }: Context): Promise<number> {
+  for await (const line of createInterface({ input: socket })) {
+    const said = JSON.parse(line) as { out?: string; err?: string; code?: number };
+    if (said.out !== undefined) print(said.out);
+    if (said.err !== undefined) complain(said.err);
+    if (said.code !== undefined) return said.code;
+  }
+  throw new UsageError(
+    'the process that keeps the tasks ended before it was done. Look whether it was, then try again',
+  );
 }
 
 const checkBy =

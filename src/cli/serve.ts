@@ -1,7 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type OpenOptions, openStore, type Store, type Target } from '../db/connect.js';
-import { isUnreachable } from '../db/database.js';
-import { UsageError } from '../errors.js';
+import type { Config } from '../config.js';
+import { openStore, type Store } from '../db/connect.js';
+import { isUnreachable, Unreachable } from '../db/database.js';
+import { makeDirectory } from '../db/lock.js';
+import { readMigrations } from '../db/migrate.js';
+import { DirectoryInUse, UsageError } from '../errors.js';
+import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp, listen } from '../transports/http.js';
 import type { Context } from './commands.js';
@@ -21,19 +25,18 @@ export async function serve(
     throw new UsageError(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
-  const store = await patiently(config.target, {
-    migrations: context.migrations(),
-    migrate: options.migrate ?? false,
-    secret: config.secret,
-  });
+  const store = await patiently(() => storeToServe(context, config, options.migrate ?? false));
+  const log = makeLog(config.logLevel);
+  const feed = new Feed({ store: async () => store, log });
   try {
     const app = createApp(
       {
         store: async () => store,
         clock: context.clock,
-        log: makeLog(config.logLevel),
-        version: context.version,
+        log,
+        version: context.build.version,
         historyDays: config.historyDays,
+        feed,
       },
       { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
     );
@@ -49,18 +52,43 @@ export async function serve(
     await stopped;
     await server.close();
   } finally {
+    await feed.close();
     await store.close();
   }
 }
 
+/** Opens the database; an embedded one is shared with the other processes of this machine as long as it is served. */
+async function storeToServe(context: Context, config: Config, migrate: boolean): Promise<Store> {
+  const { target, secret } = config;
+  if (target.kind !== 'directory')
+    return openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
+  const [{ askToRetire }, { ownHere }] = await Promise.all([
+    import('../owner/reach.js'),
+    import('../owner/background.js'),
+  ]);
+  const home = makeDirectory(target.path, target.fallback);
+  const isFree = await askToRetire(home, context.build);
+  const owner = await ownHere(context, config, makeLog(config.logLevel), home, false).catch((error: unknown) => {
+    // Another may have taken it between the one that went and us.
+    throw isFree && error instanceof DirectoryInUse ? new Unreachable(error) : error;
+  });
+  try {
+    return { ...(await owner.store()), close: owner.stop };
+  } catch (error) {
+    await owner.stop();
+    throw error;
+  }
+}
+
 /** A database that starts together with us may take its time. What is wrong for good is said at once. */
-async function patiently(target: Target, options: OpenOptions): Promise<Store> {
+async function patiently(open: () => Promise<Store>): Promise<Store> {
   const until = performance.now() + PATIENCE;
   for (;;) {
     try {
-      return await openStore(target, options);
+      return await open();
     } catch (error) {
-      if (!isUnreachable(error) || performance.now() > until) throw error;
+      if (!isUnreachable(error) || performance.now() > until)
+        throw error instanceof Unreachable && error.cause instanceof DirectoryInUse ? error.cause : error;
       await pause(500);
     }
   }

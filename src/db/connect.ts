@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type Database, sqlState } from './database.js';
+import { type Database, type Row, sqlState } from './database.js';
 import { openDirectory } from './directory.js';
-import { holdDirectory } from './lock.js';
+import { type Hold, holdDirectory, makeDirectory } from './lock.js';
 import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
@@ -22,7 +22,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
+export interface OpenedStore extends Store {
+  /** Names of the migrations that were applied when it was opened. */
+  applied: string[];
+}
+
 interface ConnectOptions {
+  /** The directory's, where it is held already. It is given back when the database is closed, or cannot be opened. */
+  held?: Hold;
   /** What a new embedded database may start with. */
   migrations?: Migration[];
   /** Ends the process, told why, where the embedded database can no longer keep what it is given. */
@@ -45,7 +52,7 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
     case 'directory': {
       void compiled();
       void import('./pglite.js');
-      const hold = await holdDirectory(target.path, target.fallback);
+      const hold = options.held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
       try {
         const database = await openDirectory(hold.data, options);
         const close = database.close;
@@ -68,12 +75,13 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
  *
  * @throws UsageError for what a person must put right, Unreachable where the database is away
  */
-export async function openStore(target: Target, options: OpenOptions): Promise<Store> {
+export async function openStore(target: Target, options: OpenOptions): Promise<OpenedStore> {
   const database = await connect(target, options);
   try {
-    if (!(await isReady(database, options))) await prepare(database, options);
-    const secret = await readSecret(database, options.secret);
-    return { database, secret, close: () => database.close() };
+    const found = await asLeft(database, options);
+    const applied = found ? [] : await prepare(database, options);
+    const secret = found?.key ?? (await readSecret(database, options.secret));
+    return { database, secret, applied, close: () => database.close() };
   } catch (error) {
     await database.close();
     if (sqlState(error) === '42501')
@@ -84,36 +92,45 @@ export async function openStore(target: Target, options: OpenOptions): Promise<S
   }
 }
 
-/** Whether the embedded database is as `prepare` leaves it, which it nearly always is: asked in one go, for somebody waits. */
-async function isReady(database: Database, { migrations }: OpenOptions): Promise<boolean> {
-  if (database.kind !== 'pglite') return false;
-  const script = `${APPLIED}; set local role taskloom_app; ${ISOLATION}`;
+/**
+ * Looks at everything at once, and answers the key that is there, where `prepare` has nothing to do: so it
+ * nearly always is of the embedded database, to which a client waits to be connected.
+ */
+async function asLeft(database: Database, options: OpenOptions): Promise<{ key: Buffer | undefined } | undefined> {
+  if (database.kind !== 'pglite') return undefined;
+  const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
   const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
-  // Without an answer nothing is there yet, or step by step it will be found out what is wrong.
-  return found !== undefined && isIsolated(found[2]?.[0]) && compare(migrations, found[0] ?? []).length === 0;
+  if (!found) return undefined; // nothing is there yet, or step by step it will be found out what is wrong
+  const [ledger, keys, , isolation] = found;
+  const ready = isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0;
+  return ready ? { key: keyOf(options.secret, keys?.[0]) } : undefined;
 }
 
-async function prepare(database: Database, options: OpenOptions): Promise<void> {
-  if (database.kind === 'pglite' || options.migrate) await migrate(database, options.migrations);
+/** Answers the migrations that it applied. */
+async function prepare(database: Database, options: OpenOptions): Promise<string[]> {
+  let applied: string[] = [];
+  if (database.kind === 'pglite' || options.migrate) applied = await migrate(database, options.migrations);
   else {
     const names = await pending(database, options.migrations);
     if (names.length > 0)
       throw new UsageError(`the database lacks migrations: ${names.join(', ')}. Run: taskloom migrate`);
   }
   await assertIsolated(database);
+  return applied;
 }
 
 /** The installation's key: made when a database is first opened, the same for every process that opens it. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
+  const kept = given ? undefined : await asService(database, MAKE_KEY, [randomBytes(32).toString('hex')], 'owner');
+  return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
+}
+
+const KEY = `select value from taskloom.secrets where name = 'cursor'`;
+const MAKE_KEY = `with made as (
+  insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
+) select value from made union all ${KEY}`;
+
+function keyOf(given: string | undefined, kept: Row | undefined): Buffer | undefined {
   if (given) return Buffer.from(given);
-  const [row] = await asService(
-    database,
-    `with made as (
-       insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
-     ) select value from made union all select value from taskloom.secrets where name = 'cursor'`,
-    [randomBytes(32).toString('hex')],
-    'owner',
-  );
-  if (!row) return readSecret(database, given); // another process made it between our two looks
-  return Buffer.from(String(row[0]), 'hex');
+  return kept && Buffer.from(String(kept[0]), 'hex');
 }

@@ -17,6 +17,11 @@ export interface Database {
    * left broken or inside a transaction is thrown away. Throws `Unreachable` where none is to be had.
    */
   connect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /**
+   * Hears what is said on a channel, on a connection that goes past any pooler; where there is but one process, there
+   * is nothing to hear. Calls `lost` once if the connection breaks. Answers how to stop.
+   */
+  listen?(channel: string, heard: (message: string) => void, lost: () => void): Promise<() => void>;
   /** Told of every statement, before it runs. For the tests' statement spy and for counting. */
   onStatement?: ((text: string, params: readonly unknown[]) => void) | undefined;
   close(): Promise<void>;

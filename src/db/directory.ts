@@ -12,7 +12,7 @@ import {
 import { open, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import pLimit from 'p-limit';
-import { UsageError } from '../errors.js';
+import { UsageError, whyNotWritten } from '../errors.js';
 import type { Database } from './database.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
@@ -48,8 +48,7 @@ export async function openDirectory(
 
 function explain(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return `cannot write to the data directory (${code})`;
+  if (['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(String(code))) return whyNotWritten(error);
   return 'the database in the data directory is damaged: some of its files are missing or not whole. Move it away and restore a backup (taskloom restore <file>)';
 }
 

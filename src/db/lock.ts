@@ -11,65 +11,76 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { UsageError } from '../errors.js';
+import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
 /** The embedded database's files are of one PostgreSQL major version. */
 const DATA = 'pg18';
 
-/** Another process has the directory open. */
-export class DirectoryInUse extends UsageError {
-  constructor(
-    readonly pid: number | undefined,
-    readonly since: string | undefined,
-  ) {
-    super(
-      `the tasks are in use by another Taskloom process${pid ? ` (pid ${pid}${since ? `, since ${since}` : ''})` : ''}`,
-    );
-  }
-}
-
-interface Hold {
+/** A data directory that this process alone may use. */
+export interface Hold {
   /** Where the database's own files go. */
   data: string;
+  /** Gives it back; again does no harm. */
   release(): Promise<void>;
 }
 
 /**
- * Takes a data directory for this process alone, creating it, private, if need be. The operating system
- * keeps the lock, so that a dead process cannot hold it and nobody can take it from a live one.
+ * Makes a data directory, private, unless it is there.
  *
- * @throws DirectoryInUse naming the process that holds it; UsageError where the directory cannot be used
+ * @param fallback used where `path` cannot be
+ * @returns the one to use
+ * @throws UsageError where neither can be written to
  */
-export async function holdDirectory(path: string, fallback?: string): Promise<Hold> {
-  const file = join(path, 'taskloom.lock');
-  const data = join(path, DATA);
-  let fd: number;
+export function makeDirectory(path: string, fallback?: string): string {
   try {
     // The database's files are readable by all: their directory is what keeps them private. The one above it
     // may be somebody's own, with other things in it, and keeps the mode it has.
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    mkdirSync(data, { recursive: true });
-    chmodSync(data, 0o700);
-    fd = openSync(file, 'a+', 0o600);
+    mkdirSync(join(path, DATA), { recursive: true });
+    chmodSync(join(path, DATA), 0o700);
+    closeSync(openSync(lockFile(path), 'a+', 0o600));
+    return path;
   } catch (error) {
-    if (fallback) return holdDirectory(fallback);
-    throw new UsageError(`cannot write to the data directory (${(error as NodeJS.ErrnoException).code})`, path);
+    if (fallback) return makeDirectory(fallback);
+    throw new UsageError(whyNotWritten(error), path);
   }
+}
+
+const lockFile = (path: string) => join(path, 'taskloom.lock');
+
+/**
+ * Takes a data directory for this process alone. The operating system keeps the lock, so that a dead process
+ * cannot hold it and nobody can take it from a live one.
+ *
+ * @param path as `makeDirectory` answered it
+ * @throws DirectoryInUse naming the process that holds it
+ */
+export async function holdDirectory(path: string): Promise<Hold> {
+  const fd = openSync(lockFile(path), 'a+', 0o600);
   const unlock = await lock(fd, path);
   if (!unlock) {
     closeSync(fd);
-    const [pid, since] = readFileSync(file, 'utf8').split(' ');
-    throw new DirectoryInUse(Number(pid) || undefined, since?.trim());
+    throw new DirectoryInUse(...holderOf(path));
   }
-  ftruncateSync(fd);
-  writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
+  } catch {} // on a full disk; it is for people
+  let held = true;
   return {
-    data,
+    data: join(path, DATA),
     release: async () => {
+      if (!held) return;
+      held = false;
       await unlock();
       closeSync(fd);
     },
   };
+}
+
+function holderOf(path: string): [pid: number | undefined, since: string | undefined] {
+  const [pid, since] = readFileSync(lockFile(path), 'utf8').split(' ');
+  return [Number(pid) || undefined, since?.trim()];
 }
 
 /** Answers how to give the lock back, or nothing where another process has it. */

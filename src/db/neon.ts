@@ -1,8 +1,9 @@
 // Imported as a module only: the CommonJS build brings another copy of the pool, which is not the same class.
-import { neonConfig, Pool, types } from '@neondatabase/serverless';
+import { Client, neonConfig, Pool, types } from '@neondatabase/serverless';
 import WebSocket from 'ws';
 import type { Database } from './database.js';
-import { pooled, poolOptions } from './pooled.js';
+import { listener } from './notify.js';
+import { clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
  * Opens Neon over WebSocket, with interactive transactions.
@@ -19,5 +20,17 @@ export function openNeon(url: string, proxy?: string): Database {
     neonConfig.useSecureWebSocket = false;
     neonConfig.pipelineConnect = false; // assumes a password exchange that only Neon's own proxy speaks
   }
-  return pooled('neon', new Pool(poolOptions(url)), (oid) => types.getTypeParser(oid));
+  return pooled(
+    'neon',
+    new Pool(poolOptions(url)),
+    (oid) => types.getTypeParser(oid),
+    listener(() => new Client(clientOptions(pastPooler(url)))),
+  );
+}
+
+/** Neon's pooler has a host name of its own, beside that of the server behind it. Nothing is heard through it. */
+export function pastPooler(url: string): string {
+  const direct = new URL(url);
+  direct.hostname = direct.hostname.replace(/^([^.]+)-pooler\./, '$1.');
+  return direct.href;
 }

@@ -1,5 +1,6 @@
 import type { QueryArrayResult } from 'pg';
 import { type Connection, type Database, isUnreachable, sqlState, TransactionWatch, Unreachable } from './database.js';
+import type { listener } from './notify.js';
 
 /** OIDs of date, time, timestamp, timestamptz: left as text. */
 const times = new Set([1082, 1083, 1114, 1184]);
@@ -23,17 +24,22 @@ type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown
 /** How long a call waits for a free connection, in milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
 
-export const poolOptions = (url: string) => ({
+export const clientOptions = (url: string) => ({
   connectionString: url,
-  max: 10,
   connectionTimeoutMillis: CONNECT_TIMEOUT,
-  idleTimeoutMillis: 30_000,
   application_name: 'taskloom',
   keepAlive: true,
 });
 
-/** Makes a database of a pool of `pg`'s kind. */
-export function pooled(kind: Database['kind'], pool: PoolLike, getTypeParser: GetTypeParser): Database {
+export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
+
+/** Makes a database of a pool of `pg`'s kind, and of what listens beside it. */
+export function pooled(
+  kind: Database['kind'],
+  pool: PoolLike,
+  getTypeParser: GetTypeParser,
+  { listen, closeAll }: ReturnType<typeof listener>,
+): Database {
   const ignore = () => {};
   // Without listeners, a connection that dies idle (the pool's event) or checked out (the client's)
   // would end the process. What matters of it reaches the caller as a rejected query.
@@ -59,7 +65,11 @@ export function pooled(kind: Database['kind'], pool: PoolLike, getTypeParser: Ge
         client.release(line.broken || watch.open);
       }
     },
-    close: () => pool.end(),
+    listen,
+    close: () => {
+      closeAll();
+      return pool.end();
+    },
   };
 
   function checkedOut(client: Client, watch: TransactionWatch, line: { broken: boolean }): Connection {

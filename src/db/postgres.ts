@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Database } from './database.js';
-import { pooled, poolOptions } from './pooled.js';
+import { listener } from './notify.js';
+import { clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
  * Opens any PostgreSQL but Neon's. Queries are pipelined: what does not depend on an earlier answer is
@@ -10,5 +11,10 @@ import { pooled, poolOptions } from './pooled.js';
  */
 export function openPostgres(url: string): Database {
   const pool = new pg.Pool({ ...poolOptions(url), pipeline: true });
-  return pooled('postgres', pool, (oid, format) => pg.types.getTypeParser(oid, format));
+  return pooled(
+    'postgres',
+    pool,
+    (oid, format) => pg.types.getTypeParser(oid, format),
+    listener(() => new pg.Client(clientOptions(url))),
+  );
 }

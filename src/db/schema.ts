@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import {
   bigint,
+  boolean,
   check,
   customType,
   date,
@@ -142,7 +143,7 @@ export const projects = taskloom.table(
 export const isOpen = (t: { status: unknown; deletedAt: unknown }): SQL =>
   sql`${t.status} in ('pending', 'in_progress') and ${t.deletedAt} is null`;
 
-/** Open, waiting for nothing. Whether it has started is a matter of `start_sort`. */
+/** Open, waiting for nothing. Whether it has started is a matter of `start_sort`; whether it is free, of `claimed_until`. */
 export const isUnblocked = (t: { openBlockers: unknown; openSubtasks: unknown }): SQL =>
   sql`${t.openBlockers} = 0 and ${t.openSubtasks} = 0`;
 
@@ -178,6 +179,13 @@ export const tasks = taskloom.table(
     /** How many tasks that block it, and how many sub-tasks, are open. Kept by every write that changes one of them. */
     openBlockers: integer('open_blockers').notNull().default(0),
     openSubtasks: integer('open_subtasks').notNull().default(0),
+    /** Who works on it, by their word, and until when. Both stay when the time is over, and go when it is given back. */
+    claimedBy: text('claimed_by'),
+    claimedUntil: timestamp('claimed_until', { withTimezone: true, mode: 'string' }).notNull().default('-infinity'),
+    /** The number of its last claim: the sequence number of that change, so that a later one is greater. */
+    claim: bigint('claim', { mode: 'number' }),
+    /** What the last who gave it back had to say to the next. */
+    note: text('note'),
     version: integer('version').notNull(),
     createdAt: instant('created_at').notNull(),
     createdBy: text('created_by').notNull(),
@@ -202,13 +210,17 @@ export const tasks = taskloom.table(
     check('tasks_due', sql`${t.dueDate} is null or ${t.dueAt} is null`),
     check('tasks_start', sql`${t.startDate} is null or ${t.startAt} is null`),
     check('tasks_parent', sql`${t.parentId} <> ${t.id}`),
+    check('tasks_claim', sql`(${t.claimedBy} is null) = (${t.claimedUntil} = '-infinity')`),
+    check('tasks_claim_number', sql`${t.claimedBy} is null or ${t.claim} is not null`),
+    check('tasks_note_length', sql`char_length(${t.note}) <= 2000`),
     index('tasks_open_newest').on(t.userId, t.id).where(isOpen(t)),
     index('tasks_open_due').on(t.userId, t.dueSort, t.id).where(isOpen(t)),
     index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id).where(isOpen(t)),
     index('tasks_open_manual').on(t.userId, t.rank, t.id).where(isOpen(t)),
     index('tasks_ready')
-      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort)
+      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil)
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
+    index('tasks_claimed').on(t.userId, t.claimedUntil, t.id).where(sql`${t.claimedBy} is not null`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),
     index('tasks_deleted').on(t.userId, t.deletedAt, t.id).where(sql`${t.deletedAt} is not null`),
     // With what makes a task open, so that counting a project's open tasks reads nothing else.
@@ -294,7 +306,18 @@ export const comments = taskloom.table(
 );
 
 /** What can happen to a thing, in a word. */
-export const OPERATIONS = ['create', 'update', 'complete', 'delete', 'restore', 'comment', 'archive', 'merge'] as const;
+export const OPERATIONS = [
+  'create',
+  'update',
+  'complete',
+  'delete',
+  'restore',
+  'comment',
+  'claim',
+  'release',
+  'archive',
+  'merge',
+] as const;
 
 /** Append-only: one row per thing touched by a write. History, undo and the change cursor read it. */
 export const changes = taskloom.table(
@@ -329,7 +352,7 @@ export const changes = taskloom.table(
   ],
 );
 
-/** Answers of writes that carried a request id, kept a day so that a repeat is answered, not run. */
+/** Answers of writes that carried a request id, kept a day (relayed ones an hour) so that a repeat is answered, not run. */
 export const requests = taskloom.table(
   'requests',
   {
@@ -340,6 +363,8 @@ export const requests = taskloom.table(
     fingerprint: text('fingerprint').notNull(),
     answer: jsonb('answer').$type<Record<string, unknown>>().notNull(),
     at: instant('at').notNull(),
+    /** Whether the id is of a process that hands calls on, not of the client. */
+    relayed: boolean('relayed').notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.userId, t.key] }), ownedBy('requests_owner')],
 );
@@ -367,4 +392,6 @@ export interface Actor {
   via: 'stdio' | 'http';
   token?: string;
   client?: string;
+  /** As the caller calls itself. */
+  agent?: string;
 }

@@ -4,7 +4,7 @@ import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { nameKey } from './names.js';
 import type { SearchFilter } from './search.js';
-import { noTask, notArchived, PRIORITIES, type Priority } from './task.js';
+import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
@@ -29,6 +29,8 @@ export interface Filter {
   due?: string | undefined;
   parent?: number | undefined;
   ready?: boolean | undefined;
+  /** The name of a holder, `any` or `none`. */
+  claimed_by?: string | undefined;
   changed_since?: string | undefined;
   completed_since?: string | undefined;
 }
@@ -41,7 +43,8 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
     inStatus(status),
     // What is put away with its project is found only where it is asked for.
     hidesArchived(filter) ? notArchived(tx) : undefined,
-    filter.ready === undefined ? undefined : filter.ready ? isReady(now) : not(isReady(now)),
+    filter.ready === undefined ? undefined : filter.ready ? isReady : not(isReady),
+    filter.claimed_by === undefined ? undefined : isClaimedBy(filter.claimed_by),
     filter.project !== undefined
       ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
       : undefined,
@@ -70,9 +73,19 @@ const hidesArchived = (filter: Filter): boolean =>
 
 const isOpenFilter = (status: ListStatus) => status === 'open' || status === 'pending';
 
-/** Can be started now: it waits for nothing, and not for its day. */
-const isReady = (now: Date) =>
-  sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${now.toISOString()}::timestamptz)`;
+/** Can be started now: it waits for nothing, and not for its day, and nobody has claimed it. */
+const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
+
+/** The first condition is there for the index: who gave a task back is not in it. */
+function isClaimedBy(holder: string): SQL | undefined {
+  const word = holder.toLowerCase();
+  if (word === 'none') return not(isClaimed);
+  return and(
+    isNotNull(tasks.claimedBy),
+    isClaimed,
+    word === 'any' ? undefined : sql`lower(${tasks.claimedBy}) = lower(${holder}::text)`,
+  );
+}
 
 /** The filters again, for the search to apply before it takes the newest. */
 export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilter {
@@ -84,7 +97,9 @@ export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilte
       ? ['pending', 'in_progress']
       : status === 'deleted' || status === 'all'
         ? undefined
-        : [status === 'not_started' ? 'pending' : status],
+        : status === 'in_progress'
+          ? ['pending', 'in_progress'] // of what is claimed, the stored status is what it was
+          : [status === 'not_started' ? 'pending' : status],
     trashed: status === 'deleted',
     archived: !hidesArchived(filter),
     project: filter.project === undefined ? undefined : nameKey(filter.project),
@@ -99,6 +114,9 @@ export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilte
   };
 }
 
+/** By somebody's word, or because it is claimed. */
+export const isInProgress = sql`(${eq(tasks.status, 'in_progress')} or ${isClaimed})`;
+
 function inStatus(status: ListStatus): SQL | undefined {
   switch (status) {
     case 'open':
@@ -108,8 +126,12 @@ function inStatus(status: ListStatus): SQL | undefined {
       return isNotNull(tasks.deletedAt);
     case 'all':
       return isNull(tasks.deletedAt);
+    case 'not_started':
+      return and(isOpen(tasks), eq(tasks.status, 'pending'), not(isClaimed));
+    case 'in_progress':
+      return and(isOpen(tasks), isInProgress);
     default:
-      return and(eq(tasks.status, status === 'not_started' ? 'pending' : status), isNull(tasks.deletedAt));
+      return and(eq(tasks.status, status), isNull(tasks.deletedAt));
   }
 }
 

@@ -8,7 +8,17 @@ import { titleKey } from './names.js';
 import type { Comment, Operation } from './record.js';
 import { upcoming } from './repeats.js';
 import { nearTitles } from './search.js';
-import { inProject, isOpenStatus, isOpenTask, noTask, type Status, type Task, taskColumns, toTask } from './task.js';
+import {
+  inProject,
+  isOpenStatus,
+  isOpenTask,
+  noTask,
+  PRESENT,
+  type Status,
+  type Task,
+  taskColumns,
+  toTask,
+} from './task.js';
 import type { When } from './when.js';
 
 /** A task as another mentions it. */
@@ -53,7 +63,8 @@ const LOAD = { descriptions: true };
 function belongings(tx: UserTx) {
   const user = tx.userId;
   const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
-  const related = sql.raw("t.id, t.title, case when t.deleted_at is null then t.status else 'deleted' end as status");
+  const related = sql`t.id, t.title, case when t.deleted_at is not null then 'deleted'
+    when t.status = 'pending' and t.claimed_until > ${PRESENT} then 'in_progress' else t.status end as status`;
   return {
     subtasks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null order by t.rank, t.id limit ${SUBTASKS}`)}`,
@@ -69,9 +80,11 @@ function belongings(tx: UserTx) {
     >`${list(sql`select c.id, c.text, c.at, c.by from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${COMMENTS}`)}`,
     commentCount: sql<number>`(select count(*)::int from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id})`,
+    // That a claim goes on is not worth a line.
     history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] | null }[]>`${list(sql`
       select h.at, h.actor, h.op as what, h.reverts is not null as undoes, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
+        and (h.op <> 'claim' or h.after->'claim' is not null)
       order by h.seq desc limit ${HAPPENINGS}`)}`,
   };
 }

@@ -3,7 +3,7 @@ import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
 import { titleKey } from './names.js';
-import { changedFields, differences, type Recorded } from './record.js';
+import { changedFields, differences, makesVersion, type Recorded } from './record.js';
 import { sayRepeat } from './repeats.js';
 import type { Task } from './task.js';
 import { formatWhen } from './when.js';
@@ -12,6 +12,8 @@ import { formatWhen } from './when.js';
 export interface Guard {
   expected_version?: number | undefined;
   expect_title?: string | undefined;
+  /** The number of the claim that the caller has. */
+  claim?: number | undefined;
 }
 
 /** A change made since the version that was expected. */
@@ -22,15 +24,15 @@ export interface Since {
 }
 
 /** Splits what a caller believes from what it wants. */
-export function takeGuard<T extends Guard>({ expected_version, expect_title, ...rest }: T) {
-  return { guard: { expected_version, expect_title }, rest };
+export function takeGuard<T extends Guard>({ expected_version, expect_title, claim, ...rest }: T) {
+  return { guard: { expected_version, expect_title, claim }, rest };
 }
 
 /** @throws Refusal `invalid` for a guard on more than one task */
-export function checkGuard({ expected_version, expect_title }: Guard, ids: readonly number[]): void {
-  if (new Set(ids).size > 1 && (expected_version !== undefined || expect_title !== undefined))
+export function checkGuard({ expected_version, expect_title, claim }: Guard, ids: readonly number[]): void {
+  if (new Set(ids).size > 1 && [expected_version, expect_title, claim].some((each) => each !== undefined))
     throw invalid(
-      'expected_version and expect_title are about one task, but several ids are given.',
+      'expected_version, expect_title and claim are about one task, but several ids are given.',
       'Make one call for each task that needs a guard.',
     );
 }
@@ -47,7 +49,7 @@ export async function changesSince(tx: UserTx, { expected_version }: Guard, ids:
         eq(changes.entity, 'task'),
         eq(changes.entityId, ids[0]),
         gt(changes.version, expected_version),
-        sql`${changes.op} <> 'comment'`,
+        sql`${changes.op} not in ('comment', 'claim', 'release')`,
       ),
     )
     .orderBy(asc(changes.seq));
@@ -56,9 +58,10 @@ export async function changesSince(tx: UserTx, { expected_version }: Guard, ids:
 /** Fields that mean one thing together: a change of one is a change of all. */
 const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
 /** They change one by one, and so never get into each other's way. */
-const ONE_BY_ONE = ['labels', 'blocked_by', 'comments', 'rank'];
+const ONE_BY_ONE = ['labels', 'blocked_by', 'rank'];
 
-const groupOf = (field: string) => (ONE_BY_ONE.includes(field) ? undefined : (TOGETHER[field] ?? field));
+const groupOf = (field: string) =>
+  ONE_BY_ONE.includes(field) || !makesVersion(field) ? undefined : (TOGETHER[field] ?? field);
 
 /** How much of a text a refusal repeats. */
 const LONGEST = 200;

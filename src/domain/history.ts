@@ -27,10 +27,10 @@ export interface Later {
 }
 
 /** Who made a change, in a word. */
-export const nameOf = (actor: Actor): string => actor.client ?? actor.via;
+export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? actor.via;
 
 /** Raw rows, as arrays of columns. */
-async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
+export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
   return (await tx.db.execute(query)) as unknown as unknown[][]; // the proxy hands rows on as they came
 }
 
@@ -84,7 +84,7 @@ const undoneBy = (links: Link[], batch: number): number | undefined =>
 const REACH = 5000;
 
 /**
- * The caller's newest writes that are no undos and were not undone, newest first.
+ * The caller's newest writes that are no undos, no claims and were not undone, newest first.
  *
  * @throws Refusal `not_found` where there are none
  */
@@ -93,7 +93,7 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
     tx,
     sql`select c.batch from ${changes} c
       where c.user_id = ${tx.userId} and c.reverts is null and c.actor = ${JSON.stringify(actor)}::jsonb
-        and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
+        and c.op not in ('claim', 'release') and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
       group by c.batch order by c.batch desc limit 200`,
   );
   const own = rows.map(([batch]) => Number(batch));
@@ -129,7 +129,7 @@ export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]>
     tx,
     sql`select l.batch, l.entity, l.entity_id, l.actor, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
       from ${changes} l
-      where l.user_id = ${tx.userId} and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches)})
+      where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches)})
         and (l.entity, l.entity_id) in (
           select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.batch = any(${listOf(batches)}))
       order by l.seq desc limit 5000`,

@@ -1,20 +1,23 @@
-import { and, asc, eq, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, asc, isNotNull, type SQL, sql } from 'drizzle-orm';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { isInProgress } from './filter.js';
 import { COUNTED } from './list.js';
-import { inProject, notArchived, type Task, taskColumns, toTask } from './task.js';
+import { inProject, isClaimed, notArchived, type Task, taskColumns, toTask } from './task.js';
 import { startOf, today } from './when.js';
 
 export interface Overview {
-  counts: { open: number; in_progress: number; blocked: number; overdue: number; today: number };
+  counts: { open: number; in_progress: number; claimed: number; blocked: number; overdue: number; today: number };
   overdue: Task[];
   today: Task[];
+  /** What agents work on, the claim that ends first being first. */
+  claimed: Task[];
 }
 
 /** How many tasks each list of the overview shows. */
 const SHOWN = 10;
 
-/** Where things stand: counts, what is overdue, and what is left for today. One statement. */
+/** Where things stand: counts, what is overdue, what is left for today, and what is claimed. One statement. */
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const at = (instant: Date) => sql`${instant.toISOString()}::timestamptz`;
@@ -25,6 +28,7 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     sql`${tasks.dueSort} >= ${at(now)}`,
     sql`${tasks.dueSort} < ${at(tomorrow)}`,
   );
+  const claimed = and(isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks), notArchived(tx));
 
   const count = (condition: SQL | undefined, name: string) =>
     sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${COUNTED + 1}) ${sql.raw(name)})`.as(
@@ -33,27 +37,30 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const counts = tx.db
     .select({
       open: count(and(isOpen(tasks), notArchived(tx)), 'n_open'),
-      inProgress: count(and(isOpen(tasks), notArchived(tx), eq(tasks.status, 'in_progress')), 'n_in_progress'),
+      inProgress: count(and(isOpen(tasks), notArchived(tx), isInProgress), 'n_in_progress'),
+      claimed: count(claimed, 'n_claimed'),
       blocked: count(and(isOpen(tasks), notArchived(tx), sql`${tasks.openBlockers} > 0`), 'n_blocked'),
       overdue: count(overdue, 'n_overdue'),
       today: count(dueToday, 'n_today'),
     })
     .from(sql`(select 1) as one`)
     .as('counts');
-  const first = (condition: SQL | undefined, name: string) =>
+  const first = (condition: SQL | undefined, name: string, by: AnyColumn = tasks.dueSort) =>
     tx.db
       .select(taskColumns(tx))
       .from(tasks)
       .leftJoin(projects, inProject(tx))
       .where(and(tx.mine(tasks), condition))
-      .orderBy(asc(tasks.dueSort), asc(tasks.id))
+      .orderBy(asc(by), asc(tasks.id))
       .limit(SHOWN)
       .as(name);
   const [late, soon] = [first(overdue, 'late'), first(dueToday, 'soon')];
+  const held = first(claimed, 'held', tasks.claimedUntil);
   const numbered = tx.db
     .select({ list: sql<string>`'overdue'`.as('list'), ...late._.selectedFields })
     .from(late)
     .unionAll(tx.db.select({ list: sql<string>`'today'`.as('list'), ...soon._.selectedFields }).from(soon))
+    .unionAll(tx.db.select({ list: sql<string>`'claimed'`.as('list'), ...held._.selectedFields }).from(held))
     .as('numbered');
   const rows = await tx.db
     .select({ counts: counts._.selectedFields, task: numbered._.selectedFields })
@@ -67,11 +74,13 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     counts: {
       open: found?.open ?? 0,
       in_progress: found?.inProgress ?? 0,
+      claimed: found?.claimed ?? 0,
       blocked: found?.blocked ?? 0,
       overdue: found?.overdue ?? 0,
       today: found?.today ?? 0,
     },
     overdue: listed('overdue'),
     today: listed('today'),
+    claimed: listed('claimed').sort((a, b) => Number(a.claimedUntil) - Number(b.claimedUntil)),
   };
 }

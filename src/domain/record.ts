@@ -49,6 +49,14 @@ const TASK_FIELDS = {
   deleted_at: 'deletedAt',
 } as const satisfies Record<string, keyof Task>;
 
+/** What is recorded of claims. They raise no version, and nothing puts them back. */
+const CLAIM_FIELDS = {
+  claimed_by: 'claimedBy',
+  claimed_until: 'claimedUntil',
+  claim: 'claim',
+  note: 'note',
+} as const satisfies Record<string, keyof Task>;
+
 const PROJECT_FIELDS = {
   name: 'name',
   archived_at: 'archivedAt',
@@ -87,7 +95,7 @@ export const blockerChanges = ({ before, after }: Edit) => changed(before?.block
 
 /** What differs between two states of a task, in history's terms. Empty where nothing does. */
 export function differences(edit: Edit): { before: Recorded; after: Recorded } {
-  const { before, after } = diff<Task>(TASK_FIELDS, edit.before, edit.after);
+  const { before, after } = diff<Task>({ ...TASK_FIELDS, ...CLAIM_FIELDS }, edit.before, edit.after);
   const lists = { labels: labelChanges(edit), blocked_by: blockerChanges(edit), comments: edit.commented };
   for (const [name, list] of Object.entries(lists)) {
     if (list?.removed.length) before[name] = list.removed;
@@ -133,13 +141,22 @@ export const withProjectField = (project: Project, field: string, value: unknown
 
 export const isTaskField = (field: string): boolean => Object.hasOwn(TASK_FIELDS, field);
 
+export const isClaimField = (field: string): boolean => Object.hasOwn(CLAIM_FIELDS, field);
+
+/** Whether a change of this field makes another version of a task. */
+export const makesVersion = (field: string): boolean => field !== 'comments' && !isClaimField(field);
+
+/** What is said of who works on a task, and is never undone. */
+export const isClaiming = (op: Operation): boolean => op === 'claim' || op === 'release';
+
 export function taskOperation(edit: Edit): Operation {
   const { before, after } = edit;
   if (!before) return 'create';
   if (after.deletedAt && !before.deletedAt) return 'delete';
   if (before.deletedAt && !after.deletedAt) return 'restore';
   if (after.status === 'completed' && before.status !== 'completed') return 'complete';
-  return edit.commented && after.version === before.version ? 'comment' : 'update';
+  if (after.version !== before.version) return 'update';
+  return edit.commented ? 'comment' : after.claimedBy === null ? 'release' : 'claim';
 }
 
 export function projectOperation({ before, after }: ProjectEdit): Operation {

@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { projects, tasks } from '../db/schema.js';
+import { comments, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { type Position, packCursor } from './cursor.js';
@@ -13,6 +13,16 @@ import { inProject, taskColumns, toTask } from './task.js';
 export const RANKED = 500;
 /** How many of a ranked list can be paged through: who has not found it by then needs other words. */
 export const PAGED = 200;
+
+/**
+ * Whether a task, or one comment on it, has all of these words. No index serves this under row-level security; but
+ * however many others have them, it leaves none out.
+ */
+export function hasWords(tx: UserTx, text: string): SQL {
+  const query = sql`(select taskloom.search_query(${text}::text, true))`;
+  return sql`(${tasks.words} @@ ${query} or ${tasks.id} = ${numberIn(text)}::int or exists (
+    select from ${comments} c where c.user_id = ${tx.userId} and c.task_id = ${tasks.id} and c.words @@ ${query}))`;
+}
 
 /** What applies before the newest are taken: a filter that came after could leave nothing of them. */
 export interface SearchFilter {

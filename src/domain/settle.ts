@@ -1,8 +1,12 @@
-import { differences, type Edit } from './record.js';
-import { isOpenTask, type Task } from './task.js';
+import { differences, type Edit, makesVersion } from './record.js';
+import { isOpenTask, type Task, UNCLAIMED } from './task.js';
+import type { Moment } from './write.js';
 
 /** What a task is to become; with `commented`, the comments that come and go. */
-export type Proposal = Omit<Edit, 'before'>;
+export interface Proposal extends Omit<Edit, 'before'> {
+  /** Whether it comes from who holds the claim, as far as its number tells. */
+  held?: boolean;
+}
 
 export interface Settled {
   edits: Edit[];
@@ -11,24 +15,25 @@ export interface Settled {
 }
 
 /**
- * Makes edits of proposals. Those that change nothing are dropped; versions rise; parents and blocked tasks
- * learn what has become of what they wait for.
+ * Makes edits of proposals. Those that change nothing are dropped; versions rise; the claims of what is closed end;
+ * parents and blocked tasks learn what has become of what they wait for.
  *
  * @param state tasks as they are: all that are proposed, their parents, and those that they block
  */
 export function settle(
   state: ReadonlyMap<number, Task>,
   proposals: Iterable<Proposal>,
-  { now, by }: { now: Date; by: string },
+  { now, by, batch }: Pick<Moment, 'now' | 'by' | 'batch'>,
 ): Settled {
-  const edits = [...proposals].flatMap((proposal): Edit[] => {
+  const edits = [...proposals].flatMap(({ held, ...proposal }): Edit[] => {
     const before = state.get(proposal.after.id) ?? null;
-    const edit = { ...proposal, before };
+    const after = before ? endClaim(before, proposal.after, held ? before.claim : batch) : proposal.after;
+    const edit = { ...proposal, before, after };
     if (!before) return [edit];
     const changed = differences(edit);
     const fields = Object.keys({ ...changed.before, ...changed.after });
     if (fields.length === 0) return [];
-    if (fields.every((field) => field === 'comments')) return [edit];
+    if (!fields.some(makesVersion)) return [edit];
     return [{ ...edit, after: { ...edit.after, version: before.version + 1, updatedAt: now, updatedBy: by } }];
   });
 
@@ -67,6 +72,14 @@ export function settle(
     counted: [...counted].filter((id) => !edited.has(id)).map((id) => after.get(id) as Task),
   };
 }
+
+/**
+ * Work on what is closed or thrown away is over.
+ *
+ * @param number a new one, unless it was the holder who closed it: what they may still send is then told to be late
+ */
+const endClaim = (before: Task, after: Task, number: number | null): Task =>
+  before.claim === null || !isOpenTask(before) || isOpenTask(after) ? after : { ...after, ...UNCLAIMED, claim: number };
 
 function dependentsOf(tasks: ReadonlyMap<number, Task>): Map<number, Task[]> {
   const index = new Map<number, Task[]>();

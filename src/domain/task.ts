@@ -42,6 +42,15 @@ export interface Task {
   waitsFor: number[];
   /** How many of its sub-tasks are open. */
   openSubtasks: number;
+  /** Whether somebody works on it: there is a claim, and by the database's clock its end is to come. */
+  claimed: boolean;
+  /** Who claimed it last and until when, also if that is over, unless they gave it back. */
+  claimedBy: string | null;
+  claimedUntil: Date | null;
+  /** The number of the last claim. */
+  claim: number | null;
+  /** What the last who gave it back left for the next. Loaded along with the description. */
+  note?: string | null;
   version: number;
   createdAt: Date;
   updatedAt: Date;
@@ -59,10 +68,16 @@ export const isOpenStatus = (status: Status): boolean => status === 'pending' ||
 export const isUnblockedTask = (task: Task): boolean =>
   isOpenTask(task) && task.waitsFor.length === 0 && task.openSubtasks === 0;
 
+/** Nobody's. */
+export const UNCLAIMED = { claimed: false, claimedBy: null, claimedUntil: null } as const;
+
 /** What every task has when it is made. What it waits for is counted when the write is settled. */
 export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
   waitsFor: [],
   openSubtasks: 0,
+  ...UNCLAIMED,
+  claim: null,
+  note: null,
   version: 1,
   createdAt: now,
   createdBy: by,
@@ -73,7 +88,7 @@ export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
 });
 
 export interface Load {
-  /** With their descriptions. */
+  /** With their descriptions and notes. */
   descriptions?: boolean | undefined;
   /** With the blockers that are closed too, as a write needs them. */
   closedBlockers?: boolean;
@@ -81,13 +96,15 @@ export interface Load {
 
 /** The columns of a task, its project's name, its labels and blockers, for a query over `tasks` left joined by `inProject`. */
 export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load = {}) {
-  const { userId, titleKey, words, description, openBlockers, ...columns } = getTableColumns(tasks);
+  const { userId, titleKey, words, description, note, openBlockers, ...columns } = getTableColumns(tasks);
   const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
     from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
     where d.user_id = ${tx.userId} and d.blocked_id = ${tasks.id}`;
   return {
     ...columns,
     description: descriptions ? description : sql<null>`null`.as('description'),
+    note: descriptions ? note : sql<null>`null`.as('note'),
+    claimed: sql<boolean>`${isClaimed}`.as('claimed'),
     project: sql<string | null>`${projects.name}`.as('project'),
     shelved: sql<boolean>`coalesce(${projects.archivedAt} is not null, false)`.as('shelved'),
     labels: sql<
@@ -103,6 +120,12 @@ export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load =
   };
 }
 
+/** The present by the database's clock, asked for once a statement: so an index serves what is compared with it. */
+export const PRESENT = sql`(select taskloom.app_now())`;
+
+/** Whether somebody works on a task at present. */
+export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${PRESENT}`;
+
 /** How a task's project is joined. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;
 
@@ -114,16 +137,31 @@ export const notArchived = (tx: UserTx): SQL =>
 type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
   shelved: boolean;
+  claimed: boolean;
   labels: string[];
   blockers: [id: number, open: boolean][] | null;
 };
 
 /** A row of `taskColumns` as a task. */
 export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
-  const { dueDate, dueAt, dueSort, startDate, startAt, startSort, description, priority, blockers, ...same } = row;
+  const {
+    dueDate,
+    dueAt,
+    dueSort,
+    startDate,
+    startAt,
+    startSort,
+    description,
+    note,
+    claimedUntil,
+    priority,
+    blockers,
+    ...same
+  } = row;
   return {
     ...same,
-    ...(descriptions && { description }),
+    ...(descriptions && { description, note }),
+    claimedUntil: same.claimedBy === null ? null : new Date(claimedUntil),
     priority: PRIORITIES[priority - 1] ?? null,
     due: dueDate ?? dueAt?.toISOString() ?? null,
     start: startDate ?? startAt?.toISOString() ?? null,

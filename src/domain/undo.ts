@@ -14,7 +14,7 @@ import {
 } from './history.js';
 import { allFailed, type Failure } from './judge.js';
 import type { Project } from './project.js';
-import type { Edit, ProjectEdit } from './record.js';
+import { type Edit, isClaiming, type ProjectEdit } from './record.js';
 import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
 import { settled } from './settle.js';
 import type { Task } from './task.js';
@@ -63,6 +63,8 @@ export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, U
 async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
   const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last);
   const entries = await entriesOf(tx, batches);
+  if (entries.every(({ op }) => isClaiming(op)))
+    throw conflict(`u${handle} is a claim or the end of one: it cannot be undone.`, 'Use claim_task or release_task.');
   const wanted = mentioned(entries);
   const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
   const [later, gathered, housing, comments] = await Promise.all([

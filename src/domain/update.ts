@@ -4,6 +4,7 @@ import { type Gathered, gather } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { editLabels } from './labels.js';
+import { refuseLate } from './lease.js';
 import { type Place, placed, placeTarget } from './order.js';
 import { chooseProject, type Home } from './project.js';
 import type { ProjectEdit } from './record.js';
@@ -62,6 +63,8 @@ export interface Outcome {
   /** Those that were already so. */
   unchanged: Set<number>;
   failed: Failure[];
+  /** Tasks, as they were, that somebody was working on who did not end that. */
+  ended: Task[];
   /** Tasks that waited for one of these, and wait no longer. */
   ready: Task[];
   /** What repeating tasks that were closed are followed by. */
@@ -77,8 +80,11 @@ async function gatherAll(...[tx, wanted, guard]: [...Parameters<typeof gather>, 
   return { ...gathered, since };
 }
 
+/** What becomes of a task beside the patch. It may refuse. */
+type Extra = (task: Task, moment: Moment) => Partial<Task>;
+
 /** Changes tasks. Each is judged by itself: good ones are written, the others reported; if all fail, it is refused. */
-export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Change<State, Outcome> {
+export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extra?: Extra): Change<State, Outcome> {
   checkGuard(guard, ids);
   const clear = new Set(patch.clear);
   const around = placeTarget(patch);
@@ -98,7 +104,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
           // What repeats is copied when it is closed.
-          descriptions: patch.description !== undefined || clear.has('description') || closes,
+          descriptions: patch.description !== undefined || clear.has('description') || closes || extra !== undefined,
           projects: patch.project === undefined ? undefined : { names: [patch.project] },
         },
         guard,
@@ -113,11 +119,13 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
         let nextId = moment.nextTask;
         next = [];
         return (task, together) => {
+          refuseLate(task, guard.claim, moment);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const refusal = parent && refuseParent(state.tasks, parent, task.id);
           if (refusal) throw refusal;
-          const after = applyPatch(task, patch, home, moment);
-          refuseMistaken(task, after, guard, { since: state.since, timezone: moment.timezone });
+          const patched = applyPatch(task, patch, home, moment);
+          refuseMistaken(task, patched, guard, { since: state.since, timezone: moment.timezone });
+          const after = { ...patched, ...extra?.(task, moment) };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
@@ -130,7 +138,12 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}): Cha
           return [closed, ...along, following.task, ...following.subtasks];
         };
       });
-      return conclude(state, plans, failed, moment, { projects: newProjects, next, ranks });
+      return conclude(state, plans, failed, moment, {
+        projects: newProjects,
+        next,
+        ranks,
+        held: guard.claim !== undefined,
+      });
     },
   };
 }
@@ -143,10 +156,11 @@ export function deleteTasks(ids: number[], guard: Guard = {}): Change<State, Out
     decide(state, moment) {
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
       const { plans, failed } = judgeEach(ids, state.tasks, () => (task) => {
+        refuseLate(task, guard.claim, moment);
         refuseMistaken(task, gone(task), guard, { since: state.since, timezone: moment.timezone });
         return [task, ...descendants(state.tasks, task.id)].map(gone);
       });
-      return conclude(state, plans, failed, moment);
+      return conclude(state, plans, failed, moment, { held: guard.claim !== undefined });
     },
   };
 }
@@ -161,7 +175,14 @@ function conclude(
     projects = [],
     next = [],
     ranks,
-  }: { projects?: ProjectEdit[]; next?: Task[]; ranks?: Map<number, string> | undefined } = {},
+    held,
+  }: {
+    projects?: ProjectEdit[];
+    next?: Task[];
+    ranks?: Map<number, string> | undefined;
+    /** Whether the caller holds the tasks that it named. */
+    held: boolean;
+  },
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
   const after = planned(plans);
@@ -172,7 +193,7 @@ function conclude(
   }
   const { edits, counted } = settle(
     state.tasks,
-    [...after.values()].map((task) => ({ after: task })),
+    [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
     moment,
   );
   const now = settled(state.tasks, { edits, counted });
@@ -187,6 +208,9 @@ function conclude(
       tasks: shown,
       unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
       failed,
+      ended: edits.flatMap(({ before, after }) =>
+        before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
+      ),
       ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
     },
@@ -197,6 +221,7 @@ const becameReady = (before: Task | undefined, after: Task, { now, timezone }: M
   before !== undefined &&
   !isUnblockedTask(before) &&
   isUnblockedTask(after) &&
+  !after.claimed &&
   (after.start === null || startSort(after.start, timezone) <= now.toISOString());
 
 /** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */

@@ -79,6 +79,12 @@ export const formatStamp = (instant: Date, timezone: string): string => formatWh
 export const sayStamp = (instant: Date, now: Date, timezone: string): string =>
   sayWhen(toMinute(instant), now, timezone);
 
+/** `14:02` in the user's zone, or with its day if that is not today. */
+export function sayUntil(instant: Date, now: Date, timezone: string): string {
+  const [until, present] = [formatStamp(instant, timezone), formatStamp(now, timezone)];
+  return until.slice(0, 10) === present.slice(0, 10) ? until.slice(11, 16) : sayStamp(instant, now, timezone);
+}
+
 /** `Sun 22 Nov 2026`. */
 export const sayToday = (now: Date, timezone: string): string => sayDay(today(now, timezone));
 

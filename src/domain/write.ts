@@ -19,6 +19,7 @@ import {
   type Comment,
   differences,
   type Edit,
+  isClaiming,
   labelChanges,
   type ProjectEdit,
   projectDifferences,
@@ -42,6 +43,8 @@ export interface Decision<Outcome> {
 export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
   /** Who, in a word. */
   by: string;
+  /** The sequence number of the first change that this write makes. It names the write, and a claim made by it. */
+  batch: number;
 }
 
 /**
@@ -49,7 +52,7 @@ export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'ne
  * free; `decide` is pure, and runs with the lock held.
  */
 export interface Change<State, Outcome> {
-  read(tx: UserTx, actor: Actor): Promise<State>;
+  read(tx: UserTx, actor: Actor, now: Date): Promise<State>;
   decide(state: State, moment: Moment): Decision<Outcome>;
 }
 
@@ -58,15 +61,17 @@ export interface Recording {
   actor: Actor;
   /** A random id of this call. */
   call: string;
-  request?: { key: string; fingerprint: string; answer: Record<string, unknown> } | undefined;
+  request?: { key: string; fingerprint: string; answer: Record<string, unknown>; relayed?: boolean } | undefined;
 }
 
 /** How many things a write changes. */
 export const changes = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
 
-/** The handle that names a write, if it changed anything: the sequence number of its first change. */
-export const undoHandle = (opened: Opened, decision: Decision<unknown>): string | undefined =>
-  changes(decision) > 0 ? `u${opened.changeSeq + 1}` : undefined;
+/** The handle that names a write, if it changed anything that can be undone: the sequence number of its first change. */
+export const undoHandle = (opened: Opened, { edits, projects = [] }: Decision<unknown>): string | undefined =>
+  projects.length > 0 || edits.some((edit) => !isClaiming(taskOperation(edit)))
+    ? `u${opened.changeSeq + 1}`
+    : undefined;
 
 const dialect = new PgDialect();
 
@@ -116,12 +121,14 @@ export function writeStatement(
   // What is looked for in titles and descriptions is reckoned anew with each that is written.
   const retitled = updated.some(({ before, after }) => before?.title !== after.title);
   const described = updated.some(({ before, after }) => before?.description !== after.description);
+  const noted = updated.some(({ before, after }) => before?.note !== after.note);
   const fixed = [
     'id',
     'created_at',
     'created_by',
     ...(retitled ? [] : ['title', 'title_key']),
     ...(described ? [] : ['description']),
+    ...(noted ? [] : ['note']),
   ];
   update(
     tasks,
@@ -156,7 +163,7 @@ export function writeStatement(
   insert(changeLog, log);
   if (recording.request)
     parts.push(
-      sql`${insertRows(user, requests, [{ ...recording.request, at: opened.now }])} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at`,
+      sql`${insertRows(user, requests, [{ relayed: false, ...recording.request, at: opened.now }])} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at, relayed = excluded.relayed`,
     );
   if (log.length > 0) {
     const nextComment = Math.max(opened.nextComment, ...written.map(({ id }) => id + 1));
@@ -278,6 +285,10 @@ function taskRow(task: Task, timezone: string) {
     rank: task.rank,
     open_blockers: task.waitsFor.length,
     open_subtasks: task.openSubtasks,
+    claimed_by: task.claimedBy,
+    claimed_until: task.claimedUntil ?? '-infinity',
+    claim: task.claim,
+    note: task.note,
     version: task.version,
     created_at: task.createdAt,
     created_by: task.createdBy,

@@ -46,7 +46,7 @@ export default definePrompt({
       return tasks.length === 0 ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, 'compact') }];
     };
     const only = label === undefined ? '' : ` with @${label}`;
-    const head = { what: overviewAnswer({ ...overview, overdue: [], today: [] }, say) };
+    const head = { what: overviewAnswer({ ...overview, overdue: [], today: [], claimed: [] }, say) };
     return {
       ask: [
         `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, say.now, say.timezone)}`} with the tasks below.`,

@@ -1,3 +1,4 @@
+import type { Subject } from '../domain/touched.js';
 import type { Resource } from '../resource.js';
 import overview from './overview.js';
 import project from './project.js';
@@ -5,3 +6,19 @@ import task from './task.js';
 
 /** Every resource, in the order a host lists them. */
 export const resources: readonly Resource[] = [overview, task, project];
+
+/** What is shown at an address, if there may ever be something: whether there is now, is not asked. */
+export function subjectOf(address: string): Subject | undefined {
+  if (address.length > 1000 || !URL.canParse(address)) return undefined;
+  const { href } = new URL(address);
+  for (const { uri, template, parse, shows } of resources) {
+    const variables = template ? template.uriTemplate.match(href) : href === uri ? {} : null;
+    if (!variables) continue;
+    try {
+      return shows(parse(variables) as never);
+    } catch {
+      return undefined;
+    }
+  }
+  return undefined;
+}

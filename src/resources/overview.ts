@@ -9,6 +9,7 @@ export default defineResource({
   description: 'Today’s date and timezone, counts, what is overdue and what is due today.',
   uri: 'taskloom://overview',
   fields: {},
+  shows: () => 'everything',
   run: (_args, tx, { now }) => overview(tx, now),
   text: (found, say) => fitted(overviewAnswer(found, say), MOST_BUDGET).text,
 });

@@ -12,6 +12,7 @@ export default defineResource({
   uri: 'taskloom://project/{name}',
   fields: { name: name() },
   complete: { name: projectNames },
+  shows: ({ name }) => ({ project: name }),
   run: async ({ name }, tx, { now, secret }) => ({
     ...(await listTasks(tx, { project: name, sort: 'due', limit: 100 }, { now, secret, descriptions: false })),
     cursorAfter: () => undefined,

@@ -13,6 +13,7 @@ export default defineResource({
   uri: 'taskloom://task/{id}',
   fields: { id: id() },
   complete: { id: taskIds },
+  shows: ({ id }) => ({ task: id }),
   run: async ({ id }, tx) => {
     const found = await getTasks(tx, [id]);
     if (found.tasks.length === 0) throw allFailed(found.failed);

@@ -6,9 +6,9 @@ export default defineTool({
   name: 'get_overview',
   title: 'Get overview',
   effect: 'read',
-  description: 'Where things stand: today’s date and timezone, counts, what is overdue and what is due today.',
+  description: 'Where things stand: today’s date and timezone, counts, what is overdue, due today, and claimed.',
   input: {},
-  output: ['user', 'timezone', 'now', 'counts', 'overdue', 'today'],
+  output: ['user', 'timezone', 'now', 'counts', 'overdue', 'today', 'claimed'],
   run: (_args, tx, { now }) => overview(tx, now),
   answer: overviewAnswer,
 });

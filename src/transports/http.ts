@@ -10,11 +10,12 @@ import {
 } from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
 import type { Principal } from '../auth/principal.js';
-import { authenticate, bearerToken } from '../auth/tokens.js';
+import { authenticate, bearerToken, hashToken } from '../auth/tokens.js';
 import { isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden } from '../errors.js';
 import { buildServer, type Deps } from '../server.js';
+import { asksToListen, Streams } from './listen-http.js';
 
 /** The largest request body, in bytes: a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -27,21 +28,31 @@ export interface HttpOptions {
 const REALM = 'Bearer realm="taskloom"';
 
 /** An error page says what is wrong and nothing else. */
-const refuse = (status: 401 | 503, error: string, message: string, challenge?: string) =>
+const refuse = (status: 401 | 403 | 503, error: string, message: string, challenge?: string) =>
   Response.json({ error, message }, { status, headers: challenge ? { 'WWW-Authenticate': challenge } : {} });
 
 /** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
-export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hono; handler: McpHttpHandler } {
+export function createApp(
+  deps: Deps,
+  { allowedHosts }: HttpOptions,
+): { app: Hono; handler: McpHttpHandler; streams: Streams } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
+  const streams = new Streams(deps.feed !== undefined);
   const handler = createMcpHandler(
-    ({ authInfo }) =>
-      buildServer(deps, async () => {
-        const principal = authInfo?.extra?.principal as Principal | undefined;
-        if (!principal) throw forbidden('No one is signed in.'); // only a bug of ours lets a request get here without
-        return principal;
-      }),
+    ({ authInfo, era }) =>
+      buildServer(
+        deps,
+        async () => {
+          const principal = authInfo?.extra?.principal as Principal | undefined;
+          if (!principal) throw forbidden('No one is signed in.'); // only a bug of ours lets a request get here without
+          return principal;
+        },
+        // A client of 2025 could only be told on a stream of a session, and there are none here.
+        { subscribe: era === 'modern' && deps.feed !== undefined },
+      ),
     {
       maxRequestBodySize: MAX_BODY,
+      maxSubscriptions: 0, // these have streams of their own
       onerror: (error) => deps.log.debug({ kind: error.name }, 'protocol error'),
     },
   );
@@ -86,14 +97,23 @@ export function createApp(deps: Deps, { allowedHosts }: HttpOptions): { app: Hon
           'This token is unknown, expired or revoked.',
           `${REALM}, error="invalid_token"`,
         );
-      return withRealm(await handler.fetch(request, { authInfo: authInfoOf(principal) }));
+      const authInfo = authInfoOf(principal);
+      if (!asksToListen(request)) return withRealm(await handler.fetch(request, { authInfo }));
+      if (!principal.scopes.includes('tasks:read'))
+        return refuse(
+          403,
+          'insufficient_scope',
+          'This token may not do that: it lacks tasks:read.',
+          `${REALM}, error="insufficient_scope", scope="tasks:read"`,
+        );
+      return streams.serve(request, authInfo, () => buildServer(deps, async () => principal), hashToken(token));
     } catch (error) {
       if (isUnreachable(error))
         return refuse(503, 'unavailable', 'The task database cannot be reached. Try again in a moment.');
       throw error;
     }
   });
-  return { app, handler };
+  return { app, handler, streams };
 }
 
 /** The token itself stays out: nothing behind this point has a use for it. */
@@ -145,7 +165,7 @@ export interface ListenOptions {
 
 /** Listens. Bounded against clients that send slowly, much, or never end. */
 export async function listen(
-  { app, handler }: ReturnType<typeof createApp>,
+  { app, handler, streams }: ReturnType<typeof createApp>,
   { host, port, ...options }: ListenOptions,
 ): Promise<HttpServer> {
   const patience = { ...PATIENCE, ...options.patience };
@@ -177,6 +197,7 @@ export async function listen(
     url: new URL(`http://${host.includes(':') ? `[${host}]` : host}:${bound}/mcp`),
     close: async () => {
       stopping = true;
+      streams.close();
       for (const response of underWay) partAfter(response);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

@@ -19,6 +19,8 @@ test.each<[tool: string, args: Record<string, unknown>]>([
   ['update_task', { ids: [1, 2, 99], priority: 'high', project: 'Other', after: 3 }],
   ['complete_task', { ids: [2, 3] }],
   ['delete_task', { ids: [1, 2] }],
+  ['claim_task', { agent: 'me' }],
+  ['release_task', { id: 2, note: 'hm', status: 'completed' }],
   ['undo', { last: 2 }],
   ['add_comment', { id: 1, text: 'hm' }],
   ['update_project', { project: 'Home', merge_into: 'Garden' }],

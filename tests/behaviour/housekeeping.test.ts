@@ -38,6 +38,24 @@ describe('housekeeping', () => {
     expect((await ana.ok('add_task', { title: 'New', request_id: 'r2' })).replayed).toBe(true);
   });
 
+  test('answers to calls that were handed on are kept for an hour', async () => {
+    const ana = await newAgent(world);
+    for (const request_id of ['r1', 'r2', 'r3']) await ana.ok('add_task', { title: request_id, request_id });
+    const requests = (set: string, place: number) =>
+      rowsOf(
+        world,
+        `update taskloom.requests set ${set} where user_id = $1 and key = (
+           select key from taskloom.requests where user_id = $1 order by key offset ${place} limit 1)`,
+        [ana.principal.userId],
+      );
+    await age(ana, 'requests', 'at', '59 minutes');
+    await requests('relayed = true', 0);
+    await requests(`relayed = true, at = at - interval '1 minute'`, 1);
+    await dueForTidying(ana);
+    await ana.ok('add_task', { title: 'New' });
+    expect(await countOf(ana, 'requests')).toBe(2);
+  });
+
   test('the trash is emptied after thirty days: labels, comments, dependencies and places in families too', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {

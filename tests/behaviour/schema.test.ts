@@ -179,6 +179,8 @@ describe('the runtime role', () => {
       app_now: ['caller', path, true, true],
       authenticate: ['definer', path, false, true],
       note_token_use: ['definer', path, false, true],
+      live_tokens: ['definer', path, false, true],
+      change_seqs: ['definer', path, false, true],
       find_user: ['definer', path, false, true],
       tidy: ['definer', path, false, true],
       fold: ['caller', path, true, true],

@@ -97,18 +97,3 @@ export async function expectAllThere(database: Database, answered: Answered[]): 
   const kept = await asService(database, 'select count(*)::int from taskloom.requests', [], 'owner');
   expect(Number(kept[0]?.[0]), 'answers kept').toBeGreaterThanOrEqual(answered.length);
 }
-
-/** How often something is tried that goes by chance: a few times, or as often as TASKLOOM_CHAOS_ROUNDS says. */
-export const rounds = (few: number) => Number(process.env.TASKLOOM_CHAOS_ROUNDS ?? few);
-
-/** Says how to repeat a run, and answers its numbers from 0 to 1. */
-export function chance(): { seed: number; next(): number } {
-  const seed = Number(process.env.TASKLOOM_CHAOS_SEED ?? Date.now() % 1_000_000);
-  console.log(`TASKLOOM_CHAOS_SEED=${seed}`);
-  let state = seed;
-  const next = () => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return state / 2_147_483_648;
-  };
-  return { seed, next };
-}

@@ -72,6 +72,7 @@ describe('user', () => {
     }
     await succeed(['user', 'edit', moved, '--timezone', 'America/Los_Angeles'], env);
 
+    await succeed(['owner', '--stop'], env);
     const database = await openDatabase({ kind: 'directory', path: String(env.TASKLOOM_HOME) });
     const rows = await asService(
       database,

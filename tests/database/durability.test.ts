@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Answered, chance, expectWhole, rounds, startWriting } from '../chaos/writing.js';
+import { chance, rounds } from '../chaos/chance.js';
+import { type Answered, expectWhole, startWriting } from '../chaos/writing.js';
 import { scratch } from '../process.js';
 
 /** A data directory with a few tasks in it. */

@@ -1,5 +1,6 @@
 import { inject, test } from 'vitest';
-import { type Answered, chance, expectAllThere, rounds, startWriting } from '../chaos/writing.js';
+import { chance, rounds } from '../chaos/chance.js';
+import { type Answered, expectAllThere, startWriting } from '../chaos/writing.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 
 test('a server that is gone at once leaves PostgreSQL with all that it answered, and no half of anything', {

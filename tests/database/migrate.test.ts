@@ -258,9 +258,13 @@ describe('a database that was not migrated', () => {
     const complaints: string[] = [];
     const code = await runCommand(['serve', '--port', '0'], {
       config: () => readConfig({ TASKLOOM_DATABASE_URL }, 'command'),
-      migrations: () => migrations,
+      build: { version: '0.0.0', at: 0 },
+      migrations: new URL('../../migrations/', import.meta.url),
       clock: () => new Date(),
-      version: '0.0.0',
+      start: [process.execPath],
+      environment: {},
+      mayStart: false,
+      cwd: '/',
       print: () => {},
       complain: (line) => complaints.push(line),
       untilStopped: () => new Promise(() => {}),

@@ -26,7 +26,7 @@ export interface Action {
   tool: string;
   args: Args;
   /** Whether the caller says what it believes of the task: rightly, or not. */
-  guard?: 'version' | 'stale' | 'future' | 'title' | 'mistitle' | undefined;
+  guard?: 'version' | 'stale' | 'future' | 'title' | 'mistitle' | 'claim' | 'late' | undefined;
 }
 
 /** Now and then; most calls say little. */
@@ -114,6 +114,27 @@ const updateTask = fc.record({
   clear: maybe(fc.uniqueArray(fc.constantFrom(...CLEARABLE), { minLength: 1, maxLength: 3 }), 2),
 });
 
+/** Whose number is given along: the one of the last claim, one before, or one that never was. */
+const number = fc.constantFrom('own', 'own', 'own', 'old', 'none');
+const agent = fc.constantFrom('night shift', 'worker 2');
+const lasting = fc.constantFrom(1, 1, 30);
+const claimTask = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ minutes: lasting, agent: maybe(agent) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ project: maybe(project, 2), labels: maybe(someLabels), priority: maybe(priority) }),
+  },
+  { weight: 3, arbitrary: fc.record({ id: pick, minutes: maybe(lasting, 5) }) },
+  { weight: 3, arbitrary: fc.record({ id: pick, claim: number, minutes: maybe(lasting, 5), agent: maybe(agent) }) },
+  { weight: 1, arbitrary: fc.record({ id: maybe(pick), claim: maybe(number), project: maybe(project) }) },
+);
+const releaseTask = fc.record({
+  id: pick,
+  claim: maybe(number, 20),
+  note: maybe(description, 3),
+  status: maybe(fc.constantFrom('pending', 'completed', 'cancelled'), 4),
+});
+
 const changeProject = fc.oneof(
   fc.record({ project: pick, name: project }),
   fc.record({ project: pick, archived: fc.constant(true) }),
@@ -138,6 +159,8 @@ export const writes = [
   tool('update_task', 12, updateTask),
   tool('complete_task', 4, fc.record({ ids: picks(3) })),
   tool('delete_task', 3, fc.record({ ids: picks(2) })),
+  tool('claim_task', 8, claimTask),
+  tool('release_task', 4, releaseTask),
   tool('add_comment', 2, fc.record({ id: pick, text: description })),
   tool('update_project', 4, changeProject),
 ];
@@ -153,7 +176,7 @@ export const actions = (
         fc.constantFrom<0 | 1>(0, 1),
         fc.constantFrom(...MODES),
         fc.oneof(...calls),
-        maybe(fc.constantFrom('version', 'stale', 'future', 'title', 'mistitle'), 3),
+        maybe(fc.constantFrom('version', 'stale', 'future', 'title', 'mistitle', 'claim', 'claim', 'late'), 3),
       )
       .map(([who, mode, call, guard]) => ({ who, mode, ...call, guard: guard as Action['guard'] })),
     { ...length, size: 'max' },
@@ -190,8 +213,10 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
   const resolved: Args = given(rest);
   for (const field of ['ids', 'blocked_by', 'add_blocked_by', 'remove_blocked_by'])
     if (resolved[field]) resolved[field] = many(resolved[field]);
+  const claimed = resolved.claim === undefined ? undefined : ofClaimed(model, resolved);
   for (const field of ['id', 'parent', 'before', 'after'])
     if (resolved[field] !== undefined) resolved[field] = choose(model, resolved[field], resolved.ids);
+  Object.assign(resolved, claimed);
   for (const field of ['project', 'merge_into'])
     if (typeof resolved[field] === 'number') resolved[field] = chooseProject(model, resolved[field]);
   if (tasks) resolved.tasks = tasks.map((each: Args, i: number) => planned(each, i, tasks.length, one));
@@ -204,7 +229,7 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
     if (resolved.before !== undefined && guard !== 'future') delete resolved.after;
   }
   if (guard && resolved.ids) Object.assign(resolved, guarded(model, resolved, guard));
-  return { tool, args: resolved };
+  return { tool, args: given(resolved) };
 }
 
 function planned({ ref, inside, after, ...rest }: Args, i: number, count: number, one: (n: number) => number): Args {
@@ -217,6 +242,16 @@ function planned({ ref, inside, after, ...rest }: Args, i: number, count: number
     parent: inside !== undefined && i > 0 ? refOf(inside) : rest.parent === undefined ? undefined : one(rest.parent),
     blocked_by: blockers.length > 0 ? [...new Set(blockers)] : undefined,
   });
+}
+
+/** The claim that is spoken of: mostly of a task that somebody has claimed. */
+function ofClaimed(model: Model, { id: n, claim: whose }: Args): Args {
+  const claimed = [...model.tasks.values()].filter((task) => task.claim !== null && isOpen(task));
+  const task = n === undefined ? undefined : claimed[n % claimed.length];
+  if (n !== undefined && !task && n % 5 > 0) return { claim: undefined };
+  const last = task?.claim ?? 5;
+  const claim = whose === 'own' ? last : whose === 'old' ? Math.max(1, last - 1) : last + 1000;
+  return { claim, ...(task && { id: task.id }) };
 }
 
 function guarded(model: Model, args: Args, guard: NonNullable<Action['guard']>): Args {
@@ -234,6 +269,10 @@ function guarded(model: Model, args: Args, guard: NonNullable<Action['guard']>):
       return { expected_version: task.version + 1 };
     case 'title':
       return { expect_title: task.title.toUpperCase() };
+    case 'claim':
+      return { claim: task.claim ?? (task.id % 5 === 0 ? 1 : undefined) };
+    case 'late':
+      return { claim: Math.max(1, (task.claim ?? 2) - 1) };
     case 'mistitle':
       return { expect_title: 'Something else' };
   }

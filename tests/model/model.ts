@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
+import { CLAIM_FIELDS, type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
 
 /** Names are compared without regard to case; the model's are plain enough for this. */
 export const key = (name: string): string => name.toLowerCase();
@@ -8,6 +8,8 @@ export const titleOf = (title: string): string => (title.toLowerCase().match(/[a
 
 export const isOpenStatus = (status: string): boolean => status === 'pending' || status === 'in_progress';
 export const isOpen = (task: Task): boolean => task.deleted_at === null && isOpenStatus(task.status);
+/** Whether somebody has it at that moment. */
+export const isClaimed = (task: Task, now: string): boolean => task.claimed_until !== null && task.claimed_until > now;
 export const isGone = (project: Project): boolean => project.merged_into !== null || project.deleted_at !== null;
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments as a model would send them
@@ -43,6 +45,9 @@ export const accepted = (fields: Partial<Prediction> = {}): Prediction => ({
 
 /** Tasks and projects as a write would leave them. */
 export class Draft {
+  /** Tasks that the caller holds, as the number of the claim shows. */
+  readonly held = new Set<number>();
+
   constructor(
     readonly tasks: Map<number, Task>,
     readonly projects: Map<number, Project>,
@@ -144,13 +149,22 @@ export class Model extends Draft {
     }
     for (const task of draft.tasks.values()) {
       const was = this.tasks.get(task.id) ?? null;
+      if (was && was.claim !== null && isOpen(was) && !isOpen(task))
+        Object.assign(task, {
+          claimed_by: null,
+          claimed_until: null,
+          claim: draft.held.has(task.id) ? was.claim : batch,
+        });
       const change = differences(TASK_FIELDS, was, task);
       addList(change, 'labels', was?.labels ?? [], task.labels, key);
       addList(change, 'blocked_by', was?.blocked_by ?? [], task.blocked_by, String);
-      const remarked = isEmpty(change);
+      const apart = isEmpty(change);
+      const claims = differences(CLAIM_FIELDS, was, task);
+      Object.assign(change.before, claims.before);
+      Object.assign(change.after, claims.after);
       addList(change, 'comments', was?.comments ?? [], task.comments, (comment) => String(comment.id));
       if (isEmpty(change)) continue;
-      if (!remarked || !was) {
+      if (!apart || !was) {
         task.version = was ? was.version + 1 : 1;
         Object.assign(task, { updated_at: now, updated_by: by });
       }
@@ -190,7 +204,9 @@ function taskOperation(was: Task | null, is: Task): string {
   if (is.deleted_at && !was.deleted_at) return 'delete';
   if (was.deleted_at && !is.deleted_at) return 'restore';
   if (is.status === 'completed' && was.status !== 'completed') return 'complete';
-  return is.version === was.version ? 'comment' : 'update';
+  if (is.version !== was.version) return 'update';
+  if (is.comments.length !== was.comments.length) return 'comment';
+  return is.claimed_by === null ? 'release' : 'claim';
 }
 
 function projectOperation(was: Project | null, is: Project): string {

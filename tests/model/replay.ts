@@ -1,7 +1,16 @@
 import { expect } from 'vitest';
-import { Draft, isGone, key } from './model.js';
+import { Draft, isGone, isOpen, key } from './model.js';
 import { parisMidnight } from './paris.js';
-import { type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Tables, type Task } from './tables.js';
+import {
+  CLAIM_FIELDS,
+  type Entry,
+  isClaiming,
+  PROJECT_FIELDS,
+  type Project,
+  TASK_FIELDS,
+  type Tables,
+  type Task,
+} from './tables.js';
 
 /** Rebuilds tasks and projects from their history alone, and holds every change to what was there before it. */
 function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {
@@ -15,7 +24,7 @@ function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<num
       kept.set(entry.entity_id, entry.entity === 'task' ? blankTask(entry) : blankProject(entry));
     const thing = kept.get(entry.entity_id) as Task & Project;
 
-    const fields: readonly string[] = entry.entity === 'task' ? TASK_FIELDS : PROJECT_FIELDS;
+    const fields: readonly string[] = entry.entity === 'task' ? [...TASK_FIELDS, ...CLAIM_FIELDS] : PROJECT_FIELDS;
     const lists = entry.entity === 'task' ? { labels: key, blocked_by: String, comments: idOf } : {};
     const strange = Object.keys({ ...entry.before, ...entry.after }).filter(
       (name) => !fields.includes(name) && !(name in lists),
@@ -26,6 +35,10 @@ function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<num
     );
     const said = Object.fromEntries(Object.entries(entry.before).filter(([name]) => fields.includes(name)));
     expect(said, `${where}: before`).toEqual(had);
+    if ('claim' in entry.after) {
+      expect(entry.after.claim, `${where}: the number of a claim`).toBe(entry.batch);
+      expect(entry.after.claim, `${where}: the number of a claim`).toBeGreaterThan(thing.claim ?? 0);
+    }
     for (const name of fields) if (name in entry.after) Object.assign(thing, { [name]: entry.after[name] });
     for (const [name, keyOf] of Object.entries(lists) as [string, (each: unknown) => string][]) {
       const all = new Map((thing[name as 'labels'] as unknown[]).map((each) => [keyOf(each), each]));
@@ -40,11 +53,11 @@ function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<num
       Object.assign(thing, { [name]: sorted([...all.values()], keyOf) });
     }
 
-    const rise = entry.op === 'create' || entry.op === 'comment' ? 0 : 1;
+    const apart = entry.op === 'comment' || isClaiming(entry.op);
+    const rise = entry.op === 'create' || apart ? 0 : 1;
     expect(entry.version, `${where}: version`).toBe(thing.version + rise);
     thing.version = entry.version;
-    if (entry.op !== 'comment' && entry.entity === 'task')
-      Object.assign(thing, { updated_at: entry.at, updated_by: entry.by });
+    if (!apart && entry.entity === 'task') Object.assign(thing, { updated_at: entry.at, updated_by: entry.by });
   }
   return { tasks, projects };
 }
@@ -59,7 +72,7 @@ const empty = (names: readonly string[]) => Object.fromEntries(names.map((name) 
 
 const blankTask = ({ entity_id: id, at, by }: Entry) =>
   ({
-    ...empty(TASK_FIELDS),
+    ...empty([...TASK_FIELDS, ...CLAIM_FIELDS]),
     id,
     labels: [],
     blocked_by: [],
@@ -95,6 +108,9 @@ export function checkInvariants(tables: Tables): void {
     (task) => (task.status === 'completed') === (task.completed_at !== null),
   );
   wrong('tasks that repeat without a date', (task) => task.repeats === null || task.due !== null);
+  wrong('claims of what is closed', (task) => task.claimed_by === null || isOpen(task));
+  wrong('claims without an end', (task) => (task.claimed_by === null) === (task.claimed_until === null));
+  wrong('claims without a number', ({ claimed_by, claim }) => claimed_by === null || claim !== null);
   wrong('labels twice', ({ labels }) => new Set(labels.map(key)).size === labels.length);
   for (const task of all)
     expect(derived.get(task.id), `what is derived of #${task.id}`).toEqual({
@@ -129,7 +145,7 @@ export function checkInvariants(tables: Tables): void {
 const DAY = 86_400_000;
 const nextDay = (day: string) => new Date(Date.parse(day) + DAY).toISOString().slice(0, 10);
 
-const dueSort = (due: string | null) =>
+export const dueSort = (due: string | null) =>
   due === null ? 'infinity' : due.length > 10 ? due : new Date(parisMidnight(nextDay(due)) - 1).toISOString();
 const startSort = (start: string | null) =>
   start === null ? '-infinity' : start.length > 10 ? start : new Date(parisMidnight(start)).toISOString();

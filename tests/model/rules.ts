@@ -1,3 +1,4 @@
+import { giveBack, take } from './claims.js';
 import {
   type Args,
   accepted,
@@ -10,14 +11,14 @@ import {
   sortedLabels,
 } from './model.js';
 import { readWhen } from './paris.js';
-import type { Tables, Task } from './tables.js';
+import { NEVER_CLAIMED, type Tables, type Task } from './tables.js';
 import { undo } from './undo.js';
 import { remove, update } from './update.js';
 
 /** What a call must answer, by the rules; the model is left as the store must be after it. */
 export function predict(model: Model, tool: string, args: Args, moment: Moment, seen: Tables): Prediction {
-  const { expected_version, expect_title, ids, ...patch } = args;
-  const guard = { expected_version, expect_title };
+  const { expected_version, expect_title, claim, ids, ...patch } = args;
+  const guard = { expected_version, expect_title, claim };
   switch (tool) {
     case 'add_task':
       return add(model, [args as New], false, moment, seen);
@@ -29,6 +30,10 @@ export function predict(model: Model, tool: string, args: Args, moment: Moment, 
       return update(model, ids, { status: 'completed' }, guard, moment, seen);
     case 'delete_task':
       return remove(model, ids, guard, moment);
+    case 'claim_task':
+      return take(model, args, moment);
+    case 'release_task':
+      return giveBack(model, args as Parameters<typeof giveBack>[1], moment, seen);
     case 'add_comment':
       return comment(model, args.id, args.text, moment);
     case 'update_project':
@@ -77,6 +82,7 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
       labels: sortedLabels(input.labels ?? []),
       blocked_by: [...new Set<number>((input.blocked_by ?? []).map(idOf))].sort((a, b) => a - b),
       comments: [],
+      ...NEVER_CLAIMED,
       version: 1,
       created_at: now,
       created_by: by,

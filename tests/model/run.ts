@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { type Agent, agentOf, newUser, type Reply, type World } from '../harness.js';
 import { type Action, resolve } from './actions.js';
-import { type Args, isOpen, Model, type Prediction } from './model.js';
+import { type Args, isClaimed, isOpen, Model, type Prediction } from './model.js';
 import { predict } from './rules.js';
-import { readTables, type Tables, type Task } from './tables.js';
+import { isClaiming, readTables, type Tables, type Task } from './tables.js';
+
+/** Milliseconds from one call to the next: the shortest claims are over after a few. */
+const STEP = 15_000;
 
 const NAMES = ['ana', 'ana-laptop'];
 
@@ -37,7 +40,7 @@ export class Run {
 
   /** Makes a call, holds the server to what the model says it must do, and answers the handle. */
   async step(action: Action): Promise<string | undefined> {
-    this.world.now = new Date(this.world.now.getTime() + 1000);
+    this.world.now = new Date(this.world.now.getTime() + STEP);
     const { tool, args } = resolve(this.model, action);
     return this.call(action.who, tool, args, action.mode);
   }
@@ -71,7 +74,7 @@ export class Run {
 
   /** Makes calls all at once, some twice, of what there is before them. Of what they leave, only what must always hold is known. */
   async together(actions: Action[]): Promise<void> {
-    this.world.now = new Date(this.world.now.getTime() + 1000);
+    this.world.now = new Date(this.world.now.getTime() + STEP);
     const tables = await this.tables();
     const seen = new Model();
     for (const [id, task] of tables.tasks) seen.tasks.set(id, task);
@@ -146,7 +149,7 @@ export class Run {
       expect([...(codes ?? ['success'])], `the code of: ${text}`).toContain(isError ? json.error.code : 'success');
       return;
     }
-    const written = this.model.log.length > before;
+    const written = this.model.log.slice(before).some((entry) => !isClaiming(entry.op));
     expect(json.undo, 'the handle').toBe(written ? `u${before + 1}` : undefined);
     const failures = new Map<number | string, string>(
       (json.failed ?? []).map((each: { id: number; code: string }) => [each.id, each.code]),
@@ -167,6 +170,7 @@ export class Run {
       const task = this.model.task(each.id);
       expect(each.title).toBe(task.title);
       if (each.version !== undefined) expect(each.version).toBe(task.version);
+      if (json.claim !== undefined) expect(json.claim, 'the number of the claim').toBe(task.claim);
     }
     const ids = (list: { id: number }[] = []) => list.map(({ id }) => id).sort((a, b) => a - b);
     expect(ids(json.next), 'what is next').toEqual(next.sort((a, b) => a - b));
@@ -215,6 +219,7 @@ export class Run {
       const ids = (list: { id: number }[] = []) => list.map(({ id }) => id).sort((a, b) => a - b);
       expect(found).toMatchObject({ title: task.title, version: task.version });
       expect(found.description ?? null).toBe(task.description);
+      expect(found.note ?? null).toBe(task.note);
       expect(ids(found.blocked_by)).toEqual(task.blocked_by);
       expect(ids(found.subtasks)).toEqual(
         this.model
@@ -234,10 +239,11 @@ export class Run {
 
   private row(task: Task): Args {
     const blockers = task.blocked_by.filter((id) => isOpen(this.model.task(id)));
+    const claimed = isClaimed(task, this.world.now.toISOString());
     return {
       id: task.id,
       title: task.title,
-      status: task.status === 'pending' ? undefined : task.status,
+      status: task.status !== 'pending' ? task.status : claimed ? 'in_progress' : undefined,
       priority: task.priority ?? undefined,
       estimate_minutes: task.estimate_minutes ?? undefined,
       project: task.project === null ? undefined : this.model.projects.get(task.project)?.name,
@@ -245,6 +251,7 @@ export class Run {
       parent: task.parent ?? undefined,
       open_subtasks: this.model.openSubtasks(task) || undefined,
       blocked_by: blockers.length > 0 ? blockers : undefined,
+      claimed_by: (claimed && task.claimed_by) || undefined,
     };
   }
 }
@@ -258,7 +265,7 @@ async function pages(agent: Agent, filter: Args): Promise<Args[]> {
   const found: Args[] = [];
   for (let cursor: string | undefined; ; ) {
     const page = await agent.ok('list_tasks', { ...filter, limit: 7, ...(cursor && { cursor }) });
-    for (const { due, start, repeats, completed, ...rest } of page.tasks) found.push(rest);
+    for (const { due, start, repeats, completed, claimed_until, ...rest } of page.tasks) found.push(rest);
     cursor = page.next_cursor;
     if (!cursor) {
       expect(page.total).toBe(found.length);

@@ -62,14 +62,14 @@ test('whatever two clients call in turn, the store does what its rules say', LON
   expect(await readTables(world, bob.userId), 'what another user has').toEqual(before);
 });
 
-/** All but stamps and versions, and what is left of what was made since. */
+/** All but stamps, versions and claims, and what is left of what was made since. */
 function contents({ tasks, projects }: Tables, of: Tables): unknown {
   const old = [...tasks.values()].filter((task) => of.tasks.has(task.id) || task.deleted_at === null);
   // A project whose only tasks are in the trash stays: they may come back.
   const houses = new Set(old.map((task) => task.project));
   const kept = [...projects.values()].filter(({ id }) => of.projects.has(id) || houses.has(id));
   return [
-    old.map(({ version, updated_at, updated_by, ...task }) => task),
+    old.map(({ version, updated_at, updated_by, claimed_by, claimed_until, claim, note, ...task }) => task),
     kept.map(({ version, ...project }) => project),
   ];
 }

@@ -20,6 +20,10 @@ export interface Task {
   labels: string[];
   blocked_by: number[];
   comments: Comment[];
+  claimed_by: string | null;
+  claimed_until: string | null;
+  claim: number | null;
+  note: string | null;
   version: number;
   created_at: string;
   created_by: string;
@@ -86,6 +90,11 @@ export const TASK_FIELDS = [
   'completed_at',
   'deleted_at',
 ] as const satisfies (keyof Task)[];
+/** What history records of claims: no version is made of it, and nothing puts it back. */
+export const CLAIM_FIELDS = ['claimed_by', 'claimed_until', 'claim', 'note'] as const satisfies (keyof Task)[];
+/** What a task has that nobody ever claimed. */
+export const NEVER_CLAIMED = { claimed_by: null, claimed_until: null, claim: null, note: null };
+export const isClaiming = (op: string): boolean => op === 'claim' || op === 'release';
 export const PROJECT_FIELDS = ['name', 'archived_at', 'merged_into', 'deleted_at'] as const satisfies (keyof Project)[];
 
 // biome-ignore lint/suspicious/noExplicitAny: rows as they come
@@ -142,6 +151,10 @@ const toTask = (raw: Raw, labels: Raw[], edges: Raw[], comments: Raw[]): Task =>
   comments: comments
     .filter((each) => each.task_id === raw.id)
     .map((each) => ({ id: each.id, text: each.text, at: iso(each.at) as string, by: each.by })),
+  claimed_by: raw.claimed_by,
+  claimed_until: raw.claimed_until === '-infinity' ? null : iso(raw.claimed_until),
+  claim: raw.claim,
+  note: raw.note,
   version: raw.version,
   created_at: iso(raw.created_at) as string,
   created_by: raw.created_by,
@@ -163,7 +176,7 @@ const toEntry = (raw: Raw): Entry => ({
   batch: raw.batch,
   reverts: raw.reverts,
   at: iso(raw.at) as string,
-  by: (raw.actor as { client: string }).client,
+  by: (raw.actor as { client?: string; via: string }).client ?? (raw.actor as { via: string }).via,
   entity: raw.entity,
   entity_id: raw.entity_id,
   version: raw.version,

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accepted, type Draft, isGone, key, type Model, type Moment, type Prediction, refused } from './model.js';
-import { type Comment, type Entry, TASK_FIELDS, type Task } from './tables.js';
+import { type Comment, type Entry, isClaiming, TASK_FIELDS, type Task } from './tables.js';
 
 /** Takes writes back, the newest first. */
 export function undo(model: Model, input: { undo?: string; last?: number }, moment: Moment): Prediction {
@@ -12,9 +12,10 @@ export function undo(model: Model, input: { undo?: string; last?: number }, mome
     if (Number.isNaN(number)) return refused('invalid');
     if (!model.log.some((entry) => entry.batch === number)) return refused('not_found');
     if (model.undone(number)) return refused('conflict');
+    if (model.log.every((entry) => entry.batch !== number || isClaiming(entry.op))) return refused('conflict');
     batches.push(number);
   } else {
-    const own = model.log.filter((entry) => entry.by === moment.by && entry.reverts === null);
+    const own = model.log.filter((entry) => entry.by === moment.by && entry.reverts === null && !isClaiming(entry.op));
     const left = [...new Set(own.map((entry) => entry.batch))].filter((batch) => !model.undone(batch));
     batches.push(...left.reverse().slice(0, last));
     if (batches.length === 0) return refused('not_found');

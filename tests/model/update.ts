@@ -3,6 +3,7 @@ import {
   accepted,
   type Draft,
   house,
+  isClaimed,
   isOpen,
   isOpenStatus,
   key,
@@ -14,11 +15,12 @@ import {
   titleOf,
 } from './model.js';
 import { parisMidnight, readWhen } from './paris.js';
-import type { Tables, Task } from './tables.js';
+import { isClaiming, NEVER_CLAIMED, type Tables, type Task } from './tables.js';
 
 interface Guard {
   expected_version?: number;
   expect_title?: string;
+  claim?: number;
 }
 
 /** Fields that clash as one. */
@@ -48,13 +50,19 @@ function mistaken(model: Model, was: Task, is: Task, { expected_version: expecte
   if (mine.includes('deleted_at')) return 'conflict';
   const theirs = model.log
     .filter((entry) => entry.entity === 'task' && entry.entity_id === was.id)
-    .filter((entry) => entry.version > expected && entry.op !== 'comment')
+    .filter((entry) => entry.version > expected && entry.op !== 'comment' && !isClaiming(entry.op))
     .flatMap((entry) => Object.keys({ ...entry.before, ...entry.after }).map(group));
   return mine.some((field) => theirs.includes(field)) ? 'conflict' : undefined;
 }
 
 const tooMany = (ids: number[], guard: Guard) =>
-  new Set(ids).size > 1 && (guard.expected_version !== undefined || guard.expect_title !== undefined);
+  new Set(ids).size > 1 && Object.values(guard).some((each) => each !== undefined);
+
+/** The code with which a caller is refused who says a number that is not that of the last claim. */
+export function late(task: Task, claim: number | undefined): 'invalid' | 'conflict' | undefined {
+  if (claim === undefined || claim === task.claim) return undefined;
+  return task.claim === null || claim > task.claim ? 'invalid' : 'conflict';
+}
 
 /** Judges asked tasks until none fails because another did, and commits what is left. */
 function each(
@@ -98,12 +106,17 @@ function each(
     finish(draft, [...left]);
     const before = model.draft();
     const entries = model.commit(draft, moment);
-    const changed = new Set(entries.map((entry) => entry.entity_id));
+    const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
     const started = (task: Task) =>
       task.start === null ||
       (task.start.length === 10 ? parisMidnight(task.start) : Date.parse(task.start)) <= Date.parse(moment.now);
     const ready = [...before.tasks.values()].filter(
-      (task) => !changed.has(task.id) && !before.unblocked(task) && model.unblocked(task) && started(task),
+      (task) =>
+        !changed.has(task.id) &&
+        !before.unblocked(task) &&
+        model.unblocked(task) &&
+        started(task) &&
+        !isClaimed(task, moment.now),
     );
     return accepted({ failed, good: [...left], ready: ready.map(({ id }) => id) });
   }
@@ -116,6 +129,8 @@ export function update(
   guard: Guard,
   moment: Moment,
   seen: Tables,
+  /** What becomes of a task beside the patch, if anything may. */
+  extra: (task: Task) => Partial<Task> | undefined = () => ({}),
 ): Prediction {
   const clear = new Set<string>(patch.clear ?? []);
   const place = patch.before ?? patch.after;
@@ -140,6 +155,7 @@ export function update(
     next = [];
     newId = model.nextTask;
     const draft = model.draft();
+    if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
     if (patch.project !== undefined) house(draft, patch.project);
     return draft;
   };
@@ -150,13 +166,17 @@ export function update(
     draftOf,
     (_draft, task, asked) => {
       const refuse = new Set<string>();
+      const over = late(task, guard.claim);
+      if (over) return { refuse: new Set([over]) };
       if (task.deleted_at !== null && patch.status !== 'pending') return { refuse: new Set(['conflict']) };
       if (patch.parent !== undefined) {
         if (patch.parent === task.id || model.below(task.id).some(({ id }) => id === patch.parent))
           refuse.add('conflict');
         else if (model.depth(patch.parent) + model.height(task.id) > 5) refuse.add('invalid');
       }
-      const after = patched(task, patch, clear, home?.id, moment, seen);
+      const more = extra(task);
+      if (!more) return { refuse: new Set(['conflict']) };
+      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more };
       // A rule that comes with the call brings its own date.
       if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
       const was = model.task(task.id);
@@ -263,6 +283,7 @@ function following(
       rank: row?.rank ?? '',
       blocked_by: task.blocked_by.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
       comments: [],
+      ...NEVER_CLAIMED,
       version: 1,
       created_at: now,
       created_by: by,
@@ -302,8 +323,13 @@ function placing(
 export function remove(model: Model, ids: number[], guard: Guard, moment: Moment): Prediction {
   if (tooMany(ids, guard)) return refused('invalid');
   const gone = (task: Task) => ({ ...structuredClone(task), deleted_at: task.deleted_at ?? moment.now });
-  return each(model, ids, moment, model.draft, (_draft, task) => {
-    const code = mistaken(model, task, gone(task), guard);
+  const draftOf = () => {
+    const draft = model.draft();
+    if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
+    return draft;
+  };
+  return each(model, ids, moment, draftOf, (_draft, task) => {
+    const code = late(task, guard.claim) ?? mistaken(model, task, gone(task), guard);
     return code ? { refuse: new Set([code]) } : { task: gone(task), along: model.below(task.id).map(gone) };
   });
 }

@@ -19,7 +19,7 @@ describe('get_overview', () => {
       user: ana.principal.handle,
       timezone: 'Europe/Paris',
       now: '2026-11-22T14:02+01:00',
-      counts: { open: 4, in_progress: 1, blocked: 0, overdue: 1, today: 2 },
+      counts: { open: 4, in_progress: 1, claimed: 0, blocked: 0, overdue: 1, today: 2 },
       overdue: [{ id: 1, title: 'late', due: '2026-11-20' }],
       today: [
         { id: 2, title: 'tonight', status: 'in_progress', due: '2026-11-22T20:00+01:00' },
@@ -29,7 +29,7 @@ describe('get_overview', () => {
     expect(reply.text).toBe(
       [
         `${ana.principal.handle}; today is Sun 22 Nov 2026 (Europe/Paris), 14:02`,
-        '4 open, 1 in progress, 0 blocked, 1 overdue, 2 more due today',
+        '4 open, 1 in progress, 0 claimed, 0 blocked, 1 overdue, 2 more due today',
         'Overdue:',
         '#1 late · due Fri 20 Nov',
         'Today:',

@@ -153,10 +153,13 @@ const questions: Record<string, (id: number) => Record<string, unknown>[]> = {
   ],
   complete_task: (id) => [{ ids: [id] }, { ids: [id, 9_999] }],
   delete_task: (id) => [{ ids: [id] }],
+  claim_task: (id) => [{ id, minutes: 5, agent: 'interop' }],
+  release_task: (id) => [{ id, note: 'Two lines\nof it', status: 'completed' }],
   undo: () => [{ last: 1 }],
   add_comment: (id) => [{ id, text: 'Two lines\nof it' }],
   list_projects: () => [{}, { archived: true, completed: true }],
   update_project: () => [{ project: 'Interop', name: 'interop' }],
+  what_changed: () => [{}, { cursor: 0, max_tokens: 100 }, { cursor: 1, not_by: 'nobody' }],
   get_overview: () => [{}],
 };
 

@@ -1,0 +1,20 @@
+// Kills processes, replicas and databases at random for long: `npm run chaos [rounds]`. Says how to repeat what it found.
+import { spawnSync } from 'node:child_process';
+
+const rounds = process.argv[2] ?? '60';
+const { status } = spawnSync(
+  process.execPath,
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    'tests/chaos',
+    'tests/database/durability',
+    'tests/database/kill',
+    'tests/owner/draining',
+  ],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, TASKLOOM_CHAOS_ROUNDS: rounds },
+  },
+);
+process.exitCode = status ?? 1;

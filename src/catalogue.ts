@@ -1,0 +1,38 @@
+import { InMemoryTransport, type JSONRPCMessage, LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/server';
+import { pino } from 'pino';
+import type { Lists } from './front.js';
+import { buildServer } from './server.js';
+
+/**
+ * What the server lists, as it lists it. Made when the program is built, so that a process that only lists or
+ * relays need not load what the lists are made of.
+ */
+export async function catalogue(): Promise<Lists> {
+  const never = () => Promise.reject(new Error('lists need no data'));
+  const server = buildServer(
+    { store: never, clock: () => new Date(), log: pino({ level: 'silent' }), version: '', historyDays: 1 },
+    never,
+  );
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  await server.connect(far);
+  await near.start();
+  const ask = <M extends keyof Lists>(method: M | 'initialize', params = {}) =>
+    new Promise<Lists[M]>((resolve, reject) => {
+      near.onmessage = (message: JSONRPCMessage) =>
+        'result' in message ? resolve(message.result as Lists[M]) : reject(new Error(JSON.stringify(message)));
+      near.send({ jsonrpc: '2.0', id: method, method, params });
+    });
+  await ask('initialize', {
+    protocolVersion: LATEST_PROTOCOL_VERSION,
+    capabilities: {},
+    clientInfo: { name: 'build', version: '' },
+  });
+  const lists = {
+    'tools/list': await ask('tools/list'),
+    'prompts/list': await ask('prompts/list'),
+    'resources/list': await ask('resources/list'),
+    'resources/templates/list': await ask('resources/templates/list'),
+  };
+  await server.close();
+  return lists;
+}

@@ -1,0 +1,224 @@
+import { and, sql } from 'drizzle-orm';
+import { tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { conflict, invalid, notFound, Refusal } from '../errors.js';
+import { type Filter, where } from './filter.js';
+import { gather } from './gather.js';
+import { getTasks, type TaskDetail } from './get.js';
+import { isHeld, refuseLate } from './lease.js';
+import { COUNTED, listTasks } from './list.js';
+import { hasWords } from './search.js';
+import { settle } from './settle.js';
+import { ORDER } from './sort.js';
+import { inTrash, isClaimed, isOpenTask, noTask, PRESENT, type Status, type Task, UNCLAIMED } from './task.js';
+import { type Outcome, updateTasks } from './update.js';
+import { sayUntil, sayWhen, startSort } from './when.js';
+import type { Change, Moment } from './write.js';
+
+/** What to claim: a task by its number, or the next that is ready of those that fit. */
+export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' | 'priority'> {
+  id?: number | undefined;
+  /** The number of the claim that is to go on. */
+  claim?: number | undefined;
+  minutes?: number | undefined;
+  agent?: string | undefined;
+}
+
+export interface Claimed {
+  task: Task;
+  /** All there is to know for who begins to work on it. */
+  whole?: TaskDetail | undefined;
+}
+
+/** How long a claim lasts, in minutes. */
+const USUAL = 30;
+export const LONGEST = 1440;
+
+/** One task as it is, if it is there: whole for who begins, as writes see it for who goes on. */
+interface State {
+  id: number;
+  task: Task | undefined;
+  whole?: TaskDetail | undefined;
+}
+
+/**
+ * Claims a task for a while: until then it is not handed out again, and who closes it ends the claim. Each claim has
+ * a number of its own, greater than all before; with it the claim can be made longer.
+ */
+export function claimTask({
+  id,
+  claim,
+  minutes = USUAL,
+  agent,
+  ...filter
+}: ClaimInput): Change<State | Refusal, Claimed> {
+  const filtered = Object.values(filter).some((each) => each !== undefined);
+  if (id !== undefined && filtered)
+    throw invalid('Give either the id of a task, or what the next one must fit.', 'Leave out one of them.');
+  if (claim !== undefined && id === undefined)
+    throw invalid('claim makes a claim longer, but which task it is on is not said.', 'Give its id too.');
+  return {
+    // A refusal is kept for `decide`: to a call that was answered before, the task is claimed already.
+    read: (tx, _actor, now) =>
+      stateOf(tx, id, claim !== undefined, filter, now).catch((error) => {
+        if (error instanceof Refusal) return error;
+        throw error;
+      }),
+    decide(state, moment) {
+      if (state instanceof Refusal) throw state;
+      const { task, whole } = state;
+      if (!task) throw noTask(state.id);
+      const renewed = claim !== undefined;
+      if (renewed) refuseRenewal(task, claim, moment);
+      else refuseClaim(task, moment);
+      const after: Task = {
+        ...task,
+        claimed: true,
+        claimedBy: (renewed && !agent && task.claimedBy) || moment.by,
+        claimedUntil: new Date(moment.now.getTime() + minutes * 60_000),
+        claim: renewed ? claim : moment.batch,
+      };
+      const { claimed, claimedBy, claimedUntil } = after;
+      return {
+        ...settle(new Map([[task.id, task]]), [{ after }], moment),
+        outcome: { task: after, whole: whole && { ...whole, claimed, claimedBy, claimedUntil } },
+      };
+    },
+  };
+}
+
+async function stateOf(
+  tx: UserTx,
+  asked: number | undefined,
+  renewed: boolean,
+  filter: Filter,
+  now: Date,
+): Promise<State> {
+  const id = asked ?? (await nextReady(tx, filter, now));
+  if (id === undefined) throw await nothingReady(tx, filter, now);
+  if (renewed) return { id, task: (await gather(tx, { ids: [id] })).tasks.get(id) };
+  const [whole] = (await getTasks(tx, [id])).tasks;
+  return { id, task: whole, whole };
+}
+
+/** The task to hand out next, in the order of ready lists. What somebody began without a claim is theirs. */
+export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<number | undefined> {
+  const ready: Filter = { ...filter, status: 'not_started', ready: true };
+  const page = await listTasks(
+    tx,
+    { ...ready, sort: 'priority', limit: 1 },
+    { now, secret: Buffer.alloc(0), descriptions: false }, // no page follows
+  );
+  if (page.near) return undefined;
+  if (!page.cut) return page.tasks[0]?.id;
+  // So many have the words that not all were looked at: the first of them may be another.
+  const [first] = await tx.db
+    .select({ id: tasks.id })
+    .from(tasks)
+    .where(having(tx, ready, now))
+    .orderBy(...ORDER.priority)
+    .limit(1);
+  return first?.id;
+}
+
+/** The condition of a filter, with its text. */
+const having = (tx: UserTx, filter: Filter, now: Date) =>
+  and(where(tx, filter, now), filter.text === undefined ? undefined : hasWords(tx, filter.text));
+
+/** Why there is nothing to hand out, and when to ask again. */
+async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
+  const open = tx.db
+    .select({
+      state:
+        sql<string>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
+        when ${tasks.startSort} > ${PRESENT} then 'later' else 'begun' end`.as('state'),
+      until: sql<string>`${tasks.claimedUntil}`.as('until'),
+      start: sql<string>`${tasks.startSort}`.as('start'),
+    })
+    .from(tasks)
+    .where(having(tx, { ...filter, status: 'open' }, now))
+    .limit(COUNTED)
+    .as('open');
+  const rows = await tx.db
+    .select({
+      state: open.state,
+      count: sql<number>`count(*)::int`,
+      until: sql<string>`min(${open.until})`,
+      start: sql<string>`min(${open.start})`,
+    })
+    .from(open)
+    .groupBy(open.state);
+  const of = (state: string) => rows.find((row) => row.state === state);
+  const [claimed, waiting, later, begun] = ['claimed', 'waiting', 'later', 'begun'].map(of);
+  const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
+  const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
+  const are = (count: number, what: string) => `${count} ${count === 1 ? what : what.replace(/^is/, 'are')}`;
+  const reasons = [
+    claimed && `${are(claimed.count, 'is claimed')}, the first until ${until}`,
+    waiting && `${are(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
+    later && `${are(later.count, 'is')} to start later, the first on ${start}`,
+    begun && `${are(begun.count, 'is')} in progress without a claim`,
+  ].filter(Boolean);
+  const hint = claimed
+    ? `Ask again when one of them is completed or released, or at ${until}.`
+    : later
+      ? `Ask again on ${start}.`
+      : waiting || begun
+        ? 'See with list_tasks what they wait for.'
+        : 'Ask for less, or add tasks with add_tasks.';
+  return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
+}
+
+/** @throws Refusal unless the task can be begun now, by anyone */
+function refuseClaim(task: Task, moment: Moment): void {
+  const { id } = task;
+  refuseClosed(task);
+  if (task.claimed) throw isHeld(task, moment);
+  if (task.waitsFor.length > 0)
+    throw conflict(
+      `#${id} is blocked by ${task.waitsFor.map((each) => `#${each}`).join(', ')}.`,
+      'Claim what blocks it, or what is ready: claim_task without id.',
+    );
+  if (task.openSubtasks > 0) throw conflict(`#${id} has open sub-tasks.`, 'Claim those one by one.');
+  if (task.start && startSort(task.start, moment.timezone) > moment.now.toISOString())
+    throw conflict(
+      `#${id} starts ${sayWhen(task.start, moment.now, moment.timezone)}.`,
+      'To begin now, change its start with update_task first.',
+    );
+}
+
+function refuseRenewal(task: Task, claim: number, moment: Moment): void {
+  refuseLate(task, claim, moment);
+  refuseClosed(task);
+  if (task.claimedBy === null)
+    throw conflict(`Claim ${claim} on #${task.id} was given back.`, 'To have it again, claim it without claim.');
+}
+
+function refuseClosed(task: Task): void {
+  if (task.deletedAt) throw inTrash(task);
+  if (!isOpenTask(task))
+    throw conflict(
+      `#${task.id} is ${task.status}.`,
+      `Reopen it first: update_task {"ids": [${task.id}], "status": "pending"}.`,
+    );
+}
+
+export interface Release {
+  claim?: number | undefined;
+  /** For whoever claims it next. */
+  note?: string | undefined;
+  status?: Status | undefined;
+}
+
+/**
+ * Gives a claimed task back, and may close it in the same write. Who does not say the number of the claim can do so
+ * only once it has run out.
+ */
+export function releaseTask(id: number, { claim, note, status }: Release): Change<unknown, Outcome> {
+  const release = updateTasks([id], { status }, { claim }, (task, moment) => {
+    if (task.deletedAt) throw inTrash(task);
+    if (task.claimed && claim === undefined) throw isHeld(task, moment);
+    return { ...UNCLAIMED, ...(note !== undefined && { note }) };
+  });
+  return release as Change<unknown, Outcome>;
+}

@@ -1,0 +1,33 @@
+import { conflict, invalid, type Refusal } from '../errors.js';
+import type { Task } from './task.js';
+import { sayUntil } from './when.js';
+import type { Moment } from './write.js';
+
+/** `claude until 14:30`. */
+export const holderOf = (task: Task, { now, timezone }: Pick<Moment, 'now' | 'timezone'>): string =>
+  `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
+
+/** Why nobody else can have a task, who has it being named. */
+export const isHeld = (task: Task, moment: Moment): Refusal =>
+  conflict(
+    `#${task.id} is claimed by ${holderOf(task, moment)}.`,
+    'Work on another: claim_task without id. If this claim is yours, give its number as claim.',
+  );
+
+/**
+ * Holds a write to the claim that its caller believes to have. Numbers are compared, never clocks: who is late still
+ * has the task, as long as nobody else has claimed or closed it.
+ *
+ * @throws Refusal `conflict` for a claim that was followed by another, `invalid` for one that never was
+ */
+export function refuseLate(task: Task, claim: number | undefined, moment: Moment): void {
+  if (claim === undefined || claim === task.claim) return;
+  if (task.claim === null || claim > task.claim)
+    throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim that claim_task answered for this task.');
+  throw conflict(
+    task.claimed
+      ? `Claim ${claim} on #${task.id} is over: it is claimed by ${holderOf(task, moment)}.`
+      : `Claim ${claim} on #${task.id} is over: somebody else has claimed or closed it since.`,
+    'Leave it to them. Look at it with get_task before you do more to it.',
+  );
+}

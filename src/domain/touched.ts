@@ -1,0 +1,74 @@
+import { sql } from 'drizzle-orm';
+import { changes, counters, dependencies, projects, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { rowsOf } from './history.js';
+import { nameKey } from './names.js';
+
+/** What something that can be read shows: one task, one project by its name, or all there is. */
+export type Subject = { task: number } | { project: string } | 'everything';
+
+/** What may look different since some change. */
+export interface Touched {
+  /** The user's newest change that was looked at. */
+  seq: number;
+  /** Too much to tell apart. */
+  all: boolean;
+  any: boolean;
+  tasks: Set<number>;
+  /** Names as they are compared. */
+  projects: Set<string>;
+}
+
+/** Beyond so many changes, everything counts as touched. */
+const MOST = 500;
+
+/**
+ * What changes after `seq` may have made look different: the tasks themselves, those that name them as sub-task or
+ * blocker, and the projects of all of these. Where a project was renamed, archived or merged, all of it.
+ */
+export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
+  const user = tx.userId;
+  const blockers = (side: 'before' | 'after') =>
+    sql`select b.value::int from log l cross join lateral jsonb_array_elements_text(coalesce(l.${sql.raw(side)} -> 'blocked_by', '[]')) b`;
+  const field = (side: 'before' | 'after', name: 'parent' | 'project') =>
+    sql`select (l.${sql.raw(side)} ->> ${sql.raw(`'${name}'`)})::int from log l`;
+  const [row = []] = await rowsOf(
+    tx,
+    sql`with log as (
+      select c.entity, c.entity_id, c.op, c.before, c.after from ${changes} c
+      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${MOST + 1}
+    ), own as (
+      select distinct l.entity_id as id from log l where l.entity = 'task'
+    ), near (id) as (
+      select o.id from own o
+      union select k.parent_id from ${tasks} k join own o on o.id = k.id where k.user_id = ${user}
+      union select d.blocked_id from ${dependencies} d join own o on o.id = d.blocker_id where d.user_id = ${user}
+      union select d.blocker_id from ${dependencies} d join own o on o.id = d.blocked_id where d.user_id = ${user}
+      union ${field('before', 'parent')} union ${field('after', 'parent')}
+      union ${blockers('before')} union ${blockers('after')}
+    )
+    select n.change_seq,
+      (select count(*) > ${MOST} or coalesce(bool_or(l.entity = 'project' and l.op <> 'create'), false) from log l),
+      (select json_agg(r.id) from near r where r.id is not null),
+      (select json_agg(p.name) from ${projects} p where p.user_id = ${user} and p.id in (
+        select k.project_id from ${tasks} k join near r on r.id = k.id where k.user_id = ${user}
+        union ${field('before', 'project')} union ${field('after', 'project')}
+        union select l.entity_id from log l where l.entity = 'project'))
+    from ${counters} n where n.user_id = ${user}`,
+  );
+  const newest = Number(row[0] ?? seq);
+  return {
+    seq: newest,
+    all: row[1] === true,
+    any: newest > seq,
+    tasks: new Set((row[2] ?? []) as number[]),
+    projects: new Set(((row[3] ?? []) as string[]).map(nameKey)),
+  };
+}
+
+/** Whether what shows this may look different. */
+export function touches({ all, any, tasks, projects }: Touched, subject: Subject): boolean {
+  if (all) return true;
+  if (subject === 'everything') return any;
+  return 'task' in subject ? tasks.has(subject.task) : projects.has(nameKey(subject.project));
+}

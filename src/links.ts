@@ -1,0 +1,53 @@
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { UsageError, unavailable, unusable } from './errors.js';
+import { OWN, type Program } from './program.js';
+import type { RelayOptions } from './transports/relay.js';
+
+/** How a stdio server gets at the data. Nothing is opened, and no code for it loaded, before it is needed. */
+export function linkTo(program: Program, config: Config, log: Logger): RelayOptions & { close(): Promise<void> } {
+  const { target, remote } = config;
+  const account = { user: config.user, timezone: config.timezone };
+  let close = async () => {};
+  const options = {
+    refusal: (error: unknown) => {
+      if (error instanceof UsageError) {
+        log.error({ where: error.where }, error.message);
+        return unusable(error).body;
+      }
+      log.error({ kind: (error as Error).name }, 'no way to the data');
+      return unavailable('The tasks cannot be reached.', 'Try again in a moment.').body;
+    },
+    close: () => close(),
+  };
+  if (remote) return { ...options, open: async () => (await import('./transports/remote.js')).remoteLink(remote, log) };
+  if (target.kind === 'directory')
+    return {
+      ...options,
+      async open() {
+        const { reachOwner, startOwner } = await import('./owner/reach.js');
+        return reachOwner({
+          ...target,
+          build: program.build,
+          account,
+          start: async (home) =>
+            program.mayStart ? startOwner(home, [...program.start, OWN], program.environment) : undefined,
+          async ownHere(home) {
+            const { ownHere } = await import('./owner/background.js');
+            const owner = await ownHere(program, config, log, home);
+            close = owner.stop;
+            return { transport: owner.connect(account) };
+          },
+        });
+      },
+    };
+  let local: Promise<import('./local.js').Local> | undefined;
+  close = async () => (await local)?.close();
+  return {
+    ...options,
+    async open() {
+      local ??= import('./local.js').then(({ serveLocally }) => serveLocally(program, config, target, log));
+      return (await local).open();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+
+/** Which program one end runs: later ones come after earlier ones. */
+export interface Build {
+  version: string;
+  /** When it was built, in milliseconds since 1970. */
+  at: number;
+}
+
+/** What a process that connects wants of the owner. */
+export type Wish =
+  /** MCP messages follow, for this user; the account is made in this zone if it is new. */
+  | { want: 'mcp'; user: string; timezone: string }
+  /** A person's command, given in this directory, answered line by line. */
+  | { want: 'command'; argv: string[]; cwd: string; timezone: string }
+  /** The directory, for a later build or another owner: finish, close and end. */
+  | { want: 'retire' }
+  | { want: 'status' };
+
+/** What the owner tells of itself. */
+export interface Peer {
+  build: Build;
+  pid: number;
+  /** Whether it goes when asked to. */
+  retires: boolean;
+}
+
+/** How long the other end may take for a line, in milliseconds. It may be opening a database meanwhile. */
+const PATIENCE = 15_000;
+const LONGEST_LINE = 65_536;
+
+/** The other end is there and says nothing, or not what one who knows the secret would say. */
+export class NoProof extends Error {}
+
+/** The connecting end. Resolves once the owner has proved that it knows the secret. */
+export async function approach(socket: Socket, secret: string, wishing: (peer: Peer) => Wish): Promise<Peer> {
+  const nonce = randomBytes(32).toString('hex');
+  send(socket, { nonce });
+  const answer = (await readLine(socket)) as { nonce: string; proof: string } & Peer;
+  if (!proves(answer.proof, secret, 'owner', nonce, answer.nonce)) throw new NoProof();
+  send(socket, { proof: proof(secret, 'relay', answer.nonce, nonce), ...wishing(answer) });
+  return answer;
+}
+
+/** The owner's end. Resolves with what is wanted by one who knows the secret. */
+export async function receive(socket: Socket, secret: string, self: Peer): Promise<Wish> {
+  const { nonce } = (await readLine(socket)) as { nonce: string };
+  const own = randomBytes(32).toString('hex');
+  send(socket, { nonce: own, proof: proof(secret, 'owner', String(nonce), own), ...self });
+  const { proof: theirs, ...wish } = (await readLine(socket)) as { proof: string } & Wish;
+  if (!proves(theirs, secret, 'relay', own, String(nonce))) throw new NoProof();
+  return wish as Wish;
+}
+
+const proof = (secret: string, ...said: string[]) =>
+  createHmac('sha256', Buffer.from(secret, 'hex')).update(said.join('\n')).digest('hex');
+
+function proves(given: unknown, secret: string, ...said: string[]): boolean {
+  const [a, b] = [Buffer.from(String(given)), Buffer.from(proof(secret, ...said))];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+export const send = (socket: Socket, message: object): boolean => socket.write(`${JSON.stringify(message)}\n`);
+
+/** Reads one line of JSON, and leaves what follows it in the socket, which is paused. */
+function readLine(socket: Socket): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let read = Buffer.alloc(0);
+    const timer = setTimeout(() => done(new NoProof()), PATIENCE);
+    const fail = () => done(new Error('closed'));
+    const done = (error?: Error, value?: unknown) => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('close', fail).off('error', fail).pause();
+      if (error) reject(error);
+      else resolve(value);
+    };
+    const onData = (chunk: Buffer) => {
+      read = Buffer.concat([read, chunk]);
+      const end = read.indexOf('\n');
+      if (end < 0) return read.length > LONGEST_LINE ? done(new NoProof()) : undefined;
+      const rest = read.subarray(end + 1);
+      try {
+        const value: unknown = JSON.parse(read.subarray(0, end).toString());
+        done(undefined, value);
+      } catch {
+        done(new NoProof());
+      }
+      if (rest.length > 0) socket.unshift(rest);
+    };
+    socket.on('data', onData).once('close', fail).once('error', fail).resume();
+  });
+}
+
+/** Whether one program came after another. */
+export function isNewer(a: Build, b: Build): boolean {
+  const [x, y] = [a, b].map(({ version }) => version.split(/[.-]/).map(Number)) as [number[], number[]];
+  for (let i = 0; i < 3; i++) if ((x[i] ?? 0) !== (y[i] ?? 0)) return (x[i] ?? 0) > (y[i] ?? 0);
+  return a.at > b.at;
+}

@@ -1,0 +1,185 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { closeSync, openSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import { makeDirectory } from '../db/lock.js';
+import { DirectoryInUse, OwnerSilent, UsageError } from '../errors.js';
+import type { Link } from '../transports/relay.js';
+import { announced, makeRunDirectory } from './announcement.js';
+import { approach, type Build, isNewer, NoProof, type Peer, type Wish } from './handshake.js';
+import type { Account } from './own.js';
+import { overSocket } from './wire.js';
+
+/** What starting an owner came to: it says so in one line on stdout. */
+export type Started = 'ready' | { busy: number | undefined } | { failed: string; where?: string | undefined };
+
+/** How long to look for an owner, in milliseconds: one may be closing its database, and the next opening it. */
+const PATIENCE = 20_000;
+/** How long after starting one to start another, where still none is there. */
+const START_AGAIN = 3_000;
+
+export interface ReachOptions {
+  path: string;
+  fallback?: string | undefined;
+  build: Build;
+  account: Account;
+  /** Starts an owner in the background. Answers nothing where that is not allowed. */
+  start(home: string): Promise<Started | undefined>;
+  /** Makes this process the owner, where no other can be started. */
+  ownHere(home: string): Promise<Link>;
+}
+
+/** A way to the owner of a data directory, which is started if there is none. */
+export async function reachOwner(options: ReachOptions): Promise<Link> {
+  const home = makeDirectory(options.path, options.fallback);
+  const until = performance.now() + PATIENCE;
+  let startAt = 0;
+  let holder: number | undefined;
+  do {
+    const reached = await callOwner(home, options.build, { want: 'mcp', ...options.account });
+    if (reached) return { transport: overSocket(reached.socket), pid: reached.peer.pid };
+    if (performance.now() >= startAt) {
+      startAt = performance.now() + START_AGAIN;
+      const started = await options.start(home);
+      if (started === 'ready') continue;
+      if (started === undefined) {
+        const link = await options.ownHere(home).catch((error: unknown) => {
+          if (!(error instanceof DirectoryInUse)) throw error;
+          holder = error.pid;
+        });
+        if (link) return link;
+      } else if ('failed' in started) throw new UsageError(started.failed, started.where);
+      else holder = started.busy;
+    }
+    await pause(50);
+  } while (performance.now() < until);
+  throw new DirectoryInUse(holder);
+}
+
+export interface Reached {
+  socket: Socket;
+  peer: Peer;
+}
+
+/**
+ * Calls the owner of a data directory, if there is one. One of an earlier build is asked to go instead.
+ *
+ * @throws OwnerSilent where there is one that does not answer
+ */
+export async function callOwner(home: string, build: Build, wish: Wish): Promise<Reached | undefined> {
+  const announcement = announced(home);
+  const socket = announcement && (await dial(announcement.address));
+  if (!announcement || !socket) return undefined;
+  let leaves = false;
+  try {
+    const peer = await approach(socket, announcement.secret, (found) => {
+      leaves = found.retires && isNewer(build, found.build);
+      return leaves ? { want: 'retire' } : wish;
+    });
+    if (!leaves) return { socket, peer };
+    await closed(socket.resume());
+    return undefined;
+  } catch (error) {
+    socket.destroy();
+    if (error instanceof NoProof) throw new OwnerSilent(announcement.pid);
+    return undefined; // it went in the middle of it
+  }
+}
+
+/** Asks the owner, if there is one, to go; resolves when it has, with false where it stays. */
+export async function askToRetire(home: string, build: Build): Promise<boolean> {
+  const reached = await callOwner(home, build, { want: 'retire' });
+  if (!reached) return true;
+  if (reached.peer.retires) await closed(reached.socket.resume());
+  else reached.socket.destroy();
+  return reached.peer.retires;
+}
+
+export interface Status {
+  home: string;
+  pid: number;
+  version: string;
+  /** How many clients are connected. */
+  connections: number;
+  /** Seconds since somebody asked for something. */
+  idle: number;
+}
+
+/** Asks the owner of a data directory, if there is one, how it is. It stays, also where this program is newer. */
+export async function statusOf(path: string, fallback?: string): Promise<Status | undefined> {
+  for (const home of [path, fallback]) {
+    const reached = home && (await callOwner(home, { version: '0.0.0', at: 0 }, { want: 'status' }));
+    if (!home || !reached) continue;
+    for await (const line of createInterface({ input: reached.socket.resume() }))
+      return { home, ...(JSON.parse(line) as Omit<Status, 'home'>) };
+  }
+  return undefined;
+}
+
+const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve));
+
+function dial(address: string): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    socket.once('connect', () => resolve(socket));
+    socket.on('error', () => resolve(undefined));
+  });
+}
+
+/** What an owner needs of the environment of whoever starts it; nothing else of a host's reaches it. */
+const KEPT = ['HOME', 'USERPROFILE', 'LOCALAPPDATA', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'TZ'];
+const LARGEST_LOG = 1_000_000;
+
+/**
+ * Starts an owner in the background, in a session of its own, so that it ends with nobody's terminal.
+ *
+ * @param command the program, its options and its arguments
+ * @returns nothing where a process cannot be started (a sandbox)
+ */
+export function startOwner(
+  home: string,
+  [program, ...args]: [string, ...string[]],
+  environment: Partial<Record<string, string>>,
+): Promise<Started | undefined> {
+  const log = openLog(home);
+  const env = Object.fromEntries(
+    Object.entries(environment).filter(
+      ([name]) => KEPT.includes(name) || (name.startsWith('TASKLOOM_') && name !== 'TASKLOOM_TOKEN'),
+    ),
+  );
+  return new Promise<Started | undefined>((resolve) => {
+    try {
+      const child = spawn(program, args, {
+        cwd: home,
+        env: { ...env, TASKLOOM_HOME: home },
+        detached: true,
+        windowsHide: true,
+        stdio: ['ignore', 'pipe', log ?? 'ignore'],
+      }) as ChildProcessByStdio<null, Readable, null>;
+      child.once('error', () => resolve(undefined));
+      const { stdout } = child;
+      const lines = createInterface({ input: stdout });
+      lines.once('line', (line) => {
+        resolve(JSON.parse(line) as Started);
+        stdout.destroy();
+      });
+      lines.once('close', () => resolve(undefined));
+      child.unref();
+    } catch {
+      resolve(undefined);
+    }
+  }).finally(() => log !== undefined && closeSync(log));
+}
+
+function openLog(home: string): number | undefined {
+  try {
+    const path = join(makeRunDirectory(home), 'owner.log');
+    const isLarge = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG;
+    return openSync(path, isLarge ? 'w' : 'a', 0o600);
+  } catch {
+    return undefined; // the owner will say what is wrong
+  }
+}

@@ -1,0 +1,26 @@
+import { claimTask, LONGEST } from '../domain/claim.js';
+import { claim, id, labels, name, priority, whole, words } from '../fields.js';
+import { defineTool } from '../tool.js';
+import { claimAnswer } from '../writes.js';
+
+export default defineTool({
+  name: 'claim_task',
+  title: 'Claim task',
+  effect: 'update',
+  description:
+    'Take a task to work on, so that other agents leave it alone until it is done, released or the minutes are over: by id, or the next ready one that fits the filters. Answers the task and a claim number: give it with your writes to the task.',
+  input: {
+    id: id().optional(),
+    text: words().optional(),
+    project: name().optional(),
+    labels: labels().optional(),
+    priority: priority().optional(),
+    claim: claim().describe('with id: extends your claim').optional(),
+    minutes: whole(1, LONGEST).describe('30 by default').optional(),
+    agent: words(100).describe('your name').optional(),
+  },
+  aliases: { ids: 'id', query: 'text', label: 'labels' },
+  output: ['task', 'claim'],
+  run: (args) => claimTask(args),
+  answer: claimAnswer,
+});

@@ -1,0 +1,26 @@
+import { releaseTask } from '../domain/claim.js';
+import { claim, id, oneOf, prose } from '../fields.js';
+import { defineTool } from '../tool.js';
+import { outcomeAnswer } from '../writes.js';
+
+export default defineTool({
+  name: 'release_task',
+  title: 'Release task',
+  effect: 'update',
+  description: 'Give back a task you claimed, with a note for whoever takes it next, or close it.',
+  input: {
+    id: id(),
+    claim: claim().describe('as claim_task answered').optional(),
+    note: prose(2000).optional(),
+    status: oneOf(['pending', 'completed', 'cancelled'], {
+      done: 'completed',
+      open: 'pending',
+      todo: 'pending',
+      canceled: 'cancelled',
+    }).optional(),
+  },
+  aliases: { ids: 'id' },
+  output: ['task', 'ready', 'next'],
+  run: ({ id, ...release }) => releaseTask(id, release),
+  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Released'),
+});

@@ -1,0 +1,19 @@
+import { whatChanged } from '../domain/changed.js';
+import { whole, words } from '../fields.js';
+import { changedAnswer } from '../reads.js';
+import { defineTool } from '../tool.js';
+
+export default defineTool({
+  name: 'what_changed',
+  title: 'What changed',
+  effect: 'read',
+  description:
+    'Who changed what after a cursor, oldest first; without one, the newest 20. Go on from the cursor it answers.',
+  input: {
+    cursor: whole(0, Number.MAX_SAFE_INTEGER).optional(),
+    not_by: words().describe('a name shown as by: leave its changes out').optional(),
+  },
+  output: ['changes', 'cursor', 'more'],
+  run: ({ cursor, not_by }, tx) => whatChanged(tx, { cursor, notBy: not_by }),
+  answer: changedAnswer,
+});

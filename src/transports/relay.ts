@@ -1,0 +1,337 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type JSONRPCMessage,
+  LATEST_PROTOCOL_VERSION,
+  PROTOCOL_VERSION_META_KEY,
+  ProtocolErrorCode,
+  type RequestId,
+  SUBSCRIPTION_ID_META_KEY,
+  SUPPORTED_PROTOCOL_VERSIONS,
+  type Transport,
+} from '@modelcontextprotocol/server';
+import { OwnerSilent, type Refusal, type RefusalBody, unavailable, unusable } from '../errors.js';
+import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
+import { ALIVE, FAREWELL, type Message } from './conversation.js';
+
+/** A way to a server that has the data. */
+export interface Link {
+  transport: Transport;
+  /** The process at the other end, if it is one of this machine: it is asked now and then whether it is alive. */
+  pid?: number;
+  /** Whether each request stands for itself there, as over HTTP: no handshake goes before, nothing is remembered. */
+  stateless?: boolean;
+  /** Told of a request that could not be sent: a refusal answers it, anything else has it sent again. */
+  onfailure?: (id: RequestId, refusal?: Refusal) => void;
+}
+
+export interface RelayOptions {
+  /** Finds or makes a way to the data. What it throws answers the requests that wait. */
+  open(): Promise<Link>;
+  /** Turns what `open` threw into words for an agent. */
+  refusal(error: unknown): RefusalBody;
+  /** How often the other end is asked whether it is alive, and for how long it may be silent, in milliseconds. */
+  beat?: number;
+  silence?: number;
+}
+
+/** What needs data. Everything else is answered without any. */
+const NEEDS_DATA = new Set([
+  'tools/call',
+  'prompts/get',
+  'resources/read',
+  'completion/complete',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'subscriptions/listen',
+]);
+
+const BEAT = 3_000;
+const SILENCE = 15_000;
+/** How often a request may be lost with the process that worked on it before it is refused: it may be what ends them. */
+const MOST_LOSSES = 5;
+const LONGEST_PAUSE = 2_000;
+/** When it is tried again to reach a server only for what listens, in milliseconds. */
+const LISTEN_AGAIN = 10_000;
+/** What ends sooner after its acknowledgement was meant to end. */
+const SHORTEST_STREAM = 1_000;
+
+interface Waiting {
+  message: Message & { jsonrpc: '2.0'; id: RequestId; method: string };
+  losses: number;
+  /** Of a stream that listens: when it was last acknowledged, in milliseconds of `performance.now()`. */
+  heardSince?: number;
+}
+
+/**
+ * Carries a client's requests to whichever process or server has the data. What was not answered when that one
+ * went away is sent again to the next, under one id, so that neither a request nor an answer is lost or doubled.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  #toClient: (message: JSONRPCMessage) => void = () => {};
+  readonly #waiting = new Map<RequestId, Waiting>();
+  /** The 2025 handshake, as the client made it. */
+  #handshake: { initialize?: Message; initialized?: Message } = {};
+  /** Subscribed to in the way of 2025. */
+  readonly #subscribed = new Set<string>();
+  /** Questions of the server that the client has not answered. */
+  readonly #asked = new Map<RequestId, { link: Link; id: RequestId }>();
+  #link: Link | undefined;
+  #linking = false;
+  #losses = 0;
+  #heard = 0;
+  #beating: NodeJS.Timeout | undefined;
+  #made = 0;
+  #closed = false;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  /** @param toClient sends a message to the client */
+  start(toClient: (message: JSONRPCMessage) => void): void {
+    this.#toClient = toClient;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#beating);
+    this.#link?.transport.close().catch(() => {});
+  }
+
+  /** Takes a message of the client's if it is about data. */
+  readonly take = (message: JSONRPCMessage): boolean => {
+    const { id, method, params } = message as Message;
+    if (method === undefined) return this.#reply(message);
+    if (id === undefined) return this.#notice(message, method, params?.requestId);
+    if (method === 'initialize') this.#handshake = { initialize: message as Message };
+    if (!NEEDS_DATA.has(method)) return false;
+    const request = message as Waiting['message'];
+    const waiting = {
+      message: method === 'tools/call' ? withMeta(request, RELAY_KEY, randomUUID()) : request,
+      losses: 0,
+    };
+    this.#waiting.set(id, waiting);
+    if (this.#link) this.#request(this.#link, waiting);
+    else this.#connect();
+    this.#listenForLife();
+    return true;
+  };
+
+  #notice(message: JSONRPCMessage, method: string, about?: RequestId): boolean {
+    if (method === 'notifications/initialized') this.#handshake.initialized = message as Message;
+    if (method !== 'notifications/cancelled' || about === undefined || !this.#waiting.delete(about)) return false;
+    if (this.#link) this.#send(this.#link, message);
+    return true;
+  }
+
+  /** The client answers a question of the server's. */
+  #reply(message: JSONRPCMessage): boolean {
+    const { id } = message as Message;
+    const asked = id === undefined ? undefined : this.#asked.get(id);
+    if (!asked || id === undefined) return false;
+    this.#asked.delete(id);
+    this.#send(asked.link, { ...message, id: asked.id } as JSONRPCMessage);
+    return true;
+  }
+
+  #send(link: Link, message: object): void {
+    link.transport.send(message as JSONRPCMessage).catch(() => {}); // what is lost comes back when the link closes
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#linking || this.#closed) return;
+    this.#linking = true;
+    try {
+      if (this.#losses > 0) await pause(Math.min(50 * 2 ** this.#losses, LONGEST_PAUSE));
+      const link = await this.#options.open();
+      this.#linking = false;
+      if (this.#closed) await link.transport.close();
+      else await this.#use(link);
+    } catch (error) {
+      this.#linking = false;
+      this.#refuseAll(this.#options.refusal(error));
+      if (this.#subscribed.size > 0) setTimeout(() => this.#connect(), LISTEN_AGAIN).unref();
+    }
+  }
+
+  async #use(link: Link): Promise<void> {
+    const { transport } = link;
+    transport.onmessage = (message) => this.#fromServer(link, message);
+    transport.onclose = () => this.#lost(link);
+    link.onfailure = (id, refusal) => this.#failed(link, id, refusal);
+    await transport.start();
+    this.#heard = performance.now();
+    this.#link = link;
+    const { initialize, initialized } = this.#handshake;
+    if (initialize && !link.stateless) {
+      this.#send(link, { ...initialize, id: this.#ownId() });
+      if (initialized) this.#send(link, initialized);
+      for (const uri of this.#subscribed) {
+        const params = { uri, _meta: { [AGAIN_KEY]: true } };
+        this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: 'resources/subscribe', params });
+      }
+    }
+    if (initialize) transport.setProtocolVersion?.(spokenWith(initialize));
+    for (const waiting of this.#waiting.values()) this.#request(link, waiting);
+  }
+
+  #request(link: Link, { message, heardSince }: Waiting): void {
+    const client = link.stateless && this.#handshake.initialize?.params?.clientInfo?.name;
+    let sent = message;
+    if (client) sent = withMeta(sent, CLIENT_KEY, client);
+    if (heardSince !== undefined) sent = withMeta(sent, AGAIN_KEY, true);
+    this.#send(link, sent);
+  }
+
+  /** For what the relay asks by itself: a client's id is never a word with this beginning. */
+  #ownId(): string {
+    return `taskloom-relay-${++this.#made}`;
+  }
+
+  #fromServer(link: Link, message: JSONRPCMessage): void {
+    this.#heard = performance.now();
+    const { id, method, params, result } = message as Message;
+    if (method !== undefined && id !== undefined) {
+      const own = this.#ownId();
+      this.#asked.set(own, { link, id });
+      this.#toClient({ ...message, id: own } as JSONRPCMessage);
+      return;
+    }
+    if (method === FAREWELL) {
+      this.#link = undefined; // there is no use in asking another at once
+      this.#refuseAll(
+        unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
+          .body,
+      );
+      return;
+    }
+    if (method !== undefined) {
+      const isRepeated = method === 'notifications/subscriptions/acknowledged' && this.#alreadyAcknowledged(params);
+      if (!isRepeated) this.#toClient(message);
+      return;
+    }
+    const waiting = id === undefined ? undefined : this.#waiting.get(id);
+    if (id === undefined || !waiting) return; // of a cancelled request, or of the relay's own
+    if (this.#isOverTooSoon(link, waiting, result)) {
+      this.#request(link, waiting);
+      return;
+    }
+    this.#waiting.delete(id);
+    this.#losses = 0;
+    const { method: asked, params: about } = waiting.message;
+    if (result && asked === 'resources/subscribe') this.#subscribed.add(String(about?.uri));
+    if (result && asked === 'resources/unsubscribe') this.#subscribed.delete(String(about?.uri));
+    this.#toClient(message);
+  }
+
+  /** A server that stops ends its streams as if all had been said; the next one goes on with them. */
+  #isOverTooSoon(link: Link, { message, heardSince }: Waiting, result: unknown): boolean {
+    if (!link.stateless || !result || message.method !== 'subscriptions/listen') return false;
+    return heardSince !== undefined && performance.now() - heardSince > SHORTEST_STREAM;
+  }
+
+  #alreadyAcknowledged(params: Message['params']): boolean {
+    const id = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as RequestId | undefined;
+    const waiting = id === undefined ? undefined : this.#waiting.get(id);
+    if (!waiting) return false;
+    const isRepeated = waiting.heardSince !== undefined;
+    waiting.heardSince = performance.now();
+    waiting.losses = 0;
+    return isRepeated;
+  }
+
+  #lost(link: Link): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#losses++;
+    for (const [own, asked] of this.#asked)
+      if (asked.link === link) {
+        this.#asked.delete(own);
+        this.#toClient({
+          jsonrpc: '2.0',
+          method: 'notifications/cancelled',
+          params: { requestId: own, reason: 'The server was replaced.' },
+        });
+      }
+    for (const [id, waiting] of this.#waiting)
+      if (++waiting.losses > MOST_LOSSES)
+        this.#refuse(
+          id,
+          unavailable('The process that keeps the tasks ended each time it was asked this.', TRY_AGAIN).body,
+        );
+    if (this.#waiting.size + this.#subscribed.size > 0) this.#connect();
+  }
+
+  async #failed(link: Link, id: RequestId, refusal: Refusal | undefined): Promise<void> {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    if (refusal) return this.#refuse(id, refusal.body);
+    if (++waiting.losses > MOST_LOSSES)
+      return this.#refuse(id, unavailable('The Taskloom server cannot be reached.', TRY_AGAIN).body);
+    await pause(Math.min(100 * 2 ** waiting.losses, LONGEST_PAUSE));
+    if (this.#waiting.has(id)) this.#request(link, waiting);
+  }
+
+  /** While somebody waits for an answer: a process that is stopped, or stuck, is named instead of waited for. */
+  #listenForLife(): void {
+    if (this.#beating) return;
+    const { beat = BEAT, silence = SILENCE } = this.#options;
+    this.#beating = setInterval(() => {
+      if (this.#waiting.size === 0) {
+        clearInterval(this.#beating);
+        this.#beating = undefined;
+        return;
+      }
+      const link = this.#link;
+      if (!link?.pid) return;
+      if (performance.now() - this.#heard < silence)
+        return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: ALIVE });
+      this.#link = undefined;
+      link.transport.close().catch(() => {});
+      this.#refuseAll(unusable(new OwnerSilent(link.pid)).body);
+    }, beat).unref();
+  }
+
+  #refuseAll(refusal: RefusalBody): void {
+    for (const id of [...this.#waiting.keys()]) this.#refuse(id, refusal);
+  }
+
+  #refuse(id: RequestId, refusal: RefusalBody): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (waiting) this.#toClient(refused(waiting.message, refusal));
+  }
+}
+
+const TRY_AGAIN =
+  'Try again in a moment. A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+
+/** The version that a 2025 handshake comes to. */
+function spokenWith({ params }: Message): string {
+  const wanted = String(params?.protocolVersion);
+  return SUPPORTED_PROTOCOL_VERSIONS.includes(wanted) ? wanted : LATEST_PROTOCOL_VERSION;
+}
+
+function withMeta<M extends Message>(message: M, key: string, value: unknown): M {
+  return { ...message, params: { ...message.params, _meta: { ...message.params?._meta, [key]: value } } };
+}
+
+/** A refusal as the answer to a request, whichever it was. */
+function refused({ id, method, params }: Waiting['message'], body: RefusalBody): JSONRPCMessage {
+  const text = [body.message, body.hint].filter(Boolean).join(' ');
+  if (method !== 'tools/call')
+    return {
+      jsonrpc: '2.0',
+      id,
+      error: { code: ProtocolErrorCode.InternalError, message: text, data: { code: body.code } },
+    };
+  const isModern = params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
+  const result = {
+    content: [{ type: 'text' as const, text }],
+    structuredContent: { error: { ...body } },
+    isError: true,
+  };
+  return { jsonrpc: '2.0', id, result: isModern ? { resultType: 'complete', ...result } : result };
+}

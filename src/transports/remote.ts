@@ -1,0 +1,69 @@
+import { InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import type { RequestId } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { forbidden, invalid, type Refusal, unavailable } from '../errors.js';
+import type { Message } from './conversation.js';
+import type { Link } from './relay.js';
+
+/** How long a server may take to answer a call, in milliseconds. A stream that listens stays open. */
+const PATIENCE = 60_000;
+
+/** What is sent again is decided by the relay, not by the transport. */
+const NEVER = { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay: 0, reconnectionDelayGrowFactor: 1 };
+
+/** A way to another Taskloom over Streamable HTTP. Each request stands for itself there. */
+export function remoteLink({ url, token }: { url: URL; token: string }, log: Logger): Link {
+  const http = new StreamableHTTPClientTransport(url, {
+    requestInit: { headers: { Authorization: `Bearer ${token}` } },
+    redirectPolicy: 'same-origin',
+    reconnectionOptions: NEVER,
+  });
+  const link: Link = { transport: http, stateless: true };
+  const underWay = new Map<RequestId, AbortController>();
+  const ended = (id: RequestId, refusal?: Refusal) => {
+    if (underWay.delete(id)) link.onfailure?.(id, refusal);
+  };
+
+  const post = http.send.bind(http);
+  http.send = async (message) => {
+    const { id, method, params } = message as Message;
+    const cancelled = params?.requestId;
+    if (method === 'notifications/cancelled' && cancelled !== undefined) {
+      underWay.get(cancelled)?.abort();
+      underWay.delete(cancelled);
+    }
+    if (id === undefined || method === undefined) return;
+    const request = new AbortController();
+    underWay.set(id, request);
+    if (method !== 'subscriptions/listen')
+      setTimeout(() => {
+        if (underWay.get(id) !== request) return;
+        request.abort();
+        ended(id, unavailable(`The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`, AGAIN));
+      }, PATIENCE).unref();
+    await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id) }).catch(
+      (error: Error) => {
+        log.debug({ kind: error.name }, 'remote call failed');
+        ended(id, refusalOf(error));
+      },
+    );
+  };
+  return link;
+}
+
+const AGAIN = 'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+const TELL = 'Tell whoever set up this server.';
+
+/** What there is no use in sending again. Anything else may pass: a server that restarts, a network that is away. */
+function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof InsufficientScopeError)
+    return forbidden('The token of this server may not do that.', 'Use a token with more scopes.');
+  if (!(error instanceof SdkHttpError)) return undefined;
+  const { status } = error;
+  if (status === 401)
+    return forbidden('The Taskloom server refused the token: it is unknown, expired or revoked.', TELL);
+  if (status === 403) return forbidden('The Taskloom server refused the request.', TELL);
+  if (status === 413) return invalid('That is too much at once for the Taskloom server.', 'Send it in smaller parts.');
+  if (status === 429 || status === undefined || status >= 500) return undefined;
+  return unavailable(`What answers at TASKLOOM_URL is no Taskloom server (HTTP ${status}).`, TELL);
+}

@@ -1,0 +1,358 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+const NOON = world.now;
+
+/** Lets time pass, for this test. */
+function later(minutes: number): void {
+  world.now = new Date(world.now.getTime() + minutes * 60_000);
+  onTestFinished(() => {
+    world.now = NOON;
+  });
+}
+
+/** Two agents of one user, and a task that the first has claimed. */
+async function claimed(minutes = 30) {
+  const one = await newAgent(world);
+  const two = await agentOf(world, one.principal, 'two');
+  await one.ok('add_task', { title: 'Roof' });
+  const { claim } = await one.ok('claim_task', { id: 1, agent: 'one', minutes });
+  return { one, two, claim };
+}
+
+const get = async (agent: Agent, id = 1) => (await agent.ok('get_task', { id })).task;
+const ids = (tasks: { id: number }[] = []) => tasks.map(({ id }) => id);
+
+describe('while a claim lives', () => {
+  test('the task is in progress, for all who look; what is stored stays as it was', async () => {
+    const { one, two } = await claimed();
+    await one.ok('add_tasks', { tasks: [{ title: 'Free' }, { title: 'Paint', blocked_by: [1] }] });
+    const list = async (filter: Record<string, unknown>) => ids((await two.ok('list_tasks', filter)).tasks);
+    expect(await list({ status: 'in_progress' })).toEqual([1]);
+    expect(await list({ status: 'not_started' })).toEqual([3, 2]);
+    expect(await list({ status: 'in_progress', text: 'roof' })).toEqual([1]);
+    expect(await list({ status: 'not_started', text: 'roof' })).toEqual([]);
+    expect(await list({ ready: true })).toEqual([2]);
+    expect(await list({ ready: true, text: 'roof' })).toEqual([]);
+    expect((await two.call('list_tasks', { status: 'in_progress' })).text).toContain(
+      '#1 Roof · in progress · claimed by one until 14:32',
+    );
+    expect((await get(two, 3)).blocked_by).toEqual([{ id: 1, title: 'Roof', status: 'in_progress' }]);
+    const rows = await rowsOf(world, 'select status, version from taskloom.tasks where user_id = $1 and id = 1', [
+      one.principal.userId,
+    ]);
+    expect(rows).toEqual([['pending', 1]]);
+  });
+
+  test('lists and the overview find what is claimed, by whom, and what is not', async () => {
+    const { one, two } = await claimed(10);
+    await one.ok('add_tasks', { tasks: [{ title: 'B' }, { title: 'C', due: '2026-11-20' }] });
+    await two.ok('claim_task', { id: 3, minutes: 5, agent: 'Two' });
+    const by = async (claimed_by: string) => ids((await two.ok('list_tasks', { claimed_by })).tasks);
+    expect(await by('one')).toEqual([1]);
+    expect(await by('two')).toEqual([3]);
+    expect(await by('any')).toEqual([3, 1]);
+    expect(await by('none')).toEqual([2]);
+    expect(await by('nobody')).toEqual([]);
+    const { json, text } = await two.call('get_overview');
+    expect(json.counts).toMatchObject({ open: 3, in_progress: 2, claimed: 2, overdue: 1 });
+    expect(ids(json.claimed)).toEqual([3, 1]);
+    expect(json.claimed[1]).toEqual({
+      id: 1,
+      title: 'Roof',
+      status: 'in_progress',
+      claimed_by: 'one',
+      claimed_until: '2026-11-22T14:12+01:00',
+    });
+    expect(text).toContain('3 open, 2 in progress, 2 claimed, 0 blocked');
+    expect(text).toContain('Claimed:\n#3 C ');
+  });
+
+  test('what became ready leaves out what somebody has claimed', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }, { title: 'C' }] });
+    await one.ok('claim_task', { id: 2 });
+    await one.ok('update_task', { ids: [2, 3], add_blocked_by: [1] });
+    expect(ids((await one.ok('complete_task', { id: 1 })).ready)).toEqual([3]);
+  });
+
+  test('claims raise no version and move no stamp, so that a write with an older version goes through', async () => {
+    const { one, two } = await claimed();
+    expect(await get(two)).toMatchObject({ version: 1, updated: '2026-11-22T14:02+01:00' });
+    await one.ok('claim_task', { id: 1, claim: 2 });
+    expect((await two.ok('update_task', { id: 1, expected_version: 1, title: 'Roofs' })).task.version).toBe(2);
+    expect((await one.ok('update_task', { id: 1, expected_version: 1, priority: 'low' })).task.version).toBe(3);
+  });
+});
+
+describe('when its time is over', () => {
+  test('a claim ends by itself, and nothing is written', async () => {
+    const { one, two } = await claimed();
+    const before = await rowsOf(world, 'select count(*)::int from taskloom.changes where user_id = $1', [
+      one.principal.userId,
+    ]);
+    later(29);
+    expect(await two.refused('claim_task', { id: 1 })).toMatchObject({ code: 'conflict' });
+    later(1);
+    expect(await get(two)).toMatchObject({ status: 'pending', version: 1 });
+    expect((await get(two)).claimed_by).toBeUndefined();
+    expect(ids((await two.ok('list_tasks', { ready: true })).tasks)).toEqual([1]);
+    expect(ids((await two.ok('list_tasks', { status: 'not_started' })).tasks)).toEqual([1]);
+    expect((await two.ok('get_overview')).counts).toMatchObject({ claimed: 0, in_progress: 0 });
+    expect(
+      await rowsOf(world, 'select count(*)::int from taskloom.changes where user_id = $1', [one.principal.userId]),
+    ).toEqual(before);
+  });
+
+  test('another gets the task, and what the first still sends is refused', async () => {
+    const { one, two, claim } = await claimed();
+    later(31);
+    const next = await two.ok('claim_task');
+    expect(next).toMatchObject({ task: { id: 1, claimed_by: 'two' } });
+    expect(next.claim).toBeGreaterThan(claim);
+    const late = {
+      code: 'conflict',
+      message: `Claim ${claim} on #1 is over: it is claimed by two until 15:03.`,
+      hint: 'Leave it to them. Look at it with get_task before you do more to it.',
+    };
+    expect(await one.refused('complete_task', { id: 1, claim })).toEqual(late);
+    expect(await one.refused('update_task', { id: 1, claim, title: 'Mine' })).toEqual(late);
+    expect(await one.refused('delete_task', { id: 1, claim })).toEqual(late);
+    expect(await one.refused('claim_task', { id: 1, claim })).toEqual(late);
+    expect(await one.refused('release_task', { id: 1, claim, note: 'x' })).toEqual(late);
+    await two.ok('complete_task', { id: 1, claim: next.claim });
+  });
+
+  test('who is only late still has the task: to write, to go on, to give back', async () => {
+    const { one, claim } = await claimed();
+    later(60);
+    await one.ok('update_task', { id: 1, claim, title: 'Roofs' });
+    expect((await one.ok('claim_task', { id: 1, claim, minutes: 10 })).task).toMatchObject({
+      claimed_by: 'one',
+      claimed_until: '2026-11-22T15:12+01:00',
+    });
+    later(60);
+    await one.ok('release_task', { id: 1, claim, note: 'half done' });
+    expect(await get(one)).toMatchObject({ note: 'half done' });
+  });
+
+  test('a claim that was given back does not come to life again by being made longer', async () => {
+    const { one, claim } = await claimed();
+    await one.ok('release_task', { id: 1, claim });
+    expect(await one.refused('claim_task', { id: 1, claim })).toMatchObject({
+      code: 'conflict',
+      message: `Claim ${claim} on #1 was given back.`,
+    });
+    expect((await one.ok('claim_task', { id: 1 })).claim).toBeGreaterThan(claim);
+  });
+});
+
+describe('a write of somebody else', () => {
+  test('that does not close the task leaves the claim, and names the holder', async () => {
+    const { two, one, claim } = await claimed();
+    const reply = await two.call('update_task', { id: 1, priority: 'high' });
+    expect(reply.json.task).toMatchObject({ claimed_by: 'one', claimed_until: '2026-11-22T14:32+01:00' });
+    expect(reply.text).toContain('claimed by one until 14:32');
+    await one.ok('complete_task', { id: 1, claim });
+  });
+
+  test.each([
+    ['complete_task', { id: 1 }],
+    ['update_task', { id: 1, status: 'cancelled' }],
+    ['delete_task', { id: 1 }],
+  ])('%s ends the claim, says whose it was, and the holder is told', async (tool, args) => {
+    const { two, one, claim } = await claimed();
+    const reply = await two.call(tool, args);
+    expect(reply.json.note).toBe('#1 was claimed by one until 14:32: that is over.');
+    expect(reply.text).toContain(reply.json.note);
+    expect((await get(two)).claimed_by).toBeUndefined();
+    expect(await one.refused('complete_task', { id: 1, claim })).toMatchObject({
+      code: 'conflict',
+      message: `Claim ${claim} on #1 is over: somebody else has claimed or closed it since.`,
+    });
+  });
+
+  test('ends a claim that had run out too, so that who comes late finds out', async () => {
+    const { two, one, claim } = await claimed();
+    later(31);
+    expect((await two.ok('complete_task', { id: 1 })).note).toBeUndefined();
+    expect((await one.refused('update_task', { id: 1, claim, title: 'x' })).code).toBe('conflict');
+  });
+
+  test('takes along the claims of sub-tasks', async () => {
+    const { two, one, claim } = await claimed();
+    await one.ok('add_task', { title: 'House' });
+    await one.ok('update_task', { id: 1, parent: 2 });
+    expect((await two.ok('delete_task', { id: 2 })).note).toContain('#1 was claimed by one');
+    expect((await one.refused('complete_task', { id: 1, claim })).message).toContain('is over');
+  });
+
+  test('by the holder is not told to the holder, and can be repeated', async () => {
+    const { one, claim } = await claimed();
+    const done = await one.ok('complete_task', { id: 1, claim });
+    expect(done.note).toBeUndefined();
+    expect((await one.call('complete_task', { id: 1, claim })).text).toMatch(/^Unchanged/);
+    expect((await one.refused('claim_task', { id: 1, claim })).message).toBe('#1 is completed.');
+  });
+
+  test('a claim is of one task: with several ids it is refused', async () => {
+    const { one, claim } = await claimed();
+    await one.ok('add_task', { title: 'B' });
+    for (const tool of ['complete_task', 'delete_task'])
+      expect(await one.refused(tool, { ids: [1, 2], claim })).toMatchObject({
+        code: 'invalid',
+        message: 'expected_version, expect_title and claim are about one task, but several ids are given.',
+      });
+  });
+
+  test('the next of a series is nobody’s', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_task', { title: 'Water', due: '2026-11-22', repeats: 'every day' });
+    const { claim } = await one.ok('claim_task', { id: 1 });
+    await one.ok('release_task', { id: 1, claim, note: 'can leaks' });
+    const again = await one.ok('claim_task', { id: 1 });
+    await one.ok('complete_task', { id: 1, claim: again.claim });
+    const next = await get(one, 2);
+    expect([next.status, next.claimed_by, next.note]).toEqual(['pending', undefined, undefined]);
+    expect((await one.ok('claim_task')).task.id).toBe(2);
+  });
+});
+
+describe('undo', () => {
+  test('passes over claims: they have no handle, and the last write is the one before', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_task', { title: 'A' });
+    const claim = await one.ok('claim_task', { id: 1 });
+    expect(claim.undo).toBeUndefined();
+    expect((await one.ok('claim_task', { id: 1, claim: claim.claim, minutes: 60 })).undo).toBeUndefined();
+    expect((await one.ok('release_task', { id: 1, claim: claim.claim, note: 'n' })).undo).toBeUndefined();
+    expect(await one.refused('undo', { undo: `u${claim.claim}` })).toMatchObject({
+      code: 'conflict',
+      message: `u${claim.claim} is a claim or the end of one: it cannot be undone.`,
+    });
+    await one.ok('undo', { last: 1 });
+    expect((await get(one)).status).toBe('deleted');
+  });
+
+  test('reopens a task without its claim, and is not kept from it by one', async () => {
+    const { one, two, claim } = await claimed();
+    const done = await one.ok('complete_task', { id: 1, claim });
+    await one.ok('undo', { undo: done.undo });
+    expect((await get(one)).claimed_by).toBeUndefined();
+    expect((await two.ok('claim_task')).task.id).toBe(1);
+    await one.ok('undo', { last: 1 }); // adding the task, which two has claimed since
+    expect((await get(one)).status).toBe('deleted');
+  });
+
+  test('takes a follower away that somebody has only claimed, and its claim with it', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_task', { title: 'Water', due: '2026-11-22', repeats: 'every day' });
+    const done = await one.ok('complete_task', { id: 1 });
+    const { claim } = await one.ok('claim_task', { id: 2 });
+    await one.ok('undo', { undo: done.undo });
+    expect((await get(one, 1)).status).toBe('pending');
+    expect((await one.refused('complete_task', { id: 2, claim })).code).toBe('conflict');
+  });
+});
+
+describe('history', () => {
+  test('shows who claimed and gave back, not each time a claim went on', async () => {
+    const { one, claim } = await claimed();
+    for (const minutes of [40, 50, 60]) await one.ok('claim_task', { id: 1, claim, minutes });
+    await one.ok('release_task', { id: 1, claim, note: 'hm' });
+    const { history } = await get(one);
+    expect(history).toEqual([
+      { what: 'released', by: 'test', at: '2026-11-22T14:02+01:00' },
+      { what: 'claimed', by: 'one', at: '2026-11-22T14:02+01:00' },
+      { what: 'created', by: 'test', at: '2026-11-22T14:02+01:00' },
+    ]);
+  });
+
+  test('of a completed task does not speak of its claim', async () => {
+    const { two } = await claimed();
+    await two.ok('update_task', { id: 1, status: 'cancelled' });
+    expect((await get(two)).history[0]).toEqual({
+      what: 'updated',
+      fields: ['status'],
+      by: 'two',
+      at: '2026-11-22T14:02+01:00',
+    });
+  });
+});
+
+describe('at once', () => {
+  test('many ask for the next task: each gets another, and the rest are told that nothing is left', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_tasks', { tasks: Array.from({ length: 12 }, (_, i) => ({ title: `Task ${i}` })) });
+    const agents = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => agentOf(world, one.principal, `worker ${i}`)),
+    );
+    const replies = await Promise.all(agents.map((agent) => agent.call('claim_task')));
+    const got = replies.filter(({ isError }) => !isError).map(({ json }) => json.task.id);
+    expect(got.sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    for (const { json } of replies.filter(({ isError }) => isError)) expect(json.error.code).toBe('not_found');
+  });
+
+  test('many want the same task: one gets it', async () => {
+    const one = await newAgent(world);
+    await one.ok('add_task', { title: 'A' });
+    const replies = await Promise.all(Array.from({ length: 10 }, () => one.call('claim_task', { id: 1 })));
+    expect(replies.filter(({ isError }) => !isError)).toHaveLength(1);
+  });
+
+  test('a task is claimed and blocked: it is never claimed after it was blocked', async () => {
+    const one = await newAgent(world);
+    for (let i = 0; i < 10; i++) {
+      const { tasks } = await one.ok('add_tasks', { tasks: [{ title: `A ${i}` }, { title: `B ${i}` }] });
+      const [a, b] = ids(tasks) as [number, number];
+      await Promise.all([one.call('claim_task', { id: a }), one.ok('update_task', { id: a, add_blocked_by: [b] })]);
+      const rows = await rowsOf(
+        world,
+        `select op from taskloom.changes where user_id = $1 and entity_id = $2 and op in ('claim', 'update') order by seq`,
+        [one.principal.userId, a],
+      );
+      expect(['claim,update', 'update']).toContain(rows.flat().join());
+    }
+  });
+});
+
+test('what is ready, and what is claimed, is found by an index that knows of claims', async () => {
+  const one = await newAgent(world);
+  const { userId } = one.principal;
+  await rowsOf(
+    world,
+    `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by,
+       updated_at, updated_by, claimed_by, claimed_until, claim)
+     select $1, n, 'T', 't', 'pending', 5, 'infinity', 'a', 1, now(), 'x', now(), 'x',
+       case when n % 2 = 0 then 'w' end, case when n % 2 = 0 then timestamptz '2026-11-22T14:00Z' else '-infinity' end,
+       case when n % 2 = 0 then n end from generate_series(1, 4000) n`,
+    [userId],
+  );
+  await rowsOf(world, 'analyze taskloom.tasks');
+  expect((await one.ok('list_tasks', { ready: true, limit: 1 })).total).toBe('1000+');
+  expect((await one.ok('list_tasks', { claimed_by: 'any', limit: 1 })).total).toBe('1000+');
+  const statements: string[] = [];
+  const { connect } = world.database;
+  world.database.connect = (work) =>
+    connect.call(world.database, (connection) =>
+      work({
+        ...connection,
+        script: (text) => connection.script(text),
+        query: async (text, params) => {
+          if (!text.includes('taskloom.tasks') && !text.includes('"taskloom"."tasks"'))
+            return connection.query(text, params);
+          statements.push((await connection.query(`explain ${text}`, params)).flat().join('\n'));
+          return connection.query(text, params);
+        },
+      }),
+    ) as never;
+  onTestFinished(() => {
+    world.database.connect = connect;
+  });
+  await one.ok('list_tasks', { ready: true, limit: 5 });
+  await one.ok('list_tasks', { claimed_by: 'any', limit: 5 });
+  const [ready, claims] = statements;
+  expect(ready).toMatch(/using tasks_ready .*\n *Index Cond: .*claimed_until <= /);
+  expect(claims).toMatch(/tasks_claimed .*\n *Index Cond: .*claimed_until > /);
+});

@@ -1,0 +1,26 @@
+import { inject, test } from 'vitest';
+import { AGENTS, drainPlan } from '../draining.js';
+import { agentOf, newAgent, useWorld } from '../harness.js';
+
+const world = useWorld();
+
+/** Fewer over Neon's driver, where each statement is a journey. */
+const TASKS = inject('backend') === 'neon' ? 400 : 1000;
+
+/** Ten times what it takes where nothing else runs. */
+const LONG = { timeout: 300_000 };
+
+test(
+  'many agents do all tasks of a plan, each once, in an order that it allows, and share the work',
+  LONG,
+  async () => {
+    const { principal } = await newAgent(world);
+    const agents = await Promise.all(
+      Array.from({ length: AGENTS }, (_, i) => agentOf(world, principal, `client ${i}`)),
+    );
+    const calls = agents.map(
+      (agent) => async (tool: string, args: object) => (await agent.call(tool, { ...args })).json,
+    );
+    await drainPlan(TASKS, calls, { database: async () => world.database, handle: principal.handle });
+  },
+);

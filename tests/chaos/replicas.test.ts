@@ -1,0 +1,147 @@
+import { expect, inject, test } from 'vitest';
+import { connect as openDatabase, type Target } from '../../src/db/connect.js';
+import { asService } from '../../src/db/scope.js';
+import { AGENTS, drainPlan, PLAN } from '../draining.js';
+import { connect, type Environment, environment, type Running, start, succeed } from '../process.js';
+import { startPostgres } from '../setup/postgres.js';
+import { startProxy } from '../setup/proxy.js';
+import { chance, rounds } from './chance.js';
+import { type Caller, expectNothingLost, raise } from './storm.js';
+
+/** One of several servers on one database. It keeps its port when it is started again. */
+class Replica {
+  url = '';
+  #server: Running | undefined;
+  constructor(readonly env: Environment) {}
+
+  async start(): Promise<void> {
+    const server = start(['serve', '--migrate', '--port', this.url ? new URL(this.url).port : '0'], this.env);
+    this.#server = server;
+    await server.says(/listens on/);
+    this.url = /http:\S+/.exec(server.stderr())?.[0] as string;
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#server?.child.kill(signal);
+    return (await this.#server?.ended)?.code ?? null;
+  }
+}
+
+/** Calls a tool at any of the replicas, as through a balancer that knows nothing of their health. */
+const over =
+  (token: string, next: () => Replica): Caller =>
+  async (tool, args) => {
+    try {
+      const response = await fetch(next().url, {
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${token}`,
+          'Content-Type': 'application/json',
+          Accept: 'application/json, text/event-stream',
+          'MCP-Protocol-Version': '2025-06-18',
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: args } }),
+        signal: AbortSignal.timeout(30_000),
+      });
+      if (response.status === 503) return undefined;
+      const text = await response.text();
+      const data = /^data: (.*)$/m.exec(text)?.[1] ?? text;
+      return JSON.parse(data).result.structuredContent;
+    } catch {
+      return undefined;
+    }
+  };
+
+test('agents of several replicas share a plan', { timeout: 300_000 }, async () => {
+  const server = await startPostgres(inject('release'));
+  const proxy = inject('backend') === 'neon' ? await startProxy(server.address) : undefined;
+  const url = server.url('postgres');
+  const env = environment({ TASKLOOM_DATABASE_URL: url, ...(proxy && { TASKLOOM_NEON_PROXY: proxy.at }) });
+  const replicas = Array.from({ length: 3 }, () => new Replica(env));
+  await Promise.all(replicas.map((replica) => replica.start()));
+  await succeed(['user', 'add', 'ana'], env);
+  const token = await succeed(['token', 'create', '--user', 'ana'], env);
+  const calls = Array.from({ length: AGENTS }, (_, i) => over(token, () => replicas[i % 3] as Replica));
+  const database = await openDatabase({ kind: 'postgres', url });
+  await drainPlan(PLAN, calls, {
+    handle: 'ana',
+    database: async () => database,
+  }).finally(() => database.close());
+  for (const replica of replicas) expect(await replica.end('SIGTERM')).toBe(0);
+  await proxy?.close();
+  await server.close();
+});
+
+test(
+  'replicas that are killed, and a database that is restarted, lose and double nothing',
+  async () => {
+    const luck = chance();
+    const server = await startPostgres(inject('release'));
+    const proxy = inject('backend') === 'neon' ? await startProxy(server.address) : undefined;
+    const url = server.url('postgres');
+    const env = environment({
+      TASKLOOM_DATABASE_URL: url,
+      ...(proxy && { TASKLOOM_NEON_PROXY: proxy.at }),
+    });
+    const target: Target = { kind: 'postgres', url };
+    const replicas = Array.from({ length: 3 }, () => new Replica(env));
+    await Promise.all(replicas.map((replica) => replica.start())); // each of them migrates the empty database
+    await succeed(['user', 'add', 'ana', '--timezone', 'Europe/Paris'], env);
+    const token = await succeed(['token', 'create', '--user', 'ana'], env);
+
+    let turn = 0;
+    const balanced = over(token, () => replicas[turn++ % replicas.length] as Replica);
+    const first = replicas[0] as Replica;
+    const local = await connect({ ...env, TASKLOOM_USER: 'ana' });
+    const { TASKLOOM_DATABASE_URL, ...elsewhere } = env;
+    const remote = await connect({ ...elsewhere, TASKLOOM_URL: first.url, TASKLOOM_TOKEN: token });
+    const peers = [local, remote];
+    const storm = raise(
+      [
+        balanced,
+        balanced,
+        over(token, () => first),
+        ...peers.map(
+          (peer): Caller =>
+            (tool, args) =>
+              peer.call(tool, args),
+        ),
+      ],
+      luck,
+    );
+    const strikes: Record<string, () => Promise<unknown>> = {
+      'a replica is killed': async () => {
+        const replica = luck.pick(replicas);
+        await replica.end('SIGKILL');
+        await replica.start();
+      },
+      'a replica is stopped': async () => {
+        const replica = luck.pick(replicas);
+        expect(await replica.end('SIGTERM')).toBe(0);
+        await replica.start();
+      },
+      'the database is restarted': async () => {
+        await server.stop();
+        await server.start();
+      },
+      'every connection is cut': async () => {
+        const database = await openDatabase(target);
+        const cut = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'taskloom' and pid <> pg_backend_pid()`;
+        await asService(database, cut, [], 'owner').finally(() => database.close());
+      },
+    };
+    for (let round = 0; round < rounds(6); round++) {
+      const goal = storm.answered() + luck.some(40);
+      while (storm.answered() < goal) await balanced('list_tasks', { limit: 1 });
+      await strikes[luck.pick(Object.keys(strikes))]?.();
+    }
+    await storm.calm();
+    const database = await openDatabase(target);
+    await expectNothingLost(database, 'ana', storm).finally(() => database.close());
+    for (const peer of peers) expect(await peer.close()).toMatchObject({ code: 0 });
+    for (const replica of replicas) expect(await replica.end('SIGTERM')).toBe(0);
+    await proxy?.close();
+    await server.close();
+  },
+  600_000 + rounds(6) * 30_000,
+);

@@ -1,0 +1,69 @@
+import {
+  type Args,
+  accepted,
+  isClaimed,
+  isOpen,
+  key,
+  type Model,
+  type Moment,
+  type Prediction,
+  refused,
+} from './model.js';
+import { parisMidnight } from './paris.js';
+import { dueSort } from './replay.js';
+import type { Tables, Task } from './tables.js';
+import { late, update } from './update.js';
+
+const PRIORITIES = ['urgent', 'high', 'medium', 'low'];
+
+/** Claims a task by its number, or the next that is ready. */
+export function take(model: Model, args: Args, moment: Moment): Prediction {
+  const { id, claim, minutes = 30, agent, project, labels, priority } = args;
+  const filtered = project !== undefined || labels !== undefined || priority !== undefined;
+  if ((id !== undefined && filtered) || (id === undefined && claim !== undefined)) return refused('invalid');
+  const draft = model.draft();
+  const house = project === undefined ? undefined : draft.named(project);
+  if (project !== undefined && !house) return refused('not_found');
+  const putAway = (task: Task) => task.project !== null && draft.projects.get(task.project)?.archived_at !== null;
+  const started = ({ start }: Task) =>
+    start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(moment.now);
+  const free = (task: Task) => draft.unblocked(task) && started(task) && !isClaimed(task, moment.now);
+  const ready = [...draft.tasks.values()].filter(
+    (task) =>
+      task.status === 'pending' &&
+      free(task) &&
+      (house ? task.project === house.id : !putAway(task)) &&
+      (labels ?? []).every((label: string) => task.labels.some((each) => key(each) === key(label))) &&
+      (priority === undefined || task.priority === priority),
+  );
+  const place = ({ priority }: Task) => (priority === null ? PRIORITIES.length : PRIORITIES.indexOf(priority));
+  const due = (task: Task) => (task.due === null ? Number.POSITIVE_INFINITY : Date.parse(dueSort(task.due)));
+  ready.sort((a, b) => place(a) - place(b) || (due(a) === due(b) ? 0 : due(a) - due(b)) || a.id - b.id);
+  const task = id === undefined ? ready[0] : draft.tasks.get(id);
+  if (!task) return refused('not_found');
+
+  const code = late(task, claim);
+  if (code) return refused(code);
+  if (!isOpen(task)) return refused('conflict');
+  if (claim === undefined ? !free(task) : task.claimed_by === null) return refused('conflict');
+  Object.assign(task, {
+    claimed_by: agent ?? (claim === undefined ? moment.by : task.claimed_by),
+    claimed_until: new Date(Date.parse(moment.now) + minutes * 60_000).toISOString(),
+    claim: claim ?? model.log.length + 1,
+  });
+  model.commit(draft, moment);
+  return accepted({ good: [task.id] });
+}
+
+/** Gives a task back, with a note and another status as the caller likes. */
+export function giveBack(
+  model: Model,
+  { id, claim, note, status }: { id: number; claim?: number; note?: string; status?: string },
+  moment: Moment,
+  seen: Tables,
+): Prediction {
+  return update(model, [id], { status }, claim === undefined ? {} : { claim }, moment, seen, (task) => {
+    if (task.deleted_at !== null || (claim === undefined && isClaimed(task, moment.now))) return undefined;
+    return { claimed_by: null, claimed_until: null, ...(note !== undefined && { note }) };
+  });
+}

@@ -1,0 +1,214 @@
+import { describe, expect, test } from 'vitest';
+import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
+
+const world = useWorld();
+const AT = '2026-11-22T14:02+01:00';
+
+/** Polls until nothing is left, and answers all that was shown, page by page. */
+async function drain(agent: Agent, from: number, args: Record<string, unknown> = {}) {
+  const pages: Record<string, unknown>[][] = [];
+  for (let cursor = from; ; ) {
+    const page = await agent.ok('what_changed', { ...args, cursor });
+    pages.push(page.changes);
+    cursor = page.cursor;
+    if (!page.more) return { pages, changes: pages.flat(), cursor };
+  }
+}
+
+describe('what_changed', () => {
+  test('says who did what to which task after a cursor, oldest first, and where to go on', async () => {
+    const ana = await newAgent(world);
+    const claude = await agentOf(world, ana.principal, 'claude');
+    await ana.ok('add_task', { title: 'Buy milk', project: 'Home' });
+    const { cursor } = await ana.ok('what_changed');
+    await claude.ok('update_task', { id: 1, title: 'Buy oat milk', priority: 'high' });
+    await ana.ok('add_comment', { id: 1, text: 'two litres' });
+    await ana.ok('complete_task', { id: 1 });
+    const reply = await ana.call('what_changed', { cursor });
+    expect(reply.json).toEqual({
+      changes: [
+        { id: 1, title: 'Buy oat milk', what: 'updated priority, title', by: 'claude', at: AT },
+        { id: 1, title: 'Buy oat milk', what: 'commented', by: 'test', at: AT },
+        { id: 1, title: 'Buy oat milk', what: 'completed', by: 'test', at: AT },
+      ],
+      cursor: cursor + 3,
+    });
+    expect(reply.text).toBe(
+      [
+        '3 changes; today is Sun 22 Nov 2026 (Europe/Paris)',
+        '#1 Buy oat milk · updated priority, title · claude, Sun 22 Nov 14:02',
+        '#1 Buy oat milk · commented · test, Sun 22 Nov 14:02',
+        '#1 Buy oat milk · completed · test, Sun 22 Nov 14:02',
+        `cursor: ${cursor + 3}`,
+      ].join('\n'),
+    );
+    const after = await ana.call('what_changed', { cursor: cursor + 3 });
+    expect(after.json).toEqual({ changes: [], cursor: cursor + 3 });
+    expect(after.text).toBe(`Nothing changed.\ncursor: ${cursor + 3}`);
+  });
+
+  test('without a cursor shows the newest twenty, and a cursor behind them', async () => {
+    const ana = await newAgent(world);
+    expect((await ana.call('what_changed')).text).toBe('Nothing changed yet.\ncursor: 0');
+    for (let i = 1; i <= 22; i++) await ana.ok('add_task', { title: `t${i}` });
+    const { changes, cursor, more } = await ana.ok('what_changed');
+    expect(changes.map(({ id }: { id: number }) => id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 3));
+    expect([cursor, more]).toEqual([22, undefined]);
+    expect((await ana.ok('what_changed', { cursor: 0 })).changes).toHaveLength(22);
+  });
+
+  test('names projects, undos, deletions and what is gone from the database', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof', project: 'Home' });
+    const { undo } = await ana.ok('update_project', { project: 'Home', name: 'House' });
+    await ana.ok('undo', { undo });
+    await ana.ok('update_project', { project: 'Home', archived: true });
+    await ana.ok('update_project', { project: 'Home', archived: false });
+    await ana.ok('delete_task', { id: 1 });
+    await rowsOf(world, 'delete from taskloom.tasks where user_id = $1', [ana.principal.userId]);
+    const { changes } = await ana.ok('what_changed', { cursor: 0 });
+    expect(changes.map(({ by, at, ...rest }: Record<string, unknown>) => rest)).toEqual([
+      { project: 'Home', what: 'created' },
+      { id: 1, title: 'Roof', what: 'created' },
+      { project: 'Home', what: 'updated name' },
+      { project: 'Home', what: 'undone name' },
+      { project: 'Home', what: 'archived' },
+      { project: 'Home', what: 'updated archived' },
+      { id: 1, what: 'deleted' },
+    ]);
+    expect((await ana.call('what_changed')).text).toContain('\n#1 · deleted · test');
+  });
+
+  test('tells several steps of one write about one task as one', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water plants', labels: ['green'] });
+    await ana.ok('update_task', { id: 1, priority: 'high' });
+    await ana.ok('complete_task', { id: 1 });
+    const { cursor } = await ana.ok('what_changed');
+    await ana.ok('undo', { last: 2 });
+    const next = await ana.ok('what_changed', { cursor });
+    expect(next.changes).toMatchObject([{ id: 1, what: 'undone status, then undone priority' }]);
+    expect(next.cursor).toBe(cursor + 2);
+  });
+
+  test('what one actor did can be left out, and the cursor goes past it', async () => {
+    const ana = await newAgent(world);
+    const claude = await agentOf(world, ana.principal, 'claude');
+    await ana.ok('add_task', { title: 'mine' });
+    await claude.ok('add_task', { title: 'its' });
+    await ana.ok('add_task', { title: 'mine too' });
+    expect(await claude.ok('what_changed', { cursor: 0, not_by: 'claude' })).toMatchObject({
+      changes: [{ title: 'mine' }, { title: 'mine too' }],
+      cursor: 3,
+    });
+    expect(await ana.ok('what_changed', { cursor: 0, not_by: 'test' })).toEqual({
+      changes: [{ id: 2, title: 'its', what: 'created', by: 'claude', at: AT }],
+      cursor: 3,
+    });
+    expect(await ana.ok('what_changed', { cursor: 2, not_by: 'test' })).toEqual({ changes: [], cursor: 3 });
+    expect((await ana.ok('what_changed', { not_by: 'test' })).changes).toHaveLength(1);
+  });
+
+  test('what does not fit is left for the cursor, and nothing is lost or told twice', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 90 }, (_, i) => ({ title: `A task with a title of some length, number ${i}` }));
+    for (let i = 0; i < 3; i++) await ana.ok('add_tasks', { tasks });
+    const first = await ana.call('what_changed', { cursor: 0, max_tokens: 300 });
+    expect(first.json.more).toBe(true);
+    expect(first.text).toContain(`cursor: ${first.json.cursor}, and there is more after it`);
+    expect(first.json.omitted).toMatch(
+      /^Left out to stay within 300 tokens: \d+\+ later changes\. To get it: the cursor/,
+    );
+    for (const max_tokens of [300, 20_000]) {
+      const { pages, changes, cursor } = await drain(ana, 0, { max_tokens });
+      expect(pages.length).toBeGreaterThan(1); // not more than 200 at once, whatever fits
+      expect(changes.map(({ id }) => id)).toEqual(Array.from({ length: 270 }, (_, i) => i + 1));
+      expect(cursor).toBe(270);
+    }
+    expect(await ana.ok('what_changed', { cursor: 7, max_tokens: 50 })).toMatchObject({
+      changes: [{ id: 8 }],
+      cursor: 8,
+    });
+    const latest = await ana.ok('what_changed', { max_tokens: 100 });
+    expect(latest).toMatchObject({ cursor: 270, omitted: expect.stringContaining('earlier changes') });
+    expect(latest.changes.at(-1).id).toBe(270);
+  });
+
+  test('a cursor that history no longer reaches back to is refused, with one to go on from', async () => {
+    const ana = await newAgent(world);
+    for (const title of ['a', 'b', 'c']) await ana.ok('add_task', { title });
+    await rowsOf(world, 'delete from taskloom.changes where user_id = $1 and seq <= 2', [ana.principal.userId]);
+    await rowsOf(world, 'update taskloom.counters set changes_from = 3 where user_id = $1', [ana.principal.userId]);
+    expect(await ana.refused('what_changed', { cursor: 1 })).toEqual({
+      code: 'invalid',
+      message: 'What changed right after 1 is no longer kept.',
+      hint: 'List again with list_tasks, then go on from cursor 3.',
+    });
+    expect((await ana.ok('what_changed', { cursor: 2 })).changes).toHaveLength(1);
+    expect((await ana.ok('what_changed')).changes).toHaveLength(1);
+  });
+
+  test('a cursor ahead of the newest change, and one that is no number, are refused', async () => {
+    const ana = await newAgent(world);
+    expect(await ana.refused('what_changed', { cursor: 1 })).toEqual({
+      code: 'invalid',
+      message: 'There is no change 1: the newest is 0.',
+      hint: 'Use the cursor of your last answer, or leave it out.',
+    });
+    for (const cursor of ['soon', -1, 1.5])
+      expect((await ana.refused('what_changed', { cursor })).code).toBe('invalid');
+    expect(await ana.ok('what_changed', { cursor: '0' })).toEqual({ changes: [], cursor: 0 });
+  });
+
+  test('whoever polls while several clients write sees each change once, in order, without a gap', async () => {
+    const ana = await newAgent(world);
+    const writers = await Promise.all([1, 2, 3, 4].map((n) => agentOf(world, ana.principal, `writer-${n}`)));
+    const each = 12;
+    let writing = writers.length;
+    const written = writers.map(async (writer, n) => {
+      try {
+        for (let i = 0; i < each; i++) {
+          const { task } = await writer.ok('add_task', { title: `${n}.${i}`, project: `P${n}` });
+          await writer.ok('update_task', { ids: [task.id], title: 'never', dry_run: true });
+          await writer.ok(i % 2 ? 'complete_task' : 'delete_task', { ids: [task.id] });
+        }
+      } finally {
+        writing -= 1;
+      }
+    });
+    const seen: Record<string, unknown>[] = [];
+    for (let cursor = 0, over = false; ; ) {
+      const page = await ana.ok('what_changed', { cursor, max_tokens: 500 });
+      seen.push(...page.changes);
+      if (over && page.cursor === cursor) break;
+      cursor = page.cursor;
+      over = writing === 0;
+    }
+    await Promise.all(written);
+    const rows = await rowsOf(
+      world,
+      `select entity_id, actor ->> 'client', op, entity from taskloom.changes where user_id = $1 order by seq`,
+      [ana.principal.userId],
+    );
+    const said: Record<string, string> = { create: 'created', complete: 'completed', delete: 'deleted' };
+    const names = await rowsOf(world, 'select id, name from taskloom.projects where user_id = $1', [
+      ana.principal.userId,
+    ]);
+    expect(seen.map(({ id, project, by, what }) => [id ?? project, by, what])).toEqual(
+      rows.map(([id, by, op, entity]) => [
+        entity === 'task' ? id : names.find(([each]) => each === id)?.[1],
+        by,
+        said[String(op)],
+      ]),
+    );
+    expect(seen).toHaveLength(writers.length * (2 * each + 1));
+  });
+
+  test('costs a model little', async () => {
+    const ana = await newAgent(world);
+    const { encode } = await import('gpt-tokenizer/encoding/o200k_base');
+    const listed = (await ana.client.listTools()).tools.find(({ name }) => name === 'what_changed');
+    const { name, description, inputSchema } = listed ?? {};
+    expect(encode(JSON.stringify({ name, description, inputSchema })).length).toBeLessThanOrEqual(110);
+  });
+});

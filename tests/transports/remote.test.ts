@@ -1,0 +1,111 @@
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  complaintOf,
+  connect,
+  type Environment,
+  environment,
+  MAIN,
+  type Running,
+  seeded,
+  start,
+  succeed,
+} from '../process.js';
+
+/** A Taskloom that others reach over HTTP, with two users of it. */
+interface Remote {
+  env: Environment;
+  server: Running;
+  url: string;
+  tokens: Record<'ana' | 'bob', string>;
+}
+
+async function listening(env: Environment, port = '0'): Promise<{ server: Running; url: string }> {
+  const server = start(['serve', '--port', port], env);
+  await server.says(/listens on/);
+  return { server, url: /http:\S+/.exec(server.stderr())?.[0] as string };
+}
+
+async function newRemote(): Promise<Remote> {
+  const env = seeded();
+  for (const user of ['ana', 'bob']) await succeed(['user', 'add', user], env);
+  const token = (user: string) => succeed(['token', 'create', '--user', user], env);
+  const tokens = { ana: await token('ana'), bob: await token('bob') };
+  return { env, tokens, ...(await listening(env)) };
+}
+
+const towards = ({ url }: { url: string }, token: string) => environment({ TASKLOOM_URL: url, TASKLOOM_TOKEN: token });
+
+describe('a stdio server that carries requests to another Taskloom', () => {
+  let remote: Remote;
+  beforeAll(async () => {
+    remote = await newRemote();
+  });
+
+  test('does so for clients of 2025, each as its token’s user and under its own name', async () => {
+    const [ana, bob] = [
+      await connect(towards(remote, remote.tokens.ana)),
+      await connect(towards(remote, remote.tokens.bob)),
+    ];
+    expect(await ana.call('add_task', { title: 'Of Ana' })).toHaveProperty('task.title', 'Of Ana');
+    expect(await bob.call('list_tasks')).toMatchObject({ total: 0 });
+    const { task } = await ana.call('get_task', { ids: ['Of Ana'] });
+    expect(task.history[0].by).toBe('test');
+    for (const peer of [ana, bob]) expect(await peer.close()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('does so for clients of 2026', async () => {
+    const client = new Client({ name: 'modern', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+    const env = towards(remote, remote.tokens.bob);
+    await client.connect(new StdioClientTransport({ command: process.execPath, args: [MAIN], env, stderr: 'ignore' }));
+    expect(client.getNegotiatedProtocolVersion()).toBe('2026-07-28');
+    await client.callTool({ name: 'add_task', arguments: { title: 'Modern' } });
+    const { structuredContent } = await client.callTool({ name: 'list_tasks', arguments: {} });
+    expect(structuredContent).toMatchObject({ tasks: [{ title: 'Modern' }] });
+    const { contents } = await client.readResource({ uri: 'taskloom://overview' });
+    expect(JSON.stringify(contents)).toContain('bob');
+    await client.close();
+  });
+
+  test('says that the token is refused, and not what it is', async () => {
+    const unknown = `tlm_${'x'.repeat(43)}`;
+    const peer = await connect(towards(remote, unknown));
+    expect((await peer.request('tools/list')).result.tools.length).toBeGreaterThan(0);
+    const { error } = await peer.call('list_tasks');
+    expect(error.code).toBe('forbidden');
+    const { stdout, stderr } = await peer.close();
+    expect(stdout + stderr).not.toContain(unknown);
+  });
+
+  test('loses and doubles nothing while that one is restarted', async () => {
+    const peer = await connect(towards(remote, remote.tokens.ana));
+    await peer.call('list_tasks');
+    const titles = Array.from({ length: 20 }, (_, n) => `Through ${n}`);
+    const adding = titles.map((title) => peer.call('add_task', { title }));
+    remote.server.child.kill('SIGTERM');
+    await remote.server.ended;
+    const { server } = await listening(remote.env, new URL(remote.url).port);
+    remote.server = server;
+    const answers = await Promise.all(adding);
+    const added = answers.filter(({ task }) => task).map(({ task }) => task.title);
+    const { tasks } = await peer.call('list_tasks', { text: 'Through', limit: 100, max_tokens: 10_000 });
+    const there = tasks.map(({ title }: { title: string }) => title);
+    expect(there.sort()).toEqual([...new Set(there)]);
+    for (const title of added) expect(there).toContain(title);
+    await peer.close();
+  }, 60_000);
+
+  test('says that nobody answers there', async () => {
+    const peer = await connect(environment({ TASKLOOM_URL: 'http://127.0.0.1:9/mcp', TASKLOOM_TOKEN: 'tlm_none' }));
+    expect((await peer.call('list_tasks')).error.code).toBe('unavailable');
+    expect(await peer.close()).toMatchObject({ code: 0 });
+  }, 30_000);
+});
+
+test('an address without a token, or beside a database, is refused at once', async () => {
+  const TASKLOOM_URL = 'https://tasks.example.org/mcp';
+  expect(await complaintOf([], environment({ TASKLOOM_URL }))).toContain('TASKLOOM_TOKEN must be set');
+  const both = environment({ TASKLOOM_URL, TASKLOOM_TOKEN: 'x', TASKLOOM_DATABASE_URL: 'memory://' });
+  expect(await complaintOf([], both)).toContain('set one of them');
+});
