@@ -178,9 +178,8 @@ describe('token', () => {
 });
 
 describe('migrate', () => {
-  test('makes a database where there is none, and then finds nothing to do', async () => {
+  test('finds nothing to do on an embedded database, which is migrated whenever it is opened', async () => {
     const fresh = environment();
-    expect(JSON.parse(await succeed(['migrate', '--json'], fresh)).applied[0]).toBe('0000_role');
     expect(await succeed(['migrate'], fresh)).toBe('already up to date');
     expect(JSON.parse(await succeed(['migrate', '--json'], fresh))).toEqual({ applied: [] });
   });

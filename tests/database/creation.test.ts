@@ -72,7 +72,7 @@ describe('a new database', () => {
           SPOIL_IMAGE,
         }),
       ).toMatch(/^taskloom: the disk is full: /);
-    expect(readdirSync(home(env)).sort()).toEqual(['pg18', 'taskloom.lock']);
+    expect(readdirSync(home(env)).sort()).toEqual(['pg18', 'run', 'taskloom.lock']);
     expect(readdirSync(join(home(env), 'pg18'))).toEqual([]);
     await succeed(['user', 'add', 'ana'], env);
   });
