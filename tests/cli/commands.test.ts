@@ -178,10 +178,10 @@ describe('token', () => {
 });
 
 describe('migrate', () => {
-  test('makes a database where there is none, and then finds nothing to do', async () => {
+  test('makes an embedded database where there is none, which has its schema from the beginning', async () => {
     const fresh = environment();
-    expect(JSON.parse(await succeed(['migrate', '--json'], fresh)).applied[0]).toBe('0000_role');
     expect(await succeed(['migrate'], fresh)).toBe('already up to date');
+    expect(await succeed(['user', 'list', '--json'], fresh)).toBe('[]');
     expect(JSON.parse(await succeed(['migrate', '--json'], fresh))).toEqual({ applied: [] });
   });
 
