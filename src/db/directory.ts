@@ -1,21 +1,10 @@
-import {
-  accessSync,
-  constants,
-  type Dirent,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import pLimit from 'p-limit';
 import { UsageError, whyNotWritten } from '../errors.js';
 import type { Database } from './database.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
+import { syncPath, syncTree } from './sync.js';
 
 const MAJOR = '18';
 const fromBackup =
@@ -34,11 +23,13 @@ export async function openDirectory(
 ): Promise<Database> {
   try {
     removeLeftovers(data);
-    if (isNew(data)) await make(data, options.migrations);
+    const files = isNew(data) ? make(data, options.migrations) : undefined;
+    files?.catch(() => {}); // is told by what waits for them
+    const { openFiles } = await import('./pglite.js');
+    if (files) return await openFiles(data, { fatal: options.fatal, files });
     checkFiles(data);
     const clean = readFileSync(join(data, 'global/pg_control')).readUInt32LE(16) === 1;
     if (!clean) await syncTree(data); // PostgreSQL would do it one file at a time, which takes many times as long
-    const { openFiles } = await import('./pglite.js');
     return await openFiles(data, { fatal: options.fatal, synced: !clean });
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -93,33 +84,14 @@ async function make(data: string, migrations: Migration[] | undefined): Promise<
     if (!(migrations && (await unpackImage(migrations, aside)))) {
       const { openFiles } = await import('./pglite.js');
       await (await openFiles(aside)).close();
+      await syncTree(aside);
     }
-    await syncTree(aside);
     rmdirSync(data); // empty: Windows renames onto nothing
     renameSync(aside, data);
-    await syncFile(dirname(data), true);
+    await syncPath(dirname(data), true);
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
     mkdirSync(data, { recursive: true, mode: 0o700 });
     throw error;
-  }
-}
-
-/** Returns once everything in a directory, and the directory itself, is on the disk. */
-async function syncTree(folder: string): Promise<void> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const turns = pLimit(32);
-  const sync = (entry: Dirent) => syncFile(join(entry.parentPath, entry.name), entry.isDirectory());
-  await Promise.all(entries.filter((entry) => !entry.isSymbolicLink()).map((entry) => turns(sync, entry)));
-  await syncFile(folder, true);
-}
-
-async function syncFile(path: string, directory: boolean): Promise<void> {
-  if (directory && process.platform === 'win32') return; // it keeps them by itself, and refuses to be asked to
-  const handle = await open(path, directory ? 'r' : 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

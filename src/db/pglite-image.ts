@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
 import type { Migration } from './migrate.js';
+import { manyFiles, syncPath, writeSynced } from './sync.js';
 
 const decompress = promisify(brotliDecompress);
 
@@ -27,19 +28,30 @@ export function imageName(migrations: Migration[]): string {
   return `pg18-${engineVersion()}-${digest.slice(0, 16)}.br`;
 }
 
-/** Unpacks the image beside the running program into a new directory; answers false where there is none that fits. */
+/** Unpacks the image beside the running program into a new directory, and onto the disk; answers false where none fits. */
 export async function unpackImage(migrations: Migration[], folder: string): Promise<boolean> {
-  const packed = await readFile(new URL(imageName(migrations), import.meta.url)).catch(() => undefined);
-  if (!packed) return false;
-  const image = await decompress(packed);
+  const file = new URL(imageName(migrations), import.meta.url);
+  const image = await readFile(file)
+    .then(decompress)
+    .catch(() => undefined);
+  if (!image) return false;
   const start = 4 + image.readUInt32LE(0);
   const index = JSON.parse(image.toString('utf8', 4, start)) as Index;
+  const directories = [folder];
+  const files: Promise<void>[] = [];
+  const turns = manyFiles();
   let at = start;
-  for (const [path, size] of index)
-    if (size < 0) mkdirSync(join(folder, path));
-    else {
-      writeFileSync(join(folder, path), image.subarray(at, at + size), { mode: 0o600 });
+  for (const [name, size] of index) {
+    const path = join(folder, name);
+    if (size < 0) {
+      mkdirSync(path);
+      directories.push(path);
+    } else {
+      files.push(turns(writeSynced, path, image.subarray(at, at + size)));
       at += size;
     }
+  }
+  await Promise.all(files);
+  for (const path of directories) await syncPath(path, true);
   return true;
 }

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
 import { type Connection, type Database, sqlState, TransactionWatch } from './database.js';
@@ -45,20 +46,27 @@ export async function openPglite(directory?: string, image?: Blob): Promise<Data
   return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
 }
 
-/**
- * Opens a database in files, made if need be.
- *
- * @param options.fatal told why nothing can be kept any more, and nothing answered: ends the process
- * @param options.synced that all files are known to be on the disk
- * @param options.idle after how long without a call it is looked after, in milliseconds
- */
+interface FilesOptions {
+  /** Told why nothing can be kept any more, and nothing answered: ends the process. */
+  fatal?: Fatal | undefined;
+  /** That all files are known to be on the disk. */
+  synced?: boolean;
+  /** After how long without a call it is looked after, in milliseconds. */
+  idle?: number;
+  /** When the files are there: half of opening a database is done without them. */
+  files?: Promise<void> | undefined;
+}
+
+/** Opens a database in files, made if need be. */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, synced = false, idle }: { fatal?: Fatal | undefined; synced?: boolean; idle?: number } = {},
+  { fatal = endProcess, synced = false, idle, files }: FilesOptions = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
+  const fs = new NodeFS(dataDir);
+  fs.initialSyncFs = async () => files;
   const pglite = new Embedded({
-    dataDir,
+    fs,
     pgliteWasmModule: await compiled(),
     // `-F` would turn syncing off.
     startParams: [...PGlite.defaultStartParams.filter((each) => each !== '-F'), ...settings(...SMALL, ...DURABLE)],

@@ -23,6 +23,12 @@ fs.closeSync = (fd) => {
 };
 fs.writeSync = (fd, ...rest) => (spoilt.has(fd) ? fail() : real.writeSync(fd, ...rest));
 fs.writeFileSync = (path, ...rest) => (inside(path) ? fail() : real.writeFileSync(path, ...rest));
+const open = fs.promises.open;
+fs.promises.open = async (path, flags, ...rest) => {
+  const handle = await open(path, flags, ...rest);
+  if (inside(path)) handle.writeFile = async () => fail();
+  return handle;
+};
 const readFile = fs.promises.readFile;
 fs.promises.readFile = async (path, ...rest) => {
   if (image && String(path).endsWith('.br')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });

@@ -178,9 +178,10 @@ describe('token', () => {
 });
 
 describe('migrate', () => {
-  test('finds nothing to do on an embedded database, which is migrated whenever it is opened', async () => {
+  test('makes an embedded database where there is none, which has its schema from the beginning', async () => {
     const fresh = environment();
     expect(await succeed(['migrate'], fresh)).toBe('already up to date');
+    expect(await succeed(['user', 'list', '--json'], fresh)).toBe('[]');
     expect(JSON.parse(await succeed(['migrate', '--json'], fresh))).toEqual({ applied: [] });
   });
 
