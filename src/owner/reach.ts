@@ -80,10 +80,11 @@ export async function callOwner(home: string, build: Build, wish: Wish): Promise
       return leaves ? { want: 'retire' } : wish;
     });
     if (!leaves) return { socket, peer };
-    await closed(socket.resume());
+    await left(socket, peer.pid);
     return undefined;
   } catch (error) {
     socket.destroy();
+    if (error instanceof OwnerSilent) throw error;
     if (error instanceof NoProof) throw new OwnerSilent(announcement.pid);
     return undefined; // it went in the middle of it
   }
@@ -93,8 +94,8 @@ export async function callOwner(home: string, build: Build, wish: Wish): Promise
 export async function askToRetire(home: string, build: Build): Promise<boolean> {
   const reached = await callOwner(home, build, { want: 'retire' });
   if (!reached) return true;
-  if (reached.peer.retires) await closed(reached.socket.resume());
-  else reached.socket.destroy();
+  if (reached.peer.retires) await left(reached.socket, reached.peer.pid);
+  reached.socket.destroy();
   return reached.peer.retires;
 }
 
@@ -119,7 +120,17 @@ export async function statusOf(path: string, fallback?: string): Promise<Status 
   return undefined;
 }
 
-const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve));
+/** Resolves when an owner that was asked to go has closed the connection: it may have answers to finish. */
+async function left(socket: Socket, pid: number): Promise<void> {
+  let silent = false;
+  const timer = setTimeout(() => {
+    silent = true;
+    socket.destroy();
+  }, PATIENCE);
+  if (!socket.closed) await new Promise((resolve) => socket.resume().once('close', resolve));
+  clearTimeout(timer);
+  if (silent) throw new OwnerSilent(pid);
+}
 
 function dial(address: string): Promise<Socket | undefined> {
   return new Promise((resolve) => {
@@ -168,6 +179,7 @@ export function startOwner(
       });
       lines.once('close', () => resolve(undefined));
       child.unref();
+      setTimeout(() => resolve({ busy: child.pid }), PATIENCE).unref();
     } catch {
       resolve(undefined);
     }

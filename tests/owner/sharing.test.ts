@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -223,6 +223,24 @@ describe('the process that has the database', () => {
     expect(await adding).toHaveProperty('task.id', 1);
     await peer.close();
   }, 60_000);
+});
+
+test('a disk that is full is said, and what was not acknowledged is done once there is room', async () => {
+  const env = seeded();
+  const preload = pathToFileURL(join(ROOT, 'tests/owner/full-disk.mjs')).href;
+  const peer = await connect(env, ['--import', preload]);
+  await peer.call('add_task', { title: 'Before' });
+  const owner = ownerIn(home(env));
+  writeFileSync(join(home(env), 'full'), '');
+  const again = { title: 'Once there is room', request_id: randomUUID() };
+  const { error } = await peer.call('add_task', again);
+  expect(error.code).toBe('unavailable');
+  expect(error.message).toContain('the disk is full');
+  await gone(owner);
+  rmSync(join(home(env), 'full'));
+  expect(await peer.call('add_task', again)).toHaveProperty('task.title', again.title);
+  expect(await titlesSeenBy(peer)).toEqual(['Before', again.title]);
+  await peer.close();
 });
 
 describe('subscriptions', () => {
