@@ -8,12 +8,26 @@ const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/
 
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';
-const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts', 'tests/chaos/replicas.test.ts'];
+const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
 const kills = 'tests/database/kill.test.ts';
+const replicas = 'tests/chaos/replicas.test.ts';
 
 /** Between any two backends. */
 const copies = 'tests/database/backup.test.ts';
 const moves = 'tests/cli/move.test.ts';
+
+/** What may differ between two drivers of one server: how they send, wait, fail and listen. */
+const driver = [
+  'tests/tools/*.test.ts',
+  'tests/behaviour/{claims,database,draining,schema,subscriptions,upgrade}.test.ts',
+  ...connections,
+];
+
+/** What is about many at once rather than about the release of a server. */
+const crowds = ['tests/behaviour/{draining,subscriptions}.test.ts'];
+
+/** Storms are raised over both drivers when they are to take long. */
+const long = process.env.TASKLOOM_CHAOS_ROUNDS !== undefined;
 
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   extends: true as const,
@@ -23,10 +37,10 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves]),
-      project('postgres-18', [...everywhere, migrations, ...connections]),
-      project('neon', [...everywhere, kills, copies, moves, ...connections]),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, replicas, ...connections]),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves], crowds),
+      project('postgres-18', [...everywhere, migrations, replicas, ...connections]),
+      project('neon', [...driver, moves, ...(long ? [replicas, kills, copies] : [])]),
     ],
     pool: 'forks',
     maxWorkers: 2,

@@ -11,6 +11,7 @@ const { status } = spawnSync(
     'tests/database/durability',
     'tests/database/kill',
     'tests/owner/draining',
+    'tests/behaviour/draining',
   ],
   {
     stdio: 'inherit',

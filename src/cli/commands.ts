@@ -79,7 +79,7 @@ function commandLine(argv: string[], context: Context): Command {
     });
 
   const migrations = () => readMigrations(context.migrations);
-  /** @param alone whether whoever has an embedded database gives it up first: it would not know it again */
+  /** @param alone whether the work is done here, where it ends with this process, and not by the owner of the database */
   const withStore = async <T>(work: (store: OpenedStore) => Promise<T>, { alone = false } = {}): Promise<T> => {
     if (context.store) return work(await context.store());
     const config = context.config();
@@ -166,9 +166,10 @@ function commandLine(argv: string[], context: Context): Command {
       const target = targetOf(url, proxy);
       if (target.kind === 'memory')
         throw new UsageError('a database in memory ends with the process: name one on a server');
-      const tables = await withStore(({ database }) =>
-        moveTo(target, database, migrations(), { version: context.build.version, now: context.clock() }),
-      );
+      const { build, clock } = context;
+      const moving = ({ database }: OpenedStore) =>
+        moveTo(target, database, migrations(), { version: build.version, now: clock() });
+      const tables = await withStore(moving, { alone: true });
       const moved = tables
         ? `moved and verified: ${counted(rowsIn(tables))}`
         : 'everything was there already, and is the same';

@@ -1,11 +1,8 @@
-import { inject, test } from 'vitest';
-import { AGENTS, drainPlan } from '../draining.js';
+import { test } from 'vitest';
+import { AGENTS, drainPlan, PLAN } from '../draining.js';
 import { agentOf, newAgent, useWorld } from '../harness.js';
 
 const world = useWorld();
-
-/** Fewer over Neon's driver, where each statement is a journey. */
-const TASKS = inject('backend') === 'neon' ? 400 : 1000;
 
 /** Ten times what it takes where nothing else runs. */
 const LONG = { timeout: 300_000 };
@@ -21,6 +18,6 @@ test(
     const calls = agents.map(
       (agent) => async (tool: string, args: object) => (await agent.call(tool, { ...args })).json,
     );
-    await drainPlan(TASKS, calls, { database: async () => world.database, handle: principal.handle });
+    await drainPlan(PLAN, calls, { database: async () => world.database, handle: principal.handle });
   },
 );

@@ -70,7 +70,7 @@ test(
       hosts.map(({ call }) => call),
       luck,
     );
-    for (let round = 0; round < rounds(6); round++) {
+    for (let round = 0; round < rounds(4); round++) {
       const goal = storm.answered() + luck.some(40);
       while (storm.answered() < goal) await hosts[0]?.call('list_tasks', { limit: 1 });
       await strikes[luck.pick(Object.keys(strikes))]?.(home, hosts, luck);
@@ -85,5 +85,5 @@ test(
       await database.close();
     }
   },
-  600_000 + rounds(6) * 30_000,
+  600_000 + rounds(4) * 30_000,
 );

@@ -130,7 +130,7 @@ test(
         await asService(database, cut, [], 'owner').finally(() => database.close());
       },
     };
-    for (let round = 0; round < rounds(6); round++) {
+    for (let round = 0; round < rounds(4); round++) {
       const goal = storm.answered() + luck.some(40);
       while (storm.answered() < goal) await balanced('list_tasks', { limit: 1 });
       await strikes[luck.pick(Object.keys(strikes))]?.();
@@ -143,5 +143,5 @@ test(
     await proxy?.close();
     await server.close();
   },
-  600_000 + rounds(6) * 30_000,
+  600_000 + rounds(4) * 30_000,
 );
