@@ -28,6 +28,9 @@ export async function openDirectory(
     const { openFiles } = await import('./pglite.js');
     if (files) return await openFiles(data, { fatal: options.fatal, files });
     checkFiles(data);
+    // PostgreSQL's own lock, which is nobody's here: a process that died while it made the file left it empty, and
+    // an empty one keeps the database shut for good.
+    rmSync(join(data, 'postmaster.pid'), { force: true });
     const clean = readFileSync(join(data, 'global/pg_control')).readUInt32LE(16) === 1;
     if (!clean) await syncTree(data); // PostgreSQL would do it one file at a time, which takes many times as long
     return await openFiles(data, { fatal: options.fatal, synced: !clean });

@@ -86,7 +86,7 @@ export function spoil(plan: Plan, random: () => number, taken: (name: string) =>
     const path = paths.get(fd);
     if (path === undefined) return real.writeSync(fd, buffer as never, offset, length, position);
     picture();
-    seen.bytes += length;
+    seen.bytes += typeof buffer === 'string' ? (buffer as string).length : length;
     if (plan.fullAfter !== undefined && seen.bytes > plan.fullAfter) throw failure('ENOSPC');
     const there = shadowOf(path);
     if (there && typeof position === 'number' && random() < 0.3) {

@@ -78,6 +78,12 @@ describe('a new database', { timeout: 180_000 }, () => {
   });
 });
 
+test('a database opens whose process died while it said that it had it', async () => {
+  const env = await made();
+  writeFileSync(join(home(env), 'pg18/postmaster.pid'), '');
+  expect(await succeed(['user', 'list'], env)).toContain('ana');
+});
+
 describe('a database that cannot be opened says why in one line, and is not touched', { timeout: 180_000 }, () => {
   test('because it is of another version of PostgreSQL', async () => {
     const env = environment();

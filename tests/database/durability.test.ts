@@ -42,11 +42,11 @@ describe('a commit of the embedded database', { timeout: 300_000 }, () => {
   test('on a full disk is never answered, whatever it was that found it full', async () => {
     const { path, answered } = await written();
     const target = { kind: 'directory', path } as const;
-    for (const fullAfter of [150_000, 1_000_000, 5_000_000]) {
+    for (const fullAfter of [50_000, 1_000_000, 5_000_000]) {
       const writing = await startWriting({ target, seed: fullAfter, disk: { folder: path, fullAfter } });
       expect(await writing.ended, `after ${fullAfter} bytes`).toMatchObject({
         code: 1,
-        stderr: 'taskloom: the disk is full\n',
+        stderr: expect.stringContaining('the disk is full'),
       });
       answered.push(...writing.answered());
     }
