@@ -18,9 +18,15 @@ const moves = 'tests/cli/move.test.ts';
 
 /** What may differ between two drivers of one server: how they send, wait, fail and listen. */
 const driver = [
-  'tests/tools/*.test.ts',
-  'tests/behaviour/{claims,database,draining,schema,subscriptions,upgrade}.test.ts',
+  'tests/tools/{add-task,complete-task,list-tasks,what-changed}.test.ts',
+  'tests/behaviour/{claims,database,draining,subscriptions}.test.ts',
   ...connections,
+];
+
+/** What may differ between a server and the embedded database, which is of the same release. */
+const server = [
+  'tests/tools/*.test.ts',
+  'tests/behaviour/{database,draining,schema,search,subscriptions,upgrade}.test.ts',
 ];
 
 /** What is about many at once rather than about the release of a server. */
@@ -39,7 +45,7 @@ export default defineConfig({
     projects: [
       project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, replicas, ...connections]),
       project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves], crowds),
-      project('postgres-18', [...everywhere, migrations, replicas, ...connections]),
+      project('postgres-18', [...server, migrations, replicas, ...connections]),
       project('neon', [...driver, moves, ...(long ? [replicas, kills, copies] : [])]),
     ],
     pool: 'forks',
