@@ -218,7 +218,9 @@ describe('words', () => {
       .map((list) => list.join(' '))
       .filter(
         (text) =>
-          !/[\p{Cc}\p{Zl}\p{Zp}]|[\u202a-\u202e\u2066-\u2069\u{10000}-\u{1efff}\u{1fb00}-\u{1fbff}\u02bc\u0640]/u.test(text) &&
+          !/[\p{Cc}\p{Zl}\p{Zp}]|[\u202a-\u202e\u2066-\u2069\u{10000}-\u{1efff}\u{1fb00}-\u{1fbff}\u02bc\u0640]/u.test(
+            text,
+          ) &&
           text.normalize('NFKC') === text &&
           /[\p{L}\p{N}]/u.test(text),
       );
