@@ -91,12 +91,17 @@ export class OwnerSilent extends UsageError {
   }
 }
 
-const AGAIN = 'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+/** For an answer that was not seen, and may be there. */
+export const MAY_HAVE_HAPPENED =
+  'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
 
 /** What an agent is told where the data cannot be used until a person has done something about it. */
 export function unusable(error: UsageError): Refusal {
   if (error instanceof OwnerSilent)
-    return unavailable(sentence(error.message), `Continue or end process ${error.pid}, then try again. ${AGAIN}`);
+    return unavailable(
+      sentence(error.message),
+      `Continue or end process ${error.pid}, then try again. ${MAY_HAVE_HAPPENED}`,
+    );
   if (error instanceof DirectoryInUse)
     return unavailable(sentence(error.message), 'Close that one, or use it instead of this one.');
   return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.');

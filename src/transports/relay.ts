@@ -10,7 +10,7 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS,
   type Transport,
 } from '@modelcontextprotocol/server';
-import { OwnerSilent, type Refusal, type RefusalBody, unavailable, unusable } from '../errors.js';
+import { MAY_HAVE_HAPPENED, OwnerSilent, type Refusal, type RefusalBody, unavailable, unusable } from '../errors.js';
 import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
 import { ALIVE, FAREWELL, type Message } from './conversation.js';
 
@@ -305,8 +305,7 @@ export class Relay {
   }
 }
 
-const TRY_AGAIN =
-  'Try again in a moment. A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+const TRY_AGAIN = `Try again in a moment. ${MAY_HAVE_HAPPENED}`;
 
 /** The version that a 2025 handshake comes to. */
 function spokenWith({ params }: Message): string {

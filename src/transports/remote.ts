@@ -1,7 +1,7 @@
 import { InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { forbidden, invalid, type Refusal, unavailable } from '../errors.js';
+import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, unavailable } from '../errors.js';
 import type { Message } from './conversation.js';
 import type { Link } from './relay.js';
 
@@ -39,7 +39,7 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
       setTimeout(() => {
         if (underWay.get(id) !== request) return;
         request.abort();
-        ended(id, unavailable(`The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`, AGAIN));
+        ended(id, unavailable(`The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`, MAY_HAVE_HAPPENED));
       }, PATIENCE).unref();
     await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id) }).catch(
       (error: Error) => {
@@ -51,7 +51,6 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
   return link;
 }
 
-const AGAIN = 'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
 const TELL = 'Tell whoever set up this server.';
 
 /** What there is no use in sending again. Anything else may pass: a server that restarts, a network that is away. */
