@@ -37,21 +37,17 @@ export async function unpackImage(migrations: Migration[], folder: string): Prom
   if (!image) return false;
   const start = 4 + image.readUInt32LE(0);
   const index = JSON.parse(image.toString('utf8', 4, start)) as Index;
-  const directories = [folder];
+  const directories = index.filter(([, size]) => size < 0).map(([name]) => join(folder, name));
+  for (const path of directories) mkdirSync(path);
   const files: Promise<void>[] = [];
   const turns = manyFiles();
   let at = start;
-  for (const [name, size] of index) {
-    const path = join(folder, name);
-    if (size < 0) {
-      mkdirSync(path);
-      directories.push(path);
-    } else {
-      files.push(turns(writeSynced, path, image.subarray(at, at + size)));
-      at += size;
-    }
+  for (const [name, size] of index.filter(([, size]) => size >= 0)) {
+    files.push(turns(writeSynced, join(folder, name), image.subarray(at, at + size)));
+    at += size;
   }
+  await Promise.allSettled(files); // one that is still made would be in the way of removing them
   await Promise.all(files);
-  for (const path of directories) await syncPath(path, true);
+  for (const path of [folder, ...directories]) await syncPath(path, true);
   return true;
 }

@@ -1,4 +1,5 @@
 // Preloaded into a program: below the directory that SPOIL_FOLDER names, every write to a file fails with SPOIL_CODE.
+// A directory there cannot be removed while files are made in it, as may happen to one.
 // Where SPOIL_IMAGE is set, the image of a new database is not there.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -23,10 +24,19 @@ fs.closeSync = (fd) => {
 };
 fs.writeSync = (fd, ...rest) => (spoilt.has(fd) ? fail() : real.writeSync(fd, ...rest));
 fs.writeFileSync = (path, ...rest) => (inside(path) ? fail() : real.writeFileSync(path, ...rest));
+let making = 0;
+fs.rmSync = (path, ...rest) => {
+  if (inside(path) && making > 0) throw Object.assign(new Error('ENOTEMPTY: simulated'), { code: 'ENOTEMPTY' });
+  real.rmSync(path, ...rest);
+};
 const open = fs.promises.open;
 fs.promises.open = async (path, flags, ...rest) => {
-  const handle = await open(path, flags, ...rest);
-  if (inside(path)) handle.writeFile = async () => fail();
+  if (!inside(path)) return open(path, flags, ...rest);
+  making += 1;
+  const handle = await open(path, flags, ...rest).finally(() => {
+    making -= 1;
+  });
+  handle.writeFile = async () => fail();
   return handle;
 };
 const readFile = fs.promises.readFile;
