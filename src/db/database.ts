@@ -73,6 +73,14 @@ export function isUnreachable(error: unknown): boolean {
   return state !== undefined && (state.startsWith('08') || state.startsWith('57P') || state === '53300');
 }
 
+/**
+ * Whether the database does not know a statement that was parsed before, or can no longer run it as it was: behind a
+ * pooler that hands each transaction another connection, or after a migration. Nothing of the transaction took place.
+ */
+export function isForgotten(error: unknown): boolean {
+  return ['26000', '42P05', '0A000'].includes(String(sqlState(error)));
+}
+
 /** What whoever set up the server must put right, where a database says that it is such a thing. */
 export function setupMistake(error: unknown): string | undefined {
   const state = sqlState(error);

@@ -1,5 +1,14 @@
+import { createHash } from 'node:crypto';
 import type { QueryArrayResult } from 'pg';
-import { type Connection, type Database, isUnreachable, sqlState, TransactionWatch, Unreachable } from './database.js';
+import {
+  type Connection,
+  type Database,
+  isForgotten,
+  isUnreachable,
+  sqlState,
+  TransactionWatch,
+  Unreachable,
+} from './database.js';
 import type { listener } from './notify.js';
 
 /** OIDs of date, time, timestamp, timestamptz: left as text. */
@@ -33,6 +42,9 @@ export const clientOptions = (url: string) => ({
 
 export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
 
+/** How many statements each connection keeps parsed and planned. There are some dozens; unusual filters make more. */
+const KEPT = 200;
+
 /** Makes a database of a pool of `pg`'s kind, and of what listens beside it. */
 export function pooled(
   kind: Database['kind'],
@@ -48,6 +60,14 @@ export function pooled(
 
   const types = {
     getTypeParser: (oid: number, format: 'text') => (times.has(oid) ? asText : getTypeParser(oid, format)),
+  };
+
+  // A name stands for one text, whichever process gave it: behind a pooler they meet on one connection.
+  const names = new Map<string, string>();
+  let keeps = true;
+  const nameOf = (text: string) => {
+    if (names.size < KEPT && !names.has(text)) names.set(text, createHash('sha256').update(text).digest('base64url'));
+    return keeps ? names.get(text) : undefined;
   };
 
   const database: Database = {
@@ -90,7 +110,11 @@ export function pooled(
       },
       async query(text, params) {
         database.onStatement?.(text, params);
-        return ((await run({ text, values: params, rowMode: 'array', types })) as QueryArrayResult).rows;
+        const sent = run({ name: nameOf(text), text, values: params, rowMode: 'array', types });
+        sent.catch((error: unknown) => {
+          if (isForgotten(error)) keeps = false;
+        });
+        return ((await sent) as QueryArrayResult).rows;
       },
     };
   }

@@ -4,7 +4,15 @@ import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { forbidden, rateLimited, UsageError } from '../errors.js';
-import { type Connection, type Database, isUnreachable, type Row, sqlState, Undecided } from './database.js';
+import {
+  type Connection,
+  type Database,
+  isForgotten,
+  isUnreachable,
+  type Row,
+  sqlState,
+  Undecided,
+} from './database.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
 export interface UserScope {
@@ -107,11 +115,22 @@ function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx
   return { ...scope, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
 
+/** Sends a transaction once more in which a statement was used that the database did not know any more. */
+const remembered = <T>(transaction: () => Promise<T>): Promise<T> =>
+  transaction().catch((error: unknown) => {
+    if (!isForgotten(error)) throw error;
+    return transaction();
+  });
+
 /**
  * Sends a statement in a transaction of its own, in one flight where the driver pipelines. The answer does not
  * wait for the COMMIT of what wrote nothing; the connection does.
  */
-function flight(database: Database, begin: string, text: string, params: unknown[]) {
+async function flight(database: Database, begin: string, text: string, params: unknown[]) {
+  return remembered(() => fly(database, begin, text, params));
+}
+
+function fly(database: Database, begin: string, text: string, params: unknown[]) {
   return new Promise<{ opened: Row[][]; rows: Row[] }>((resolve, reject) => {
     const lent = database.connect(async (connection) => {
       const sent = [connection.script(begin), connection.query(text, params)] as const;
@@ -200,7 +219,7 @@ export async function writeAsUser<S, T>(
       : []),
   ].join('; ');
 
-  const attempt = () =>
+  const transaction = () =>
     database.connect(async (connection): Promise<T> => {
       const tx = userTx(scope, connection);
       const ready = connection.script(script);
@@ -229,6 +248,7 @@ export async function writeAsUser<S, T>(
       }
     });
 
+  const attempt = () => remembered(transaction);
   return inTurn(database, id, async () => {
     try {
       return await attempt();

@@ -106,3 +106,42 @@ test('the built program keeps each transaction on one connection, however many r
   await expect.poll(() => connections(`state like 'idle in transaction%'`)).toBe(0);
   expect((await peer.close()).code).toBe(0);
 });
+
+test('statements are kept parsed, until a pooler that mixes connections up has lost one', async () => {
+  const ana = await newAgent(world);
+  /** Runs a script on every connection of the pool at once. */
+  const everywhere = (script: string) => {
+    let arrived = 0;
+    let go: () => void;
+    const all = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    return Promise.all(
+      Array.from({ length: SLOTS }, () =>
+        world.database.connect(async (connection) => {
+          arrived += 1;
+          if (arrived === SLOTS) go();
+          await all;
+          return (await connection.script(script))[0]?.[0]?.[0];
+        }),
+      ),
+    );
+  };
+  await ana.ok('add_task', { title: 'Before' });
+  await ana.ok('list_tasks');
+  const kept = async () => (await everywhere('select count(*)::int from pg_prepared_statements')).map(Number);
+  expect(Math.max(...(await kept()))).toBeGreaterThan(1);
+
+  await everywhere('deallocate all');
+  expect((await ana.ok('add_task', { title: 'After' })).task.id).toBe(2);
+  expect((await ana.ok('list_tasks')).total).toBe(2);
+  expect(
+    await rowsOf(world, 'select count(*)::int from taskloom.changes where user_id = $1', [ana.principal.userId]),
+  ).toEqual([[2]]);
+  // From the first loss on: not every connection had something to lose.
+  const lose = () =>
+    everywhere('deallocate all')
+      .then(() => ana.ok('list_tasks'))
+      .then(kept);
+  await expect.poll(lose).toEqual(Array.from({ length: SLOTS }, () => 0));
+});
