@@ -9,6 +9,9 @@ const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/
 /** What only a server can show: replicas that start at once, logins, connections that die. */
 const migrations = 'tests/database/migrate.test.ts';
 const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
+
+/** How a server finds rows. */
+const plans = 'tests/database/plans.test.ts';
 const kills = 'tests/database/kill.test.ts';
 const replicas = 'tests/chaos/replicas.test.ts';
 
@@ -40,8 +43,8 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, replicas, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves], crowds),
+      project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, plans, replicas, ...connections]),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves, plans], crowds),
       project('postgres-18', [...server, migrations, replicas]),
       project('neon', [
         ...driver,

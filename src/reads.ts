@@ -1,7 +1,8 @@
 import type { Changed } from './domain/changed.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
-import type { TaskPage } from './domain/list.js';
+import { COUNTED, type TaskPage } from './domain/list.js';
+import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectSummary } from './domain/projects.js';
 import { PAGED, RANKED } from './domain/search.js';
@@ -34,9 +35,12 @@ const LEFT_OUT: Record<Detail, string[]> = {
 };
 
 /** What a list by words leaves out, and what to do about it. */
-function noteOf({ near, cut, ended }: TaskPage): string | undefined {
+function noteOf({ near, cut, ended, sampled, paused }: TaskPage): string | undefined {
   if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
+  if (sampled)
+    return `More than ${LOOKED} tasks could match, and only the newest ${LOOKED} were sorted: narrow the list.`;
+  if (paused) return 'So many others were looked at that the list goes on only with the cursor: there may be more.';
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
 }
 
@@ -53,7 +57,7 @@ function listed(each: Task, say: Say, detail: Detail) {
 export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
   const { tasks } = page;
   const note = noteOf(page);
-  const total = page.cut ? `${page.total}+` : capped(page.total);
+  const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
   const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
   const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
   const rows = once((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
@@ -64,7 +68,8 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
       const shown = rows(detail).slice(0, rung + 1);
       const missing = tasks.length - shown.length;
       const cursor = page.cursorAfter(shown.length);
-      const count = shown.length === page.total ? tasksWord(total) : `${shown.length} of ${tasksWord(total)}`;
+      const count =
+        shown.length === page.total && !page.atLeast ? tasksWord(total) : `${shown.length} of ${tasksWord(total)}`;
       return {
         json: {
           now: formatStamp(say.now, say.timezone),

@@ -110,8 +110,10 @@ export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<
     { now, secret: Buffer.alloc(0), descriptions: false }, // no page follows
   );
   if (page.near) return undefined;
-  if (!page.cut) return page.tasks[0]?.id;
-  // So many have the words that not all were looked at: the first of them may be another.
+  const [next] = page.tasks;
+  if (next && !page.cut) return next.id;
+  if (!page.cut && !page.paused) return undefined;
+  // So many were there that not all were looked at: the first that matches may be another.
   const [first] = await tx.db
     .select({ id: tasks.id })
     .from(tasks)

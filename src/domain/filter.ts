@@ -45,9 +45,7 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
     hidesArchived(filter) ? notArchived(tx) : undefined,
     filter.ready === undefined ? undefined : filter.ready ? isReady : not(isReady),
     filter.claimed_by === undefined ? undefined : isClaimedBy(filter.claimed_by),
-    filter.project !== undefined
-      ? sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(filter.project)})`
-      : undefined,
+    filter.project === undefined ? undefined : inProjectCalled(tx, filter.project),
     ...(filter.labels ?? []).map(
       (label) =>
         sql`${tasks.id} in (select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${nameKey(label)})`,
@@ -64,9 +62,12 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   );
 }
 
-const statusOf = (filter: Filter) => filter.status ?? (filter.completed_since ? 'completed' : 'open');
+export const inProjectCalled = (tx: UserTx, name: string) =>
+  sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(name)})`;
+
+export const statusOf = (filter: Filter) => filter.status ?? (filter.completed_since ? 'completed' : 'open');
 /** Whether tasks of archived projects are out of the way: in all that is still to be done, unless it is asked for by name. */
-const hidesArchived = (filter: Filter): boolean =>
+export const hidesArchived = (filter: Filter): boolean =>
   filter.project === undefined &&
   filter.parent === undefined &&
   (filter.ready === true || ['open', 'pending', 'not_started', 'in_progress'].includes(statusOf(filter)));
@@ -74,7 +75,7 @@ const hidesArchived = (filter: Filter): boolean =>
 const isOpenFilter = (status: ListStatus) => status === 'open' || status === 'pending';
 
 /** Can be started now: it waits for nothing, and not for its day, and nobody has claimed it. */
-const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
+export const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
 
 /** The first condition is there for the index: who gave a task back is not in it. */
 function isClaimedBy(holder: string): SQL | undefined {
@@ -117,7 +118,7 @@ export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilte
 /** By somebody's word, or because it is claimed. */
 export const isInProgress = sql`(${eq(tasks.status, 'in_progress')} or ${isClaimed})`;
 
-function inStatus(status: ListStatus): SQL | undefined {
+export function inStatus(status: ListStatus): SQL | undefined {
   switch (status) {
     case 'open':
     case 'pending':
@@ -135,9 +136,9 @@ function inStatus(status: ListStatus): SQL | undefined {
   }
 }
 
-function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
+export function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
   const window = parseWindow(text, now, timezone);
-  if (window === 'none') return sql`${tasks.dueSort} = 'infinity'`;
+  if (window === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order that the index has
   return and(
     window.from && sql`${tasks.dueSort} >= ${window.from.toISOString()}::timestamptz`,
     sql`${tasks.dueSort} < ${window.until.toISOString()}::timestamptz`,

@@ -1,8 +1,10 @@
 import { and, sql } from 'drizzle-orm';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { packCursor, unpackCursor } from './cursor.js';
+import { type Position, packCursor, unpackCursor } from './cursor.js';
 import { type Filter, missing, refuseMissing, where } from './filter.js';
+import { type Looked, lookThrough } from './look.js';
+import { routeOf } from './narrow.js';
 import { search } from './search.js';
 import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
@@ -23,6 +25,12 @@ export interface TaskPage {
   near?: true;
   /** More tasks than could be ranked have the words looked for: `total` is how many were. */
   cut?: true;
+  /** Not all were counted: there are as many as `total`, or more. */
+  atLeast?: true;
+  /** More tasks than could be sorted match: these are of the newest. */
+  sampled?: true;
+  /** So many were looked at that what comes after them is left to the cursor, whether or not the page is full. */
+  paused?: true;
   /** The list goes on, but is not paged further. */
   ended?: true;
 }
@@ -47,8 +55,42 @@ export async function listTasks(
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? now;
   if (text !== undefined) return search(tx, { ...filter, text }, { limit, after, from, bound, secret, descriptions });
-  const matches = where(tx, filter, from);
+  const route = routeOf(tx, filter, sort, from);
+  const asked: Asked = { filter, sort, limit, after, from, descriptions };
+  const rows = await (route.whole ? inOrder(tx, asked) : lookThrough(tx, asked, route));
+  const total = rows[0]?.total ?? 0;
+  if (rows[0]?.missing) throw await refuseMissing(tx, rows[0].missing, filter);
 
+  const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
+  const shown = found.slice(0, limit);
+  const { atLeast, sampled, edge } = (rows[0] ?? {}) as Partial<Looked>;
+  const paused = edge && found.length <= limit;
+  return {
+    tasks: shown.map((row) => toTask(row, { descriptions })),
+    total: Math.max(total, shown.length),
+    cursorAfter(count) {
+      const last = found.length > count ? shown[count - 1] : paused ? edge : undefined;
+      return last && packCursor(position(sort, last, from), bound, secret);
+    },
+    ...(atLeast && { atLeast }),
+    ...(sampled && { sampled }),
+    ...(paused && { paused: true }),
+  };
+}
+
+/** One page of a list. */
+export interface Asked {
+  filter: Filter;
+  sort: Sort;
+  limit: number;
+  after: Position | undefined;
+  from: Date;
+  descriptions: boolean;
+}
+
+/** Where one index has all that is asked for, in that order. */
+async function inOrder(tx: UserTx, { filter, sort, limit, after, from, descriptions }: Asked) {
+  const matches = where(tx, filter, from);
   const count = tx.db
     .select({
       total: sql<number>`count(*)::int`.as('total'),
@@ -59,6 +101,7 @@ export async function listTasks(
         .select({ one: sql`1`.as('one') })
         .from(tasks)
         .where(matches)
+        .orderBy(...(filter.ready ? [] : ORDER[sort])) // the index that has these; of what is ready there is one anyway
         .limit(COUNTED + 1)
         .as('counted'),
     )
@@ -71,22 +114,9 @@ export async function listTasks(
     .orderBy(...ORDER[sort])
     .limit(limit + 1)
     .as('page');
-  const rows = await tx.db
+  return tx.db
     .select({ total: count.total, missing: count.missing, task: page._.selectedFields })
     .from(count)
     .leftJoin(page, sql`true`)
     .orderBy(...AGAIN[sort]); // a join promises nothing about the order of what it joins
-  const total = rows[0]?.total ?? 0;
-  if (rows[0]?.missing) throw await refuseMissing(tx, rows[0].missing, filter);
-
-  const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
-  const shown = found.slice(0, limit);
-  return {
-    tasks: shown.map((row) => toTask(row, { descriptions })),
-    total,
-    cursorAfter(count) {
-      const last = shown[count - 1];
-      return last && found.length > count ? packCursor(position(sort, last, from), bound, secret) : undefined;
-    },
-  };
 }

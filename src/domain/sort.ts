@@ -1,24 +1,31 @@
-import { asc, desc, type SQL, sql } from 'drizzle-orm';
+import { asc, desc, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { tasks } from '../db/schema.js';
 import type { Position } from './cursor.js';
 
 export const SORTS = ['newest', 'due', 'priority', 'manual'] as const;
 export type Sort = (typeof SORTS)[number];
 
-export const ORDER = {
-  newest: [desc(tasks.id)],
-  due: [asc(tasks.dueSort), asc(tasks.id)],
-  priority: [asc(tasks.priority), asc(tasks.dueSort), asc(tasks.id)],
-  manual: [asc(tasks.rank), asc(tasks.id)],
-};
+/** What a list can be sorted by: of tasks, or of a sub-query that has these columns. */
+type Columns = Record<'id' | 'dueSort' | 'priority' | 'rank', SQLWrapper>;
+
+export const columnsOf = (query: string): Columns => ({
+  id: sql.raw(`${query}.id`),
+  dueSort: sql.raw(`${query}.due_sort`),
+  priority: sql.raw(`${query}.priority`),
+  rank: sql.raw(`${query}.rank`),
+});
+
+export const orderOf = ({ id, dueSort, priority, rank }: Columns): Record<Sort, SQL[]> => ({
+  newest: [desc(id)],
+  due: [asc(dueSort), asc(id)],
+  priority: [asc(priority), asc(dueSort), asc(id)],
+  manual: [asc(rank), asc(id)],
+});
+
+export const ORDER = orderOf(tasks);
 
 /** The same, of a sub-query called page. */
-export const AGAIN = {
-  newest: [sql`page.id desc`],
-  due: [sql`page.due_sort`, sql`page.id`],
-  priority: [sql`page.priority`, sql`page.due_sort`, sql`page.id`],
-  manual: [sql`page.rank`, sql`page.id`],
-};
+export const AGAIN = orderOf(columnsOf('page'));
 
 /** Where a row stands in a list. */
 export function position(
@@ -37,15 +44,15 @@ export function position(
 }
 
 /** What comes after a position. */
-export function beyond(sort: Sort, { id, dueSort, priority, rank }: Position): SQL {
+export function beyond(sort: Sort, { id, dueSort, priority, rank }: Position, of: Columns = tasks): SQL {
   switch (sort) {
     case 'newest':
-      return sql`${tasks.id} < ${id}`;
+      return sql`${of.id} < ${id}`;
     case 'due':
-      return sql`(${tasks.dueSort}, ${tasks.id}) > (${dueSort}::timestamptz, ${id})`;
+      return sql`(${of.dueSort}, ${of.id}) > (${dueSort}::timestamptz, ${id})`;
     case 'priority':
-      return sql`(${tasks.priority}, ${tasks.dueSort}, ${tasks.id}) > (${priority}::smallint, ${dueSort}::timestamptz, ${id})`;
+      return sql`(${of.priority}, ${of.dueSort}, ${of.id}) > (${priority}::smallint, ${dueSort}::timestamptz, ${id})`;
     case 'manual':
-      return sql`(${tasks.rank}, ${tasks.id}) > (${rank}, ${id})`;
+      return sql`(${of.rank}, ${of.id}) > (${rank}, ${id})`;
   }
 }

@@ -1,0 +1,3 @@
+CREATE INDEX "tasks_open_project" ON "taskloom"."tasks" USING btree ("user_id","project_id","id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null;--> statement-breakpoint
+CREATE INDEX "tasks_begun" ON "taskloom"."tasks" USING btree ("user_id","id") WHERE "taskloom"."tasks"."status" = 'in_progress' and "taskloom"."tasks"."deleted_at" is null;--> statement-breakpoint
+CREATE INDEX "tasks_cancelled" ON "taskloom"."tasks" USING btree ("user_id","id") WHERE "taskloom"."tasks"."status" = 'cancelled' and "taskloom"."tasks"."deleted_at" is null;

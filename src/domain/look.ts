@@ -1,0 +1,95 @@
+import { and, type SQL, sql } from 'drizzle-orm';
+import { projects, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { missing, where } from './filter.js';
+import type { Asked } from './list.js';
+import type { Route } from './narrow.js';
+import { AGAIN, beyond, columnsOf, ORDER, orderOf } from './sort.js';
+import { inProject, taskColumns } from './task.js';
+
+/** So many tasks are held to a filter, at most, to find a page. */
+export const LOOKED = 1_000;
+/** How many of them are counted where they are not all. */
+const SAMPLED = 250;
+
+/** What a look came to, beside the tasks. */
+export interface Looked {
+  /** There are more than were counted. */
+  atLeast: boolean;
+  /** Only the newest were sorted. */
+  sampled: boolean;
+  /** Where it ended, if there may be more. */
+  edge: { id: number; dueSort: string; priority: number; rank: string } | null;
+}
+
+const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}`;
+const HITS = columnsOf('hits');
+
+/**
+ * Finds a page where no index has all that is asked for, without looking at more tasks than are worth it. The first part
+ * of the filter that has few is gathered whole. Where each has many, those in the order asked for are looked at until the
+ * page is full, and where nothing has that order, the newest are sorted.
+ */
+export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
+  const { filter, sort, limit, after, from, descriptions } = asked;
+  const arrays = parts.map((part) => sql`array(${part} limit ${LOOKED + 1})`);
+  const newest = walk ? undefined : arrays.pop();
+  // Each is asked for only if those before it had many; `offset 0` keeps it from being asked for twice.
+  const few = arrays.map(
+    (ids) =>
+      sql`(select part.ids from (select ${ids} as ids offset 0) part where cardinality(part.ids) <= ${LOOKED} offset 0)`,
+  );
+  const by = sql.join(ORDER[sort], sql`, `);
+  const start = after && beyond(sort, after);
+  /** One by one, so that no more of them are held to the filter than are needed. */
+  const held = (ids: SQL) => sql`select task.* from (${ids}) c cross join lateral (
+    select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = c.id`, where(tx, filter, from))} limit 1) task`;
+  const inOrder = (condition: SQL | undefined, most: number) =>
+    sql`select ${KEY} from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${most}`;
+
+  const chosen = tx.db
+    .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
+    .as(
+      sql`select coalesce(few.ids, newest.ids[1:${LOOKED}]) as ids, coalesce(cardinality(newest.ids) > ${LOOKED}, false) as sampled
+        from (select coalesce(${sql.join([...few, sql`null::int[]`], sql`, `)}) as ids offset 0) few
+        cross join lateral (select case when few.ids is null then ${newest ?? sql`null::int[]`} end as ids offset 0) newest`,
+    );
+  const hits = tx.db.$with('hits', {}).as(held(sql`select distinct unnest(ids) as id from chosen`));
+  const walked = tx.db.$with('walked', {}).as(inOrder(start, LOOKED));
+  const sample = tx.db.$with('sample', {}).as(inOrder(undefined, SAMPLED));
+  const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
+    sql`(select hits.* from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${limit + 1})
+        union all (${held(sql`select id from walked`)} limit ${limit + 1})`,
+  );
+  const page = tx.db
+    .select(taskColumns(tx, { descriptions }))
+    .from(picked)
+    .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = picked.id`))
+    .leftJoin(projects, inProject(tx))
+    .as('page');
+  const count = tx.db
+    .select({
+      total:
+        sql<number>`((select count(*) from hits) + (select count(*) from (${held(sql`select id from sample`)}) counted))::int`.as(
+          'total',
+        ),
+      missing: missing(tx, filter).as('missing'),
+      atLeast:
+        sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${SAMPLED} else chosen.sampled end`.as(
+          'at_least',
+        ),
+      sampled: sql<boolean>`chosen.sampled`.as('sampled'),
+      edge: sql<Looked['edge']>`case when (select count(*) from picked) <= ${limit} then (
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${LOOKED - 1} limit 1) end`.as(
+        'edge',
+      ),
+    })
+    .from(chosen)
+    .as('count');
+  return tx.db
+    .with(chosen, hits, walked, sample, picked)
+    .select({ ...count._.selectedFields, task: page._.selectedFields })
+    .from(count)
+    .leftJoin(page, sql`true`)
+    .orderBy(...AGAIN[sort]);
+}
