@@ -7,7 +7,7 @@ import type { Principal } from '../src/auth/principal.js';
 import { createToken } from '../src/cli/accounts.js';
 import type { Deps } from '../src/server.js';
 import { SCOPES, type Scope } from '../src/tool.js';
-import { createApp, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
+import { createApp, type HttpOptions, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
 import { newUser, type World } from './harness.js';
 
 /** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
@@ -36,12 +36,9 @@ export interface Running {
 }
 
 /** Serves over HTTP on a free port of the loopback. */
-export async function serveHttp(
-  deps: Deps,
-  options: Partial<ListenOptions> & { allowedHosts?: string[] } = {},
-): Promise<Running> {
-  const { allowedHosts = [], ...listening } = options;
-  const server = await listen(createApp(deps, { allowedHosts }), { host: '127.0.0.1', port: 0, ...listening });
+export async function serveHttp(deps: Deps, options: Partial<ListenOptions & HttpOptions> = {}): Promise<Running> {
+  const { allowedHosts = [], ...others } = options;
+  const server = await listen(createApp(deps, { allowedHosts, ...others }), { host: '127.0.0.1', port: 0, ...others });
   return { server, url: server.url };
 }
 

@@ -5,7 +5,7 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
-import { type Connection, type Database, sqlState, TransactionWatch } from './database.js';
+import { Busy, type Connection, type Database, MOST_WAITING, sqlState, TransactionWatch } from './database.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
@@ -112,7 +112,10 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; id
   const turns = pLimit(1);
   const database: Database = {
     kind: 'pglite',
-    connect: (work) => turns(() => lend(work)).finally(() => upkeep?.turned()),
+    async connect(work) {
+      if (turns.pendingCount >= MOST_WAITING) throw new Busy();
+      return turns(() => lend(work)).finally(() => upkeep?.turned());
+    },
     close: () => {
       upkeep?.stop();
       return turns(() => pglite.close());

@@ -1,5 +1,14 @@
 import type { QueryArrayResult } from 'pg';
-import { type Connection, type Database, isUnreachable, sqlState, TransactionWatch, Unreachable } from './database.js';
+import {
+  Busy,
+  type Connection,
+  type Database,
+  isUnreachable,
+  MOST_WAITING,
+  sqlState,
+  TransactionWatch,
+  Unreachable,
+} from './database.js';
 import type { listener } from './notify.js';
 
 /** OIDs of date, time, timestamp, timestamptz: left as text. */
@@ -18,6 +27,8 @@ interface PoolLike {
   on(event: 'error', listener: () => void): unknown;
   on(event: 'connect', listener: (client: Client) => void): unknown;
   end(): Promise<void>;
+  /** How many wait for a connection. */
+  readonly waitingCount: number;
 }
 type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown;
 
@@ -53,6 +64,7 @@ export function pooled(
   const database: Database = {
     kind,
     async connect(work) {
+      if (pool.waitingCount >= MOST_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
         // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
         throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
