@@ -28,6 +28,8 @@ export interface HttpRequest {
   path?: string;
   headers?: OutgoingHttpHeaders;
   body?: string | Buffer;
+  /** An address of this machine to send it from. */
+  localAddress?: string;
 }
 
 export interface Running {
@@ -72,10 +74,13 @@ export async function anyToken(world: World): Promise<string> {
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 /** One request over a connection of its own, with nothing added but what HTTP demands. */
-export async function send(url: URL, { method = 'POST', path, headers = {}, body }: HttpRequest): Promise<HttpAnswer> {
+export async function send(
+  url: URL,
+  { method = 'POST', path, headers = {}, body, ...from }: HttpRequest,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      { host: url.hostname, port: url.port, path: path ?? url.pathname, method, agent: false, headers },
+      { host: url.hostname, port: url.port, path: path ?? url.pathname, method, agent: false, headers, ...from },
       (incoming) => {
         text(incoming).then((content) => {
           const { statusCode = 0, headers } = incoming;

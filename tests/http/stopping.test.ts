@@ -21,10 +21,13 @@ const world = useWorld();
 
 describe('stopping', () => {
   test('what is under way is answered; nothing new is taken', async () => {
-    const { server, url, gate, token } = await serveGated(world);
+    const { server, url, gate } = await serveGated(world);
+    // Of two users that have been here: what is one user's, or any stranger's, would wait for its turn.
+    const tokens = await Promise.all(ERAS.map(() => anyToken(world)));
+    for (const token of tokens) await send(url, withHeaders(hello('2026-07-28'), bearer(token)));
     gate.shut();
-    const underWay = ERAS.map((era) =>
-      send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(token))),
+    const underWay = ERAS.map((era, i) =>
+      send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(tokens[i] as string))),
     );
     await eventually(
       async () => gate.waiting,

@@ -96,6 +96,21 @@ describe('a stdio server that carries requests to another Taskloom', () => {
     await peer.close();
   }, 60_000);
 
+  test('says that there were too many requests, and sends none of them again', async () => {
+    const env = { ...remote.env, TASKLOOM_RATE_LIMIT: '2' };
+    const limited = await listening(env);
+    const peer = await connect(towards(limited, remote.tokens.bob));
+    for (const title of ['One', 'Two']) expect(await peer.call('add_task', { title })).toHaveProperty('task');
+    expect((await peer.call('add_task', { title: 'Three' })).error).toEqual({
+      code: 'rate_limited',
+      message: 'Too many requests to the Taskloom server.',
+      hint: 'Wait a few seconds, then repeat it.',
+    });
+    await peer.close();
+    limited.server.child.kill('SIGTERM');
+    expect((await limited.server.ended).code).toBe(0);
+  });
+
   test('says that nobody answers there', async () => {
     const peer = await connect(environment({ TASKLOOM_URL: 'http://127.0.0.1:9/mcp', TASKLOOM_TOKEN: 'tlm_none' }));
     expect((await peer.call('list_tasks')).error.code).toBe('unavailable');
