@@ -199,3 +199,35 @@ export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => 
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+/** One request of a crowd: the answer, or nothing where the connection broke. */
+export interface Heard {
+  url: URL;
+  title: string;
+  answer: HttpAnswer | undefined;
+}
+
+/** Clients who add tasks at these servers, each one after the other, until they are told to go home. */
+export function crowd(urls: URL[], token: string, size: number): { heard: Heard[]; goHome(): Promise<void> } {
+  const heard: Heard[] = [];
+  let stays = true;
+  const clients = Array.from({ length: size }, async (_, who) => {
+    const url = urls[who % urls.length] as URL;
+    for (let n = 0; stays; n++) {
+      const title = `Task ${who}-${n}`;
+      const given = withHeaders(callOf(ERAS[who % 2] ?? ERAS[0], 'add_task', { title }), bearer(token));
+      heard.push({ url, title, answer: await send(url, given).catch(() => undefined) });
+    }
+  });
+  return {
+    heard,
+    async goHome() {
+      stays = false;
+      await Promise.all(clients);
+    },
+  };
+}
+
+/** The titles of what was added, as far as a crowd was told. */
+export const addedBy = (heard: Heard[]): string[] =>
+  heard.flatMap(({ answer, title }) => (answer?.message?.result?.structuredContent?.task ? [title] : []));
