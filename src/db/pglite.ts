@@ -103,6 +103,8 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
   };
 }
 
+const nextLook = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /**
  * One connection is all there is, so callers take turns. Whoever asks for it while holding it would wait for
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
@@ -110,11 +112,20 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
  */
 export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; idle?: number | undefined }): Database {
   const turns = pLimit(1);
+  /** When the process has looked at what came in since the last turn: the database works in its only thread. */
+  let looked: Promise<void> | undefined;
   const database: Database = {
     kind: 'pglite',
     async connect(work) {
       if (turns.pendingCount >= MOST_WAITING) throw new Busy();
-      return turns(() => lend(work)).finally(() => upkeep?.turned());
+      const turn = async () => {
+        await looked;
+        return lend(work);
+      };
+      return turns(turn).finally(() => {
+        looked = nextLook();
+        upkeep?.turned();
+      });
     },
     close: () => {
       upkeep?.stop();
