@@ -120,12 +120,13 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; id
       if (turns.pendingCount >= MOST_WAITING) throw new Busy();
       const turn = async () => {
         await looked;
-        return lend(work);
+        try {
+          return await lend(work);
+        } finally {
+          looked = nextLook();
+        }
       };
-      return turns(turn).finally(() => {
-        looked = nextLook();
-        upkeep?.turned();
-      });
+      return turns(turn).finally(() => upkeep?.turned());
     },
     close: () => {
       upkeep?.stop();
