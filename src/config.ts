@@ -18,6 +18,10 @@ export const VARIABLES = {
   TASKLOOM_TZ: 'Time zone of an account made on the embedded database, such as `Europe/Paris`. Default: the system’s.',
   TASKLOOM_PUBLIC_URL: 'Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.',
   TASKLOOM_ALLOWED_HOSTS: 'More host names that `taskloom serve` answers to, separated by commas.',
+  TASKLOOM_TRUST_PROXY:
+    'How many proxies of yours every request to `taskloom serve` comes through: clients are then told apart by what these add to `X-Forwarded-For`. Default: 0, which ignores that header.',
+  TASKLOOM_RATE_LIMIT:
+    'How many requests a minute `taskloom serve` takes from one user, with whichever tokens; 0 for any number. Default: 12000.',
   TASKLOOM_SECRET: 'Signs page cursors; the same on every replica. Default: made once and kept in the database.',
   TASKLOOM_NEON_PROXY:
     '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
@@ -42,6 +46,10 @@ export interface Config {
   timezone: string;
   publicUrl?: URL | undefined;
   allowedHosts: string[];
+  /** How many proxies add to X-Forwarded-For. */
+  proxies: number;
+  /** Requests a minute of one user over HTTP; 0 for any number. */
+  rateLimit: number;
   secret?: string | undefined;
   historyDays: number;
   idleSeconds: number;
@@ -79,6 +87,18 @@ const schema = z.object({
     .string()
     .regex(/^\s*[^\s,/:]+(\s*,\s*[^\s,/:]+)*\s*$/, 'must be host names separated by commas, without scheme or port')
     .optional(),
+  TASKLOOM_TRUST_PROXY: z.coerce
+    .number('must be a number of proxies')
+    .int('must be a whole number of proxies')
+    .min(0, 'must be 0 at least')
+    .max(10, 'must be 10 at most')
+    .default(0),
+  TASKLOOM_RATE_LIMIT: z.coerce
+    .number('must be a number of requests')
+    .int('must be a whole number of requests')
+    .min(0, 'must be 0 at least')
+    .max(1_000_000, 'must be 1000000 at most')
+    .default(12_000),
   TASKLOOM_SECRET: z.string().min(32, 'must have 32 characters at least').optional(),
   TASKLOOM_NEON_PROXY: z
     .string()
@@ -145,6 +165,8 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
       .split(',')
       .map((host) => host.trim().toLowerCase())
       .filter(Boolean),
+    proxies: env.TASKLOOM_TRUST_PROXY,
+    rateLimit: env.TASKLOOM_RATE_LIMIT,
     secret: env.TASKLOOM_SECRET,
     historyDays: env.TASKLOOM_HISTORY_DAYS,
     idleSeconds: env.TASKLOOM_IDLE_SECONDS,

@@ -288,7 +288,7 @@ export class Feed {
       for (const { subjects, due } of user.ears)
         for (const [uri, subject] of subjects) if (touches(touched, subject)) due.add(uri);
     } catch (error) {
-      if (!refusalIn(error)) throw error;
+      if (refusalIn(error)?.body.code !== 'forbidden') throw error; // too much at once is tried again, too
       for (const ear of user.ears) this.#end(ear); // the account is disabled
     } finally {
       user.reading = false;

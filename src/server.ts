@@ -3,7 +3,7 @@ import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelconte
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
 import type { Store } from './db/connect.js';
-import { isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
+import { isBusy, isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { loadDateReader } from './domain/chrono.js';
@@ -310,13 +310,13 @@ function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
       'Repeat it with the same request_id, or look before you repeat it without.',
     ).body;
   }
+  if (isBusy(error)) {
+    deps.log.warn({ tool, state }, 'database busy');
+    return unavailable('The task database is busy.', again).body;
+  }
   if (isUnreachable(error)) {
     deps.log.warn({ tool, state }, 'database unreachable');
     return unavailable('The task database cannot be reached.', again).body;
-  }
-  if (state === '55P03' || state === '57014' || state === '40001' || state === '40P01') {
-    deps.log.warn({ tool, state }, 'database busy');
-    return unavailable('The task database is busy.', again).body;
   }
   const reference = randomBytes(4).toString('hex');
   deps.log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');

@@ -7,7 +7,7 @@ import type { Principal } from '../src/auth/principal.js';
 import { createToken } from '../src/cli/accounts.js';
 import type { Deps } from '../src/server.js';
 import { SCOPES, type Scope } from '../src/tool.js';
-import { createApp, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
+import { createApp, type HttpOptions, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
 import { newUser, type World } from './harness.js';
 
 /** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
@@ -28,6 +28,8 @@ export interface HttpRequest {
   path?: string;
   headers?: OutgoingHttpHeaders;
   body?: string | Buffer;
+  /** An address of this machine to send it from. */
+  localAddress?: string;
 }
 
 export interface Running {
@@ -36,12 +38,9 @@ export interface Running {
 }
 
 /** Serves over HTTP on a free port of the loopback. */
-export async function serveHttp(
-  deps: Deps,
-  options: Partial<ListenOptions> & { allowedHosts?: string[] } = {},
-): Promise<Running> {
-  const { allowedHosts = [], ...listening } = options;
-  const server = await listen(createApp(deps, { allowedHosts }), { host: '127.0.0.1', port: 0, ...listening });
+export async function serveHttp(deps: Deps, options: Partial<ListenOptions & HttpOptions> = {}): Promise<Running> {
+  const { allowedHosts = [], ...others } = options;
+  const server = await listen(createApp(deps, { allowedHosts, ...others }), { host: '127.0.0.1', port: 0, ...others });
   return { server, url: server.url };
 }
 
@@ -75,10 +74,13 @@ export async function anyToken(world: World): Promise<string> {
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 /** One request over a connection of its own, with nothing added but what HTTP demands. */
-export async function send(url: URL, { method = 'POST', path, headers = {}, body }: HttpRequest): Promise<HttpAnswer> {
+export async function send(
+  url: URL,
+  { method = 'POST', path, headers = {}, body, ...from }: HttpRequest,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      { host: url.hostname, port: url.port, path: path ?? url.pathname, method, agent: false, headers },
+      { host: url.hostname, port: url.port, path: path ?? url.pathname, method, agent: false, headers, ...from },
       (incoming) => {
         text(incoming).then((content) => {
           const { statusCode = 0, headers } = incoming;
@@ -197,3 +199,35 @@ export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => 
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+/** One request of a crowd: the answer, or nothing where the connection broke. */
+export interface Heard {
+  url: URL;
+  title: string;
+  answer: HttpAnswer | undefined;
+}
+
+/** Clients who add tasks at these servers, each one after the other, until they are told to go home. */
+export function crowd(urls: URL[], token: string, size: number): { heard: Heard[]; goHome(): Promise<void> } {
+  const heard: Heard[] = [];
+  let stays = true;
+  const clients = Array.from({ length: size }, async (_, who) => {
+    const url = urls[who % urls.length] as URL;
+    for (let n = 0; stays; n++) {
+      const title = `Task ${who}-${n}`;
+      const given = withHeaders(callOf(ERAS[who % 2] ?? ERAS[0], 'add_task', { title }), bearer(token));
+      heard.push({ url, title, answer: await send(url, given).catch(() => undefined) });
+    }
+  });
+  return {
+    heard,
+    async goHome() {
+      stays = false;
+      await Promise.all(clients);
+    },
+  };
+}
+
+/** The titles of what was added, as far as a crowd was told. */
+export const addedBy = (heard: Heard[]): string[] =>
+  heard.flatMap(({ answer, title }) => (answer?.message?.result?.structuredContent?.task ? [title] : []));

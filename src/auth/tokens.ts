@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database } from '../db/database.js';
-import { asService } from '../db/scope.js';
+import { asService, laneOf } from '../db/scope.js';
 import { SCOPES, type Scope } from '../tool.js';
 import type { Principal } from './principal.js';
 
@@ -26,11 +26,19 @@ export function bearerToken(header: string | null): string | undefined {
 /**
  * Who holds a token, if it is known, not revoked, not expired, and its user not disabled. Asked on every
  * request. That the token was used is noted at most once a minute; nobody waits for that, or minds if it fails.
+ *
+ * @param expected the id of the user that it was last found to be of, if any: those of one wait for each other, and
+ *   tokens never seen for each other, so that nobody waits for a flood of wrong ones
+ * @throws Refusal where too many wait already
  */
-export async function authenticate(database: Database, token: string): Promise<Principal | undefined> {
+export async function authenticate(
+  database: Database,
+  token: string,
+  expected = 'stranger',
+): Promise<Principal | undefined> {
   const hash = hashToken(token);
   const [row] = await asService(
-    database,
+    laneOf(database, expected, 'requests'),
     'select hash, token_id, scopes, user_id, handle, timezone, use_noted from taskloom.authenticate($1)',
     [hash],
   );

@@ -38,13 +38,18 @@ export async function serve(
         historyDays: config.historyDays,
         feed,
       },
-      { allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host] },
-    );
-    const server = await listen(app, { host, port: options.port ?? config.port }).catch(
-      (error: NodeJS.ErrnoException) => {
-        throw new UsageError(`cannot listen on ${host} port ${options.port ?? config.port} (${error.code})`);
+      {
+        allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host],
+        proxies: config.proxies,
+        perMinute: config.rateLimit,
       },
     );
+    const port = options.port ?? config.port;
+    // A proxy has the connections of everybody.
+    const room = config.proxies > 0 ? { ofOne: Number.POSITIVE_INFINITY } : {};
+    const server = await listen(app, { host, port, room }).catch((error: NodeJS.ErrnoException) => {
+      throw new UsageError(`cannot listen on ${host} port ${port} (${error.code})`);
+    });
     const stopped = context.untilStopped(); // from the moment that somebody is told, a signal is heard
     context.complain(
       options.json ? JSON.stringify({ url: server.url.href }) : `Taskloom listens on ${server.url.href}`,

@@ -41,10 +41,16 @@ export class TransactionWatch {
 
 /** The database cannot be reached, or the connection to it broke. */
 export class Unreachable extends Error {
-  constructor(cause: unknown) {
+  constructor(cause?: unknown) {
     super('database unreachable', { cause });
   }
 }
+
+/** More wait for a connection already than will get one soon. */
+export class Busy extends Unreachable {}
+
+/** How many may wait for a connection. */
+export const MOST_WAITING = 256;
 
 /** The connection broke while a COMMIT was under way: what was written may be there, or not. */
 export class Undecided extends Unreachable {
@@ -79,6 +85,12 @@ export function isUnreachable(error: unknown): boolean {
  */
 export function isForgotten(error: unknown): boolean {
   return ['26000', '42P05', '0A000'].includes(String(sqlState(error)));
+}
+
+/** Whether an error means that the database has too much to do, or that what it was asked took too long. */
+export function isBusy(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Busy) return true;
+  return ['55P03', '57014', '40001', '40P01'].includes(sqlState(error) ?? '');
 }
 
 /** What whoever set up the server must put right, where a database says that it is such a thing. */

@@ -36,6 +36,7 @@ export function startUpkeep(
   wait = IDLE,
 ): Upkeep {
   let stopped = false;
+  let last = performance.now();
   const run = (work: () => Promise<void>) =>
     turn(async () => {
       // What fails here is nobody's call, and is tried again; what would endanger data has ended the process.
@@ -46,6 +47,8 @@ export function startUpkeep(
     await statements.script('checkpoint');
   }
   function idle(): void {
+    // Timers go by the time at which the process last looked around: that was before a turn that took long.
+    if (performance.now() - last < wait) return void timer.refresh();
     run(async () => {
       const [rows] = await statements.script(GROWN);
       // One turn for each: between them, callers have theirs.
@@ -56,9 +59,10 @@ export function startUpkeep(
       if (disk.logged > IDLE_LOG) await checkpoint();
     });
   }
-  const timer = setTimeout(idle, wait).unref();
+  const timer: NodeJS.Timeout = setTimeout(idle, wait).unref();
   return {
     turned: () => {
+      last = performance.now();
       timer.refresh();
       if (disk.logged > LOG) run(checkpoint);
     },

@@ -5,7 +5,7 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
-import { type Connection, type Database, sqlState, TransactionWatch } from './database.js';
+import { Busy, type Connection, type Database, MOST_WAITING, sqlState, TransactionWatch } from './database.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
@@ -103,6 +103,8 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
   };
 }
 
+const nextLook = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /**
  * One connection is all there is, so callers take turns. Whoever asks for it while holding it would wait for
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
@@ -110,9 +112,22 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
  */
 export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; idle?: number | undefined }): Database {
   const turns = pLimit(1);
+  /** When the process has looked at what came in since the last turn: the database works in its only thread. */
+  let looked: Promise<void> | undefined;
   const database: Database = {
     kind: 'pglite',
-    connect: (work) => turns(() => lend(work)).finally(() => upkeep?.turned()),
+    async connect(work) {
+      if (turns.pendingCount >= MOST_WAITING) throw new Busy();
+      const turn = async () => {
+        await looked;
+        try {
+          return await lend(work);
+        } finally {
+          looked = nextLook();
+        }
+      };
+      return turns(turn).finally(() => upkeep?.turned());
+    },
     close: () => {
       upkeep?.stop();
       return turns(() => pglite.close());

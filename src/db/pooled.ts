@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { QueryArrayResult } from 'pg';
 import {
+  Busy,
   type Connection,
   type Database,
   isForgotten,
   isUnreachable,
+  MOST_WAITING,
   sqlState,
   TransactionWatch,
   Unreachable,
@@ -27,6 +29,8 @@ interface PoolLike {
   on(event: 'error', listener: () => void): unknown;
   on(event: 'connect', listener: (client: Client) => void): unknown;
   end(): Promise<void>;
+  /** How many wait for a connection. */
+  readonly waitingCount: number;
 }
 type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown;
 
@@ -73,6 +77,7 @@ export function pooled(
   const database: Database = {
     kind,
     async connect(work) {
+      if (pool.waitingCount >= MOST_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
         // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
         throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);

@@ -122,15 +122,56 @@ const remembered = <T>(transaction: () => Promise<T>): Promise<T> =>
     return transaction();
   });
 
+/** How much of one user's holds a connection, and how much more may wait for its turn. */
+const LANES = {
+  requests: { turns: 2, waiting: 256 },
+  reads: { turns: 4, waiting: 256 },
+  writes: { turns: 2, waiting: 64 },
+};
+type Lane = keyof typeof LANES;
+
+const queues = new WeakMap<object, Map<string, LimitFunction>>();
+
+async function inLine<T>(database: object, key: string, turns: number, waiting: number, work: () => Promise<T>) {
+  const lines = queues.get(database) ?? new Map<string, LimitFunction>();
+  queues.set(database, lines);
+  const line = lines.get(key) ?? pLimit(turns);
+  lines.set(key, line);
+  if (line.pendingCount >= waiting) {
+    const [, what] = key.split(' ');
+    throw rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
+  }
+  try {
+    return await line(work);
+  } finally {
+    if (line.activeCount + line.pendingCount === 0) lines.delete(key);
+  }
+}
+
+/**
+ * What is one user's waits for each other here, not in the pool, so that others get their connections. Where there is
+ * but one connection, it goes around among users.
+ */
+function inTurn<T>(database: Database, whose: string, lane: Lane, work: () => Promise<T>): Promise<T> {
+  const { turns, waiting } = LANES[lane];
+  const alone = () => inLine(database, whose, 1, Number.POSITIVE_INFINITY, work);
+  return inLine(database, `${whose} ${lane}`, turns, waiting, database.kind === 'pglite' ? alone : work);
+}
+
+/** The database, for whatever of one user's runs in a lane. */
+export const laneOf = (database: Database, whose: string, lane: Lane): Pick<Database, 'connect'> => ({
+  connect: (work) => inTurn(database, whose, lane, () => database.connect(work)),
+});
+
 /**
  * Sends a statement in a transaction of its own, in one flight where the driver pipelines. The answer does not
  * wait for the COMMIT of what wrote nothing; the connection does.
  */
-async function flight(database: Database, begin: string, text: string, params: unknown[]) {
+async function flight(database: Pick<Database, 'connect'>, begin: string, text: string, params: unknown[]) {
   return remembered(() => fly(database, begin, text, params));
 }
 
-function fly(database: Database, begin: string, text: string, params: unknown[]) {
+function fly(database: Pick<Database, 'connect'>, begin: string, text: string, params: unknown[]) {
   return new Promise<{ opened: Row[][]; rows: Row[] }>((resolve, reject) => {
     const lent = database.connect(async (connection) => {
       const sent = [connection.script(begin), connection.query(text, params)] as const;
@@ -156,34 +197,15 @@ export async function readAsUser<T>(
   const begin = opening(database, 'begin isolation level repeatable read read only', scope.userId, options.clock);
   const script = [...begin, userRow(scope.userId)].join('; ');
   const zone = scope.timezone;
+  const lane = laneOf(database, scope.userId, 'reads');
   const query = async (text: string, params: unknown[]) => {
-    const { opened, rows } = await flight(database, script, text, params);
+    const { opened, rows } = await flight(lane, script, text, params);
     checkUser(opened[begin.length]?.[0], scope);
     return rows;
   };
   const value = await work(userTx(scope, { query }));
   // The user moved to another zone since the scope was made: what "today" means has changed.
   return scope.timezone === zone ? value : work(userTx(scope, { query }));
-}
-
-/** How many writes of one user hold a connection, and how many more may wait for their turn. */
-const TURNS = 2;
-const WAITING = 64;
-const queues = new WeakMap<Database, Map<string, LimitFunction>>();
-
-/** One user's writes wait for each other here, not in the pool, so that others get their connections. */
-async function inTurn<T>(database: Database, userId: string, work: () => Promise<T>): Promise<T> {
-  const users = queues.get(database) ?? new Map<string, LimitFunction>();
-  queues.set(database, users);
-  const queue = users.get(userId) ?? pLimit(TURNS);
-  users.set(userId, queue);
-  if (queue.pendingCount >= WAITING)
-    throw rateLimited('Too many writes at once.', 'Wait for the answers to earlier writes, then repeat this one.');
-  try {
-    return await queue(work);
-  } finally {
-    if (queue.activeCount + queue.pendingCount === 0) users.delete(userId);
-  }
 }
 
 /**
@@ -249,7 +271,7 @@ export async function writeAsUser<S, T>(
     });
 
   const attempt = () => remembered(transaction);
-  return inTurn(database, id, async () => {
+  return inTurn(database, id, 'writes', async () => {
     try {
       return await attempt();
     } catch (error) {
@@ -323,7 +345,7 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
  * definer function) or in a person's own commands (as the login that owns the tables).
  */
 export async function asService(
-  database: Database,
+  database: Pick<Database, 'connect'>,
   text: string,
   params: unknown[],
   role: 'app' | 'owner' = 'app',
@@ -339,7 +361,7 @@ export async function asService(
  * @param begin how the transaction begins, and what is set in it
  */
 export async function asOwner<T>(
-  database: Database,
+  database: Pick<Database, 'connect'>,
   work: (connection: Connection) => Promise<T>,
   [begin = 'begin', ...settings]: string[] = [],
 ): Promise<T> {

@@ -1,5 +1,7 @@
 import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { getConnInfo } from '@hono/node-server/conninfo';
 import {
   type AuthInfo,
   createMcpHandler,
@@ -11,10 +13,11 @@ import {
 import { Hono } from 'hono';
 import type { Principal } from '../auth/principal.js';
 import { authenticate, bearerToken, hashToken } from '../auth/tokens.js';
-import { isUnreachable } from '../db/database.js';
+import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
-import { forbidden } from '../errors.js';
+import { forbidden, refusalIn } from '../errors.js';
 import { buildServer, type Deps } from '../server.js';
+import { originOf, Rate, Recent } from './limits.js';
 import { asksToListen, Streams } from './listen-http.js';
 
 /** The largest request body, in bytes: a hundred tasks with full descriptions. */
@@ -23,18 +26,42 @@ const MAX_BODY = 4 * 1024 * 1024;
 export interface HttpOptions {
   /** Host names that are ours, beside those of this machine's loopback. */
   allowedHosts: string[];
+  /** How many proxies of ours are in front, each of which adds to X-Forwarded-For. Default: 0. */
+  proxies?: number;
+  /** How many requests one user may send in a minute; 0 for any number, which is the default. */
+  perMinute?: number;
+  /** Milliseconds on a clock that is never set back. */
+  steady?: () => number;
 }
+
+/**
+ * How many requests a minute one address may send without a token that is known to be good. A good one costs nothing,
+ * so that this is for wrong ones, and for none.
+ */
+const STRANGERS = 300;
 
 const REALM = 'Bearer realm="taskloom"';
 
 /** An error page says what is wrong and nothing else. */
-const refuse = (status: 401 | 403 | 503, error: string, message: string, challenge?: string) =>
-  Response.json({ error, message }, { status, headers: challenge ? { 'WWW-Authenticate': challenge } : {} });
+const refuse = (
+  status: 401 | 403 | 415 | 429 | 503,
+  error: string,
+  message: string,
+  headers: Record<string, string> = {},
+) => Response.json({ error, message }, { status, headers });
+
+const challenge = (text: string) => ({ 'WWW-Authenticate': text });
+
+/** @param seconds after which there is room again */
+const tooMany = (message: string, seconds: number) =>
+  refuse(429, 'rate_limited', `${message} Wait ${seconds} s, then repeat this one.`, {
+    'Retry-After': String(seconds),
+  });
 
 /** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
 export function createApp(
   deps: Deps,
-  { allowedHosts }: HttpOptions,
+  { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
 ): { app: Hono; handler: McpHttpHandler; streams: Streams } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
   const streams = new Streams(deps.feed !== undefined);
@@ -57,6 +84,12 @@ export function createApp(
     },
   );
 
+  const strangers = new Rate(STRANGERS, steady);
+  const users = new Rate(perMinute, steady);
+  /** Whose the tokens are that were good when they last came, by their hashes. */
+  const known = new Recent<string>();
+  let looking: Promise<boolean> | undefined;
+
   const app = new Hono();
   app.onError((error) => {
     deps.log.error({ kind: error.name }, 'http failure');
@@ -64,39 +97,63 @@ export function createApp(
   });
   app.get('/livez', () => new Response('ok'));
   app.get('/readyz', async () => {
-    const ready = await deps
+    // All who ask at once share one look: anybody may ask.
+    looking ??= deps
       .store()
       .then(({ database }) => asService(database, 'select 1', []))
       .then(
         () => true,
         () => false,
-      );
-    return ready ? new Response('ok') : new Response('database unreachable', { status: 503 });
+      )
+      .finally(() => {
+        looking = undefined;
+      });
+    return (await looking) ? new Response('ok') : new Response('database unreachable', { status: 503 });
   });
-  app.all('/mcp', async ({ req }) => {
-    const request = req.raw;
+  app.all('/mcp', async (context) => {
+    const request = context.req.raw;
     // Against DNS rebinding, before anything is looked at: a page that points its own name at this machine.
     const rejected = hostHeaderValidationResponse(request, hosts) ?? originValidationResponse(request, hosts);
     if (rejected) return rejected;
 
     const token = bearerToken(request.headers.get('authorization'));
-    if (!token)
+    const hash = token && hashToken(token);
+    const from = originOf(getConnInfo(context).remote.address, request.headers.get('x-forwarded-for'), proxies);
+    const expected = hash && known.get(hash);
+    const wait = expected ? users.take(expected) : strangers.take(from);
+    if (wait > 0)
+      return tooMany(expected ? TOO_MANY : 'Too many requests without a valid token came from this address.', wait);
+    if (!hash)
       return refuse(
         401,
         'unauthorized',
         'Send the header Authorization: Bearer tlm_…, with a personal access token.',
-        REALM,
+        challenge(REALM),
       );
     try {
       const { database } = await deps.store();
-      const principal = await authenticate(database, token);
-      if (!principal)
+      const principal = await authenticate(database, token, expected);
+      if (!principal) {
+        known.delete(hash);
         return refuse(
           401,
           'invalid_token',
           'This token is unknown, expired or revoked.',
-          `${REALM}, error="invalid_token"`,
+          challenge(`${REALM}, error="invalid_token"`),
         );
+      }
+      if (!expected) {
+        strangers.giveBack(from);
+        known.set(hash, principal.userId);
+        const wait = users.take(principal.userId);
+        if (wait > 0) return tooMany(TOO_MANY, wait);
+      }
+      // It would have to be unpacked before its size is known. The SDK takes it as it is, for bad JSON.
+      const packed = request.headers.get('content-encoding');
+      if (packed && packed !== 'identity')
+        return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
+          'Accept-Encoding': 'identity',
+        });
       const authInfo = authInfoOf(principal);
       if (!asksToListen(request)) return withRealm(await handler.fetch(request, { authInfo }));
       if (!principal.scopes.includes('tasks:read'))
@@ -104,17 +161,26 @@ export function createApp(
           403,
           'insufficient_scope',
           'This token may not do that: it lacks tasks:read.',
-          `${REALM}, error="insufficient_scope", scope="tasks:read"`,
+          challenge(`${REALM}, error="insufficient_scope", scope="tasks:read"`),
         );
-      return streams.serve(request, authInfo, () => buildServer(deps, async () => principal), hashToken(token));
+      return streams.serve(request, authInfo, () => buildServer(deps, async () => principal), hash);
     } catch (error) {
-      if (isUnreachable(error))
-        return refuse(503, 'unavailable', 'The task database cannot be reached. Try again in a moment.');
+      const refusal = refusalIn(error);
+      if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
+      if (isUnreachable(error) || isBusy(error))
+        return refuse(
+          503,
+          'unavailable',
+          `The task database ${isBusy(error) ? 'is busy' : 'cannot be reached'}. Try again in a moment.`,
+          { 'Retry-After': '1' },
+        );
       throw error;
     }
   });
   return { app, handler, streams };
 }
+
+const TOO_MANY = 'Too many requests.';
 
 /** The token itself stays out: nothing behind this point has a use for it. */
 const authInfoOf = (principal: Principal): AuthInfo => ({
@@ -157,10 +223,20 @@ interface Patience {
 
 const PATIENCE: Patience = { headers: 10_000, request: 30_000, idle: 10_000, stopping: 8_000 };
 
+/** How many connections may be open. */
+interface Room {
+  all: number;
+  /** From one address: less than all, or one client that says nothing would shut everybody out. */
+  ofOne: number;
+}
+
+const ROOM: Room = { all: 2_000, ofOne: 1_000 };
+
 export interface ListenOptions {
   host: string;
   port: number;
   patience?: Partial<Patience>;
+  room?: Partial<Room>;
 }
 
 /** Listens. Bounded against clients that send slowly, much, or never end. */
@@ -169,6 +245,7 @@ export async function listen(
   { host, port, ...options }: ListenOptions,
 ): Promise<HttpServer> {
   const patience = { ...PATIENCE, ...options.patience };
+  const room = { ...ROOM, ...options.room };
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -179,7 +256,19 @@ export async function listen(
       connectionsCheckingInterval: Math.min(5_000, patience.headers / 2),
     },
   }) as Server;
-  server.maxConnections = 2_000;
+  server.maxConnections = room.all;
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const from = originOf(socket.remoteAddress);
+    const count = open.get(from) ?? 0;
+    if (count >= room.ofOne) return socket.destroy();
+    open.set(from, count + 1);
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 0) - 1;
+      if (left > 0) open.set(from, left);
+      else open.delete(from);
+    });
+  });
   const underWay = new Set<ServerResponse>();
   let stopping = false;
   server.prependListener('request', (_request, response: ServerResponse) => {

@@ -1,7 +1,7 @@
 import { InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, unavailable } from '../errors.js';
+import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, rateLimited, unavailable } from '../errors.js';
 import type { Message } from './conversation.js';
 import type { Link } from './relay.js';
 
@@ -63,6 +63,8 @@ function refusalOf(error: unknown): Refusal | undefined {
     return forbidden('The Taskloom server refused the token: it is unknown, expired or revoked.', TELL);
   if (status === 403) return forbidden('The Taskloom server refused the request.', TELL);
   if (status === 413) return invalid('That is too much at once for the Taskloom server.', 'Send it in smaller parts.');
-  if (status === 429 || status === undefined || status >= 500) return undefined;
+  if (status === 429)
+    return rateLimited('Too many requests to the Taskloom server.', 'Wait a few seconds, then repeat it.');
+  if (status === undefined || status >= 500) return undefined;
   return unavailable(`What answers at TASKLOOM_URL is no Taskloom server (HTTP ${status}).`, TELL);
 }

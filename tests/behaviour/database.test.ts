@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { type Database, sqlState, Unreachable } from '../../src/db/database.js';
+import { type Database, MOST_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
 import { asOwner, asService, readAsUser, writeAsUser } from '../../src/db/scope.js';
 import { agentOf, newAgent, newUser, rowsOf, useWorld } from '../harness.js';
+import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../http.js';
 
 const world = useWorld();
 /** PGlite has one connection: nothing waits for a lock there, because nothing runs beside it. */
@@ -36,6 +37,36 @@ async function holdWrites(userId: string): Promise<{ release(): Promise<void> }>
   };
   onTestFinished(release);
   await Promise.race([held.opened, holding]);
+  return { release };
+}
+
+/** Has the database meet a condition of ours before it shows a user's tasks, and no others'. */
+async function slowFor(userId: string, condition: string): Promise<void> {
+  const name = `slow_${userId.replaceAll('-', '')}`;
+  const alter = (text: string) => asOwner(world.database, (connection) => connection.script(text));
+  await alter(
+    `create policy ${name} on taskloom.tasks as restrictive using (user_id <> '${userId}'::uuid or ${condition})`,
+  );
+  onTestFinished(async () => void (await alter(`drop policy ${name} on taskloom.tasks`)));
+}
+
+/** Takes every connection there is. */
+async function holdAll(): Promise<{ release(): Promise<void> }> {
+  const [held, done] = [gate(), gate()];
+  let left = embedded ? 1 : 10;
+  const holding = Array.from({ length: left }, () =>
+    world.database.connect(async () => {
+      left -= 1;
+      if (left === 0) held.open();
+      await done.opened;
+    }),
+  );
+  const release = async () => {
+    done.open();
+    await Promise.all(holding);
+  };
+  onTestFinished(release);
+  await held.opened;
   return { release };
 }
 
@@ -186,6 +217,104 @@ describe('writes of one user', () => {
       expect(refusal).toMatchObject({ code: 'rate_limited', hint: expect.stringContaining('repeat') });
     expect((await ana.ok('list_tasks')).total).toBe(66);
   });
+});
+
+describe('reads of one user', () => {
+  test('are refused as too many where 256 wait already, and those that wait are answered', async () => {
+    const ana = await newAgent(world);
+    const hold = await holdAll();
+    const refusals: { code: string; hint?: string }[] = [];
+    const calls = Array.from({ length: 263 }, async () => {
+      const reply = await ana.call('list_tasks');
+      if (reply.isError) refusals.push(reply.json.error);
+    });
+    // Four wait for a connection each, 256 for their turn.
+    await expect.poll(() => refusals.length, { timeout: 4_000, interval: 5 }).toBe(3);
+    await hold.release();
+    await Promise.all(calls);
+    expect(refusals).toHaveLength(3);
+    for (const refusal of refusals)
+      expect(refusal).toMatchObject({ code: 'rate_limited', hint: expect.stringContaining('repeat') });
+  });
+
+  test.skipIf(embedded)('take four connections at most, so that others are answered meanwhile', async () => {
+    const [ana, bob] = [await newAgent(world), await newAgent(world)];
+    await ana.ok('add_task', { title: 'Slow' });
+    await slowFor(ana.principal.userId, 'pg_advisory_xact_lock_shared(7) is not null');
+    const [held, done] = [gate(), gate()];
+    const holding = asOwner(world.database, async (connection) => {
+      await connection.script('select pg_advisory_xact_lock(7)');
+      held.open();
+      await done.opened;
+    });
+    await held.opened;
+    const [reading, writing] = ['list_tasks', 'update_task'].map((tool) =>
+      Array.from({ length: 30 }, () => ana.call(tool, tool === 'list_tasks' ? {} : { id: 1, priority: 'high' })),
+    );
+    await expect.poll(waitingForLocks).toBe(6); // four read, of two writes one has the other's lock to wait for
+    expect((await bob.ok('add_task', { title: 'Quick' })).task.id).toBe(1);
+    expect((await bob.ok('list_tasks')).total).toBe(1);
+    expect(await waitingForLocks()).toBe(6);
+    done.open();
+    await holding;
+    for (const reply of await Promise.all([...(reading ?? []), ...(writing ?? [])]))
+      expect(reply.isError, reply.text).toBe(false);
+  });
+
+  test.runIf(embedded)('let those of another user in between, where there is one connection', async () => {
+    const [ana, bob] = [await newAgent(world), await newAgent(world)];
+    const hold = await holdAll();
+    const order: string[] = [];
+    const call = (agent: typeof ana, name: string, tool: string, args = {}) =>
+      agent.ok(tool, args).then(() => order.push(name));
+    const crowd = Array.from({ length: 32 }, (_, i) => [
+      call(ana, 'ana', 'list_tasks'),
+      call(ana, 'ana', 'add_task', { title: `Task ${i}` }),
+    ]).flat();
+    const calls = [...crowd, call(bob, 'bob', 'list_tasks'), call(bob, 'bob', 'add_task', { title: 'Mine' })];
+    await new Promise(setImmediate); // all of them are at the database by then, or soon after
+    await hold.release();
+    await Promise.all(calls);
+    expect(order.lastIndexOf('bob')).toBeLessThan(5);
+  });
+
+  test.skipIf(embedded)('that take too long are ended, and said to have found the database busy', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Slow' });
+    await slowFor(ana.principal.userId, 'pg_sleep(60) is not null');
+    const started = performance.now();
+    expect(await ana.refused('list_tasks')).toEqual({
+      code: 'unavailable',
+      message: 'The task database is busy.',
+      hint: expect.stringContaining('Try again in a moment.'),
+    });
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
+});
+
+test('where too many wait for a connection, others are told at once, and served when there is room again', async () => {
+  const ana = await newAgent(world);
+  const { server, url } = await serveHttp(world);
+  onTestFinished(() => server.close());
+  const given = withHeaders(callOf('2026-07-28', 'list_tasks'), bearer(await anyToken(world)));
+  const hold = await holdAll();
+  // Those that wait for more than five seconds are told that, too; the embedded database keeps them.
+  const waiting = Array.from({ length: MOST_WAITING }, () =>
+    asService(world.database, 'select 1', []).catch((error: unknown) => expect(error).toBeInstanceOf(Unreachable)),
+  );
+  expect(await ana.refused('list_tasks')).toMatchObject({ code: 'unavailable', message: 'The task database is busy.' });
+  const answer = await send(url, given);
+  expect({ status: answer.status, after: answer.headers['retry-after'] }).toEqual({ status: 503, after: '1' });
+  expect(answer.message).toEqual({
+    error: 'unavailable',
+    message: 'The task database is busy. Try again in a moment.',
+  });
+  expect((await send(url, { method: 'GET', path: '/readyz' })).status).toBe(503);
+  expect((await send(url, { method: 'GET', path: '/livez' })).status).toBe(200);
+  await hold.release();
+  await Promise.all(waiting);
+  expect((await send(url, given)).status).toBe(200);
+  expect((await ana.ok('list_tasks')).total).toBe(0);
 });
 
 describe('a write that fails', () => {

@@ -23,6 +23,9 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
     ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
     ['TASKLOOM_SECRET', 'sesame', /TASKLOOM_SECRET must have 32 characters at least/],
+    ['TASKLOOM_TRUST_PROXY', 'sesame', /TASKLOOM_TRUST_PROXY must be a number of proxies/],
+    ['TASKLOOM_TRUST_PROXY', '-1', /TASKLOOM_TRUST_PROXY must be 0 at least/],
+    ['TASKLOOM_RATE_LIMIT', '1.5', /TASKLOOM_RATE_LIMIT must be a whole number of requests/],
     ['TASKLOOM_NEON_PROXY', 'sesame', /TASKLOOM_NEON_PROXY must look like/],
     ['TASKLOOM_LOG_LEVEL', 'loud', /TASKLOOM_LOG_LEVEL must be one of fatal, error/],
   ];

@@ -3,7 +3,8 @@ import type { Database } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
-import { newAgent, useWorld, type World } from '../harness.js';
+import { newAgent, newUser, rowsOf, useWorld, type World } from '../harness.js';
+import { addedBy, crowd, eventually, newToken, send, serveHttp } from '../http.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { type NeonProxy, startProxy } from '../setup/proxy.js';
 
@@ -13,11 +14,11 @@ const shared = useWorld();
 let server: PostgresServer;
 let proxy: NeonProxy | undefined;
 let database: Database;
+const open = () => (proxy ? openNeon(server.url('postgres'), proxy.at) : openPostgres(server.url('postgres')));
 beforeAll(async () => {
   server = await startPostgres(inject('release'));
   if (inject('backend') === 'neon') proxy = await startProxy(server.address);
-  const url = server.url('postgres');
-  database = proxy ? openNeon(url, proxy.at) : openPostgres(url);
+  database = open();
   await migrate(database, readMigrations(new URL('../../migrations/', import.meta.url)));
 });
 afterAll(async () => {
@@ -26,11 +27,12 @@ afterAll(async () => {
   await server?.close();
 });
 
-const world = (): World => ({
+const worldOf = (database: Database): World => ({
   ...shared,
   database,
   store: async () => ({ database, secret: Buffer.alloc(32, 7), close: async () => {} }),
 });
+const world = () => worldOf(database);
 
 test('a database that goes away is told as such, and used again when it is back', async () => {
   const ana = await newAgent(world());
@@ -51,4 +53,54 @@ test('a database that goes away is told as such, and used again when it is back'
     expect((await ana.ok('list_tasks')).total).toBe(round + 1);
   }
   expect(shared.logged.join('')).not.toMatch(/Meanwhile|password|postgres:/);
+});
+
+test('a database that restarts under load is waited for: replicas say when to come back, and lose nothing', async () => {
+  const ana = await newUser(world());
+  const { token } = await newToken(world(), ana);
+  const pools = [open(), open()];
+  const replicas = await Promise.all(pools.map((pool) => serveHttp(worldOf(pool))));
+  const { heard, goHome } = crowd(
+    replicas.map(({ url }) => url),
+    token,
+    16,
+  );
+  /** Waits until each replica has answered some of what it was asked from now on like this. */
+  const eachAnswers = async (status: number) => {
+    const from = heard.length;
+    await eventually(
+      async () => heard.slice(from).filter(({ answer }) => answer?.status === status),
+      (like) => replicas.every(({ url }) => like.filter((each) => each.url === url).length > 10),
+    );
+  };
+  const states = (path: string) =>
+    Promise.all(replicas.map(async ({ url }) => (await send(url, { method: 'GET', path })).status));
+
+  await eachAnswers(200);
+  await server.stop();
+  await eachAnswers(503);
+  expect([await states('/livez'), await states('/readyz')]).toEqual([
+    [200, 200],
+    [503, 503],
+  ]);
+  await server.start();
+  await eachAnswers(200);
+  expect(await states('/readyz')).toEqual([200, 200]);
+  await goHome();
+  await Promise.all(replicas.map((replica) => replica.server.close()));
+  await Promise.all(pools.map((pool) => pool.close()));
+
+  for (const { answer } of heard) {
+    expect([200, 503]).toContain(answer?.status);
+    if (answer?.status !== 503) continue;
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(answer.message).toEqual({
+      error: 'unavailable',
+      message: 'The task database cannot be reached. Try again in a moment.',
+    });
+  }
+  const rows = await rowsOf(world(), 'select title from taskloom.tasks where user_id = $1', [ana.userId]);
+  const there = rows.map(([title]) => title);
+  expect(new Set(there).size).toBe(there.length);
+  expect(there).toEqual(expect.arrayContaining(addedBy(heard)));
 });

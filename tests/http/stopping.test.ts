@@ -3,9 +3,11 @@ import { Unreachable } from '../../src/db/database.js';
 import { failingStore, INSIDES, serveGated } from '../faults.js';
 import { useWorld } from '../harness.js';
 import {
+  addedBy,
   anyToken,
   bearer,
   callOf,
+  crowd,
   ERAS,
   eventually,
   headOf,
@@ -16,15 +18,19 @@ import {
   untilClosed,
   withHeaders,
 } from '../http.js';
+import { connect, seeded, start, succeed } from '../process.js';
 
 const world = useWorld();
 
 describe('stopping', () => {
   test('what is under way is answered; nothing new is taken', async () => {
-    const { server, url, gate, token } = await serveGated(world);
+    const { server, url, gate } = await serveGated(world);
+    // Of two users that have been here: what is one user's, or any stranger's, would wait for its turn.
+    const tokens = await Promise.all(ERAS.map(() => anyToken(world)));
+    for (const token of tokens) await send(url, withHeaders(hello('2026-07-28'), bearer(token)));
     gate.shut();
-    const underWay = ERAS.map((era) =>
-      send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(token))),
+    const underWay = ERAS.map((era, i) =>
+      send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(tokens[i] as string))),
     );
     await eventually(
       async () => gate.waiting,
@@ -84,6 +90,33 @@ describe('stopping', () => {
   });
 });
 
+test('the built server, told to stop under load, ends well in 10 seconds, and what it answered is there', async () => {
+  const env = seeded();
+  await succeed(['user', 'add', 'ana'], env);
+  const token = await succeed(['token', 'create', '--user', 'ana'], env);
+  const { child, ended, stderr, says } = start(['serve', '--port', '0'], env);
+  await says(/listens on/);
+  const url = new URL(/http:\S+/.exec(stderr())?.[0] as string);
+  const { heard, goHome } = crowd([url], token, 16);
+  await eventually(
+    async () => heard.length,
+    (count) => count > 50,
+  );
+  const started = performance.now();
+  child.kill('SIGTERM');
+  expect((await ended).code).toBe(0);
+  expect(performance.now() - started).toBeLessThan(10_000);
+  await goHome();
+  for (const { answer } of heard) expect(answer?.status ?? 200, answer?.body).toBe(200); // or nobody was there any more
+
+  const peer = await connect({ ...env, TASKLOOM_USER: 'ana' });
+  const added = addedBy(heard);
+  const { total } = await peer.call('list_tasks', { limit: 1 });
+  expect(total).toBeGreaterThanOrEqual(added.length);
+  expect(total).toBeLessThanOrEqual(added.length + 16); // one of each client may have been cut off
+  await peer.close();
+});
+
 describe('while the database is away', () => {
   test('a signed-in client is told 503, anyone else 401 as ever; all is well when it is back', async () => {
     const { server, url, gate, token } = await serveGated(world);
@@ -102,6 +135,7 @@ describe('while the database is away', () => {
       expect(await states()).toEqual(well);
       gate.cut = true;
       expect(await states()).toEqual({ ...well, ready: 503, signedIn: [503, 503] });
+      expect((await send(url, withHeaders(hello('2026-07-28'), bearer(token)))).headers['retry-after']).toBe('1');
       for (const given of [withHeaders(hello('2026-07-28'), bearer(token)), { method: 'GET', path: '/readyz' }])
         expect((await send(url, given)).body).not.toMatch(INSIDES);
       gate.cut = false;

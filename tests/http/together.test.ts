@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newUser, rowsOf, useWorld } from '../harness.js';
-import { callOf, connectClient, ERAS, newToken, sendAs, useHttp } from '../http.js';
+import { anyToken, callOf, connectClient, ERAS, newToken, sendAs, useHttp } from '../http.js';
 
 const world = useWorld();
 const http = useHttp(world);
@@ -44,6 +44,22 @@ describe('many at once', () => {
       expect(rows).toHaveLength(3 + 24);
       expect(rows.filter(([title]) => !String(title).startsWith(`${name} `))).toEqual([]);
     }
+  });
+
+  test('a user with 64 requests under way leaves room for another, who comes later', async () => {
+    const [ana, bob] = await Promise.all([anyToken(world), anyToken(world)]);
+    for (const token of [ana, bob]) await as(token, callOf('2026-07-28', 'add_task', { title: 'One' }));
+    const order: string[] = [];
+    const ask = async (who: string, token: string, tool: string) => {
+      const { body } = await as(token, callOf('2026-07-28', tool, tool === 'add_task' ? { title: 'More' } : {}));
+      expect(body).not.toContain('"isError":true');
+      order.push(who);
+    };
+    const crowd = Array.from({ length: 64 }, (_, i) => ask('ana', ana, i % 2 ? 'list_tasks' : 'add_task'));
+    await Promise.race(crowd);
+    await ask('bob', bob, 'list_tasks');
+    await Promise.all(crowd);
+    expect(order.indexOf('bob')).toBeLessThan(48);
   });
 
   test('clients of both users and eras that share a server hear only their own', async () => {

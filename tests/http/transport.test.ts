@@ -156,7 +156,11 @@ describe('a request that is too much', () => {
         ...withHeaders(hello('2025-11-25'), { 'content-encoding': 'gzip' }),
         body,
       });
-      expect([400, 415]).toContain(answer.status);
+      expect([answer.status, answer.headers['accept-encoding']]).toEqual([415, 'identity']);
+      expect(answer.message).toEqual({
+        error: 'unsupported',
+        message: expect.stringContaining('Send the body as it is'),
+      });
     }
   });
 

@@ -27,8 +27,8 @@ async function listening(env: Environment, port = '0'): Promise<{ server: Runnin
   return { server, url: /http:\S+/.exec(server.stderr())?.[0] as string };
 }
 
-async function newRemote(): Promise<Remote> {
-  const env = seeded();
+async function newRemote(given: Environment = {}): Promise<Remote> {
+  const env = seeded(given);
   for (const user of ['ana', 'bob']) await succeed(['user', 'add', user], env);
   const token = (user: string) => succeed(['token', 'create', '--user', user], env);
   const tokens = { ana: await token('ana'), bob: await token('bob') };
@@ -95,6 +95,18 @@ describe('a stdio server that carries requests to another Taskloom', () => {
     for (const title of added) expect(there).toContain(title);
     await peer.close();
   }, 60_000);
+
+  test('says that there were too many requests, and sends none of them again', async () => {
+    const limited = await newRemote({ TASKLOOM_RATE_LIMIT: '2' });
+    const peer = await connect(towards(limited, limited.tokens.ana));
+    for (const title of ['One', 'Two']) expect(await peer.call('add_task', { title })).toHaveProperty('task');
+    expect((await peer.call('add_task', { title: 'Three' })).error).toEqual({
+      code: 'rate_limited',
+      message: 'Too many requests to the Taskloom server.',
+      hint: 'Wait a few seconds, then repeat it.',
+    });
+    await peer.close();
+  });
 
   test('says that nobody answers there', async () => {
     const peer = await connect(environment({ TASKLOOM_URL: 'http://127.0.0.1:9/mcp', TASKLOOM_TOKEN: 'tlm_none' }));

@@ -1,0 +1,237 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { makeToken } from '../../src/auth/tokens.js';
+import { revokeToken } from '../../src/cli/accounts.js';
+import type { Connection, Database } from '../../src/db/database.js';
+import { Rate } from '../../src/transports/limits.js';
+import { newUser, useWorld } from '../harness.js';
+import {
+  anyToken,
+  bearer,
+  callOf,
+  connectClient,
+  ERAS,
+  eventually,
+  type HttpAnswer,
+  hello,
+  newToken,
+  openSocket,
+  send,
+  serveHttp,
+  untilClosed,
+  withHeaders,
+} from '../http.js';
+
+const world = useWorld();
+
+/** How many an address may send in a minute without a good token. */
+const STRANGERS = 300;
+
+/** A server whose clock only we move, and whose looks into the database are counted. */
+async function serve(options: Parameters<typeof serveHttp>[1] = {}) {
+  const state = { now: 0, looks: 0 };
+  const database = {
+    ...world.database,
+    connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+      state.looks += 1;
+      return world.database.connect(work);
+    },
+  } as Database;
+  const store = { ...(await world.store()), database };
+  const { server, url } = await serveHttp(
+    { ...world, store: async () => store },
+    { steady: () => state.now, ...options },
+  );
+  onTestFinished(() => server.close());
+  const ask = (headers: Record<string, string> = {}) => send(url, withHeaders(hello('2026-07-28'), headers));
+  return { state, url, ask };
+}
+
+type Ask = (headers?: Record<string, string>) => Promise<HttpAnswer>;
+
+/** Sends requests that nobody is signed in for, ten at once, and says how each was answered. */
+async function flood(ask: Ask, times: number, headers: () => Record<string, string>): Promise<number[]> {
+  const statuses: number[] = [];
+  const one = async () => {
+    while (times-- > 0) statuses.push((await ask(headers())).status);
+  };
+  await Promise.all(Array.from({ length: 10 }, one));
+  return statuses;
+}
+
+const all = (status: number, times: number) => Array<number>(times).fill(status);
+
+function expectTooMany({ status, headers, message }: HttpAnswer, seconds: number) {
+  expect({ status, after: headers['retry-after'] }).toEqual({ status: 429, after: String(seconds) });
+  expect(message).toEqual({
+    error: 'rate_limited',
+    message: expect.stringContaining(`Wait ${seconds} s, then repeat`),
+  });
+}
+
+describe('an address that sends wrong tokens', () => {
+  test('is refused without a look into the database, but for tokens that were good before', async () => {
+    const { state, ask, url } = await serve();
+    const [ana, bob] = [await newUser(world), await newUser(world)];
+    const [hers, lost, his] = [await newToken(world, ana), await newToken(world, ana), await newToken(world, bob)];
+    for (const { token } of [hers, lost]) expect((await ask(bearer(token))).status).toBe(200);
+    expect(await flood(ask, STRANGERS, () => bearer(makeToken()))).toEqual(all(401, STRANGERS));
+
+    const before = state.looks;
+    for (const headers of [bearer(makeToken()), {}, { authorization: 'Basic eA==' }])
+      expectTooMany(await ask(headers), 1);
+    expect(state.looks).toBe(before);
+    expect((await ask(bearer(hers.token))).status).toBe(200);
+    expectTooMany(await ask(bearer(his.token)), 1); // it could be any
+
+    await revokeToken(world.database, lost.id);
+    expect((await ask(bearer(lost.token))).status).toBe(401);
+    expectTooMany(await ask(bearer(lost.token)), 1);
+    expect((await send(url, { method: 'GET', path: '/livez' })).status).toBe(200);
+
+    state.now += 1_000; // room for five more
+    expect((await ask(bearer(his.token))).status).toBe(200);
+    expect(await flood(ask, 6, () => bearer(makeToken()))).toEqual([...all(401, 5), 429]);
+    state.now += 60_000;
+    expect(await flood(ask, STRANGERS + 1, () => ({}))).toEqual([...all(401, STRANGERS), 429]);
+  });
+
+  test('is not one that sends good ones, however many', async () => {
+    const { ask } = await serve();
+    expect(await flood(ask, STRANGERS - 1, () => ({}))).toEqual(all(401, STRANGERS - 1));
+    for (let i = 0; i < 3; i++) expect((await ask(bearer(await anyToken(world)))).status).toBe(200);
+    expect(await flood(ask, 2, () => ({}))).toEqual([401, 429]);
+  });
+
+  test('is the one that proxies of ours name, and nothing that stands before theirs', async () => {
+    const { ask } = await serve({ proxies: 2 });
+    const from = (...hops: string[]) => ask({ 'x-forwarded-for': hops.join(', ') });
+    const flooded = async (...hops: string[]) => {
+      const statuses = await flood(
+        () => from(...hops),
+        STRANGERS,
+        () => ({}),
+      );
+      expect(statuses).toEqual(all(401, STRANGERS));
+    };
+    await flooded('203.0.113.7', '10.0.0.1');
+    for (const hops of [
+      ['203.0.113.7', '10.0.0.1'],
+      ['203.0.113.7:4711', '10.0.0.2'],
+      ['::ffff:203.0.113.7', '10.0.0.1'],
+      ['198.51.100.1', '203.0.113.7', '10.0.0.1'], // invented by the client
+      ['203.0.113.7'], // past one of them
+    ])
+      expectTooMany(await from(...hops), 1);
+    for (const hops of [['203.0.113.8', '10.0.0.1'], ['no address', '10.0.0.1'], []])
+      expect((await from(...hops)).status).toBe(401);
+
+    await flooded('2001:db8:0:1::7', '10.0.0.1');
+    for (const address of ['2001:db8:0:1:ffff::1', '[2001:0DB8::1:0:0:0:7]:443'])
+      expectTooMany(await from(address, '10.0.0.1'), 1);
+    for (const address of ['2001:db8:0:2::7', '2001:db8::1', '::1'])
+      expect((await from(address, '10.0.0.1')).status).toBe(401);
+  });
+
+  test('is the one at the other end where no proxy is ours, whatever a header says', async () => {
+    const { ask } = await serve();
+    let n = 0;
+    const invented = () => ({ 'x-forwarded-for': `203.0.113.${n++ % 250}` });
+    expect(await flood(ask, STRANGERS + 1, invented)).toEqual([...all(401, STRANGERS), 429]);
+  });
+
+  test('is forgotten once 10,000 others came, so that a flood of addresses takes no more memory', () => {
+    const rate = new Rate(1, () => 0);
+    expect([rate.take('first'), rate.take('first')]).toEqual([0, 60]);
+    for (let i = 0; i < 9_999; i++) rate.take(`${i}`);
+    expect(rate.take('first')).toBe(60);
+    for (let i = 0; i < 10_000; i++) rate.take(`${i} more`);
+    expect(rate.take('first')).toBe(0);
+  });
+});
+
+describe('a user who sends more than so many requests a minute', () => {
+  test('is told after how many seconds there is room, with whichever token, and nobody else is', async () => {
+    const { state, ask } = await serve({ perMinute: 6 });
+    const [ana, bob] = [await newUser(world), await newUser(world)];
+    const [laptop, phone] = [(await newToken(world, ana)).token, (await newToken(world, ana)).token];
+    for (const token of [laptop, phone, laptop, phone, laptop, phone])
+      expect((await ask(bearer(token))).status).toBe(200);
+    const before = state.looks;
+    for (const token of [laptop, phone]) expectTooMany(await ask(bearer(token)), 10);
+    expect(state.looks).toBe(before);
+    expectTooMany(await ask(bearer((await newToken(world, ana)).token)), 10); // one that was never seen
+    expect((await ask(bearer((await newToken(world, bob)).token))).status).toBe(200);
+
+    state.now += 9_000;
+    expectTooMany(await ask(bearer(laptop)), 1);
+    state.now += 1_000;
+    expect((await ask(bearer(phone))).status).toBe(200);
+    expectTooMany(await ask(bearer(laptop)), 10);
+  });
+
+  test.each(ERAS)('is told in words that a client passes on (%s)', async (era) => {
+    const { state, url } = await serve({ perMinute: 4 });
+    const client = await connectClient(url, await anyToken(world), era);
+    const call = () => client.callTool({ name: 'get_overview' });
+    const refusal = await eventually(
+      () =>
+        call().then(
+          () => undefined,
+          (error: Error) => error.message,
+        ),
+      (message) => message !== undefined,
+    );
+    expect(refusal).toContain('Too many requests. Wait 15 s, then repeat this one.');
+    state.now += 60_000;
+    expect((await call()).isError).not.toBe(true);
+  });
+
+  test('is not stopped where no limit is set', async () => {
+    const { ask } = await serve({ perMinute: 0 });
+    const token = await anyToken(world);
+    expect(await flood(ask, 500, () => bearer(token))).toEqual(all(200, 500));
+  });
+});
+
+describe('connections', () => {
+  test('of one address leave room for others', async () => {
+    const { url } = await serve({ room: { all: 20, ofOne: 10 } });
+    const sockets = await Promise.all(Array.from({ length: 15 }, () => openSocket(url)));
+    await eventually(
+      async () => sockets.filter((socket) => socket.readableEnded || socket.destroyed).length,
+      (ended) => ended === 5,
+    );
+    const given = withHeaders(callOf('2026-07-28', 'get_overview'), bearer(await anyToken(world)));
+    await expect(send(url, given)).rejects.toThrow();
+    expect((await send(url, { ...given, localAddress: '127.0.0.2' })).status).toBe(200);
+    const closed = sockets.map(untilClosed);
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(closed);
+    const status = () =>
+      send(url, given).then(
+        (answer) => answer.status,
+        () => undefined,
+      );
+    expect(await eventually(status, (answered) => answered !== undefined)).toBe(200);
+  });
+});
+
+test('whoever asks whether it is ready, all at once, has one look taken into the database', async () => {
+  const { state, url } = await serve();
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const holding = world.database.connect(() => held);
+  const ask = async () => (await send(url, { method: 'GET', path: '/readyz' })).status;
+  const asking = Array.from({ length: 50 }, ask);
+  await eventually(
+    async () => state.looks,
+    (looks) => looks > 0,
+  );
+  expect((await send(url, { method: 'GET', path: '/livez' })).status).toBe(200); // by then it has heard of the others
+  expect(state.looks).toBe(1);
+  release();
+  expect(await Promise.all(asking)).toEqual(all(200, 50));
+  await holding;
+});
