@@ -3,15 +3,22 @@ import { connect as openDatabase } from '../../src/db/connect.js';
 import { asService } from '../../src/db/scope.js';
 import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../process.js';
 
-/** One directory for the file: commands never run at the same time in it, and every test has its own users. */
+/** One directory for the file, whose database stays open between commands. Every test has its own users. */
 let env: Environment;
-beforeAll(() => {
-  env = seeded();
+beforeAll(async () => {
+  env = seeded({ TASKLOOM_IDLE_SECONDS: '600' });
+  const peer = await connect(env);
+  await peer.call('list_tasks');
+  await peer.close();
 });
 
 let users = 0;
 /** Adds a user of this test alone. */
 async function newUser(...options: string[]): Promise<string> {
+  return newUserOf(env, ...options);
+}
+
+async function newUserOf(env: Environment, ...options: string[]): Promise<string> {
   users += 1;
   await succeed(['user', 'add', `user-${users}`, ...options], env);
   return `user-${users}`;
@@ -62,7 +69,9 @@ describe('user', () => {
   });
 
   test('edit to another zone moves the ends of the days that tasks are due on, of that user alone', async () => {
-    const [moved, stays] = [await newUser('--timezone', 'Europe/Paris'), await newUser('--timezone', 'Europe/Paris')];
+    const env = seeded();
+    const zone = ['--timezone', 'Europe/Paris'];
+    const [moved, stays] = [await newUserOf(env, ...zone), await newUserOf(env, ...zone)];
     for (const TASKLOOM_USER of [moved, stays]) {
       const peer = await connect({ ...env, TASKLOOM_USER });
       await peer.call('add_task', { title: 'A day', due: '2026-11-24' });

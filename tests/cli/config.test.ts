@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { VARIABLES } from '../../src/config.js';
+import { readConfig, VARIABLES } from '../../src/config.js';
+import { UsageError } from '../../src/errors.js';
 import { complaintOf, type Environment, environment, run, scratch, seeded, start, succeed } from '../process.js';
 
 const LIST = ['user', 'list'];
@@ -10,7 +11,7 @@ const MEMORY = { TASKLOOM_DATABASE_URL: 'memory://' };
 
 describe('an environment variable that is wrong', () => {
   const cases: [keyof typeof VARIABLES, string, RegExp][] = [
-    ['TASKLOOM_HOME', 'relative/path', /^taskloom: TASKLOOM_HOME must be an absolute path$/],
+    ['TASKLOOM_HOME', 'relative/path', /^TASKLOOM_HOME must be an absolute path$/],
     [
       'TASKLOOM_DATABASE_URL',
       'mysql://ana:sesame@host/db',
@@ -29,11 +30,20 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_NEON_PROXY', 'sesame', /TASKLOOM_NEON_PROXY must look like/],
     ['TASKLOOM_LOG_LEVEL', 'loud', /TASKLOOM_LOG_LEVEL must be one of fatal, error/],
   ];
-  test.each(cases)('%s=%s stops a server on stdio and a command, in one line', async (name, value, words) => {
-    for (const args of [[], LIST]) {
-      const line = await complaintOf(args, environment({ [name]: value }));
-      expect(line).toMatch(words);
-      expect(line).not.toContain('sesame');
+  const complaint = (mode: 'stdio' | 'command', given: Environment) => {
+    try {
+      readConfig(given, mode);
+    } catch (error) {
+      expect(error).toBeInstanceOf(UsageError);
+      return (error as UsageError).message;
+    }
+    return undefined;
+  };
+
+  test.each(cases)('%s=%s is refused on stdio and by commands', (name, value, words) => {
+    for (const mode of ['stdio', 'command'] as const) {
+      expect(complaint(mode, { [name]: value })).toMatch(words);
+      expect(complaint(mode, { [name]: value })).not.toContain('sesame');
     }
   });
 
@@ -42,15 +52,18 @@ describe('an environment variable that is wrong', () => {
     ['PORT', '70000', /PORT must be 65535 at most/],
     ['PORT', '-1', /PORT must be a number/],
     ['DATABASE_URL', 'mysql://ana:sesame@host/db', /DATABASE_URL\) must be postgres/],
-  ] as const)(
-    '%s=%s stops a command, and not a server on stdio, which has no use for it',
-    async (name, value, words) => {
-      const line = await complaintOf(['serve'], environment({ [name]: value }));
-      expect(line).toMatch(words);
-      expect(line).not.toContain('sesame');
-      expect(await run([], environment({ [name]: value }))).toMatchObject({ code: 0, stdout: '' });
-    },
-  );
+  ] as const)('%s=%s is refused by commands, and not on stdio, which has no use for it', (name, value, words) => {
+    expect(complaint('command', { [name]: value })).toMatch(words);
+    expect(complaint('command', { [name]: value })).not.toContain('sesame');
+    expect(complaint('stdio', { [name]: value })).toBeUndefined();
+  });
+
+  test('stops a server on stdio and a command, in one line', async () => {
+    const given = { TASKLOOM_DATABASE_URL: 'mysql://ana:sesame@host/db' };
+    for (const args of [[], LIST]) expect(await complaintOf(args, environment(given))).toMatch(/must be postgres/);
+    expect(await complaintOf(['serve'], environment({ PORT: '80a' }))).toMatch(/PORT must be a number/);
+    expect(await run([], environment({ PORT: '80a' }))).toMatchObject({ code: 0, stdout: '' });
+  });
 
   test('that is empty counts as not set', async () => {
     const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, name === 'TASKLOOM_HOME' ? '' : ' ']));
