@@ -151,15 +151,22 @@ async function race(server, adds, log) {
 }
 
 export async function run({ quick, log }) {
-  const all = await servers(log);
+  const [all, size, unable] = [[], [], []];
+  for (const server of await servers(log))
+    try {
+      size.push(await sizes(server));
+      all.push(server);
+    } catch (error) {
+      if (server.name === ours.name) throw error;
+      unable.push(`${server.name}: ${error.message.slice(0, 200)}`);
+      log(`left out, ${unable.at(-1)}`);
+    }
   const counts = [100, 1_000, 10_000];
   const bySize = new Map();
   const adds = quick ? 100 : 400;
   try {
     for (const count of counts)
       bySize.set(count, await speeds(all, count, quick ? { rounds: 15, warmUp: 5 } : { rounds: 60, warmUp: 20 }, log));
-    const size = [];
-    for (const server of all) size.push(await sizes(server));
     const cold = await starts(all, quick ? 3 : 7, log);
     const raced = [];
     for (const server of all) raced.push(await race(server, adds, log));
@@ -197,6 +204,7 @@ export async function run({ quick, log }) {
           title: 'What was compared',
           columns: ['server', 'package', 'version'],
           rows: all.map(({ name, package: of }) => [name, of ?? 'this repository', versions[of] ?? '–']),
+          ...(unable.length > 0 && { note: `Left out: ${unable.join('; ')}` }),
         },
       ],
       charts: ['get', 'list', 'add'].map((operation) => ({
