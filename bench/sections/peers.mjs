@@ -13,6 +13,7 @@ export const about =
 const group = 25;
 const operations = ['add', 'get', 'list'];
 const faster = 10;
+const adds = 400;
 // Enough to tell orders of magnitude; a peer that needs seconds for a call must not hold up the others for minutes.
 const budget = 15_000;
 // What servers do by themselves after ten thousand tasks have come must not count as the time of a call.
@@ -120,7 +121,7 @@ async function starts(all, rounds, log) {
 }
 
 /** How many of the adds that were acknowledged are there, after two processes added to one directory at once. */
-async function race(server, adds, log) {
+async function race(server, log) {
   log(`${server.name}: two processes add at once`);
   const { home, spec } = await ready(server, make(1));
   const two = [await start(spec), await start(spec)];
@@ -163,13 +164,12 @@ export async function run({ quick, log }) {
     }
   const counts = [100, 1_000, 10_000];
   const bySize = new Map();
-  const adds = quick ? 100 : 400;
   try {
     for (const count of counts)
       bySize.set(count, await speeds(all, count, quick ? { rounds: 15, warmUp: 5 } : { rounds: 60, warmUp: 20 }, log));
     const cold = await starts(all, quick ? 3 : 7, log);
     const raced = [];
-    for (const server of all) raced.push(await race(server, adds, log));
+    for (const server of all) raced.push(await race(server, log));
 
     const largest = counts.at(-1);
     const [mine, ...peers] = bySize.get(largest);
