@@ -131,15 +131,18 @@ async function race(server, log) {
       for (let i = 0; i < adds / 2; i++) {
         const name = `Raced ${who}x${i}x`;
         const asked = server.add({ title: name, description: 'One of many.', due: today, alone: true }, home);
+        // Some answer a failure like a success, without the task.
         await call(asked).then(
-          ({ text }) => (acknowledged += /"status": "error"|錯誤/.test(text) ? 0 : 1),
+          ({ text }) => {
+            if (text.includes(name) || text.includes('Successfully added')) acknowledged++;
+          },
           () => {},
         );
       }
     }),
   );
   await Promise.all(two.map(({ close }) => close()));
-  let kept = 'none readable';
+  let kept = 0;
   const after = await start(spec);
   try {
     kept = new Set((await server.all(after.call, home)).match(/Raced \dx\d+x/g)).size;
@@ -199,6 +202,7 @@ export async function run({ quick, log }) {
           title: 'Adds from two processes on one directory',
           columns: ['server', 'sent', 'acknowledged', 'there afterwards'],
           rows: raced,
+          note: 'Each process sends half, one after another. Where none is there, the file was left as none can be read.',
         },
         {
           title: 'What was compared',
@@ -230,7 +234,7 @@ export async function run({ quick, log }) {
           };
         }),
         {
-          what: `adds acknowledged to two processes that Taskloom lost`,
+          what: 'adds acknowledged to two processes that Taskloom lost',
           value: raced[0][2] - raced[0][3],
           limit: 0,
         },
