@@ -1,0 +1,246 @@
+// Taskloom beside other task servers: the same client, the same tasks, one run.
+import { setTimeout } from 'node:timers/promises';
+import { newHome, p50, removeHomes, shown, start, sum, time, tokens } from '../peers/host.mjs';
+import { ours, servers } from '../peers/index.mjs';
+import { versions } from '../peers/install.mjs';
+import { today } from '../peers/plan.mjs';
+
+export const title = 'Beside other task servers';
+export const about =
+  'Adding, getting and listing as tasks grow, what lists cost in tokens, cold start, and adds from two processes at ' +
+  'once, over stdio with the 1.x client. Each peer is asked in the way that comes closest to 25 tasks.';
+
+const group = 25;
+const operations = ['add', 'get', 'list'];
+const faster = 10;
+const adds = 400;
+// Enough to tell orders of magnitude; a peer that needs seconds for a call must not hold up the others for minutes.
+const budget = 15_000;
+// What servers do by themselves after ten thousand tasks have come must not count as the time of a call.
+const rest = 8_000;
+
+const make = (count, started = group) =>
+  Array.from({ length: count }, (_, i) => ({
+    title: `Prepare step ${i + 1}`,
+    description: 'What it is about, in one sentence of some length.',
+    due: today,
+    started: i < started,
+  }));
+
+async function ready(server, tasks, size = group) {
+  const home = newHome();
+  await server.seed(home, tasks, server.folder, size);
+  return { home, spec: server.server(home, server.folder) };
+}
+
+/** The p50 of each operation of each server, in rounds that take turns. */
+async function speeds(all, count, { rounds, warmUp }, log) {
+  const running = [];
+  try {
+    for (const server of all) {
+      log(`${server.name} with ${count} tasks`);
+      const { home, spec } = await ready(server, make(count));
+      const { call, close } = await start(spec);
+      running.push({ server, home, call, close, taken: { add: [], get: [], list: [] }, spent: 0 });
+    }
+    await setTimeout(rest);
+    const due = ({ taken, spent }) => taken.list.length < (spent < budget ? rounds : 3);
+    for (let round = 0; running.some(due); round++)
+      for (const one of running.filter(due)) {
+        const { server, home, call, taken } = one;
+        const number = 1 + ((round * 37) % count);
+        const asked = {
+          add: server.add({ title: `Added ${round}`, description: 'A new one.', due: today }, home),
+          get: server.get(number, `Prepare step ${number}`, home),
+          list: server.list(group, home),
+        };
+        const warm = round >= warmUp || one.spent > budget / 3;
+        for (const operation of operations) {
+          let answer;
+          const ms = await time(async () => {
+            answer = await call(asked[operation]);
+          });
+          if (round === 0) assertAnswer(server, operation, answer.text, number);
+          one.spent += ms;
+          if (warm) taken[operation].push(ms);
+        }
+      }
+    return running.map(({ server, taken }) => ({
+      name: server.name,
+      ...Object.fromEntries(operations.map((operation) => [operation, p50(taken[operation])])),
+    }));
+  } finally {
+    await Promise.all(running.map(({ close }) => close()));
+    for (const { server, home } of running) server.stop?.(home);
+    removeHomes();
+  }
+}
+
+/** A fast refusal is not a fast answer. */
+function assertAnswer({ name }, operation, text, number) {
+  const listed = new Set(text.match(/(Prepare step|Added) \d+/g)).size;
+  const holds = {
+    add: () => text !== '' && !/error|not found/i.test(text),
+    get: () => text.includes(`Prepare step ${number}`),
+    list: () => listed === group,
+  };
+  if (!holds[operation]()) throw new Error(`${name}, ${operation}: ${listed} listed, ${text.slice(0, 300)}`);
+}
+
+/** Tokens of a list of 50, and the list of tools. */
+async function sizes(server) {
+  const { home, spec } = await ready(server, make(50, 50), 50);
+  const { call, close, tools } = await start(spec);
+  try {
+    const list = await call(server.list(50, home));
+    const offered = (await tools()).map(shown);
+    const json = list.data ? tokens(list.data) : '–';
+    return [server.name, tokens(list.text), json, offered.length, sum(offered.map((tool) => tokens(tool)))];
+  } finally {
+    await close();
+    server.stop?.(home);
+  }
+}
+
+async function starts(all, rounds, log) {
+  log('cold starts');
+  const taken = new Map(all.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++)
+    for (const server of all) {
+      const { spec } = await ready(server, server === all[0] ? [] : make(1));
+      let running;
+      taken.get(server.name).push(
+        await time(async () => {
+          running = await start(spec);
+          await running.tools();
+        }),
+      );
+      await running.close();
+    }
+  return [...taken].map(([name, values]) => [name, p50(values)]);
+}
+
+/** How many of the adds that were acknowledged are there, after two processes added to one directory at once. */
+async function race(server, log) {
+  log(`${server.name}: two processes add at once`);
+  const { home, spec } = await ready(server, make(1));
+  const two = [await start(spec), await start(spec)];
+  let acknowledged = 0;
+  await Promise.all(
+    two.map(async ({ call }, who) => {
+      for (let i = 0; i < adds / 2; i++) {
+        const name = `Raced ${who}x${i}x`;
+        const asked = server.add({ title: name, description: 'One of many.', due: today, alone: true }, home);
+        // Some answer a failure like a success, without the task.
+        await call(asked).then(
+          ({ text }) => {
+            if (text.includes(name) || text.includes('Successfully added')) acknowledged++;
+          },
+          () => {},
+        );
+      }
+    }),
+  );
+  await Promise.all(two.map(({ close }) => close()));
+  let kept = 0;
+  const after = await start(spec);
+  try {
+    kept = new Set((await server.all(after.call, home)).match(/Raced \dx\d+x/g)).size;
+  } catch {
+    // The file they both wrote is no longer one that the server can read.
+  }
+  await after.close();
+  server.stop?.(home);
+  return [server.name, adds, acknowledged, kept];
+}
+
+export async function run({ quick, log }) {
+  const [all, size, unable] = [[], [], []];
+  for (const server of await servers(log))
+    try {
+      size.push(await sizes(server));
+      all.push(server);
+    } catch (error) {
+      if (server.name === ours.name) throw error;
+      unable.push(`${server.name}: ${error.message.slice(0, 200)}`);
+      log(`left out, ${unable.at(-1)}`);
+    }
+  const counts = [100, 1_000, 10_000];
+  const bySize = new Map();
+  try {
+    for (const count of counts)
+      bySize.set(count, await speeds(all, count, quick ? { rounds: 15, warmUp: 5 } : { rounds: 60, warmUp: 20 }, log));
+    const cold = await starts(all, quick ? 3 : 7, log);
+    const raced = [];
+    for (const server of all) raced.push(await race(server, log));
+
+    const largest = counts.at(-1);
+    const [mine, ...peers] = bySize.get(largest);
+    const round = (ms) => Number(ms.toPrecision(3));
+    return {
+      tables: [
+        ...operations.map((operation) => ({
+          title: `${operation}, p50 in ms`,
+          columns: ['server', ...counts.map((count) => `${count} tasks`)],
+          rows: all.map(({ name }, i) => [name, ...counts.map((count) => round(bySize.get(count)[i][operation]))]),
+          ...(operation === 'list' && {
+            note: `What is asked: ${all.map(({ name, lists }) => `${name}, ${lists}`).join('. ')}.`,
+          }),
+        })),
+        {
+          title: 'Tokens (o200k)',
+          columns: ['server', 'a list of 50, text', 'the same, JSON', 'tools', 'tokens of the list of tools'],
+          rows: size,
+          note: 'Of tools: names, descriptions and input schemas.',
+        },
+        {
+          title: 'Cold start to tools/list, p50 in ms',
+          columns: ['server', 'ms'],
+          rows: cold.map(([n, ms]) => [n, round(ms)]),
+        },
+        {
+          title: 'Adds from two processes on one directory',
+          columns: ['server', 'sent', 'acknowledged', 'there afterwards'],
+          rows: raced,
+          note: 'Each process sends half, one after another. Where none is there, the file was left as none can be read.',
+        },
+        {
+          title: 'What was compared',
+          columns: ['server', 'package', 'version'],
+          rows: all.map(({ name, package: of }) => [name, of ?? 'this repository', versions[of] ?? '–']),
+          ...(unable.length > 0 && { note: `Left out: ${unable.join('; ')}` }),
+        },
+      ],
+      charts: ['get', 'list', 'add'].map((operation) => ({
+        name: `peers-${operation}`,
+        title: `${operation}, p50 as tasks grow`,
+        unit: 'ms',
+        kind: 'lines',
+        log: true,
+        x: counts,
+        series: all.map(({ name }, i) => ({
+          name,
+          values: counts.map((count) => round(bySize.get(count)[i][operation])),
+        })),
+      })),
+      checks: [
+        ...(peers.length > 0 ? ['list', 'get'] : []).map((operation) => {
+          const best = peers.sort((a, b) => a[operation] - b[operation])[0];
+          return {
+            what: `${operation} at ${largest} tasks: the fastest peer (${best.name}) / ${ours.name}`,
+            value: round(best[operation] / mine[operation]),
+            limit: faster,
+            atLeast: true,
+          };
+        }),
+        {
+          what: 'adds acknowledged to two processes that Taskloom lost',
+          value: raced[0][2] - raced[0][3],
+          limit: 0,
+        },
+      ],
+    };
+  } finally {
+    removeHomes();
+  }
+}
