@@ -31,6 +31,8 @@ export interface UserTx extends UserScope {
   readonly [brand]: true;
   /** Select only: rows are written by one function, see `domain/write.ts`. */
   readonly db: PgRemoteDatabase;
+  /** For what is built once: see `prepared.ts`. */
+  readonly connection: Pick<Connection, 'query'>;
   /** The predicate that belongs beside every owned table a query names. */
   mine(table: { userId: PgColumn }): SQL;
 }
@@ -112,7 +114,7 @@ function checkUser(user: Row | undefined, scope: UserScope): void {
 
 function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx {
   const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
-  return { ...scope, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
+  return { ...scope, connection, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
 
 /** Sends a transaction once more in which a statement was used that the database did not know any more. */

@@ -1,4 +1,5 @@
 import { and, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, Refusal } from '../errors.js';
@@ -119,7 +120,7 @@ export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<
     .from(tasks)
     .where(having(tx, ready, now))
     .orderBy(...ORDER.priority)
-    .limit(1);
+    .limit(literal(1));
   return first?.id;
 }
 
@@ -139,7 +140,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     })
     .from(tasks)
     .where(having(tx, { ...filter, status: 'open' }, now))
-    .limit(COUNTED)
+    .limit(literal(COUNTED))
     .as('open');
   const rows = await tx.db
     .select({

@@ -1,4 +1,5 @@
 import { and, asc, eq, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
@@ -169,7 +170,7 @@ async function noProject(tx: UserTx, name: string): Promise<Refusal> {
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
-    .limit(200);
+    .limit(literal(200));
   const key = nameKey(name);
   const near = some.filter((project) => project.key.includes(key) || key.includes(project.key));
   return notFound(

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { listOf, literal } from '../db/prepared.js';
 import { dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { nameKey } from './names.js';
@@ -105,8 +106,6 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
   };
 }
 
-const listOf = (ids: number[]) => sql`${`{${ids.join()}}`}::int[]`;
-
 function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents, waits = [], around }: Wanted): SQL {
   const list = listOf(ids);
   if (housedIn === undefined && !parents && below.length === 0 && waits.length === 0 && around === undefined)
@@ -121,7 +120,7 @@ function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents,
       'housed (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
         select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${nameKey(housedIn)})
-        order by t.id limit ${HOUSED}`,
+        order by t.id limit ${literal(HOUSED)}`,
     ]);
     members.push('housed');
   }
@@ -167,7 +166,7 @@ function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents,
         `${name} (id)`,
         sql`select t.id from ${tasks} t where t.user_id = ${user} and ${isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` })}
           and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${around})
-          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${NEIGHBOURS}`,
+          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literal(NEIGHBOURS)}`,
       ]);
       members.push(name);
     }

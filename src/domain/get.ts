@@ -1,4 +1,5 @@
-import { and, asc, inArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, or, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { listOf, literal, prepared } from '../db/prepared.js';
 import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
@@ -67,27 +68,46 @@ function belongings(tx: UserTx) {
     when t.status = 'pending' and t.claimed_until > ${PRESENT} then 'in_progress' else t.status end as status`;
   return {
     subtasks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t
-      where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null order by t.rank, t.id limit ${SUBTASKS}`)}`,
+      where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null order by t.rank, t.id limit ${literal(SUBTASKS)}`)}`,
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
     blocks: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocked_id
       where d.user_id = ${user} and d.blocker_id = ${tasks.id} and t.status in ('pending', 'in_progress') and t.deleted_at is null
-      order by t.id limit ${SUBTASKS}`)}`,
+      order by t.id limit ${literal(SUBTASKS)}`)}`,
     comments: sql<
       (Omit<Comment, 'at'> & { at: string })[]
     >`${list(sql`select c.id, c.text, c.at, c.by from ${comments} c
-      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${COMMENTS}`)}`,
+      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
     commentCount: sql<number>`(select count(*)::int from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id})`,
     // That a claim goes on is not worth a line.
     history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] | null }[]>`${list(sql`
       select h.at, h.actor, h.op as what, h.reverts is not null as undoes, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and (h.op <> 'claim' or h.after->'claim' is not null)
-      order by h.seq desc limit ${HAPPENINGS}`)}`,
+      order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
   };
 }
+
+const details = (byTitle: boolean) =>
+  prepared((tx, value: (name: 'ids' | 'titles') => Placeholder) =>
+    tx.db
+      .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx) })
+      .from(tasks)
+      .leftJoin(projects, inProject(tx))
+      .where(
+        and(
+          tx.mine(tasks),
+          or(
+            sql`${tasks.id} = any(${listOf(value('ids'))})`,
+            byTitle ? called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`) : undefined,
+          ),
+        ),
+      )
+      .orderBy(asc(tasks.id)),
+  );
+const [detailsOf, detailsOfNamed] = [details(false), details(true)];
 
 /** Tasks whole, in the order they were asked for, each by its number or by its title. */
 export async function getTasks(
@@ -96,12 +116,8 @@ export async function getTasks(
 ): Promise<{ tasks: TaskDetail[]; failed: Failure[] }> {
   const ids = asked.filter((each) => typeof each === 'number');
   const titles = asked.filter((each) => typeof each === 'string').map(titleKey);
-  const rows = await tx.db
-    .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx) })
-    .from(tasks)
-    .leftJoin(projects, inProject(tx))
-    .where(and(tx.mine(tasks), or(inArray(tasks.id, ids), titles.length > 0 ? called(tx, titles) : undefined)))
-    .orderBy(asc(tasks.id));
+  const values = { ids: `{${ids.join()}}`, titles: JSON.stringify(titles) };
+  const rows = await (titles.length > 0 ? detailsOfNamed : detailsOf)(tx, values);
 
   const chosen = asked.map((each) => {
     const hits = rows.filter((row) => (typeof each === 'number' ? row.task.id === each : row.key === titleKey(each)));
@@ -152,10 +168,10 @@ function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDe
 /** How many tasks of one title are looked at: of a habit, the open ones and the latest. */
 const NAMESAKES = 10;
 
-const called = (tx: UserTx, titles: string[]) => sql`${tasks.id} in (
+const called = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
   select id from (
     select t.id, row_number() over (partition by t.title_key order by t.status in ('pending', 'in_progress') desc, t.id desc) as place
-    from ${tasks} t where t.user_id = ${tx.userId} and t.deleted_at is null and t.title_key in ${titles}
+    from ${tasks} t where t.user_id = ${tx.userId} and t.deleted_at is null and t.title_key = any(${titles})
   ) namesakes where place <= ${NAMESAKES})`;
 
 /** For how many titles that nothing has others are named that come near. */

@@ -1,4 +1,5 @@
 import { and, asc, inArray, or, sql } from 'drizzle-orm';
+import { listOf } from '../db/prepared.js';
 import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound } from '../errors.js';
@@ -67,14 +68,12 @@ async function chainOf(tx: UserTx, batches: number[]): Promise<Link[]> {
   const rows = await rowsOf(
     tx,
     sql`with recursive chain (batch, reverts) as (
-      select c.batch, null::bigint from ${changes} c where c.user_id = ${tx.userId} and c.seq = any(${listOf(batches)}) and c.batch = c.seq
+      select c.batch, null::bigint from ${changes} c where c.user_id = ${tx.userId} and c.seq = any(${listOf(batches, 'bigint')}) and c.batch = c.seq
       union select c.batch, c.reverts from chain join ${changes} c on c.user_id = ${tx.userId} and c.reverts = chain.batch
     ) select batch, reverts from chain`,
   );
   return rows.map(([batch, reverts]) => ({ batch: Number(batch), reverts: reverts === null ? null : Number(reverts) }));
 }
-
-const listOf = (numbers: number[]) => sql`${`{${numbers.join()}}`}::bigint[]`;
 
 /** The undo that holds, of those that undid a write: one that was itself undone does not. */
 const undoneBy = (links: Link[], batch: number): number | undefined =>
@@ -129,9 +128,9 @@ export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]>
     tx,
     sql`select l.batch, l.entity, l.entity_id, l.actor, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
       from ${changes} l
-      where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches)})
+      where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches, 'bigint')})
         and (l.entity, l.entity_id) in (
-          select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.batch = any(${listOf(batches)}))
+          select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.batch = any(${listOf(batches, 'bigint')}))
       order by l.seq desc limit 5000`,
   );
   return rows.map(([batch, entity, entityId, actor, fields]) => ({

@@ -1,4 +1,5 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED, type TaskPage } from './list.js';
@@ -28,7 +29,7 @@ export async function inbox(tx: UserTx, { label }: { label?: string | undefined 
     .select({ id: tasks.id })
     .from(tasks)
     .where(undecided)
-    .limit(COUNTED + 1)
+    .limit(literal(COUNTED + 1))
     .as('counted');
   const rows = await tx.db
     .select({ ...taskColumns(tx), total: sql<number>`(select count(*)::int from ${counted})`.as('total') })
@@ -36,7 +37,7 @@ export async function inbox(tx: UserTx, { label }: { label?: string | undefined 
     .leftJoin(projects, inProject(tx))
     .where(undecided)
     .orderBy(asc(tasks.id))
-    .limit(SHOWN);
+    .limit(literal(SHOWN));
   return {
     tasks: rows.map(({ total, ...row }) => toTask(row as Parameters<typeof toTask>[0])),
     total: rows[0]?.total ?? 0,

@@ -1,4 +1,5 @@
 import { and, sql } from 'drizzle-orm';
+import { literal, prepared } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
@@ -88,21 +89,31 @@ export interface Asked {
   descriptions: boolean;
 }
 
-/** Where one index has all that is asked for, in that order. */
-async function inOrder(tx: UserTx, { filter, sort, limit, after, from, descriptions }: Asked) {
+/** Where one index has all that is asked for, in that order. What most lists ask for is built once. */
+function inOrder(tx: UserTx, asked: Asked) {
+  const { filter, sort, limit, after, descriptions } = asked;
+  if (after || filter.due) return ordered(tx, asked);
+  const shape = JSON.stringify([filter.status, filter.ready, filter.priority, sort, limit, descriptions]);
+  const list = common.get(shape) ?? prepared((tx) => ordered(tx, asked));
+  if (common.size < COMMON) common.set(shape, list);
+  return list(tx, {});
+}
+
+/** Lists that were built, up to so many: there are some dozens of shapes, and a hundred limits. */
+const COMMON = 100;
+const common = new Map<string, (tx: UserTx, values: object) => Promise<Awaited<ReturnType<typeof ordered>>>>();
+
+function ordered(tx: UserTx, { filter, sort, limit, after, from, descriptions }: Asked) {
   const matches = where(tx, filter, from);
   const count = tx.db
-    .select({
-      total: sql<number>`count(*)::int`.as('total'),
-      missing: missing(tx, filter).as('missing'),
-    })
+    .select({ total: sql<number>`count(*)::int`.as('total'), missing: missing(tx, filter).as('missing') })
     .from(
       tx.db
         .select({ one: sql`1`.as('one') })
         .from(tasks)
         .where(matches)
         .orderBy(...(filter.ready ? [] : ORDER[sort])) // the index that has these; of what is ready there is one anyway
-        .limit(COUNTED + 1)
+        .limit(literal(COUNTED + 1))
         .as('counted'),
     )
     .as('count');
@@ -112,7 +123,7 @@ async function inOrder(tx: UserTx, { filter, sort, limit, after, from, descripti
     .leftJoin(projects, inProject(tx))
     .where(and(matches, after && beyond(sort, after)))
     .orderBy(...ORDER[sort])
-    .limit(limit + 1)
+    .limit(literal(limit + 1))
     .as('page');
   return tx.db
     .select({ total: count.total, missing: count.missing, task: page._.selectedFields })

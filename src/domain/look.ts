@@ -1,4 +1,5 @@
 import { and, type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { missing, where } from './filter.js';
@@ -32,7 +33,7 @@ const HITS = columnsOf('hits');
  */
 export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
   const { filter, sort, limit, after, from, descriptions } = asked;
-  const arrays = parts.map((part) => sql`array(${part} limit ${LOOKED + 1})`);
+  const arrays = parts.map((part) => sql`array(${part} limit ${literal(LOOKED + 1)})`);
   const newest = walk ? undefined : arrays.pop();
   // Each is asked for only if those before it had many; `offset 0` keeps it from being asked for twice.
   const few = arrays.map(
@@ -45,7 +46,7 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
   const held = (ids: SQL) => sql`select task.* from (${ids}) c cross join lateral (
     select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = c.id`, where(tx, filter, from))} limit 1) task`;
   const inOrder = (condition: SQL | undefined, most: number) =>
-    sql`select ${KEY} from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${most}`;
+    sql`select ${KEY} from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${literal(most)}`;
 
   const chosen = tx.db
     .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
@@ -58,8 +59,8 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
   const walked = tx.db.$with('walked', {}).as(inOrder(start, LOOKED));
   const sample = tx.db.$with('sample', {}).as(inOrder(undefined, SAMPLED));
   const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
-    sql`(select hits.* from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${limit + 1})
-        union all (${held(sql`select id from walked`)} limit ${limit + 1})`,
+    sql`(select hits.* from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literal(limit + 1)})
+        union all (${held(sql`select id from walked`)} limit ${literal(limit + 1)})`,
   );
   const page = tx.db
     .select(taskColumns(tx, { descriptions }))
@@ -80,7 +81,7 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
         ),
       sampled: sql<boolean>`chosen.sampled`.as('sampled'),
       edge: sql<Looked['edge']>`case when (select count(*) from picked) <= ${limit} then (
-        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${LOOKED - 1} limit 1) end`.as(
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(LOOKED - 1)} limit 1) end`.as(
         'edge',
       ),
     })

@@ -1,4 +1,5 @@
-import { type AnyColumn, and, asc, isNotNull, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, asc, isNotNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { isInProgress } from './filter.js';
@@ -20,18 +21,39 @@ const SHOWN = 10;
 /** Where things stand: counts, what is overdue, what is left for today, and what is claimed. One statement. */
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
-  const at = (instant: Date) => sql`${instant.toISOString()}::timestamptz`;
-  const overdue = and(isOpen(tasks), notArchived(tx), sql`${tasks.dueSort} < ${at(now)}`);
+  const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
+  const listed = (list: string) => rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never)] : []));
+  const found = rows[0]?.counts;
+  return {
+    counts: {
+      open: found?.open ?? 0,
+      in_progress: found?.inProgress ?? 0,
+      claimed: found?.claimed ?? 0,
+      blocked: found?.blocked ?? 0,
+      overdue: found?.overdue ?? 0,
+      today: found?.today ?? 0,
+    },
+    overdue: listed('overdue'),
+    today: listed('today'),
+    claimed: listed('claimed').sort((a, b) => Number(a.claimedUntil) - Number(b.claimedUntil)),
+  };
+}
+
+const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder) => {
+  // As sub-queries: knowing them, PostgreSQL would plan this anew each time, which takes longer than the rest.
+  const at = (name: 'now' | 'tomorrow') => sql`(select ${value(name)}::timestamptz)`;
+  const [now, tomorrow] = [at('now'), at('tomorrow')];
+  const overdue = and(isOpen(tasks), notArchived(tx), sql`${tasks.dueSort} < ${now}`);
   const dueToday = and(
     isOpen(tasks),
     notArchived(tx),
-    sql`${tasks.dueSort} >= ${at(now)}`,
-    sql`${tasks.dueSort} < ${at(tomorrow)}`,
+    sql`${tasks.dueSort} >= ${now}`,
+    sql`${tasks.dueSort} < ${tomorrow}`,
   );
   const claimed = and(isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks), notArchived(tx));
 
   const count = (condition: SQL | undefined, name: string) =>
-    sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${COUNTED + 1}) ${sql.raw(name)})`.as(
+    sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${literal(COUNTED + 1)}) ${sql.raw(name)})`.as(
       name,
     );
   const counts = tx.db
@@ -52,7 +74,7 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
       .leftJoin(projects, inProject(tx))
       .where(and(tx.mine(tasks), condition))
       .orderBy(asc(by), asc(tasks.id))
-      .limit(SHOWN)
+      .limit(literal(SHOWN))
       .as(name);
   const [late, soon] = [first(overdue, 'late'), first(dueToday, 'soon')];
   const held = first(claimed, 'held', tasks.claimedUntil);
@@ -62,25 +84,9 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
     .unionAll(tx.db.select({ list: sql<string>`'today'`.as('list'), ...soon._.selectedFields }).from(soon))
     .unionAll(tx.db.select({ list: sql<string>`'claimed'`.as('list'), ...held._.selectedFields }).from(held))
     .as('numbered');
-  const rows = await tx.db
+  return tx.db
     .select({ counts: counts._.selectedFields, task: numbered._.selectedFields })
     .from(counts)
     .leftJoin(numbered, sql`true`)
     .orderBy(sql`numbered.due_sort`, sql`numbered.id`);
-
-  const listed = (list: string) => rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never)] : []));
-  const found = rows[0]?.counts;
-  return {
-    counts: {
-      open: found?.open ?? 0,
-      in_progress: found?.inProgress ?? 0,
-      claimed: found?.claimed ?? 0,
-      blocked: found?.blocked ?? 0,
-      overdue: found?.overdue ?? 0,
-      today: found?.today ?? 0,
-    },
-    overdue: listed('overdue'),
-    today: listed('today'),
-    claimed: listed('claimed').sort((a, b) => Number(a.claimedUntil) - Number(b.claimedUntil)),
-  };
-}
+});

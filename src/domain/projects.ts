@@ -1,4 +1,5 @@
 import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED } from './list.js';
@@ -24,7 +25,7 @@ export async function listProjects(
       .select({ one: sql`1`.as('one') })
       .from(tasks)
       .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), condition))
-      .limit(COUNTED + 1)
+      .limit(literal(COUNTED + 1))
       .as(name);
     return sql<number>`(select count(*)::int from ${counted})`;
   };
@@ -44,6 +45,6 @@ export async function listProjects(
       ),
     )
     .orderBy(sql`${projects.nameKey} collate "C"`)
-    .limit(SHOWN);
+    .limit(literal(SHOWN));
   return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0 };
 }

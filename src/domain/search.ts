@@ -1,4 +1,5 @@
 import { and, type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { comments, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
@@ -118,7 +119,7 @@ export async function search(
           ),
     )
     .orderBy(...(sort ? ORDER[sort] : [sql`hits.rank desc`, sql`hits.id desc`]))
-    .limit(limit + 1)
+    .limit(literal(limit + 1))
     .as('page');
   const count = tx.db
     .select({
@@ -175,5 +176,5 @@ export async function nearTitles(tx: UserTx, title: string): Promise<{ id: numbe
     .from(sql`(${searchTasks(title, { trashed: false, archived: true })}) found`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
     .orderBy(sql`found.rank desc`, sql`found.id desc`)
-    .limit(5);
+    .limit(literal(5));
 }

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { changes, counters, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { rowsOf } from './history.js';
@@ -36,7 +37,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
     tx,
     sql`with log as (
       select c.entity, c.entity_id, c.op, c.before, c.after from ${changes} c
-      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${MOST + 1}
+      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literal(MOST + 1)}
     ), own as (
       select distinct l.entity_id as id from log l where l.entity = 'task'
     ), near (id) as (
