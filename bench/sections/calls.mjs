@@ -27,7 +27,7 @@ export const about =
 
 export async function run({ quick, log }) {
   const rounds = quick ? 25 : 400;
-  const warmup = quick ? 5 : 50;
+  const warmup = quick ? 10 : 100;
   const total = quick ? 300 : 1000;
   const database = await postgres();
   const home = embedded();
@@ -82,14 +82,17 @@ export async function run({ quick, log }) {
     },
     overview: (client) => client.call('get_overview'),
   };
-  const runs = {};
-  for (const [call, work] of Object.entries(CALLS))
+  // Call by call, each among what it is compared with: a floor measured minutes later would not be the same machine's.
+  const times = {};
+  for (const [call, work] of Object.entries(CALLS)) {
+    log(call);
+    const runs = {};
     for (const [server, client] of Object.entries(servers)) runs[`${call}|${server}`] = (round) => work(client, round);
-  for (const [server, client] of Object.entries(floors))
-    runs[`nothing|${server}`] = (round) => client.call('get_task', { ids: [any(round)] });
-  for (const [name, work] of Object.entries(raw)) runs[name] = work;
-  log(`${rounds} rounds of ${Object.keys(runs).length} calls`);
-  const times = await interleave(runs, { rounds, warmup });
+    for (const [server, client] of Object.entries(raw[call] ? floors : {}))
+      runs[`nothing beside ${call}|${server}`] = (round) => client.call('get_task', { ids: [any(round)] });
+    Object.assign(runs, raw[call]);
+    Object.assign(times, await interleave(runs, { rounds, warmup }));
+  }
   const p50 = (name) => median(times[name]);
 
   log('both generations of the protocol');
@@ -112,7 +115,8 @@ export async function run({ quick, log }) {
     { rounds: Math.ceil(rounds / 2), warmup },
   );
 
-  const ratio = (call, server, floor, plain) => p50(`${call}|${server}`) / (p50(`nothing|${floor}`) + p50(plain));
+  const ratio = (call, server, plain) =>
+    p50(`${call}|stdio, ${server}`) / (p50(`nothing beside ${call}|stdio, SDK 2`) + p50(`${plain}|${server}`));
   const named = (prefix) => Object.keys(times).filter((name) => name.startsWith(prefix));
   const rowsOf = (taken, names) => names.map((name) => [...name.split('|'), ...summaryCells(taken[name])]);
   return {
@@ -129,7 +133,7 @@ export async function run({ quick, log }) {
       {
         title: 'What is under it: servers that do nothing, and the database by itself',
         columns: ['what', 'where', ...SUMMARY_COLUMNS],
-        rows: rowsOf(times, [...named('nothing|'), ...Object.keys(raw)]),
+        rows: rowsOf(times, [...named('nothing'), ...Object.values(raw).flatMap((runs) => Object.keys(runs))]),
         note: 'A plain insert is one row of tasks, with all of its indexes and no history.',
       },
       {
@@ -166,20 +170,20 @@ export async function run({ quick, log }) {
         ['add', 'PGlite', 'insert, plain', 4],
         ['add', 'PostgreSQL', 'insert, plain', 3],
       ].map(([call, where, plain, limit]) => ({
-        what: `${call}_task over stdio on ${where} : do-nothing server + plain ${plain.split(',')[0]}`,
-        value: ratio(call, `stdio, ${where}`, 'stdio, SDK 2', `${plain}|${where}`),
+        what: `${call}_task over stdio on ${where} : do-nothing server + ${plain} SQL`,
+        value: ratio(call, where, plain),
         limit,
       })),
       {
         what: 'get_task over HTTP on PostgreSQL : do-nothing HTTP server with the same tools',
-        value: p50('get|HTTP, PostgreSQL') / p50('nothing|HTTP, SDK 2'),
+        value: p50('get|HTTP, PostgreSQL') / p50('nothing beside get|HTTP, SDK 2'),
         limit: 1.3,
       },
     ],
   };
 }
 
-/** Plain SQL and Drizzle on the rows that Taskloom has, and inserts into the same table for a user of their own. */
+/** By the call they are beside: plain SQL and Drizzle on the rows that Taskloom has, and inserts for a user of their own. */
 async function rawDatabases(server, home, total) {
   const { tasks, extensions, makeDisk, newDirectory, ensureUser, wrapPglite } = await ours();
   const client = new pg.Client(server.url);
@@ -216,7 +220,7 @@ async function rawDatabases(server, home, total) {
     PostgreSQL: { query: (text, values) => client.query(text, values), db: onPg({ client }), reader: 'pg' },
     PGlite: { query: (text, values) => pglite.query(text, values), db: onPglite({ client: pglite }), reader: 'local' },
   };
-  const runs = {};
+  const runs = { get: {}, list: {}, add: {} };
   for (const [where, { query, db, reader }] of Object.entries(sides)) {
     const idOf = async (handle) =>
       (await query('select id from taskloom.users where handle = $1', [handle])).rows[0].id;
@@ -229,27 +233,27 @@ async function rawDatabases(server, home, total) {
       const stamp = now.toISOString();
       return { id, title: name, key: name.toLowerCase(), rank: `a${String(id).padStart(6, '0')}V`, now, stamp };
     };
-    runs[`get, plain|${where}`] = (round) =>
+    runs.get[`get, plain|${where}`] = (round) =>
       query('select * from taskloom.tasks where user_id = $1 and id = $2', [user, any(round)]);
-    runs[`get, Drizzle|${where}`] = (round) =>
+    runs.get[`get, Drizzle|${where}`] = (round) =>
       db
         .select()
         .from(tasks)
         .where(and(eq(tasks.userId, user), eq(tasks.id, any(round))));
-    runs[`list of 25, plain|${where}`] = () =>
+    runs.list[`list of 25, plain|${where}`] = () =>
       query(
         `select * from taskloom.tasks where user_id = $1 and status in ('pending', 'in_progress') and deleted_at is null
          order by id desc limit 25`,
         [user],
       );
-    runs[`list of 25, Drizzle|${where}`] = () =>
+    runs.list[`list of 25, Drizzle|${where}`] = () =>
       db
         .select()
         .from(tasks)
         .where(and(eq(tasks.userId, user), inArray(tasks.status, ['pending', 'in_progress']), isNull(tasks.deletedAt)))
         .orderBy(desc(tasks.id))
         .limit(25);
-    runs[`insert, plain|${where}`] = () => {
+    runs.add[`insert, plain|${where}`] = () => {
       const { id, title, key, rank, stamp } = row();
       return query(
         `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_date, due_sort, rank, version,
@@ -258,7 +262,7 @@ async function rawDatabases(server, home, total) {
         [writer, id, title, key, rank, stamp],
       );
     };
-    runs[`insert, Drizzle|${where}`] = () => {
+    runs.add[`insert, Drizzle|${where}`] = () => {
       const { id, title, key, rank, now } = row();
       return db.insert(tasks).values({
         userId: writer,
