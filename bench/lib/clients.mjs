@@ -13,7 +13,10 @@ const MODERN = '2026-07-28';
 const bearer = (token) => (token ? { authorization: `Bearer ${token}` } : {});
 
 function checked(result, tool) {
-  if (!result || result.isError) throw new Error(`${tool}: ${result?.content?.[0]?.text ?? 'no result'}`);
+  if (!result || result.isError)
+    throw Object.assign(new Error(`${tool}: ${result?.content?.[0]?.text ?? 'no result'}`), {
+      code: result?.structuredContent?.error?.code,
+    });
   return result;
 }
 

@@ -7,7 +7,7 @@ export function quantile(values, q) {
 
 export const median = (values) => quantile(values, 0.5);
 
-export const summary = (values) => ({
+const summary = (values) => ({
   p50: quantile(values, 0.5),
   p95: quantile(values, 0.95),
   p99: quantile(values, 0.99),
@@ -24,7 +24,7 @@ export function summaryCells(values) {
   return [ms(p50), ms(p95), ms(p99), `${ms(min)}–${ms(max)}`];
 }
 
-export async function time(work) {
+async function time(work) {
   const from = performance.now();
   await work();
   return performance.now() - from;

