@@ -6,17 +6,25 @@ import { afterwards } from './harness.mjs';
 /**
  * A TCP proxy that holds back every byte by `delay` milliseconds each way, in order and without one waiting for another.
  *
- * @returns its address, and how many statements it has seen: SQL that was sent for execution, in scripts or by itself
+ * @returns its address, and what it has seen: statements that were sent to be run, in scripts or by themselves, and
+ *   flights: how often something was sent after an answer, so that it may have waited for that
  */
 export async function longLine(address, delay) {
   const [host, port] = address.split(':');
-  const seen = { statements: 0, messages: 0 };
+  const seen = { statements: 0, flights: 0 };
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ port: Number(port), host, noDelay: true });
     const count = counting(seen);
-    near.on('data', count);
+    let answered = true;
+    near.on('data', (chunk) => {
+      if (answered) seen.flights++;
+      answered = false;
+      count(chunk);
+    });
     late(near, far, delay);
-    late(far, near, delay);
+    late(far, near, delay, () => {
+      answered = true;
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -25,9 +33,14 @@ export async function longLine(address, delay) {
 }
 
 /** Timers of one length run in the order they were set: so the bytes stay in theirs. */
-function late(from, to, delay) {
+function late(from, to, delay, arrived = () => {}) {
   const later = (work) => setTimeout(() => to.destroyed || work(), delay);
-  from.on('data', (chunk) => later(() => to.write(chunk)));
+  from.on('data', (chunk) =>
+    later(() => {
+      arrived();
+      to.write(chunk);
+    }),
+  );
   from.on('end', () => later(() => to.end()));
   from.on('error', () => to.destroy());
   from.on('close', () => later(() => to.destroy()));
@@ -51,7 +64,6 @@ function counting(seen) {
           .split(';')
           .filter((each) => each.trim()).length;
       if (kind === 'E') seen.statements++;
-      if (kind === 'Q' || kind === 'E') seen.messages++;
       started = true;
       rest = rest.subarray(end);
     }
