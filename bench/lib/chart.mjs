@@ -68,7 +68,7 @@ function legendOf(series) {
 }
 
 function bars(labels, series, { ticks, at }) {
-  const left = 20 + Math.min(260, Math.max(...labels.map(widthOf)));
+  const left = 20 + Math.min(400, Math.max(...labels.map(widthOf)));
   const right = WIDTH - 60;
   const [thick, gap] = [series.length > 3 ? 9 : 13, 10];
   const group = series.length * (thick + 1) + gap;

@@ -4,7 +4,7 @@ import { afterwards, median, ms, quantile, slope } from '../lib/harness.mjs';
 import { embedded, MAIN, memory, postgres, seed, serve } from '../lib/taskloom.mjs';
 
 export const title = 'Mixed traffic for long';
-const PAUSE = 40;
+const PAUSE = 100;
 export const about = `All tools, by 8 users with a token each and two clients a user over HTTP on PostgreSQL, and by 3 clients on stdio that share an embedded database, at the same time. Each client makes one call after another and pauses for ${PAUSE} ms on average between them, so that the machine is busy and not full. A refusal as a conflict, or of what is not there, is right where clients of one user reach for the same task, and is counted apart; everything else that is not an answer is an error. Of each kind of call p99 : p50 is reckoned over all of its calls after the first minute; kinds with fewer than 200 calls are shown and not judged.`;
 
 export async function run({ quick, log, options }) {
@@ -49,11 +49,11 @@ export async function run({ quick, log, options }) {
   const reporting = setInterval(() => log(`${calls.length} calls, ${errors.length} errors`), 60_000);
   const work = async ({ where, client, state }) => {
     while (performance.now() < until) {
-      const [kind, args] = pick(state);
+      const [kind, args, label = kind] = pick(state);
       const started = performance.now();
       try {
         const { structuredContent } = await client.call(kind, args);
-        calls.push([where, kind, started - from, performance.now() - started]);
+        calls.push([where, label, started - from, performance.now() - started]);
         learn(state, kind, structuredContent);
       } catch (error) {
         if (error.code === 'conflict' || error.code === 'not_found') refused++;
@@ -164,8 +164,8 @@ function pick(state) {
   const n = Math.random() * 100;
   if (n < 25) return ['get_task', { ids: [String(any(state))] }];
   if (n < 40) return ['list_tasks', {}];
-  if (n < 45) return ['list_tasks', { ready: true, sort: 'priority' }];
-  if (n < 50) return ['list_tasks', { text: 'passport', status: 'all' }];
+  if (n < 45) return ['list_tasks', { ready: true, sort: 'priority' }, 'list_tasks, ready'];
+  if (n < 50) return ['list_tasks', { text: 'passport', status: 'all' }, 'list_tasks, text'];
   if (n < 55) return ['get_overview', {}];
   if (n < 60) return ['what_changed', state.cursor ? { cursor: state.cursor } : {}];
   if (n < 62) return ['list_projects', {}];
