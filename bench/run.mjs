@@ -35,6 +35,11 @@ if (!existsSync('dist/main.js')) {
 
 const chosen = positionals.length > 0 ? positionals : sections.filter((name) => values.all || !LONG.includes(name));
 mkdirSync('bench/results', { recursive: true });
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, async () => {
+    await putAway();
+    process.exit(130);
+  });
 for (const name of chosen) {
   const { title, about, run } = await import(`./sections/${name}.mjs`);
   const at = circumstances();
