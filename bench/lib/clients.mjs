@@ -125,7 +125,9 @@ export function rawHttp(url, token, { connections = 64 } = {}) {
           else resolve(JSON.parse(data).result ?? { isError: true, content: [{ text: data }] });
         });
       });
-      sent.once('error', reject).end(body);
+      sent
+        .once('error', (error) => reject(new Error(`${error.message} (connection used before: ${sent.reusedSocket})`)))
+        .end(body);
     });
   return {
     ask,

@@ -36,7 +36,7 @@ function table(columns, rows) {
   return [line(columns), line(right.map((each) => (each ? '---:' : '---'))), ...rows.map(line)].join('\n');
 }
 
-const number = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+const number = (value) => (Number.isInteger(value) || Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
 
 /** Writes RESULTS.md and the charts from the results that are there, and answers their checks. */
 export function compose(sections) {

@@ -5,7 +5,7 @@ import { embedded, MAIN, memory, postgres, seed, serve } from '../lib/taskloom.m
 
 export const title = 'Mixed traffic for long';
 const PAUSE = 100;
-export const about = `All tools, by 8 users with a token each and two clients a user over HTTP on PostgreSQL, and by 3 clients on stdio that share an embedded database, at the same time. Each client makes one call after another and pauses for ${PAUSE} ms on average between them, so that the machine is busy and not full. A refusal as a conflict, or of what is not there, is right where clients of one user reach for the same task, and is counted apart; everything else that is not an answer is an error. Of each kind of call p99 : p50 is reckoned over all of its calls after the first minute; kinds with fewer than 200 calls are shown and not judged.`;
+export const about = `All tools, by 8 users with a token each and two clients a user over HTTP on PostgreSQL, and by 3 clients on stdio that share an embedded database, at the same time. Each client makes one call after another and pauses for ${PAUSE} ms on average between them, so that the machine is busy and not full. A refusal as a conflict, or of what is not there, is right where clients of one user reach for the same task, and is counted apart; everything else that is not an answer is an error. Of each kind of call p99 : p50 is reckoned over all of its calls after the first minute; kinds with fewer than 200 calls are shown and not judged. Memory at half time and in the end is the median of a tenth of the second half’s samples.`;
 
 export async function run({ quick, log, options }) {
   const minutes = Number(options.minutes ?? (quick ? 0.5 : 10));
@@ -57,7 +57,7 @@ export async function run({ quick, log, options }) {
         learn(state, kind, structuredContent);
       } catch (error) {
         if (error.code === 'conflict' || error.code === 'not_found') refused++;
-        else errors.push(`${where}: ${error.message}`);
+        else errors.push(`${where}, ${label}, at ${((started - from) / 1000).toFixed(1)} s: ${error.message}`);
         if (kind === 'release_task') state.claim = undefined;
       }
       await pause(Math.random() * 2 * PAUSE);
@@ -94,8 +94,11 @@ export async function run({ quick, log, options }) {
   const worst = judged.reduce((most, each) => (each.ratio > most.ratio ? each : most), { ratio: 0, key: 'none|none' });
   const grown = Object.entries(samples).map(([name, all]) => {
     const half = all.filter(([at]) => at > (minutes * 60_000) / 2);
-    return { name, first: half[0][1], last: half.at(-1)[1], perMinute: slope(half) * 60_000 };
+    const end = Math.ceil(half.length / 10);
+    const [first, last] = [half.slice(0, end), half.slice(-end)].map((part) => median(part.map(([, each]) => each)));
+    return { name, first, last, ratio: last / first, perMinute: slope(half) * 60_000 };
   });
+  const most = grown.reduce((a, b) => (a.ratio > b.ratio ? a : b));
   const lines = (key) =>
     wheres.map((where) => ({
       name: `${where}, ${key}`,
@@ -153,6 +156,7 @@ export async function run({ quick, log, options }) {
     checks: [
       { what: 'errors in mixed traffic', value: errors.length, limit: 0 },
       { what: `p99 : p50 of the worst kind of call (${worst.key.replace('|', ', ')})`, value: worst.ratio, limit: 5 },
+      { what: `memory in the end : at half time, of what grew most (${most.name})`, value: most.ratio, limit: 1.1 },
     ],
   };
 }
