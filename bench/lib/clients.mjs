@@ -106,7 +106,8 @@ export function modernRequest(token, method, params, id = 1) {
 
 /** Plain requests over connections that are kept open: cheap enough for one process to press a server. */
 export function rawHttp(url, token, { connections = 64 } = {}) {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  // Idle connections are given up before the server closes them after 10 s: a request on its way then would be lost.
+  const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: 8_000 });
   let next = 1;
   const ask = (method, params) =>
     new Promise((resolve, reject) => {
