@@ -26,7 +26,7 @@ export const about =
   'One call after another by one client. Taskloom on the embedded database (a directory, through its owner), on PostgreSQL and over Neon’s driver by way of a WebSocket proxy on this machine; beside it servers of both SDKs that publish the same tools and answer all of them, without doing anything, with what Taskloom answers to get_task, and plain SQL and Drizzle on the same rows, in the process that measures. PostgreSQL runs with its own defaults, so that every commit is synced, as it is in the embedded database. The 1.x client is used over stdio and the 2.x client (2026-07-28) over HTTP, unless a row says otherwise.';
 
 export async function run({ quick, log }) {
-  const rounds = quick ? 25 : 400;
+  const rounds = quick ? 25 : 300;
   const warmup = quick ? 10 : 100;
   const total = quick ? 300 : 1000;
   const database = await postgres();
