@@ -47,14 +47,18 @@ const SETTINGS = {
  * Starts a real PostgreSQL. Of the packages only the programs are used: their own launcher wants a system
  * user named postgres, or makes one, and hooks the signals of the process it runs in.
  *
+ * @param over settings that differ from those of the tests
  * @throws if it does not start, with what it said
  */
-export async function startPostgres(release: Release): Promise<PostgresServer> {
+export async function startPostgres(release: Release, over: Record<string, string> = {}): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-postgres-'));
   const [data, passwordFile] = [join(folder, 'data'), join(folder, 'password')];
   const [port, password, account] = [await freePort(), randomBytes(16).toString('hex'), unprivileged()];
   const program = (name: string) => join(folder, 'bin', process.platform === 'win32' ? `${name}.exe` : name);
-  const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const settings = Object.entries({ ...SETTINGS, ...over, port }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
   const plan = {
     folder,
     data,

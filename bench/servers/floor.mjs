@@ -1,0 +1,60 @@
+// A server that publishes the same tools as Taskloom and does nothing: every call gets one answer, read from a file. What
+// a server of this protocol costs before it has done anything. `floor.mjs <1|2> <stdio|http> <answer.json>`
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import * as z from 'zod/v4';
+
+const [sdk, way, file] = process.argv.slice(2);
+const answer = JSON.parse(readFileSync(file, 'utf8'));
+const catalogue = JSON.parse(readFileSync(new URL('../../dist/catalogue.json', import.meta.url), 'utf8'));
+// Made once, not for each request: what a careful author would do.
+const tools = catalogue['tools/list'].tools.map(
+  ({ name, title, description, inputSchema, outputSchema, annotations }) => ({
+    name,
+    config: {
+      title,
+      description,
+      annotations,
+      inputSchema: z.fromJSONSchema(inputSchema),
+      outputSchema: z.fromJSONSchema(outputSchema),
+    },
+  }),
+);
+
+function withTools(server) {
+  for (const { name, config } of tools) server.registerTool(name, config, async () => answer);
+  return server;
+}
+const info = { name: 'floor', version: '1.0.0' };
+const says = (server) => () => console.error(`http://127.0.0.1:${server.address().port}/mcp`);
+
+if (sdk === '1') {
+  const { McpServer } = await import('@modelcontextprotocol/sdk/server/mcp.js');
+  const build = () => withTools(new McpServer(info));
+  if (way === 'stdio') {
+    const { StdioServerTransport } = await import('@modelcontextprotocol/sdk/server/stdio.js');
+    await build().connect(new StdioServerTransport());
+  } else {
+    const { StreamableHTTPServerTransport } = await import('@modelcontextprotocol/sdk/server/streamableHttp.js');
+    const server = createServer(async (request, response) => {
+      const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
+      const built = build();
+      response.once('close', () => void built.close());
+      await built.connect(transport);
+      await transport.handleRequest(request, response);
+    });
+    server.listen(0, '127.0.0.1', says(server));
+  }
+} else {
+  const { createMcpHandler, McpServer } = await import('@modelcontextprotocol/server');
+  const build = () => withTools(new McpServer(info));
+  if (way === 'stdio') {
+    const { serveStdio } = await import('@modelcontextprotocol/server/stdio');
+    serveStdio(build);
+  } else {
+    const { createAdaptorServer } = await import('@hono/node-server');
+    const handler = createMcpHandler(build);
+    const server = createAdaptorServer({ fetch: (request) => handler.fetch(request) });
+    server.listen(0, '127.0.0.1', says(server));
+  }
+}
