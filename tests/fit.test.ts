@@ -79,7 +79,7 @@ const property = (numRuns: number, of: (budget: number) => Promise<void>) =>
 
 describe('an answer within max_tokens', () => {
   test('list_tasks shows less of each task, then fewer, and says so', () =>
-    property(40, async (max_tokens) => {
+    property(25, async (max_tokens) => {
       for (const detail of ['ids', 'compact', 'full']) {
         const reply = await ana.call('list_tasks', { status: 'all', detail, limit: 100, max_tokens });
         const { tasks, total, next_cursor, omitted } = reply.json;
@@ -110,7 +110,7 @@ describe('an answer within max_tokens', () => {
     }));
 
   test('get_task shows the first asked for whole as far as they fit, and names what it leaves out', () =>
-    property(60, async (max_tokens) => {
+    property(30, async (max_tokens) => {
       const ids = [3, PARENT, 8, 900, 14, 6, 17];
       const reply = await ana.call('get_task', { ids, max_tokens });
       const { tasks, total, failed, omitted } = reply.json;
@@ -124,7 +124,7 @@ describe('an answer within max_tokens', () => {
     }));
 
   test('a task too large for it is cut at a character, and both channels say how much is missing', () =>
-    property(40, async (max_tokens) => {
+    property(25, async (max_tokens) => {
       const reply = await ana.call('get_task', { id: PARENT, max_tokens });
       const { task } = reply.json;
       check(reply, max_tokens, isLeast([task]));

@@ -85,7 +85,7 @@ describe('every text field', () => {
         expect(['invalid', 'not_found', 'conflict'], `${tool}.${field}`).toContain(reply.json.error.code);
         expect(reply.json.error.message).toMatch(/\.$/);
       }),
-      { numRuns: 250 },
+      { numRuns: 120 },
     );
     const [tables] = await rowsOf(
       world,

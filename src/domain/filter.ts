@@ -49,13 +49,15 @@ export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
     filter.project === undefined ? undefined : inProjectCalled(tx, filter.project),
     ...(filter.labels ?? []).map(
       (label) =>
-        sql`${tasks.id} in (select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${nameKey(label)})`,
+        // Looked up task by task: however many others have it, they are not looked at.
+        sql`(select true from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id} and l.label_key = ${nameKey(label)})`,
     ),
     filter.priority ? eq(tasks.priority, PRIORITIES.indexOf(filter.priority) + 1) : undefined,
     filter.due ? dueIn(filter.due, now, tx.timezone) : undefined,
     filter.parent === undefined ? undefined : eq(tasks.parentId, filter.parent),
     filter.changed_since
-      ? sql`${tasks.id} in (select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${sinceInstant(filter.changed_since, { now, timezone: tx.timezone }, 'changed_since').toISOString()}::timestamptz)`
+      ? sql`(select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
+          order by c.seq desc limit 1) >= ${sinceInstant(filter.changed_since, { now, timezone: tx.timezone }, 'changed_since').toISOString()}::timestamptz`
       : undefined,
     filter.completed_since
       ? sql`${tasks.completedAt} >= ${sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString()}::timestamptz`

@@ -55,7 +55,11 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
         from (select coalesce(${sql.join([...few, sql`null::int[]`], sql`, `)}) as ids offset 0) few
         cross join lateral (select case when few.ids is null then ${newest ?? sql`null::int[]`} end as ids offset 0) newest`,
     );
-  const hits = tx.db.$with('hits', {}).as(held(sql`select distinct unnest(ids) as id from chosen`));
+  const hits = tx.db
+    .$with('hits', {})
+    .as(
+      sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, where(tx, filter, from))}`,
+    );
   const walked = tx.db.$with('walked', {}).as(inOrder(start, LOOKED));
   const sample = tx.db.$with('sample', {}).as(inOrder(undefined, SAMPLED));
   const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
@@ -64,9 +68,9 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
   );
   const page = tx.db
     .select(taskColumns(tx, { descriptions }))
-    .from(picked)
-    .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = picked.id`))
+    .from(tasks)
     .leftJoin(projects, inProject(tx))
+    .where(and(tx.mine(tasks), sql`${tasks.id} = any(array(select id from picked))`))
     .as('page');
   const count = tx.db
     .select({

@@ -9,7 +9,7 @@ import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
 const world = useWorld();
 
 /** Neon's driver takes several times as long for each. */
-const RUNS = inject('backend') === 'neon' ? 10 : 60;
+const RUNS = inject('backend') === 'neon' ? 10 : 30;
 
 const titles = async (agent: Agent, args: Record<string, unknown>): Promise<string[]> =>
   (await agent.ok('list_tasks', args)).tasks.map((task: { title: string }) => task.title);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -106,6 +106,7 @@ describe('a database that cannot be opened says why in one line, and is not touc
     expect(await complaintOf(['user', 'list'], env)).toMatch(/no whole database in the data directory/);
     expect(readdirSync(join(home(env), 'pg18'))).toEqual(['base']);
 
+    const whole = await made();
     for (const harm of [
       (data: string) => truncateSync(join(data, 'global/pg_control'), 100),
       (data: string) => rmSync(join(data, 'global/pg_control')),
@@ -113,7 +114,8 @@ describe('a database that cannot be opened says why in one line, and is not touc
       (data: string) => rmSync(join(data, 'pg_wal'), { recursive: true }),
       (data: string) => rmSync(join(data, 'base'), { recursive: true }),
     ]) {
-      const broken = await made();
+      const broken = environment();
+      cpSync(join(home(whole), 'pg18'), join(home(broken), 'pg18'), { recursive: true });
       harm(join(home(broken), 'pg18'));
       expect(await complaintOf(['user', 'list'], broken), String(harm)).toMatch(
         /^taskloom: the database in the data directory is damaged: .*taskloom restore <file>\): \//,

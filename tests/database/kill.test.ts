@@ -12,7 +12,7 @@ test('a server that is gone at once leaves PostgreSQL with all that it answered,
     const proxy = inject('backend') === 'neon' ? { kind: 'neon' as const, proxy: inject('proxy') } : undefined;
     const target = { kind: 'postgres' as const, ...proxy, url: urlOf(database) };
     const answered: Answered[] = [];
-    for (let round = 0; round < rounds(20); round++) {
+    for (let round = 0; round < rounds(12); round++) {
       const writing = await startWriting({ target, seed: seed + round });
       await writing.ready;
       await new Promise((resolve) => setTimeout(resolve, next() * 300));

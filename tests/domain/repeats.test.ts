@@ -185,7 +185,7 @@ describe('a phrase', () => {
           expect(error.body.message).not.toMatch(/BY[A-Z]|FREQ|COUNT|no day fits/);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
     expect(said.size).toBeGreaterThan(60);
   });
@@ -239,7 +239,7 @@ describe('a phrase', () => {
         afterCompletion(read.repeat, read.due, context);
         expect(parse(sayRepeat(read.repeat), read.due).repeat.rule).toBe(read.repeat.rule);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
     expect(understood).toBeGreaterThan(300);
   });

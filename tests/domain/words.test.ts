@@ -415,7 +415,7 @@ describe('any text', () => {
           expect(until.getTime()).toBeGreaterThan(from?.getTime() ?? Number.NEGATIVE_INFINITY);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -38,6 +38,8 @@ const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  // Its workers would be in the way of dropping databases, by logins that may not end them.
+  autovacuum: 'off',
   // Neither the server's zone nor its date style may show in an answer.
   timezone: 'Asia/Kathmandu',
   datestyle: 'SQL, DMY',

@@ -10,7 +10,7 @@ import { resources } from '../../src/resources/index.js';
 import { tools } from '../../src/tools/index.js';
 import { newUser, type Reply, useWorld } from '../harness.js';
 import { bearer, newToken, useHttp } from '../http.js';
-import { environment, MAIN, ROOT } from '../process.js';
+import { MAIN, ROOT, seeded } from '../process.js';
 
 const world = useWorld();
 const http = useHttp(world);
@@ -37,7 +37,7 @@ const spawned = () => ({
   command: process.execPath,
   args: [MAIN],
   cwd: ROOT,
-  env: environment({ TASKLOOM_DATABASE_URL: 'memory://' }),
+  env: seeded(),
   stderr: 'ignore' as const,
 });
 

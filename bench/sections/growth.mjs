@@ -1,0 +1,210 @@
+import pg from 'pg';
+import { stdioClient1 } from '../lib/clients.mjs';
+import { afterwards, interleave, median, ms, quantile } from '../lib/harness.mjs';
+import { MAIN, ours, postgres } from '../lib/taskloom.mjs';
+
+export const title = 'As tasks and users grow';
+export const about =
+  'Users with ever more tasks in one PostgreSQL, and one of a hundred tasks before and after there are a hundred thousand other users, each asked over stdio through a server of their own in interleaved rounds. Three fifths of the tasks are done, a third is open, one in six waits for another.';
+
+/** Six words, few of which are frequent. */
+const WORDS = `(select string_agg('w' || ((n * p * 2654435761 % 1000003) * (n * p % 20011) % 20011), ' ') from generate_series(3, 8) p)`;
+
+const SEED = `insert into taskloom.tasks (user_id, id, title, title_key, status, completed_at, priority, due_at, due_sort, rank,
+    project_id, open_blockers, version, created_at, created_by, updated_at, updated_by)
+  select $1, n, words, words, status, case when status = 'completed' then at end, 1 + (n * 7919 % 10007) % 5, due,
+    coalesce(due, 'infinity'), 'z' || lpad((n * 7919 % 10000019)::text, 8, '0'), case when n % 3 > 0 then 1 + n % 7 end,
+    case when n % 6 = 0 then 1 else 0 end, 1, at, 'seed', at, 'seed'
+  from (
+    select n, now() - ($2 - n) * interval '5 minutes' as at,
+      ${WORDS} || case when n % 10 = 3 then ' report' else '' end || case when n % ($2 / 20) = 0 then ' zeppelin' else '' end as words,
+      case when n % 10 < 6 then 'completed' when n % 100 = 88 then 'cancelled' when n % 2500 = 9 then 'in_progress' else 'pending' end as status,
+      case when n * 104729 % 9973 % 5 < 2 then date_trunc('second', now() + (n * 31 % 700 - 300) * interval '1 day') end as due
+    from generate_series(1::bigint, $2::bigint) n
+  ) given`;
+
+export async function run({ quick, log }) {
+  const sizes = quick ? [100, 10_000, 100_000] : [100, 10_000, 1_000_000];
+  const crowd = quick ? 10_000 : 100_000;
+  const rounds = quick ? 30 : 100;
+  const server = await postgres();
+  await ours();
+  const admin = new pg.Client(server.url);
+  await admin.connect();
+  afterwards(() => admin.end());
+  await admin.query('set synchronous_commit = off');
+  const indexes = await admin.query(
+    `select indexdef, schemaname || '.' || indexname as name from pg_indexes where indexname in ('tasks_words', 'tasks_near')`,
+  );
+
+  /** @returns the user's id */
+  async function fill(handle, total) {
+    await server.user(handle);
+    const { id } = (await admin.query('select id from taskloom.users where handle = $1', [handle])).rows[0];
+    await admin.query(
+      `insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at)
+       select $1, n, 'Project ' || n, 'project ' || n, now(), now() from generate_series(1, 7) n`,
+      [id],
+    );
+    await admin.query(SEED, [id, total]);
+    await admin.query(
+      `insert into taskloom.task_labels (user_id, task_id, label_key, label)
+       select $1, n, label, label from generate_series(1, $2::int) n
+       cross join lateral (values ('common', 3), ('rare', greatest($2::int / 40, 2))) l (label, every) where n % every = 0`,
+      [id, total],
+    );
+    await admin.query(
+      `insert into taskloom.changes (user_id, seq, batch, call, at, actor, entity, entity_id, version, op, before, after)
+       select $1, n, n, gen_random_uuid(), now() - ($2 - n) * interval '5 minutes', '{"via": "stdio"}', 'task', n, 1, 'create', '{}', '{}'
+       from generate_series(1, $2::int) n`,
+      [id, total],
+    );
+    await admin.query(
+      'update taskloom.counters set next_task = $2, next_project = 8, change_seq = $2 - 1 where user_id = $1',
+      [id, total + 1],
+    );
+  }
+
+  log('seeding');
+  for (const { name } of indexes.rows) await admin.query(`drop index ${name}`);
+  for (const size of sizes) await fill(`has-${size}`, size);
+  await fill('lonely', 100);
+  for (const { indexdef } of indexes.rows) await admin.query(indexdef);
+  await admin.query('vacuum analyze');
+  const clients = {};
+  for (const handle of [...sizes.map((size) => `has-${size}`), 'lonely']) {
+    clients[handle] = await stdioClient1([MAIN], server.env(handle));
+    afterwards(clients[handle].close);
+  }
+
+  let numbers = 0;
+  const next = () => {
+    numbers += 1;
+    return numbers;
+  };
+  const CALLS = {
+    get_task: (call, size) => call('get_task', { ids: [1 + Math.floor(size / 2)] }),
+    'list, newest': (call) => call('list_tasks'),
+    'list, by due date': (call) => call('list_tasks', { sort: 'due' }),
+    'list, by priority': (call) => call('list_tasks', { sort: 'priority' }),
+    'list, by hand': (call) => call('list_tasks', { sort: 'manual' }),
+    'list, one project': (call) => call('list_tasks', { project: 'Project 2' }),
+    'list, one project by due date': (call) => call('list_tasks', { project: 'Project 2', sort: 'due' }),
+    'list, a frequent label': (call) => call('list_tasks', { labels: ['common'] }),
+    'list, a rare label': (call) => call('list_tasks', { labels: ['rare'], status: 'all' }),
+    'list, completed': (call) => call('list_tasks', { status: 'completed' }),
+    'list, cancelled': (call) => call('list_tasks', { status: 'cancelled' }),
+    'list, ready': (call) => call('list_tasks', { ready: true }),
+    'list, due this week': (call) => call('list_tasks', { due: 'week' }),
+    'list, overdue': (call) => call('list_tasks', { due: 'overdue' }),
+    'text, 20 matches': (call) => call('list_tasks', { text: 'zeppelin', status: 'all' }),
+    'text, a common word': (call) => call('list_tasks', { text: 'report', status: 'all' }),
+    get_overview: (call) => call('get_overview'),
+    what_changed: (call) => call('what_changed'),
+    list_projects: (call) => call('list_projects'),
+    add_task: (call) => call('add_task', { title: `Renew w${next()} and w${next() * 7}`, due: '2027-11-24' }),
+    update_task: (call, size) =>
+      call('update_task', { ids: [1 + (next() % (size / 2))], title: `Renamed to w${next()}` }),
+    'complete_task and undo': async (call, size) => {
+      // One that is open, and blocks nothing.
+      const { structuredContent } = await call('complete_task', { ids: [10 * Math.floor(size / 40) + 7] });
+      await call('undo', { handle: structuredContent.undo });
+    },
+    'claim and release': async (call) => {
+      const { structuredContent } = await call('claim_task');
+      await call('release_task', { id: structuredContent.task.id, claim: structuredContent.claim });
+    },
+  };
+  const runsOf = (name, handles) =>
+    Object.fromEntries(handles.map(([handle, size]) => [handle, () => CALLS[name](clients[handle].call, size)]));
+  const measured = {};
+  for (const name of Object.keys(CALLS)) {
+    log(name);
+    const handles = sizes.map((size) => [`has-${size}`, size]);
+    measured[name] = await interleave(runsOf(name, handles), { rounds, warmup: 12 });
+  }
+
+  log('users');
+  const few = {};
+  const HERE = ['get_task', 'list, newest', 'list, by due date', 'get_overview', 'add_task', 'update_task'];
+  const lonely = async (into) => {
+    for (const name of HERE)
+      into[name] = (await interleave(runsOf(name, [['lonely', 100]]), { rounds, warmup: 12 })).lonely;
+  };
+  await lonely(few);
+  await admin.query(
+    `insert into taskloom.users (id, handle, timezone) select gen_random_uuid(), 'crowd-' || n, 'UTC' from generate_series(1, $1::int) n`,
+    [crowd],
+  );
+  await admin.query(
+    `insert into taskloom.counters (user_id, next_task) select id, 4 from taskloom.users where handle like 'crowd-%'`,
+  );
+  await admin.query(
+    `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
+     select id, n, 'Buy milk ' || n, 'buy milk ' || n, 'pending', 5, 'infinity', 'a' || n, 1, now(), 'seed', now(), 'seed'
+     from taskloom.users, generate_series(1, 3) n where handle like 'crowd-%'`,
+  );
+  await admin.query('analyze');
+  const many = {};
+  await lonely(many);
+
+  const [small, , large] = sizes.map((size) => `has-${size}`);
+  const ratio = (name) => median(measured[name][large]) / median(measured[name][small]);
+  const label = (size) => size.toLocaleString('en');
+  const common = 'text, a common word';
+  return {
+    tables: [
+      {
+        title: 'One user with ever more tasks (p50, ms; p95)',
+        columns: ['call', ...sizes.map(label), 'last : first'],
+        rows: Object.entries(measured).map(([name, times]) => [
+          name,
+          ...Object.values(times).map((each) => `${ms(median(each))} (${ms(quantile(each, 0.95))})`),
+          ratio(name).toFixed(2),
+        ]),
+      },
+      {
+        title: `A user of 100 tasks, alone and among ${label(crowd)} others (p50, ms)`,
+        columns: ['call', 'alone', 'among others', 'ratio'],
+        rows: HERE.map((name) => [
+          name,
+          ms(median(few[name])),
+          ms(median(many[name])),
+          (median(many[name]) / median(few[name])).toFixed(2),
+        ]),
+        note: 'One after the other, so that what the machine does meanwhile shows.',
+      },
+    ],
+    charts: [
+      {
+        name: 'growth',
+        title: 'A call as the tasks of one user grow, p50',
+        unit: 'ms',
+        kind: 'lines',
+        x: sizes.map(label),
+        series: [
+          'get_task',
+          'list, by due date',
+          'list, one project',
+          'text, 20 matches',
+          'get_overview',
+          'add_task',
+        ].map((name) => ({ name, values: Object.values(measured[name]).map(median) })),
+      },
+    ],
+    checks: [
+      ...Object.keys(measured)
+        .filter((name) => name !== common)
+        .map((name) => ({
+          what: `${name}: ${label(sizes.at(-1))} tasks : ${label(sizes[0])}`,
+          value: ratio(name),
+          limit: 1.5,
+        })),
+      ...HERE.map((name) => ({
+        what: `${name}: among ${label(crowd)} users : alone`,
+        value: median(many[name]) / median(few[name]),
+        limit: 1.5,
+      })),
+    ],
+  };
+}
