@@ -13,6 +13,8 @@ import { startUpkeep } from './pglite-upkeep.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const SMALL = ['shared_buffers=16MB'];
+/** What elsewhere each transaction sets for itself. */
+const AS_TEXT = ['timezone=UTC', 'datestyle=ISO'];
 /** A commit is on the disk before it is answered, and the log is kept short. Small samples will do for statistics. */
 const DURABLE = [
   'fsync=on',
@@ -42,7 +44,7 @@ const endProcess: Fatal = (reason) => {
  */
 export async function openPglite(directory?: string, image?: Blob): Promise<Database> {
   if (directory !== undefined) return openFiles(directory);
-  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL)];
+  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL, ...AS_TEXT)];
   return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
 }
 
@@ -69,7 +71,10 @@ export async function openFiles(
     fs,
     pgliteWasmModule: await compiled(),
     // `-F` would turn syncing off.
-    startParams: [...PGlite.defaultStartParams.filter((each) => each !== '-F'), ...settings(...SMALL, ...DURABLE)],
+    startParams: [
+      ...PGlite.defaultStartParams.filter((each) => each !== '-F'),
+      ...settings(...SMALL, ...AS_TEXT, ...DURABLE),
+    ],
     extensions: { ...extensions, disk: disk.extension },
     ...newDirectory,
   });

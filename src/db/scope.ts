@@ -90,11 +90,11 @@ function opening(database: Database, begin: string, userId: string, clock?: () =
     begin,
     'set local role taskloom_app',
     `set local app.user_id = '${userId}'`,
-    ...AS_TEXT,
-    // PGlite ignores the first and never waits for a lock; the last would hang it for good.
+    // PGlite has the first two from its start. It ignores the third and never waits for a lock; the last would hang it for good.
     ...(database.kind === 'pglite'
       ? []
       : [
+          ...AS_TEXT,
           `set local statement_timeout = '10s'`,
           `set local lock_timeout = '5s'`,
           `set local idle_in_transaction_session_timeout = '10s'`,
