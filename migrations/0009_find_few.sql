@@ -1,3 +1,4 @@
 CREATE INDEX "tasks_open_project" ON "taskloom"."tasks" USING btree ("user_id","project_id","id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "tasks_begun" ON "taskloom"."tasks" USING btree ("user_id","id") WHERE "taskloom"."tasks"."status" = 'in_progress' and "taskloom"."tasks"."deleted_at" is null;--> statement-breakpoint
+CREATE INDEX "tasks_blocked" ON "taskloom"."tasks" USING btree ("user_id","id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null and "taskloom"."tasks"."open_blockers" > 0;--> statement-breakpoint
 CREATE INDEX "tasks_cancelled" ON "taskloom"."tasks" USING btree ("user_id","id") WHERE "taskloom"."tasks"."status" = 'cancelled' and "taskloom"."tasks"."deleted_at" is null;

@@ -222,6 +222,9 @@ export const tasks = taskloom.table(
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_open_project').on(t.userId, t.projectId, t.id).where(isOpen(t)),
     index('tasks_begun').on(t.userId, t.id).where(sql`${t.status} = 'in_progress' and ${t.deletedAt} is null`),
+    index('tasks_blocked')
+      .on(t.userId, t.id)
+      .where(sql`${isOpen(t)} and ${t.openBlockers} > 0`),
     index('tasks_cancelled').on(t.userId, t.id).where(sql`${t.status} = 'cancelled' and ${t.deletedAt} is null`),
     index('tasks_claimed').on(t.userId, t.claimedUntil, t.id).where(sql`${t.claimedBy} is not null`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),

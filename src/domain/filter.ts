@@ -5,7 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { nameKey } from './names.js';
 import type { SearchFilter } from './search.js';
-import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority } from './task.js';
+import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
@@ -118,8 +118,13 @@ export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilte
   };
 }
 
+/** In the statement's text: as a parameter, it would not be known to be what an index is for. */
+function hasStatus(status: Status): SQL {
+  return sql`${tasks.status} = ${sql.raw(`'${status}'`)}`;
+}
+
 /** By somebody's word, or because it is claimed. */
-export const isInProgress = sql`(${eq(tasks.status, 'in_progress')} or ${isClaimed})`;
+const isInProgress = sql`(${hasStatus('in_progress')} or ${isClaimed})`;
 
 export function inStatus(status: ListStatus): SQL | undefined {
   switch (status) {
@@ -131,11 +136,11 @@ export function inStatus(status: ListStatus): SQL | undefined {
     case 'all':
       return isNull(tasks.deletedAt);
     case 'not_started':
-      return and(isOpen(tasks), eq(tasks.status, 'pending'), not(isClaimed));
+      return and(isOpen(tasks), hasStatus('pending'), not(isClaimed));
     case 'in_progress':
       return and(isOpen(tasks), isInProgress);
     default:
-      return and(eq(tasks.status, status), isNull(tasks.deletedAt));
+      return and(hasStatus(status), isNull(tasks.deletedAt));
   }
 }
 

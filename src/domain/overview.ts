@@ -1,8 +1,7 @@
-import { type AnyColumn, and, asc, isNotNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, asc, isNotNull, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { isInProgress } from './filter.js';
 import { COUNTED } from './list.js';
 import { inProject, isClaimed, notArchived, type Task, taskColumns, toTask } from './task.js';
 import { startOf, today } from './when.js';
@@ -52,14 +51,17 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
   );
   const claimed = and(isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks), notArchived(tx));
 
-  const count = (condition: SQL | undefined, name: string) =>
-    sql<number>`(select count(*)::int from (select 1 from ${tasks} where ${and(tx.mine(tasks), condition)} limit ${literal(COUNTED + 1)}) ${sql.raw(name)})`.as(
-      name,
-    );
+  const counted = (rows: SQL, name: string) =>
+    sql<number>`(select count(*)::int from (${rows} limit ${literal(COUNTED + 1)}) ${sql.raw(name)})`.as(name);
+  const having = (condition: SQL | undefined) =>
+    sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
+  const count = (condition: SQL | undefined, name: string) => counted(having(condition), name);
+  const begun = and(sql`${tasks.status} = 'in_progress'`, isNull(tasks.deletedAt), notArchived(tx));
   const counts = tx.db
     .select({
       open: count(and(isOpen(tasks), notArchived(tx)), 'n_open'),
-      inProgress: count(and(isOpen(tasks), notArchived(tx), isInProgress), 'n_in_progress'),
+      // Apart, for each has an index.
+      inProgress: counted(sql`${having(begun)} union ${having(claimed)}`, 'n_in_progress'),
       claimed: count(claimed, 'n_claimed'),
       blocked: count(and(isOpen(tasks), notArchived(tx), sql`${tasks.openBlockers} > 0`), 'n_blocked'),
       overdue: count(overdue, 'n_overdue'),
