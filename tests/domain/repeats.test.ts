@@ -241,7 +241,7 @@ describe('a phrase', () => {
       }),
       { numRuns: 1500 },
     );
-    expect(understood).toBeGreaterThan(300);
+    expect(understood).toBeGreaterThan(100);
   });
 });
 
