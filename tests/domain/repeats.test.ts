@@ -185,7 +185,7 @@ describe('a phrase', () => {
           expect(error.body.message).not.toMatch(/BY[A-Z]|FREQ|COUNT|no day fits/);
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 3000 },
     );
     expect(said.size).toBeGreaterThan(60);
   });
