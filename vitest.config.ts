@@ -45,7 +45,7 @@ export default defineConfig({
     projects: [
       project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, plans, replicas, ...connections]),
       project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves, plans], crowds),
-      project('postgres-18', [...server, migrations, replicas]),
+      project('postgres-18', [...server, replicas]),
       project('neon', [
         ...driver,
         ...(long ? ['tests/behaviour/draining.test.ts', replicas, kills, copies, moves] : []),

@@ -12,7 +12,7 @@ export type Call = (tool: string, args: object) => Promise<Answer>;
 export const AGENTS = 16;
 
 /** How long a plan is: long where time does not matter. */
-export const PLAN = process.env.TASKLOOM_CHAOS_ROUNDS ? 1000 : 200;
+export const PLAN = process.env.TASKLOOM_CHAOS_ROUNDS ? 1000 : 120;
 
 /** A plan in which every task waits for up to three of those before it, mostly of the last few. */
 function randomPlan(tasks: number, seed: number): number[][] {

@@ -42,7 +42,7 @@ describe('a commit of the embedded database', { timeout: 300_000 }, () => {
   test('on a full disk is never answered, whatever it was that found it full', async () => {
     const { path, answered } = await written();
     const target = { kind: 'directory', path } as const;
-    for (const fullAfter of [50_000, 3_000_000]) {
+    for (const fullAfter of [3_000_000]) {
       const writing = await startWriting({ target, seed: fullAfter, disk: { folder: path, fullAfter } });
       expect(await writing.ended, `after ${fullAfter} bytes`).toMatchObject({
         code: 1,
@@ -76,7 +76,7 @@ describe('a process that is gone at once, at any moment', { timeout: 600_000 }, 
     const { path, answered } = await written(seed);
     const folder = scratch();
     const target = { kind: 'directory', path } as const;
-    const pictures = { folder, count: rounds(4), every: 25 };
+    const pictures = { folder, count: rounds(3), every: 25 };
     const writing = await startWriting({ target, seed, disk: { folder: path, pictures }, calls: pictures.count * 12 });
     expect(await writing.ended).toMatchObject({ code: 0, stderr: '' });
     let taken = 0;
