@@ -224,7 +224,7 @@ async function write(
         return {
           value: answer,
           ...(statement && { statement }),
-          ...(opened.tidy && { alongside: `select taskloom.tidy(${deps.historyDays})` }),
+          ...(opened.tidy && { alongside: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
           ...(changes(decision) > 0 && { mark: { seq, call } }),
         };
       },

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, inject } from 'vitest';
 import { ensureUser, localPrincipal } from '../src/auth/local.js';
 import type { Principal } from '../src/auth/principal.js';
 import type { Store } from '../src/db/connect.js';
-import type { Database } from '../src/db/database.js';
+import type { Connection, Database } from '../src/db/database.js';
 import { openPglite } from '../src/db/pglite.js';
 import { asService } from '../src/db/scope.js';
 import { buildServer, type Deps } from '../src/server.js';
@@ -128,6 +128,22 @@ export async function callWith(client: AnyClient, name: string, args: Record<str
 export async function newAgent(world: World, options: { timezone?: string } = {}): Promise<Agent> {
   return agentOf(world, await newUser(world, options));
 }
+
+/** A database with something between it and whoever uses it: what `change` makes of each connection. */
+export const through = (
+  { connect, ...database }: Database,
+  change: (connection: Connection) => Partial<Connection>,
+): Database => ({
+  ...database,
+  connect: (work) =>
+    connect((connection) =>
+      work({
+        query: (text, params) => connection.query(text, params),
+        script: (text) => connection.script(text),
+        ...change(connection),
+      }),
+    ),
+});
 
 /** Rows straight from the database, as its owner: for what no answer shows. */
 export const rowsOf = (world: World, text: string, params: unknown[] = []) =>

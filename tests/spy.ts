@@ -28,8 +28,7 @@ export function unscopedTables(text: string): string[] {
         : [name];
     const alias = word && !KEYWORDS.has(word.toLowerCase()) ? word : name;
     const scoped = new RegExp(`(?:"?taskloom"?\\.)?"?\\b${alias}"?\\."?user_id"? = (?:\\$\\d+|'[0-9a-f-]{36}')`);
-    const bare = new RegExp(`taskloom\\.${name} where user_id = '[0-9a-f-]{36}'`);
-    return scoped.test(text) || bare.test(text) ? [] : [name];
+    return scoped.test(text) ? [] : [name];
   });
 }
 
@@ -40,8 +39,8 @@ export function unscopedTables(text: string): string[] {
 export function watchPredicates(database: Database): { offences: string[] } {
   const offences: string[] = [];
   let asOwner = false;
-  database.onStatement = (text) => {
-    if (/^begin\b/.test(text)) asOwner = text.includes('set local role none');
+  database.onStatement = (text, [role]) => {
+    if (text.includes("set_config('role'")) asOwner = role === 'none';
     if (!asOwner && unscopedTables(text).length > 0) offences.push(text);
   };
   return { offences };

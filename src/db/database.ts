@@ -1,12 +1,17 @@
+import type { Statement } from './flight.js';
+
 /** A row as an array, in the order of the selected columns. Times stay text, as the server wrote them. */
 export type Row = unknown[];
 
-/** One checked-out connection. Calls run in the order they are made; where the driver can, without waiting. */
+/** One checked-out connection. Calls run in the order they are made. */
 export interface Connection {
+  /**
+   * One statement. Those that are sent without waiting for an answer go together, in one flight: where one fails, those
+   * after it are not run, and all of them fail with it.
+   */
+  query(text: string, params?: readonly unknown[]): Promise<Row[]>;
   /** Several statements in one string, without parameters. Answers the rows of each. */
   script(text: string): Promise<Row[][]>;
-  /** One statement with parameters. */
-  query(text: string, params: unknown[]): Promise<Row[]>;
 }
 
 /** What the code above knows of a backend: PGlite, PostgreSQL or Neon. */
@@ -27,14 +32,54 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Follows from the scripts sent over a connection whether it is inside a transaction. */
-export class TransactionWatch {
-  open = false;
+/** A connection, of what sends one flight or one script over it. */
+export class Line implements Connection {
+  /** Whether it is, or may be, inside a transaction. */
+  inTransaction = false;
+  readonly #fly: (statements: Statement[]) => Promise<Row[][]>;
+  readonly #run: (text: string) => Promise<Row[][]>;
+  #before: Promise<unknown> = Promise.resolve();
+  /** The flight that takes more statements. */
+  #next: { statements: Statement[]; answers: Promise<Row[][]> } | undefined;
 
-  async run<T>(script: string, send: () => Promise<T>): Promise<T> {
-    if (/^begin\b/.test(script)) this.open = true;
+  constructor(fly: (statements: Statement[]) => Promise<Row[][]>, run: (text: string) => Promise<Row[][]>) {
+    this.#fly = fly;
+    this.#run = run;
+  }
+
+  async query(text: string, params: readonly unknown[] = []): Promise<Row[]> {
+    this.#next ??= this.#board();
+    const { statements, answers } = this.#next;
+    const place = statements.push({ text, params }) - 1;
+    return (await answers)[place] ?? [];
+  }
+
+  script(text: string): Promise<Row[][]> {
+    this.#next = undefined;
+    return this.#inOrder(() => this.#watch(text, text, () => this.#run(text)));
+  }
+
+  #board() {
+    const statements: Statement[] = [];
+    const answers = this.#inOrder(async () => {
+      await new Promise<void>((resolve) => process.nextTick(resolve)); // until nobody has more to send
+      if (this.#next?.statements === statements) this.#next = undefined;
+      const [first, last] = [statements[0], statements.at(-1)] as [Statement, Statement];
+      return this.#watch(first.text, last.text, () => this.#fly(statements));
+    });
+    return { statements, answers };
+  }
+
+  #inOrder<T>(send: () => Promise<T>): Promise<T> {
+    const sent = this.#before.then(send, send);
+    this.#before = sent;
+    return sent;
+  }
+
+  async #watch<T>(first: string, last: string, send: () => Promise<T>): Promise<T> {
+    if (/^begin\b/.test(first)) this.inTransaction = true;
     const result = await send();
-    if (/\b(commit|rollback)$/.test(script)) this.open = false;
+    if (/\b(commit|rollback)$/.test(last)) this.inTransaction = false;
     return result;
   }
 }

@@ -1,5 +1,5 @@
 // Imported as a module only: the CommonJS build brings another copy of the pool, which is not the same class.
-import { Client, neonConfig, Pool, types } from '@neondatabase/serverless';
+import { Client, neonConfig, Pool } from '@neondatabase/serverless';
 import WebSocket from 'ws';
 import type { Database } from './database.js';
 import { listener } from './notify.js';
@@ -23,7 +23,6 @@ export function openNeon(url: string, proxy?: string): Database {
   return pooled(
     'neon',
     new Pool(poolOptions(url)),
-    (oid) => types.getTypeParser(oid),
     listener(() => new Client(clientOptions(pastPooler(url)))),
   );
 }

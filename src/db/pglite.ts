@@ -5,7 +5,7 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
-import { Busy, type Connection, type Database, MOST_WAITING, sqlState, TransactionWatch } from './database.js';
+import { Busy, type Connection, type Database, Line, MOST_WAITING, sqlState } from './database.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
@@ -138,35 +138,26 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; id
       return turns(() => pglite.close());
     },
   };
-  const watch = new TransactionWatch();
   const statements = new Statements(pglite, (error) => {
     const failure = failureOf(sqlState(error));
     if (failure && kept) kept.fatal(failure); // before another statement is run: it might never end
   });
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.idle);
-  let before: Promise<unknown> = Promise.resolve();
-  /** Callers send without waiting for the answer to what they sent before, as over a wire. */
-  function inOrder<T>(send: () => Promise<T>): Promise<T> {
-    const sent = before.then(send, send);
-    before = sent;
-    return sent;
-  }
-  const connection: Connection = {
-    async script(text) {
+  const line = new Line(
+    (sent) => {
+      for (const { text, params } of sent) database.onStatement?.(text, params);
+      return statements.fly(sent);
+    },
+    (text) => {
       database.onStatement?.(text, []);
-      return inOrder(() => watch.run(text, () => statements.script(text)));
+      return statements.script(text);
     },
-    async query(text, params) {
-      database.onStatement?.(text, params);
-      return inOrder(() => statements.run(text, params));
-    },
-  };
-
+  );
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.idle);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
-      return await work(connection);
+      return await work(line);
     } finally {
-      if (watch.open) await connection.script('rollback'); // left behind by `work`: the next caller must not be in it
+      if (line.inTransaction) await line.script('rollback'); // left behind by `work`: the next caller must not be in it
     }
   }
   return database;

@@ -1,26 +1,16 @@
-import { createHash } from 'node:crypto';
-import type { QueryArrayResult } from 'pg';
-import {
-  Busy,
-  type Connection,
-  type Database,
-  isForgotten,
-  isUnreachable,
-  MOST_WAITING,
-  sqlState,
-  TransactionWatch,
-  Unreachable,
-} from './database.js';
+import { Busy, type Database, isUnreachable, Line, MOST_WAITING, sqlState, Unreachable } from './database.js';
+import { Flight, KeptStatements, rowOf } from './flight.js';
 import type { listener } from './notify.js';
 
-/** OIDs of date, time, timestamp, timestamptz: left as text. */
-const times = new Set([1082, 1083, 1114, 1184]);
-const asText = (value: string) => value;
+/** What a driver answers to a string of several statements: one of these for each. */
+interface Result {
+  fields: { dataTypeID: number }[];
+  rows: (string | null)[][];
+}
 
 interface Client {
-  query(config: object): Promise<unknown>;
-  /** Where the driver has a socket that can hold back what is written. */
-  connection?: { stream?: { cork?(): void; uncork?(): void } };
+  query(flight: Flight): unknown;
+  query(config: { text: string; rowMode: 'array'; types: typeof AS_TEXT }): Promise<Result | Result[]>;
   on(event: 'error', listener: () => void): unknown;
   release(destroy: boolean): void;
 }
@@ -34,7 +24,6 @@ interface PoolLike {
   /** How many wait for a connection. */
   readonly waitingCount: number;
 }
-type GetTypeParser = (oid: number, format: 'text') => (value: string) => unknown;
 
 /** How long a call waits for a free connection, in milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
@@ -48,14 +37,10 @@ export const clientOptions = (url: string) => ({
 
 export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
 
-/** How many statements each connection keeps parsed and planned. There are some dozens; unusual filters make more. */
-const KEPT = 200;
-
 /** Makes a database of a pool of `pg`'s kind, and of what listens beside it. */
 export function pooled(
   kind: Database['kind'],
   pool: PoolLike,
-  getTypeParser: GetTypeParser,
   { listen, closeAll }: ReturnType<typeof listener>,
 ): Database {
   const ignore = () => {};
@@ -64,16 +49,12 @@ export function pooled(
   pool.on('error', ignore);
   pool.on('connect', (client) => client.on('error', ignore));
 
-  const types = {
-    getTypeParser: (oid: number, format: 'text') => (times.has(oid) ? asText : getTypeParser(oid, format)),
-  };
-
-  // A name stands for one text, whichever process gave it: behind a pooler they meet on one connection.
-  const names = new Map<string, string>();
-  let keeps = true;
-  const nameOf = (text: string) => {
-    if (names.size < KEPT && !names.has(text)) names.set(text, createHash('sha256').update(text).digest('base64url'));
-    return keeps ? names.get(text) : undefined;
+  const kept = new KeptStatements();
+  const known = new WeakMap<Client, Set<string>>();
+  const knownTo = (client: Client) => {
+    const names = known.get(client) ?? new Set<string>();
+    known.set(client, names);
+    return names;
   };
 
   const database: Database = {
@@ -84,12 +65,29 @@ export function pooled(
         // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
         throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
       });
-      const watch = new TransactionWatch();
-      const line = { broken: false };
+      let broken = false;
+      const answered = (error: unknown): never => {
+        if (sqlState(error) && !isUnreachable(error)) throw error;
+        broken = true;
+        throw new Unreachable(error);
+      };
+      const line = new Line(
+        (statements) => {
+          for (const { text, params } of statements) database.onStatement?.(text, params);
+          const flight = new Flight(statements, kept, knownTo(client));
+          client.query(flight);
+          return flight.answer.catch(answered);
+        },
+        async (text) => {
+          database.onStatement?.(text, []);
+          const result = await client.query({ text, rowMode: 'array', types: AS_TEXT }).catch(answered);
+          return [result].flat().map(({ rows, fields }) => rows.map((row) => rowOf(row, typesOf(fields))));
+        },
+      );
       try {
-        return await work(checkedOut(client, watch, line));
+        return await work(line);
       } finally {
-        client.release(line.broken || watch.open);
+        client.release(broken || line.inTransaction);
       }
     },
     listen,
@@ -98,36 +96,10 @@ export function pooled(
       return pool.end();
     },
   };
-
-  function checkedOut(client: Client, watch: TransactionWatch, line: { broken: boolean }): Connection {
-    const { stream } = client.connection ?? {};
-    const run = async (config: object): Promise<QueryArrayResult | QueryArrayResult[]> => {
-      // What is sent without waiting leaves in one piece: each write costs as much as a good part of a call.
-      stream?.cork?.();
-      process.nextTick(() => stream?.uncork?.());
-      try {
-        return (await client.query(config)) as QueryArrayResult | QueryArrayResult[];
-      } catch (error) {
-        if (sqlState(error) && !isUnreachable(error)) throw error;
-        line.broken = true;
-        throw new Unreachable(error);
-      }
-    };
-    return {
-      async script(text) {
-        database.onStatement?.(text, []);
-        const result = await watch.run(text, () => run({ text, rowMode: 'array', types }));
-        return (Array.isArray(result) ? result : [result]).map((each) => each.rows);
-      },
-      async query(text, params) {
-        database.onStatement?.(text, params);
-        const sent = run({ name: nameOf(text), text, values: params, rowMode: 'array', types });
-        sent.catch((error: unknown) => {
-          if (isForgotten(error)) keeps = false;
-        });
-        return ((await sent) as QueryArrayResult).rows;
-      },
-    };
-  }
   return database;
 }
+
+const asText = (value: string) => value;
+/** What a driver would make of the values is left to us. */
+const AS_TEXT = { getTypeParser: () => asText };
+const typesOf = (fields: { dataTypeID: number }[]) => fields.map(({ dataTypeID }) => dataTypeID);

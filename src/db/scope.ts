@@ -13,6 +13,7 @@ import {
   sqlState,
   Undecided,
 } from './database.js';
+import type { Statement } from './flight.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
 export interface UserScope {
@@ -61,9 +62,9 @@ interface Mark {
 /** What a write comes to: a value, and the statement that makes it so, if anything is to be written. */
 export interface Written<T> {
   value: T;
-  statement?: { text: string; params: unknown[] };
-  /** Sent along with it, last: a statement without parameters. */
-  alongside?: string | undefined;
+  statement?: Statement;
+  /** Sent along with it. */
+  alongside?: Statement | undefined;
   /** Of a statement that changes something. Without one, running it again does no harm. */
   mark?: Mark;
 }
@@ -73,39 +74,54 @@ export interface AsUserOptions {
   clock?: (() => Date) | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
-
 /** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
-const AS_TEXT = [`set local timezone = 'UTC'`, `set local datestyle = 'ISO'`];
+const AS_TEXT = { timezone: 'UTC', datestyle: 'ISO' };
+/** What elsewhere than on PGlite no transaction of a user's goes beyond. */
+const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
-/** A user's one write lock. */
-const lockOf = (userId: string) =>
-  `select next_task, next_project, next_comment, change_seq, tidied_at from taskloom.counters where user_id = '${userId}' for update`;
+/** Sets for this transaction alone, all in one statement: each by itself would cost as much. */
+const setLocal = (settings: Record<string, string>): Statement => ({
+  text: `select ${Object.keys(settings).map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`,
+  params: Object.values(settings),
+});
 
-/** Statements of a transaction's opening. The literals are checked, for they cannot be parameters here. */
-function opening(database: Database, begin: string, userId: string, clock?: () => Date): string[] {
-  if (!UUID.test(userId)) throw new Error('a user id is a uuid');
-  return [
-    begin,
-    'set local role taskloom_app',
-    `set local app.user_id = '${userId}'`,
-    // PGlite has the first two from its start. It ignores the third and never waits for a lock; the last would hang it for good.
-    ...(database.kind === 'pglite'
-      ? []
-      : [
-          ...AS_TEXT,
-          `set local statement_timeout = '10s'`,
-          `set local lock_timeout = '5s'`,
-          `set local idle_in_transaction_session_timeout = '10s'`,
-        ]),
-    ...(clock ? [`set local app.now = '${clock().toISOString()}'`] : []),
-  ];
+const plain = (text: string): Statement => ({ text, params: [] });
+const [BEGIN, COMMIT, ROLLBACK] = ['begin', 'commit', 'rollback'].map(plain) as [Statement, Statement, Statement];
+/** What one statement reads agrees with what another does. */
+const BEGIN_READ = plain('begin isolation level repeatable read read only');
+
+/** Becomes the runtime role, for whom every table shows the rows of one user. */
+function become(database: Database, userId: string, clock?: () => Date): Statement {
+  return setLocal({
+    role: 'taskloom_app',
+    'app.user_id': userId,
+    // PGlite has the first of these from its start. Of the bounds it ignores one and never waits for a lock; the last would hang it for good.
+    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...BOUNDS }),
+    ...(clock && { 'app.now': clock().toISOString() }),
+  });
 }
 
+/** A user's one write lock. */
+const lockOf = (userId: string): Statement => ({
+  text: 'select next_task, next_project, next_comment, change_seq, tidied_at from taskloom.counters where counters.user_id = $1 for update',
+  params: [userId],
+});
+
 /** Reads the user's own row, with every opening: an account closed or moved takes effect on the next call. */
-const userRow = (userId: string) =>
-  `select timezone, disabled_at is not null from taskloom.users where id = '${userId}'`;
+const userRow = (userId: string): Statement => ({
+  text: 'select timezone, disabled_at is not null from taskloom.users where id = $1',
+  params: [userId],
+});
+
+/** The answer to a request that was made before. */
+const requestOf = (userId: string, key: string): Statement => ({
+  text: `select fingerprint, answer, at from taskloom.requests where requests.user_id = $1 and key = $2 and at > taskloom.app_now() - interval '24 hours'`,
+  params: [userId, key],
+});
+
+/** Sends statements, in one flight with whatever else is sent before an answer comes. */
+const send = (connection: Pick<Connection, 'query'>, statements: readonly Statement[]): Promise<Row[][]> =>
+  Promise.all(statements.map(({ text, params }) => connection.query(text, params)));
 
 function checkUser(user: Row | undefined, scope: UserScope): void {
   if (!user || user[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
@@ -123,6 +139,8 @@ const remembered = <T>(transaction: () => Promise<T>): Promise<T> =>
     if (!isForgotten(error)) throw error;
     return transaction();
   });
+
+const NOW = plain('select taskloom.app_now()');
 
 /** How much of one user's holds a connection, and how much more may wait for its turn. */
 const LANES = {
@@ -165,26 +183,18 @@ export const laneOf = (database: Database, whose: string, lane: Lane): Pick<Data
   connect: (work) => inTurn(database, whose, lane, () => database.connect(work)),
 });
 
-/**
- * Sends a statement in a transaction of its own, in one flight where the driver pipelines. The answer does not
- * wait for the COMMIT of what wrote nothing; the connection does.
- */
-async function flight(database: Pick<Database, 'connect'>, begin: string, text: string, params: unknown[]) {
-  return remembered(() => fly(database, begin, text, params));
-}
-
-function fly(database: Pick<Database, 'connect'>, begin: string, text: string, params: unknown[]) {
-  return new Promise<{ opened: Row[][]; rows: Row[] }>((resolve, reject) => {
-    const lent = database.connect(async (connection) => {
-      const sent = [connection.script(begin), connection.query(text, params)] as const;
-      const done = connection.script('commit');
-      // In this order: a statement that fails because the opening did has nothing to say about why.
-      const answered = sent[0].then(async (opened) => resolve({ opened, rows: await sent[1] })).catch(reject);
-      await Promise.allSettled([...sent, done, answered]);
-    });
-    lent.catch(reject);
-  });
-}
+/** Runs a transaction that is one flight. */
+const flight = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
+  remembered(() =>
+    database.connect(async (connection) => {
+      try {
+        return await send(connection, [...statements, COMMIT]);
+      } catch (error) {
+        await send(connection, [ROLLBACK]).catch(() => {}); // a broken connection is thrown away by its owner
+        throw error;
+      }
+    }),
+  );
 
 /**
  * Reads as a user. Each statement is a read-only transaction of its own, sent in one flight, so that a tool
@@ -196,13 +206,12 @@ export async function readAsUser<T>(
   work: (tx: UserTx) => Promise<T>,
   options: AsUserOptions = {},
 ): Promise<T> {
-  const begin = opening(database, 'begin isolation level repeatable read read only', scope.userId, options.clock);
-  const script = [...begin, userRow(scope.userId)].join('; ');
+  const opening = [BEGIN_READ, become(database, scope.userId, options.clock), userRow(scope.userId)];
   const zone = scope.timezone;
   const lane = laneOf(database, scope.userId, 'reads');
-  const query = async (text: string, params: unknown[]) => {
-    const { opened, rows } = await flight(lane, script, text, params);
-    checkUser(opened[begin.length]?.[0], scope);
+  const query = async (text: string, params: readonly unknown[] = []) => {
+    const [, , user, rows = []] = await flight(lane, [...opening, { text, params }]);
+    checkUser(user?.[0], scope);
     return rows;
   };
   const value = await work(userTx(scope, { query }));
@@ -228,46 +237,34 @@ export async function writeAsUser<S, T>(
   },
   options: AsUserOptions = {},
 ): Promise<T> {
-  if (change.key !== undefined && !DIGEST.test(change.key)) throw new Error('a request key is a digest');
   const id = scope.userId;
-  const begin = opening(database, 'begin', id, options.clock);
-  const script = [
-    ...begin,
-    lockOf(id),
+  const opening = [BEGIN, become(database, id, options.clock), lockOf(id)];
+  const asked = [
     userRow(id), // behind the lock: who moved the user to another zone held it
-    'select taskloom.app_now()', // in its own statement: in the one that waits, it would be the time before the wait
-    ...(change.key
-      ? [
-          `select fingerprint, answer, at from taskloom.requests where user_id = '${id}' and key = '${change.key}' and at > taskloom.app_now() - interval '24 hours'`,
-        ]
-      : []),
-  ].join('; ');
+    NOW, // in its own statement: in the one that waits, it would be the time before the wait
+    ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
+  ];
 
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
-      const tx = userTx(scope, connection);
-      const ready = connection.script(script);
-      const [opened, read] = await Promise.allSettled([ready, change.read(tx)]);
+      const ready = send(connection, [...opening, ...asked]);
+      const [opened, read] = await Promise.allSettled([ready, change.read(userTx(scope, connection))]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
-        const [lock, user, clock, request] = opened.value.slice(begin.length).map((rows) => rows[0]);
+        const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
         checkUser(user, scope);
         if (read.status === 'rejected') throw read.reason;
         const { value, statement, alongside, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
-          const written = connection.query(statement.text, statement.params);
-          // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
-          const done = connection.script(`${alongside ?? 'select 1'}; commit`);
-          for (const sent of await Promise.allSettled([written, done]))
-            if (sent.status === 'rejected')
-              throw isUnreachable(sent.reason) ? new Undecided(sent.reason, { mark, value }) : sent.reason;
+          await send(connection, [statement, ...(alongside ? [alongside] : []), COMMIT]).catch((error: unknown) => {
+            throw isUnreachable(error) ? new Undecided(error, { mark, value }) : error;
+          });
           return value;
         }
-        if (statement) await connection.query(statement.text, statement.params);
-        await connection.script('rollback');
+        await send(connection, [...(statement ? [statement] : []), ROLLBACK]);
         return value;
       } catch (error) {
-        await connection.script('rollback').catch(() => {}); // a broken connection is thrown away by its owner
+        await send(connection, [ROLLBACK]).catch(() => {}); // a broken connection is thrown away by its owner
         throw error;
       }
     });
@@ -279,7 +276,7 @@ export async function writeAsUser<S, T>(
     } catch (error) {
       if (!(error instanceof Undecided)) throw error;
       const { mark, value } = error.attempt as { mark?: Mark; value: T };
-      return (await tookPlace(database, [...begin, lockOf(id)].join('; '), id, mark, error)) ? value : attempt();
+      return (await tookPlace(database, opening, id, mark, error)) ? value : attempt();
     }
   });
 }
@@ -295,7 +292,7 @@ const DOUBT = 10_000;
  */
 async function tookPlace(
   database: Database,
-  script: string,
+  opening: readonly Statement[],
   userId: string,
   mark: Mark | undefined,
   doubt: Undecided,
@@ -304,12 +301,15 @@ async function tookPlace(
   for (let wait = 50; ; wait *= 2) {
     try {
       return await database.connect(async (connection) => {
-        await connection.script(script);
-        const found = await connection.query(
-          'select 1 from taskloom.changes c where c.user_id = $1::uuid and c.seq = $2 and c.call = $3::uuid',
-          [userId, mark?.seq ?? 0, mark?.call ?? null],
-        );
-        await connection.script('rollback');
+        const rows = await send(connection, [
+          ...opening,
+          {
+            text: 'select 1 from taskloom.changes c where c.user_id = $1::uuid and c.seq = $2 and c.call = $3::uuid',
+            params: [userId, mark?.seq ?? 0, mark?.call ?? null],
+          },
+          ROLLBACK,
+        ]);
+        const found = rows.at(-2) ?? [];
         return found.length > 0;
       });
     } catch (error) {
@@ -353,8 +353,8 @@ export async function asService(
   role: 'app' | 'owner' = 'app',
 ): Promise<Row[]> {
   if (role === 'owner') return asOwner(database, (connection) => connection.query(text, params));
-  const begin = ['begin', 'set local role taskloom_app', ...AS_TEXT].join('; ');
-  return (await flight(database, begin, text, params)).rows;
+  const rows = await flight(database, [BEGIN, setLocal({ role: 'taskloom_app', ...AS_TEXT }), { text, params }]);
+  return rows[2] ?? [];
 }
 
 /**
@@ -369,12 +369,13 @@ export async function asOwner<T>(
 ): Promise<T> {
   return database.connect(async (connection) => {
     try {
-      await connection.script([begin, 'set local role none', ...AS_TEXT, ...settings].join('; '));
+      await send(connection, [plain(begin), setLocal({ role: 'none', ...AS_TEXT }), ...settings.map(plain)]);
       const value = await work(connection);
-      await connection.script('select 1; commit');
+      // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
+      await send(connection, [plain('select 1'), COMMIT]);
       return value;
     } catch (error) {
-      await connection.script('rollback').catch(() => {});
+      await send(connection, [ROLLBACK]).catch(() => {});
       throw error;
     }
   });

@@ -40,10 +40,46 @@ const utc = (instant: Temporal.Instant): When =>
 
 /** As answers show it: `2026-11-24`, or `2026-11-24T17:00+01:00` in the user's zone. */
 export function formatWhen(when: When, timezone: string): string {
-  return isDay(when) ? when : withOffset(zoned(when, timezone));
+  if (isDay(when)) return when;
+  const minutes = offsetAt(new Date(when).getTime(), timezone) / MINUTE;
+  if (!Number.isInteger(minutes)) return withOffset(zoned(when, timezone)); // as before there were time zones
+  const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((n) =>
+    `${n}`.padStart(2, '0'),
+  );
+  return `${wallClock(when, timezone)}${minutes < 0 ? '-' : '+'}${hours}:${rest}`;
 }
 
 const zoned = (instant: string, timezone: string) => Temporal.Instant.from(instant).toZonedDateTimeISO(timezone);
+
+const [MINUTE, DAY] = [60_000, 86_400_000];
+
+/** How far a zone is ahead of UTC on days on which its clocks are not changed. */
+const steady = new Map<string, number | undefined>();
+const MOST_STEADY = 5_000;
+
+/**
+ * How far the clocks of a zone are ahead of UTC, in milliseconds. An answer holds a dozen moments, and Temporal would
+ * take as long to find this for them as the database takes to answer; no zone changes its clocks twice in a day.
+ */
+function offsetAt(instant: number, timezone: string): number {
+  const at = (moment: number) =>
+    Temporal.Instant.fromEpochMilliseconds(moment).toZonedDateTimeISO(timezone).offsetNanoseconds / 1e6;
+  const day = Math.floor(instant / DAY);
+  const key = `${day} ${timezone}`;
+  if (!steady.has(key)) {
+    if (steady.size >= MOST_STEADY) steady.clear();
+    const [first, last] = [at(day * DAY), at((day + 1) * DAY)];
+    steady.set(key, first === last ? first : undefined);
+  }
+  return steady.get(key) ?? at(instant);
+}
+
+/** What a clock in a zone shows: `2026-11-24T17:00`, with the seconds if there are any. */
+function wallClock(instant: string, timezone: string): string {
+  const ms = new Date(instant).getTime();
+  const shown = new Date(ms + offsetAt(ms, timezone)).toISOString();
+  return shown.slice(0, shown.startsWith('00', 17) ? 16 : 19);
+}
 
 let lastAsked: { now: number; timezone: string; day: Temporal.PlainDate } | undefined;
 
@@ -56,19 +92,17 @@ export function today(now: Date, timezone: string): Temporal.PlainDate {
 
 /** For people: the weekday only within 7 days of today, the year only if it is not this one. */
 export function sayWhen(when: When, now: Date, timezone: string): string {
-  const local = isDay(when) ? undefined : zoned(when, timezone).toPlainDateTime();
-  const day = local?.toPlainDate() ?? Temporal.PlainDate.from(when);
-  const from = today(now, timezone);
-  const near = Math.abs(from.until(day).days) < 7;
-  const time = local?.toPlainTime().toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' });
+  const [day, time] = (isDay(when) ? when : wallClock(when, timezone)).split('T') as [string, string?];
+  const date = new Date(day);
+  const from = new Date(wallClock(now.toISOString(), timezone).slice(0, 10));
   return [
-    near ? WEEKDAYS[day.dayOfWeek - 1]?.slice(0, 3) : undefined,
-    day.day,
-    MONTHS[day.month - 1]?.slice(0, 3),
-    day.year === from.year ? undefined : day.year,
+    Math.abs(date.getTime() - from.getTime()) < 7 * DAY && WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3),
+    date.getUTCDate(),
+    MONTHS[date.getUTCMonth()]?.slice(0, 3),
+    date.getUTCFullYear() !== from.getUTCFullYear() && date.getUTCFullYear(),
     time,
   ]
-    .filter((part) => part !== undefined)
+    .filter((part) => part !== false && part !== undefined)
     .join(' ');
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
+import { type Agent, agentOf, newAgent, rowsOf, through, useWorld } from '../harness.js';
 
 const world = useWorld();
 const NOON = world.now;
@@ -334,19 +334,14 @@ test('what is ready, and what is claimed, is found by an index that knows of cla
   expect((await one.ok('list_tasks', { claimed_by: 'any', limit: 1 })).total).toMatch(/^\d+\+$/);
   const statements: string[] = [];
   const { connect } = world.database;
-  world.database.connect = (work) =>
-    connect.call(world.database, (connection) =>
-      work({
-        ...connection,
-        script: (text) => connection.script(text),
-        query: async (text, params) => {
-          if (!text.includes('taskloom.tasks') && !text.includes('"taskloom"."tasks"'))
-            return connection.query(text, params);
-          statements.push((await connection.query(`explain ${text}`, params)).flat().join('\n'));
-          return connection.query(text, params);
-        },
-      }),
-    ) as never;
+  const explained = through({ ...world.database }, (connection) => ({
+    query(text, params) {
+      if (text.includes('taskloom.tasks') || text.includes('"taskloom"."tasks"'))
+        connection.query(`explain ${text}`, params).then((rows) => statements.push(rows.flat().join('\n')));
+      return connection.query(text, params);
+    },
+  }));
+  world.database.connect = explained.connect;
   onTestFinished(() => {
     world.database.connect = connect;
   });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, sqlState } from '../../src/db/database.js';
 import * as schema from '../../src/db/schema.js';
 import { asService, assertIsolated } from '../../src/db/scope.js';
-import { openTestDatabase } from '../harness.js';
+import { openTestDatabase, through } from '../harness.js';
 
 let database: Database;
 beforeAll(async () => {
@@ -215,17 +215,15 @@ describe('the runtime role', () => {
 
 describe('the check at start', () => {
   /** The same database, if somebody had changed it so; undone with the check's own transaction. */
-  const changed = (by: string): Database => ({
-    ...database,
-    connect: (work) =>
-      database.connect((connection) =>
-        work({
-          ...connection,
-          script: (text) =>
-            connection.script(text === 'commit' ? 'rollback' : text.replace(/^begin;/, `begin; ${by};`)),
-        }),
-      ),
-  });
+  const changed = (by: string): Database =>
+    through(database, (connection) => ({
+      async query(text, params) {
+        if (text === 'commit') return connection.query('rollback');
+        const sent = [connection.query(text, params)];
+        if (text === 'begin') sent.push(...by.split('; ').map((each) => connection.query(each)));
+        return (await Promise.all(sent))[0] ?? [];
+      },
+    }));
   const refusal = /row-level security does not bind/;
 
   test('passes on a database as migrated', async () => {
