@@ -37,6 +37,8 @@ export interface Deps {
   clock(): Date;
   /** Whether the database takes its time from `clock` too, as in tests. */
   fakeTime?: boolean;
+  /** Whether every answer is held to its shape, as in tests. One of a write always is, before it is committed. */
+  checks?: boolean;
   log: Logger;
   version: string;
   /** How long history is kept. */
@@ -62,14 +64,20 @@ export interface TaskServer extends McpServer {
  *
  * @param resolve who is calling; asked before each tool runs
  * @param subscribe whether what changes can be told to this client: a 2025 one over HTTP has no stream to be told on
+ * @param asked the name of the tool that it will be asked for, where that is known
  */
 export function buildServer(
   deps: Deps,
   resolve: () => Promise<Principal>,
-  { subscribe = deps.feed !== undefined }: { subscribe?: boolean } = {},
+  { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: string | undefined } = {},
 ): TaskServer {
   const server = new McpServer(implementation(deps.version), offer(subscribe));
-  for (const tool of tools)
+  const reply = ({ json, text }: Answer) => {
+    if (deps.checks) checkAnswer(json);
+    return { content: [{ type: 'text' as const, text }], structuredContent: json };
+  };
+  const only = tools.find(({ name }) => name === asked);
+  for (const tool of only ? [only] : tools)
     server.registerTool(tool.name, tool.config, async (raw, context) => {
       const client = clientName(server, context);
       try {
@@ -79,10 +87,11 @@ export function buildServer(
       }
     });
   const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
-  offerMenus(server, {
-    read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
-    refusal,
-  });
+  if (!only)
+    offerMenus(server, {
+      read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
+      refusal,
+    });
   const listen: TaskServer['listen'] = async (uris, wire, token) => {
     try {
       const scope = allowed(await resolve(), 'tasks:read');
@@ -110,10 +119,6 @@ function clientName(server: McpServer, context: ServerContext): string | undefin
     server.server.getClientVersion()?.name ??
     context.mcpReq._meta?.[CLIENT_KEY];
   return typeof name === 'string' ? oneLine(name, 100) || undefined : undefined;
-}
-
-function reply({ json, text }: Answer) {
-  return { content: [{ type: 'text' as const, text }], structuredContent: checkAnswer(json) };
 }
 
 async function run(

@@ -57,6 +57,7 @@ export function useWorld(): World {
     now: new Date(NOON),
     clock: () => world.now,
     fakeTime: true,
+    checks: true,
     logged,
     log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
     version: '0.0.0-test',

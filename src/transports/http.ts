@@ -1,6 +1,7 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { text } from 'node:stream/consumers';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import {
   type AuthInfo,
@@ -62,7 +63,7 @@ const tooMany = (message: string, seconds: number) =>
 export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
-): { app: Hono; handler: McpHttpHandler; streams: Streams } {
+): { app: Hono<{ Bindings: HttpBindings }>; handler: McpHttpHandler; streams: Streams } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
   const streams = new Streams(deps.feed !== undefined);
   const handler = createMcpHandler(
@@ -74,8 +75,11 @@ export function createApp(
           if (!principal) throw forbidden('No one is signed in.'); // only a bug of ours lets a request get here without
           return principal;
         },
-        // A client of 2025 could only be told on a stream of a session, and there are none here.
-        { subscribe: era === 'modern' && deps.feed !== undefined },
+        {
+          // A client of 2025 could only be told on a stream of a session, and there are none here.
+          subscribe: era === 'modern' && deps.feed !== undefined,
+          asked: authInfo?.extra?.tool as string | undefined,
+        },
       ),
     {
       maxRequestBodySize: MAX_BODY,
@@ -90,7 +94,7 @@ export function createApp(
   const known = new Recent<string>();
   let looking: Promise<boolean> | undefined;
 
-  const app = new Hono();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   app.onError((error) => {
     deps.log.error({ kind: error.name }, 'http failure');
     return Response.json({ error: 'internal' }, { status: 500 });
@@ -154,8 +158,11 @@ export function createApp(
         return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
           'Accept-Encoding': 'identity',
         });
-      const authInfo = authInfoOf(principal);
-      if (!asksToListen(request)) return withRealm(await handler.fetch(request, { authInfo }));
+      if (!asksToListen(request)) {
+        const { parsedBody, ...read } = await readBody(request, context.env.incoming);
+        const authInfo = authInfoOf(principal, toolOf(parsedBody));
+        return withRealm(await handler.fetch(read.request, { authInfo, parsedBody }));
+      }
       if (!principal.scopes.includes('tasks:read'))
         return refuse(
           403,
@@ -163,7 +170,7 @@ export function createApp(
           'This token may not do that: it lacks tasks:read.',
           challenge(`${REALM}, error="insufficient_scope", scope="tasks:read"`),
         );
-      return streams.serve(request, authInfo, () => buildServer(deps, async () => principal), hash);
+      return streams.serve(request, authInfoOf(principal), () => buildServer(deps, async () => principal), hash);
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
@@ -183,12 +190,38 @@ export function createApp(
 const TOO_MANY = 'Too many requests.';
 
 /** The token itself stays out: nothing behind this point has a use for it. */
-const authInfoOf = (principal: Principal): AuthInfo => ({
+const authInfoOf = (principal: Principal, tool?: string): AuthInfo => ({
   token: '',
   clientId: principal.token ?? '',
   scopes: [...principal.scopes],
-  extra: { principal },
+  extra: { principal, tool },
 });
+
+/**
+ * Reads the body straight from its connection: the SDK would copy the request first, which takes as long as all else
+ * that it does with one. Where there is anything wrong with it, the SDK is left to say so.
+ */
+async function readBody(
+  request: Request,
+  incoming: IncomingMessage | undefined,
+): Promise<{ request: Request; parsedBody?: unknown }> {
+  const { method, url, headers } = request;
+  const length = Number(headers.get('content-length'));
+  if (!incoming || method !== 'POST' || !(length > 0 && length <= MAX_BODY)) return { request };
+  const body = await text(incoming).catch(() => undefined);
+  if (body === undefined) return { request };
+  try {
+    return { request, parsedBody: JSON.parse(body) };
+  } catch {
+    return { request: new Request(url, { method, headers, body }) };
+  }
+}
+
+/** The one tool that a request asks for, if it does. */
+function toolOf(body: unknown): string | undefined {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown } };
+  return method === 'tools/call' && typeof params?.name === 'string' ? params.name : undefined;
+}
 
 /** The SDK answers a missing scope with a challenge that lacks the realm, and describes the error by its own name. */
 function withRealm(response: Response): Response {
