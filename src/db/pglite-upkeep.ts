@@ -2,7 +2,7 @@ import type { Disk } from './pglite-disk.js';
 import type { Statements } from './pglite-statements.js';
 
 /** How long nobody has asked for anything, in milliseconds, when tables are gone over. */
-const IDLE = 5_000;
+const IDLE = 1_000;
 /** Bytes of log after which its beginning is given back: at once, and when idle. */
 const LOG = 32 * 2 ** 20;
 const IDLE_LOG = 4 * 2 ** 20;

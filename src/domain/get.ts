@@ -72,9 +72,10 @@ function belongings(tx: UserTx) {
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
-    blocks: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
-      join ${tasks} t on t.user_id = ${user} and t.id = d.blocked_id
-      where d.user_id = ${user} and d.blocker_id = ${tasks.id} and t.status in ('pending', 'in_progress') and t.deleted_at is null
+    // Not a join: before it has statistics, PostgreSQL would begin with all open tasks.
+    blocks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t where t.user_id = ${user}
+      and t.id = any(array(select d.blocked_id from ${dependencies} d where d.user_id = ${user} and d.blocker_id = ${tasks.id}))
+      and t.status in ('pending', 'in_progress') and t.deleted_at is null
       order by t.id limit ${literal(SUBTASKS)}`)}`,
     comments: sql<
       (Omit<Comment, 'at'> & { at: string })[]
