@@ -4,7 +4,7 @@ import type { Failure } from './domain/judge.js';
 import { COUNTED, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
-import type { ProjectSummary } from './domain/projects.js';
+import { COUNTED_EACH, type ProjectSummary } from './domain/projects.js';
 import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import { formatStamp } from './domain/when.js';
@@ -201,8 +201,8 @@ const inFull = (each: TaskDetail, say: Say) => ({ json: detailed(each, say), lin
 export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Ladder {
   const counted = projects.map(({ name, open, completed }) => ({
     name,
-    open: capped(open),
-    ...(completed !== undefined && { completed: capped(completed) }),
+    open: capped(open, COUNTED_EACH),
+    ...(completed !== undefined && { completed: capped(completed, COUNTED_EACH) }),
   }));
   return {
     rungs: Math.max(counted.length, 1),

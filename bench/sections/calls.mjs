@@ -1,5 +1,6 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
@@ -21,9 +22,12 @@ import {
   serve,
 } from '../lib/taskloom.mjs';
 
+/** Longer than the embedded database waits before it gathers statistics, in milliseconds. */
+const REST = 4_000;
+
 export const title = 'Each call';
 export const about =
-  'One call after another by one client. Taskloom on the embedded database (a directory, through its owner), on PostgreSQL and over Neon’s driver by way of a WebSocket proxy on this machine; beside it servers of both SDKs that publish the same tools and answer all of them, without doing anything, with what Taskloom answers to get_task, and plain SQL and Drizzle on the same rows, in the process that measures. PostgreSQL runs with its own defaults, so that every commit is synced, as it is in the embedded database. The 1.x client is used over stdio and the 2.x client (2026-07-28) over HTTP, unless a row says otherwise.';
+  'One call after another by one client. Taskloom on the embedded database (a directory, through its owner), on PostgreSQL and over Neon’s driver by way of a WebSocket proxy on this machine; beside it servers of both SDKs that publish the same tools and answer all of them, without doing anything, with what Taskloom answers to get_task, and plain SQL and Drizzle on the same rows, in the process that measures. PostgreSQL runs with its own defaults, so that every commit is synced, as it is in the embedded database. Both databases have gathered statistics of the tasks, as they do by themselves within a minute and a second. The 1.x client is used over stdio and the 2.x client (2026-07-28) over HTTP, unless a row says otherwise.';
 
 export async function run({ quick, log }) {
   const rounds = quick ? 25 : 300;
@@ -51,6 +55,7 @@ export async function run({ quick, log }) {
   let onDirectory = await open(stdioClient1([MAIN], home.env));
   const answer = join(newFolder(), 'answer.json');
   writeFileSync(answer, JSON.stringify(await onDirectory.call('get_task', { ids: ['50'] })));
+  await setTimeout(REST);
   const raw = await rawDatabases(database, home, all);
   await onDirectory.close();
   onDirectory = await open(stdioClient1([MAIN], home.env), false);
@@ -67,6 +72,8 @@ export async function run({ quick, log }) {
     'HTTP, SDK 1': await open(httpClient1((await floorHttp('1', answer)).url), false),
     'HTTP, SDK 2': await open(httpClient2((await floorHttp('2', answer)).url), false),
   };
+
+  await database.gatherStatistics();
 
   const any = (round) => String(1 + ((round * 37) % total));
   const CALLS = {

@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { stdioClient1 } from '../lib/clients.mjs';
 import { afterwards, interleave, median, ms, quantile } from '../lib/harness.mjs';
-import { MAIN, ours, postgres } from '../lib/taskloom.mjs';
+import { embedded, MAIN, ours, postgres } from '../lib/taskloom.mjs';
 
 export const title = 'As tasks and users grow';
 export const about =
-  'Users with ever more tasks in one PostgreSQL, and one of a hundred tasks before and after there are a hundred thousand other users, each asked over stdio through a server of their own in interleaved rounds. Three fifths of the tasks are done, a third is open, one in six waits for another.';
+  'Users with ever more tasks in one PostgreSQL, and one of a hundred tasks before and after there are a hundred thousand other users, each asked over stdio through a server of their own in interleaved rounds; and users of the embedded database. Three fifths of the tasks are done, a third is open, one in six waits for another.';
 
 /** Six words, few of which are frequent. */
 const WORDS = `(select string_agg('w' || ((n * p * 2654435761 % 1000003) * (n * p % 20011) % 20011), ' ') from generate_series(3, 8) p)`;
@@ -23,59 +23,94 @@ const SEED = `insert into taskloom.tasks (user_id, id, title, title_key, status,
     from generate_series(1::bigint, $2::bigint) n
   ) given`;
 
-export async function run({ quick, log }) {
-  const sizes = quick ? [100, 10_000, 100_000] : [100, 10_000, 1_000_000];
-  const crowd = quick ? 10_000 : 100_000;
-  const rounds = quick ? 30 : 100;
+/** A PostgreSQL with users to be filled, as `fill` takes it. */
+async function onPostgres() {
   const server = await postgres();
-  await ours();
   const admin = new pg.Client(server.url);
   await admin.connect();
   afterwards(() => admin.end());
   await admin.query('set synchronous_commit = off');
-  const indexes = await admin.query(
-    `select indexdef, schemaname || '.' || indexname as name from pg_indexes where indexname in ('tasks_words', 'tasks_near')`,
+  return {
+    query: async (text, values) => (await admin.query({ text, values, rowMode: 'array' })).rows,
+    user: server.user,
+    ready: async () => {},
+    client: (handle) => stdioClient1([MAIN], server.env(handle)),
+  };
+}
+
+/** The same in a directory, which is filled before its owner starts. */
+async function onDirectory() {
+  const { ensureUser, openFiles } = await ours();
+  const home = embedded();
+  const first = await stdioClient1([MAIN], home.env);
+  await first.call('list_tasks');
+  await first.close();
+  home.stopOwner();
+  const database = await openFiles(home.data);
+  return {
+    query: (text, params = []) => database.connect((connection) => connection.query(text, params)),
+    user: (handle) => ensureUser(database, { handle, timezone: 'Europe/Paris' }),
+    ready: database.close,
+    client: (handle) => stdioClient1([MAIN], { ...home.env, TASKLOOM_USER: handle }),
+  };
+}
+
+/** Makes a user with so many tasks. */
+async function fill({ query, user }, handle, total) {
+  await user(handle);
+  const [[id]] = await query('select id from taskloom.users where handle = $1', [handle]);
+  await query(
+    `insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at)
+     select $1, n, 'Project ' || n, 'project ' || n, now(), now() from generate_series(1, 7) n`,
+    [id],
   );
+  await query(SEED, [id, total]);
+  await query(
+    `insert into taskloom.task_labels (user_id, task_id, label_key, label)
+     select $1, n, label, label from generate_series(1, $2::int) n
+     cross join lateral (values ('common', 3), ('rare', greatest($2::int / 40, 2))) l (label, every) where n % every = 0`,
+    [id, total],
+  );
+  await query(
+    `insert into taskloom.changes (user_id, seq, batch, call, at, actor, entity, entity_id, version, op, before, after)
+     select $1, n, n, gen_random_uuid(), now() - ($2 - n) * interval '5 minutes', '{"via": "stdio"}', 'task', n, 1, 'create', '{}', '{}'
+     from generate_series(1, $2::int) n`,
+    [id, total],
+  );
+  await query('update taskloom.counters set next_task = $2, next_project = 8, change_seq = $2 - 1 where user_id = $1', [
+    id,
+    total + 1,
+  ]);
+}
 
-  /** @returns the user's id */
-  async function fill(handle, total) {
-    await server.user(handle);
-    const { id } = (await admin.query('select id from taskloom.users where handle = $1', [handle])).rows[0];
-    await admin.query(
-      `insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at)
-       select $1, n, 'Project ' || n, 'project ' || n, now(), now() from generate_series(1, 7) n`,
-      [id],
-    );
-    await admin.query(SEED, [id, total]);
-    await admin.query(
-      `insert into taskloom.task_labels (user_id, task_id, label_key, label)
-       select $1, n, label, label from generate_series(1, $2::int) n
-       cross join lateral (values ('common', 3), ('rare', greatest($2::int / 40, 2))) l (label, every) where n % every = 0`,
-      [id, total],
-    );
-    await admin.query(
-      `insert into taskloom.changes (user_id, seq, batch, call, at, actor, entity, entity_id, version, op, before, after)
-       select $1, n, n, gen_random_uuid(), now() - ($2 - n) * interval '5 minutes', '{"via": "stdio"}', 'task', n, 1, 'create', '{}', '{}'
-       from generate_series(1, $2::int) n`,
-      [id, total],
-    );
-    await admin.query(
-      'update taskloom.counters set next_task = $2, next_project = 8, change_seq = $2 - 1 where user_id = $1',
-      [id, total + 1],
-    );
-  }
-
-  log('seeding');
-  for (const { name } of indexes.rows) await admin.query(`drop index ${name}`);
-  for (const size of sizes) await fill(`has-${size}`, size);
-  await fill('lonely', 100);
-  for (const { indexdef } of indexes.rows) await admin.query(indexdef);
-  await admin.query('vacuum analyze');
+/** Fills users of these sizes, without the indexes that are quicker made at the end, and answers a client of each. */
+async function filled(store, sizes) {
+  const indexes = await store.query(
+    `select indexdef, schemaname || '.' || indexname from pg_indexes where indexname in ('tasks_words', 'tasks_near')`,
+  );
+  for (const [, name] of indexes) await store.query(`drop index ${name}`);
+  for (const [handle, size] of Object.entries(sizes)) await fill(store, handle, size);
+  for (const [indexdef] of indexes) await store.query(indexdef);
+  await store.query('vacuum analyze');
+  await store.ready();
   const clients = {};
-  for (const handle of [...sizes.map((size) => `has-${size}`), 'lonely']) {
-    clients[handle] = await stdioClient1([MAIN], server.env(handle));
+  for (const handle of Object.keys(sizes)) {
+    clients[handle] = await store.client(handle);
     afterwards(clients[handle].close);
   }
+  return clients;
+}
+
+const named = (sizes) => Object.fromEntries(sizes.map((size) => [`has-${size}`, size]));
+
+export async function run({ quick, log }) {
+  const sizes = quick ? [100, 10_000, 100_000] : [100, 10_000, 1_000_000];
+  const own = quick ? [100, 10_000] : [100, 100_000];
+  const crowd = quick ? 10_000 : 100_000;
+  const rounds = quick ? 30 : 100;
+  log('seeding');
+  const store = await onPostgres();
+  const clients = await filled(store, { ...named(sizes), lonely: 100 });
 
   let numbers = 0;
   const next = () => {
@@ -115,54 +150,64 @@ export async function run({ quick, log }) {
       await call('release_task', { id: structuredContent.task.id, claim: structuredContent.claim });
     },
   };
-  const runsOf = (name, handles) =>
-    Object.fromEntries(handles.map(([handle, size]) => [handle, () => CALLS[name](clients[handle].call, size)]));
-  const measured = {};
-  for (const name of Object.keys(CALLS)) {
-    log(name);
-    const handles = sizes.map((size) => [`has-${size}`, size]);
-    measured[name] = await interleave(runsOf(name, handles), { rounds, warmup: 12 });
+  /** Each call by each client, in turns. */
+  async function timed(clients, sizes, rounds) {
+    const measured = {};
+    for (const [name, work] of Object.entries(CALLS)) {
+      log(name);
+      const runs = Object.entries(sizes).map(([handle, size]) => [handle, () => work(clients[handle].call, size)]);
+      measured[name] = await interleave(Object.fromEntries(runs), { rounds, warmup: 12 });
+    }
+    return measured;
   }
+  const measured = await timed(clients, named(sizes), rounds);
 
   log('users');
   const few = {};
   const HERE = ['get_task', 'list, newest', 'list, by due date', 'get_overview', 'add_task', 'update_task'];
   const lonely = async (into) => {
     for (const name of HERE)
-      into[name] = (await interleave(runsOf(name, [['lonely', 100]]), { rounds, warmup: 12 })).lonely;
+      into[name] = (
+        await interleave({ lonely: () => CALLS[name](clients.lonely.call, 100) }, { rounds, warmup: 12 })
+      ).lonely;
   };
   await lonely(few);
-  await admin.query(
+  await store.query(
     `insert into taskloom.users (id, handle, timezone) select gen_random_uuid(), 'crowd-' || n, 'UTC' from generate_series(1, $1::int) n`,
     [crowd],
   );
-  await admin.query(
+  await store.query(
     `insert into taskloom.counters (user_id, next_task) select id, 4 from taskloom.users where handle like 'crowd-%'`,
   );
-  await admin.query(
+  await store.query(
     `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
      select id, n, 'Buy milk ' || n, 'buy milk ' || n, 'pending', 5, 'infinity', 'a' || n, 1, now(), 'seed', now(), 'seed'
      from taskloom.users, generate_series(1, 3) n where handle like 'crowd-%'`,
   );
-  await admin.query('analyze');
+  await store.query('analyze');
   const many = {};
   await lonely(many);
 
-  const [small, , large] = sizes.map((size) => `has-${size}`);
-  const ratio = (name) => median(measured[name][large]) / median(measured[name][small]);
+  log('the embedded database');
+  const directory = await filled(await onDirectory(), named(own));
+  const embeddedTimes = await timed(directory, named(own), Math.ceil(rounds / 3));
+
+  const ratio = (times) => median(Object.values(times).at(-1)) / median(Object.values(times)[0]);
+  const table = (title, sizes, measured) => ({
+    title,
+    columns: ['call', ...sizes.map(label), 'last : first'],
+    rows: Object.entries(measured).map(([name, times]) => [
+      name,
+      ...Object.values(times).map((each) => `${ms(median(each))} (${ms(quantile(each, 0.95))})`),
+      ratio(times).toFixed(2),
+    ]),
+  });
   const label = (size) => size.toLocaleString('en');
   const common = 'text, a common word';
   return {
     tables: [
-      {
-        title: 'One user with ever more tasks (p50, ms; p95)',
-        columns: ['call', ...sizes.map(label), 'last : first'],
-        rows: Object.entries(measured).map(([name, times]) => [
-          name,
-          ...Object.values(times).map((each) => `${ms(median(each))} (${ms(quantile(each, 0.95))})`),
-          ratio(name).toFixed(2),
-        ]),
-      },
+      table('One user with ever more tasks, PostgreSQL (p50, ms; p95)', sizes, measured),
+      table('One user with ever more tasks, PGlite (p50, ms; p95)', own, embeddedTimes),
       {
         title: `A user of 100 tasks, alone and among ${label(crowd)} others (p50, ms)`,
         columns: ['call', 'alone', 'among others', 'ratio'],
@@ -193,13 +238,18 @@ export async function run({ quick, log }) {
       },
     ],
     checks: [
-      ...Object.keys(measured)
-        .filter((name) => name !== common)
-        .map((name) => ({
-          what: `${name}: ${label(sizes.at(-1))} tasks : ${label(sizes[0])}`,
-          value: ratio(name),
-          limit: 1.5,
-        })),
+      ...[
+        ['', sizes, measured],
+        [', PGlite', own, embeddedTimes],
+      ].flatMap(([where, sizes, measured]) =>
+        Object.entries(measured)
+          .filter(([name]) => name !== common)
+          .map(([name, times]) => ({
+            what: `${name}${where}: ${label(sizes.at(-1))} tasks : ${label(sizes[0])}`,
+            value: ratio(times),
+            limit: 1.5,
+          })),
+      ),
       ...HERE.map((name) => ({
         what: `${name}: among ${label(crowd)} users : alone`,
         value: median(many[name]) / median(few[name]),

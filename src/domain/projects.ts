@@ -2,15 +2,17 @@ import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { COUNTED } from './list.js';
 
 export interface ProjectSummary {
   name: string;
-  /** Exact up to `COUNTED`, then one more. */
+  /** Exact up to `COUNTED_EACH`, then one more. */
   open: number;
   /** Likewise, where asked for. */
   completed?: number;
 }
+
+/** How far the tasks of each project are counted: all of them are, in one answer. */
+export const COUNTED_EACH = 200;
 
 /** How many projects a list shows. */
 const SHOWN = 200;
@@ -25,7 +27,7 @@ export async function listProjects(
       .select({ one: sql`1`.as('one') })
       .from(tasks)
       .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), condition))
-      .limit(literal(COUNTED + 1))
+      .limit(literal(COUNTED_EACH + 1))
       .as(name);
     return sql<number>`(select count(*)::int from ${counted})`;
   };

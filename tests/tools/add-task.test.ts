@@ -13,7 +13,7 @@ describe('add_task', () => {
       project: 'Home',
       labels: ['errand'],
     });
-    expect(reply.text).toBe('Added #1 Buy milk · due Tue 24 Nov · high · +Home · @errand\nundo: u1');
+    expect(reply.text).toBe('Added #1 Buy milk · due Tue 24 Nov · high +Home @errand\nundo: u1');
     expect(reply.json).toEqual({
       task: {
         id: 1,

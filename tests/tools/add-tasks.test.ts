@@ -18,7 +18,7 @@ describe('add_tasks', () => {
     expect(reply.text).toBe(
       [
         'Added #2 Paint · blocked by #1, #3 (paint)',
-        'Added #3 Buy paint · due Tue 24 Nov · +Flat · @errand · in #4 (buy)',
+        'Added #3 Buy paint · due Tue 24 Nov · +Flat @errand · in #4 (buy)',
         'Added #4 Move · +Flat · 2 open sub-tasks (move)',
         'Added #5 Boxes · +Flat · in #4',
         'undo: u2',

@@ -33,6 +33,18 @@ describe('list_projects', () => {
     expect(reply.text).toMatch(/^The first 200 of 201 projects:\n/);
   });
 
+  test('counts the tasks of each up to 200', async () => {
+    const ana = await newAgent(world);
+    for (const count of [100, 100])
+      await ana.ok('add_tasks', {
+        tasks: Array.from({ length: count }, (_, i) => ({ title: `T${i}`, project: 'Home' })),
+      });
+    expect((await ana.ok('list_projects')).projects).toEqual([{ name: 'Home', open: 200 }]);
+    await ana.ok('add_task', { title: 'One more', project: 'Home' });
+    const { json, text } = await ana.call('list_projects');
+    expect([json.projects, text]).toEqual([[{ name: 'Home', open: '200+' }], '+Home · 200+ open']);
+  });
+
   test('says how a project comes to be when there is none', async () => {
     const ana = await newAgent(world);
     expect((await ana.call('list_projects')).text).toBe('No projects yet. A task makes its project by naming it.');

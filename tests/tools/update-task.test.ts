@@ -8,7 +8,7 @@ describe('update_task', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', description: 'about the roof', due: '2026-11-24', labels: ['phone'] });
     const reply = await ana.call('update_task', { id: 1, title: 'Call Bob', priority: 'urgent', project: 'Home' });
-    expect(reply.text).toBe('Updated #1 Call Bob · due Tue 24 Nov · urgent · +Home · @phone\nundo: u2');
+    expect(reply.text).toBe('Updated #1 Call Bob · due Tue 24 Nov · urgent +Home @phone\nundo: u2');
     expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({
       title: 'Call Bob',
       description: 'about the roof',
