@@ -1,6 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Database } from '../db/database.js';
-import { asService, laneOf } from '../db/scope.js';
+import type { Database, Row } from '../db/database.js';
+import type { Statement } from '../db/flight.js';
+import { asService, laneOf, type Proof } from '../db/scope.js';
+import { forbidden } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
 import type { Principal } from './principal.js';
 
@@ -23,9 +25,15 @@ export function bearerToken(header: string | null): string | undefined {
   return token && TOKEN.test(token) ? token : undefined;
 }
 
+/** Who holds a token, if it is known, not revoked, not expired, and its user not disabled. */
+const lookUp = (hash: string): Statement => ({
+  text: 'select hash, token_id, scopes, user_id, handle, timezone, use_noted from taskloom.authenticate($1)',
+  params: [hash],
+});
+
 /**
- * Who holds a token, if it is known, not revoked, not expired, and its user not disabled. Asked on every
- * request. That the token was used is noted at most once a minute; nobody waits for that, or minds if it fails.
+ * Who holds a token. Asked on every request. That the token was used is noted at most once a minute; nobody waits for
+ * that, or minds if it fails.
  *
  * @param expected the id of the user that it was last found to be of, if any: those of one wait for each other, and
  *   tokens never seen for each other, so that nobody waits for a flood of wrong ones
@@ -33,15 +41,15 @@ export function bearerToken(header: string | null): string | undefined {
  */
 export async function authenticate(
   database: Database,
-  token: string,
+  hash: string,
   expected = 'stranger',
 ): Promise<Principal | undefined> {
-  const hash = hashToken(token);
-  const [row] = await asService(
-    laneOf(database, expected, 'requests'),
-    'select hash, token_id, scopes, user_id, handle, timezone, use_noted from taskloom.authenticate($1)',
-    [hash],
-  );
+  const { text, params } = lookUp(hash);
+  const [row] = await asService(laneOf(database, expected, 'requests'), text, params);
+  return holder(database, hash, row);
+}
+
+function holder(database: Database, hash: string, row: Row | undefined): Principal | undefined {
   // The look-up is by a hash of 256 random bits, so its timing tells nothing; this guards against a look-up that is wrong.
   if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
   if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
@@ -54,6 +62,39 @@ export async function authenticate(
     string,
   ];
   return { userId, handle, timezone, token: tokenId, scopes: grantedBy(scopes), via: 'http' };
+}
+
+export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';
+
+/** A token that was good when it last came: it is asked about along with what its holder asks for, in one flight. */
+export class TokenProof implements Proof {
+  #statement: Statement | undefined;
+  #good: boolean | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly hash: string,
+    private readonly last: Principal,
+  ) {
+    this.#statement = lookUp(hash);
+  }
+
+  get statement(): Statement | undefined {
+    return this.#statement;
+  }
+
+  check(row: Row | undefined): void {
+    const { userId, scopes } = holder(this.database, this.hash, row) ?? {};
+    this.#good = userId === this.last.userId && scopes?.join() === this.last.scopes.join();
+    if (!this.#good) throw forbidden(REFUSED_TOKEN);
+    this.#statement = undefined;
+  }
+
+  /** Whether the token is good still. It is asked now where nothing has been read or written. */
+  async holds(): Promise<boolean> {
+    this.#good ??= (await authenticate(this.database, this.hash, this.last.userId)) !== undefined;
+    return this.#good;
+  }
 }
 
 /** Scopes that a stored list grants: writing includes reading. */

@@ -108,7 +108,12 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
   };
 }
 
-const nextLook = () => new Promise<void>((resolve) => setImmediate(resolve));
+/** How often the process looks at what came in between two turns: of new connections, it takes one each time. */
+const LOOKS = 4;
+
+async function lookAround(): Promise<void> {
+  for (let i = 0; i < LOOKS; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
 
 /**
  * One connection is all there is, so callers take turns. Whoever asks for it while holding it would wait for
@@ -128,7 +133,7 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; id
         try {
           return await lend(work);
         } finally {
-          looked = nextLook();
+          looked = lookAround();
         }
       };
       return turns(turn).finally(() => upkeep?.turned());

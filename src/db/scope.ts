@@ -20,6 +20,16 @@ export interface UserScope {
   userId: string;
   /** IANA name. */
   timezone: string;
+  /** What the caller still has to show, and does in the flight of the first thing that is read or written for them. */
+  proof?: Proof;
+}
+
+/** A question to the database on whose answer it depends that a caller is heard. */
+export interface Proof {
+  /** Nothing once it was answered. */
+  readonly statement: Statement | undefined;
+  /** @throws Refusal where the answer is no */
+  check(row: Row | undefined): void;
 }
 
 declare const brand: unique symbol;
@@ -107,6 +117,9 @@ const lockOf = (userId: string): Statement => ({
   params: [userId],
 });
 
+/** What is to be shown, as the last thing that is asked before the reads and writes themselves. */
+const proofOf = ({ proof }: UserScope): Statement[] => (proof?.statement ? [proof.statement] : []);
+
 /** Reads the user's own row, with every opening: an account closed or moved takes effect on the next call. */
 const userRow = (userId: string): Statement => ({
   text: 'select timezone, disabled_at is not null from taskloom.users where id = $1',
@@ -123,7 +136,9 @@ const requestOf = (userId: string, key: string): Statement => ({
 const send = (connection: Pick<Connection, 'query'>, statements: readonly Statement[]): Promise<Row[][]> =>
   Promise.all(statements.map(({ text, params }) => connection.query(text, params)));
 
-function checkUser(user: Row | undefined, scope: UserScope): void {
+/** @param shown the answer to `proofOf`, if that was asked */
+function checkUser(user: Row | undefined, shown: Row[] | undefined, scope: UserScope): void {
+  if (shown) scope.proof?.check(shown[0]);
   if (!user || user[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
   scope.timezone = String(user[0]);
 }
@@ -210,9 +225,10 @@ export async function readAsUser<T>(
   const zone = scope.timezone;
   const lane = laneOf(database, scope.userId, 'reads');
   const query = async (text: string, params: readonly unknown[] = []) => {
-    const [, , user, rows = []] = await flight(lane, [...opening, { text, params }]);
-    checkUser(user?.[0], scope);
-    return rows;
+    const proof = proofOf(scope);
+    const answers = await flight(lane, [...opening, ...proof, { text, params }]);
+    checkUser(answers[2]?.[0], proof.length > 0 ? answers[3] : undefined, scope);
+    return answers[opening.length + proof.length] ?? [];
   };
   const value = await work(userTx(scope, { query }));
   // The user moved to another zone since the scope was made: what "today" means has changed.
@@ -244,17 +260,21 @@ export async function writeAsUser<S, T>(
     NOW, // in its own statement: in the one that waits, it would be the time before the wait
     ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
   ];
+  const proof = proofOf(scope);
 
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
-      const ready = send(connection, [...opening, ...asked]);
+      const ready = send(connection, [...opening, ...asked, ...proof]);
       const [opened, read] = await Promise.allSettled([ready, change.read(userTx(scope, connection))]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
-        const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
-        checkUser(user, scope);
+        const [lock, user, clock, ...more] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
+        checkUser(user, proof.length > 0 ? opened.value.at(-1) : undefined, scope);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement, alongside, mark } = change.decide(read.value, readOpened(lock, clock, request));
+        const { value, statement, alongside, mark } = change.decide(
+          read.value,
+          readOpened(lock, clock, change.key === undefined ? undefined : more[0]),
+        );
         if (statement && !change.dryRun) {
           await send(connection, [statement, ...(alongside ? [alongside] : []), COMMIT]).catch((error: unknown) => {
             throw isUnreachable(error) ? new Undecided(error, { mark, value }) : error;
@@ -349,7 +369,7 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
 export async function asService(
   database: Pick<Database, 'connect'>,
   text: string,
-  params: unknown[],
+  params: readonly unknown[],
   role: 'app' | 'owner' = 'app',
 ): Promise<Row[]> {
   if (role === 'owner') return asOwner(database, (connection) => connection.query(text, params));

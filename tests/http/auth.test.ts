@@ -189,6 +189,31 @@ describe('shutting out takes effect on the next request', () => {
     for (const era of ERAS) expect((await as(kept.token, callOf(era, 'get_overview'))).status).toBe(200);
   });
 
+  test('one that was good a moment ago reads, writes and lists nothing', async () => {
+    const ana = await newUser(world);
+    const [lost, kept] = [await newToken(world, ana), await newToken(world, ana)];
+    const era = '2026-07-28';
+    const asked = [
+      callOf(era, 'list_tasks'),
+      callOf(era, 'add_task', { title: 'Once' }),
+      callOf(era, 'add_task', { title: 'Not', dry_run: true }),
+      callOf(era, 'add_task', { title: '' }),
+      callOf(era, 'no_such_tool'),
+      rpc(era, 'tools/list'),
+      rpc(era, 'resources/read', { uri: 'taskloom://overview' }),
+    ];
+    for (const each of asked) expect((await as(lost.token, each)).status).toBe(200);
+    await revokeToken(world.database, lost.id);
+    for (const each of asked) {
+      expect((await as(kept.token, each)).status).toBe(200); // what was found of one token says nothing of another
+      expectTurnedAway(await as(lost.token, each), INVALID);
+    }
+    expect(await rowsOf(world, 'select title from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([
+      ['Once'],
+      ['Once'],
+    ]);
+  });
+
   test('disabling a user stops all their tokens and nobody else’s; enabling starts them again', async () => {
     const [ana, bob] = [await newUser(world), await newUser(world)];
     const hers = [await newToken(world, ana), await newToken(world, ana, { scopes: ['tasks:read'] })];
