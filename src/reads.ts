@@ -1,10 +1,10 @@
 import type { Changed } from './domain/changed.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
-import { COUNTED, type TaskPage } from './domain/list.js';
+import { COUNTED, COUNTED_EACH, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
-import { COUNTED_EACH, type ProjectSummary } from './domain/projects.js';
+import type { ProjectSummary } from './domain/projects.js';
 import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import { formatStamp } from './domain/when.js';
@@ -229,7 +229,9 @@ export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]
 }
 
 export function overviewAnswer(found: Overview, say: Say): Ladder {
-  const counts = Object.fromEntries(Object.entries(found.counts).map(([name, count]) => [name, capped(count)]));
+  const counts = Object.fromEntries(
+    Object.entries(found.counts).map(([name, count]) => [name, capped(count, COUNTED_EACH)]),
+  );
   const lists = (['overdue', 'today', 'claimed'] as const).map((name) => ({
     name,
     count: found.counts[name],
@@ -260,7 +262,7 @@ export function overviewAnswer(found: Overview, say: Say): Ladder {
             rows.length === 0
               ? []
               : [
-                  `${title(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count)})` : ''}:`,
+                  `${title(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count, COUNTED_EACH)})` : ''}:`,
                   ...rows.flatMap(({ lines }) => lines),
                 ],
           ),

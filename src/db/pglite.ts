@@ -15,14 +15,8 @@ import { startUpkeep } from './pglite-upkeep.js';
 const SMALL = ['shared_buffers=16MB'];
 /** What elsewhere each transaction sets for itself. */
 const AS_TEXT = ['timezone=UTC', 'datestyle=ISO'];
-/** A commit is on the disk before it is answered, and the log is kept short. Small samples will do for statistics. */
-const DURABLE = [
-  'fsync=on',
-  'wal_sync_method=fsync',
-  'min_wal_size=32MB',
-  'max_wal_size=64MB',
-  'default_statistics_target=10',
-];
+/** A commit is on the disk before it is answered, and the log is kept short. */
+const DURABLE = ['fsync=on', 'wal_sync_method=fsync', 'min_wal_size=32MB', 'max_wal_size=64MB'];
 const settings = (...given: string[]) => given.flatMap((setting) => ['-c', setting]);
 
 /** How a new directory is made. Its log comes in small files: a new one is written full of zeros. */

@@ -1,4 +1,4 @@
-import { and, asc, inArray, or, sql } from 'drizzle-orm';
+import { and, asc, inArray, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { listOf } from '../db/prepared.js';
 import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
@@ -106,6 +106,17 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
   return chosen;
 }
 
+/**
+ * Which changes are of some writes. Those of one follow each other from the number that names it, up to the next write:
+ * found so, a write of long ago costs no more than the last.
+ */
+const ofWrites = (tx: UserTx, seq: SQLWrapper, batches: number[]): SQL => {
+  const one = (batch: number) => sql`${seq} >= ${batch}::bigint and ${seq} < coalesce((
+    select n.seq from ${changes} n where n.user_id = ${tx.userId} and n.seq > ${batch}::bigint and n.batch <> ${batch}::bigint
+    order by n.seq limit 1), 9223372036854775807)`;
+  return sql`(${sql.join(batches.map(one), sql` or `)})`;
+};
+
 /** All that some writes changed, in the order it happened. */
 export const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
   tx.db
@@ -119,7 +130,7 @@ export const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
       after: changes.after,
     })
     .from(changes)
-    .where(and(tx.mine(changes), inArray(changes.batch, batches)))
+    .where(and(tx.mine(changes), ofWrites(tx, changes.seq, batches)))
     .orderBy(asc(changes.seq));
 
 /** Later changes of what some writes changed, the newest first. */
@@ -130,7 +141,7 @@ export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]>
       from ${changes} l
       where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches, 'bigint')})
         and (l.entity, l.entity_id) in (
-          select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.batch = any(${listOf(batches, 'bigint')}))
+          select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and ${ofWrites(tx, sql`c.seq`, batches)})
       order by l.seq desc limit 5000`,
   );
   return rows.map(([batch, entity, entityId, actor, fields]) => ({

@@ -39,6 +39,9 @@ export interface TaskPage {
 /** Counts stop here: beyond, nobody acts on the difference, and it would cost. */
 export const COUNTED = 1000;
 
+/** How far each of several is counted that are in one answer. */
+export const COUNTED_EACH = 200;
+
 /** Finds tasks: one page of those that match every filter, and how many there are. */
 export async function listTasks(
   tx: UserTx,

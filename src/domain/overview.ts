@@ -2,7 +2,7 @@ import { type AnyColumn, and, asc, isNotNull, isNull, type Placeholder, type SQL
 import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { COUNTED } from './list.js';
+import { COUNTED_EACH } from './list.js';
 import { inProject, isClaimed, notArchived, type Task, taskColumns, toTask } from './task.js';
 import { startOf, today } from './when.js';
 
@@ -52,7 +52,7 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
   const claimed = and(isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks), notArchived(tx));
 
   const counted = (rows: SQL, name: string) =>
-    sql<number>`(select count(*)::int from (${rows} limit ${literal(COUNTED + 1)}) ${sql.raw(name)})`.as(name);
+    sql<number>`(select count(*)::int from (${rows} limit ${literal(COUNTED_EACH + 1)}) ${sql.raw(name)})`.as(name);
   const having = (condition: SQL | undefined) =>
     sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
   const count = (condition: SQL | undefined, name: string) => counted(having(condition), name);

@@ -2,6 +2,7 @@ import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { COUNTED_EACH } from './list.js';
 
 export interface ProjectSummary {
   name: string;
@@ -10,9 +11,6 @@ export interface ProjectSummary {
   /** Likewise, where asked for. */
   completed?: number;
 }
-
-/** How far the tasks of each project are counted: all of them are, in one answer. */
-export const COUNTED_EACH = 200;
 
 /** How many projects a list shows. */
 const SHOWN = 200;

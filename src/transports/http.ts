@@ -1,7 +1,6 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { createAdaptorServer } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import {
   type AuthInfo,
@@ -63,7 +62,7 @@ const tooMany = (message: string, seconds: number) =>
 export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
-): { app: Hono<{ Bindings: HttpBindings }>; handler: McpHttpHandler; streams: Streams } {
+): { app: Hono; handler: McpHttpHandler; streams: Streams } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
   const streams = new Streams(deps.feed !== undefined);
   const handler = createMcpHandler(
@@ -94,7 +93,7 @@ export function createApp(
   const known = new Recent<Principal>();
   let looking: Promise<boolean> | undefined;
 
-  const app = new Hono<{ Bindings: HttpBindings }>();
+  const app = new Hono();
   app.onError((error) => {
     deps.log.error({ kind: error.name }, 'http failure');
     return Response.json({ error: 'internal' }, { status: 500 });
@@ -157,7 +156,7 @@ export function createApp(
           'Accept-Encoding': 'identity',
         });
       if (!asksToListen(request)) {
-        const { parsedBody, ...read } = await readBody(request, context.env.incoming);
+        const { parsedBody, ...read } = await readBody(request);
         const authInfo = authInfoOf(principal, toolOf(parsedBody));
         const response = await handler.fetch(read.request, { authInfo, parsedBody });
         if (again) {
@@ -202,18 +201,14 @@ const authInfoOf = (principal: Principal, tool?: string): AuthInfo => ({
 });
 
 /**
- * Reads the body straight from its connection: the SDK would copy the request first, which takes as long as all else
- * that it does with one. Where there is anything wrong with it, the SDK is left to say so.
+ * Reads the body before the SDK does, which would copy the request first: that takes as long as all else that it does
+ * with one. Where there is anything wrong with the body, the SDK is left to say so.
  */
-async function readBody(
-  request: Request,
-  incoming: IncomingMessage | undefined,
-): Promise<{ request: Request; parsedBody?: unknown }> {
+async function readBody(request: Request): Promise<{ request: Request; parsedBody?: unknown }> {
   const { method, url, headers } = request;
   const length = Number(headers.get('content-length'));
-  if (!incoming || method !== 'POST' || !(length > 0 && length <= MAX_BODY)) return { request };
-  const body = await text(incoming).catch(() => undefined);
-  if (body === undefined) return { request };
+  if (method !== 'POST' || !(length > 0 && length <= MAX_BODY)) return { request };
+  const body = await request.text().catch(() => '');
   try {
     return { request, parsedBody: JSON.parse(body) };
   } catch {
@@ -232,7 +227,7 @@ function toolOf(body: unknown): string | undefined {
 
 /** The SDK answers a missing scope with a challenge that lacks the realm, and describes the error by its own name. */
 function withRealm(response: Response): Response {
-  const challenge = response.headers.get('www-authenticate');
+  const challenge = response.status < 400 ? undefined : response.headers.get('www-authenticate');
   if (!challenge || challenge.includes('realm=')) return response;
   const headers = new Headers(response.headers);
   headers.set(
