@@ -108,13 +108,13 @@ export async function run({ quick, log }) {
         title: 'How many times a call waits for the database',
         columns: ['call', ...names],
         rows: Object.keys(CALLS).map((call) => [call, ...names.map((way) => trips(call, way).toFixed(1))]),
-        note: 'By the clock. Over HTTP each request first asks whose its token is.',
+        note: 'By the clock. Over HTTP the same flight asks whether the token is good still.',
       },
       {
         title: 'Flights of messages a call sends',
         columns: ['call', ...names],
         rows: flights,
-        note: 'Counted on the line: what is sent after an answer came. Not every one is waited for: over Neon’s driver the COMMIT of what only read follows when the caller has its answer, and 75 ms after a write follows the NOTIFY to other processes.',
+        note: 'Counted on the line: what is sent after an answer came. Not every one is waited for: 75 ms after a write follows the NOTIFY to other processes.',
       },
       {
         title: 'Statements a call sends',
