@@ -236,9 +236,9 @@ describe('two independent locks', () => {
       gather(tx, { ids: [1, foreign.id], parents: true, below: [1, foreign.id], projects: { names: ['Zebra'] } }).then(
         (found) => [...found.tasks.values(), ...found.projects],
       ),
-    'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((id) => (id === undefined ? [] : [id])),
+    'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((next) => (next ? [next] : [])),
     'next to be claimed by a word': (tx: UserTx) =>
-      nextReady(tx, { text: 'zebra' }, world.now).then((id) => (id === undefined ? [] : [id])),
+      nextReady(tx, { text: 'zebra' }, world.now).then((next) => (next ? [next] : [])),
     inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
     'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),

@@ -221,6 +221,7 @@ export const tasks = taskloom.table(
       .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil)
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_open_project').on(t.userId, t.projectId, t.id).where(isOpen(t)),
+    index('tasks_open_project_due').on(t.userId, t.projectId, t.dueSort, t.id).where(isOpen(t)),
     index('tasks_begun').on(t.userId, t.id).where(sql`${t.status} = 'in_progress' and ${t.deletedAt} is null`),
     index('tasks_blocked')
       .on(t.userId, t.id)

@@ -3,15 +3,25 @@ import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, Refusal } from '../errors.js';
-import { type Filter, where } from './filter.js';
+import { type Filter, inStatus, isReady, where } from './filter.js';
 import { gather } from './gather.js';
-import { getTasks, type TaskDetail } from './get.js';
+import { getTasks, type TaskDetail, taskBy } from './get.js';
 import { isHeld, refuseLate } from './lease.js';
 import { COUNTED, listTasks } from './list.js';
 import { hasWords } from './search.js';
 import { settle } from './settle.js';
 import { ORDER } from './sort.js';
-import { inTrash, isClaimed, isOpenTask, noTask, PRESENT, type Status, type Task, UNCLAIMED } from './task.js';
+import {
+  inTrash,
+  isClaimed,
+  isOpenTask,
+  noTask,
+  notArchived,
+  PRESENT,
+  type Status,
+  type Task,
+  UNCLAIMED,
+} from './task.js';
 import { type Outcome, updateTasks } from './update.js';
 import { sayUntil, sayWhen, startSort } from './when.js';
 import type { Change, Moment } from './write.js';
@@ -95,16 +105,38 @@ async function stateOf(
   filter: Filter,
   now: Date,
 ): Promise<State> {
-  const id = asked ?? (await nextReady(tx, filter, now));
-  if (id === undefined) throw await nothingReady(tx, filter, now);
-  if (renewed) return { id, task: (await gather(tx, { ids: [id] })).tasks.get(id) };
-  const [whole] = (await getTasks(tx, [id])).tasks;
-  return { id, task: whole, whole };
+  if (asked === undefined) {
+    const next = await nextReady(tx, filter, now);
+    if (!next) throw await nothingReady(tx, filter, now);
+    return { id: next.id, task: next, whole: next };
+  }
+  if (renewed) return { id: asked, task: (await gather(tx, { ids: [asked] })).tasks.get(asked) };
+  const whole = await wholeTask(tx, asked);
+  return { id: asked, task: whole, whole };
 }
 
+const wholeTask = async (tx: UserTx, id: number) => (await getTasks(tx, [id])).tasks[0];
+
+const NEXT = { status: 'not_started', ready: true } as const;
+
 /** The task to hand out next, in the order of ready lists. What somebody began without a claim is theirs. */
-export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<number | undefined> {
-  const ready: Filter = { ...filter, status: 'not_started', ready: true };
+export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<TaskDetail | undefined> {
+  if (Object.values(filter).every((each) => each === undefined)) return firstReady(tx);
+  const id = await firstThatFits(tx, { ...filter, ...NEXT }, now);
+  return id === undefined ? undefined : wholeTask(tx, id);
+}
+
+/** What most claims ask for, in one statement: the first of all that is ready. */
+const firstReady = taskBy((tx) =>
+  tx.db
+    .select({ id: tasks.id })
+    .from(tasks)
+    .where(and(tx.mine(tasks), inStatus(NEXT.status), isReady, notArchived(tx)))
+    .orderBy(...ORDER.priority)
+    .limit(literal(1)),
+);
+
+async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<number | undefined> {
   const page = await listTasks(
     tx,
     { ...ready, sort: 'priority', limit: 1 },

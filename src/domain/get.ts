@@ -1,4 +1,4 @@
-import { and, asc, or, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { and, asc, or, type Placeholder, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { listOf, literal, prepared } from '../db/prepared.js';
 import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
@@ -91,24 +91,30 @@ function belongings(tx: UserTx) {
   };
 }
 
-const details = (byTitle: boolean) =>
-  prepared((tx, value: (name: 'ids' | 'titles') => Placeholder) =>
+/** @param which of the user's tasks */
+const details = <Name extends string>(which: (tx: UserTx, value: (name: Name) => Placeholder) => SQL | undefined) =>
+  prepared((tx, value: (name: Name) => Placeholder) =>
     tx.db
       .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx) })
       .from(tasks)
       .leftJoin(projects, inProject(tx))
-      .where(
-        and(
-          tx.mine(tasks),
-          or(
-            sql`${tasks.id} = any(${listOf(value('ids'))})`,
-            byTitle ? called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`) : undefined,
-          ),
-        ),
-      )
+      .where(and(tx.mine(tasks), which(tx, value)))
       .orderBy(asc(tasks.id)),
   );
-const [detailsOf, detailsOfNamed] = [details(false), details(true)];
+const oneOf = (ids: Placeholder) => sql`${tasks.id} = any(${listOf(ids)})`;
+const detailsOf = details<'ids'>((_, value) => oneOf(value('ids')));
+const detailsOfNamed = details<'ids' | 'titles'>((tx, value) =>
+  or(oneOf(value('ids')), called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`)),
+);
+
+/** Finds the one task whole whose id `id` is, if there is such a task. */
+export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
+  const found = details<never>((tx) => sql`${tasks.id} = ${id(tx)}`);
+  return async (tx) => {
+    const [row] = await found(tx, {});
+    return row && toDetail(row, tx.timezone);
+  };
+}
 
 /** Tasks whole, in the order they were asked for, each by its number or by its title. */
 export async function getTasks(

@@ -58,6 +58,10 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
   if (status === 'all' && sort !== 'newest') have(inStatus(status), newest);
 
   const inOrder = opens || sort === 'newest';
+  /** The one part of the filter whose own index has the order asked for. */
+  const ordered =
+    (filter.project !== undefined && opens && (sort === 'newest' || sort === 'due')) ||
+    (filter.project === undefined && status === 'cancelled' && sort === 'newest');
   const walk = and(
     tx.mine(tasks),
     opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
@@ -72,8 +76,8 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
     walk: inOrder ? walk : undefined,
     whole:
       inOrder &&
-      parts.length === 0 &&
-      ['open', 'pending', 'all'].includes(status) &&
+      parts.length === (ordered ? 1 : 0) &&
+      ['open', 'pending', 'all', 'cancelled'].includes(status) &&
       claimed_by === undefined &&
       (ready === undefined || (ready && sort === 'priority')) &&
       (!due || (opens && sort === 'due')) &&

@@ -1,0 +1,1 @@
+CREATE INDEX "tasks_open_project_due" ON "taskloom"."tasks" USING btree ("user_id","project_id","due_sort","id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null;
