@@ -13,10 +13,8 @@ import { startUpkeep } from './pglite-upkeep.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const SMALL = ['shared_buffers=16MB'];
-/** Few of its pages are far: PostgreSQL reckons with a disk that turns, and would rather sort all that is ready than go by an index. */
-const NEAR = ['random_page_cost=1.1'];
 /** What elsewhere each transaction sets for itself. */
-const AS_TEXT = ['timezone=UTC', 'datestyle=ISO'];
+const ALWAYS = ['timezone=UTC', 'datestyle=ISO', 'random_page_cost=1.1'];
 /** A commit is on the disk before it is answered, and the log is kept short. */
 const DURABLE = ['fsync=on', 'wal_sync_method=fsync', 'min_wal_size=32MB', 'max_wal_size=64MB'];
 const settings = (...given: string[]) => given.flatMap((setting) => ['-c', setting]);
@@ -40,7 +38,7 @@ const endProcess: Fatal = (reason) => {
  */
 export async function openPglite(directory?: string, image?: Blob): Promise<Database> {
   if (directory !== undefined) return openFiles(directory);
-  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL, ...NEAR, ...AS_TEXT)];
+  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL, ...ALWAYS)];
   return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
 }
 
@@ -69,7 +67,7 @@ export async function openFiles(
     // `-F` would turn syncing off.
     startParams: [
       ...PGlite.defaultStartParams.filter((each) => each !== '-F'),
-      ...settings(...SMALL, ...NEAR, ...AS_TEXT, ...DURABLE),
+      ...settings(...SMALL, ...ALWAYS, ...DURABLE),
     ],
     extensions: { ...extensions, disk: disk.extension },
     ...newDirectory,

@@ -86,6 +86,11 @@ export interface AsUserOptions {
 
 /** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
 const AS_TEXT = { timezone: 'UTC', datestyle: 'ISO' };
+/**
+ * Pages are in memory or on a disk that need not turn. Reckoning with one that does, PostgreSQL reads all of a small
+ * table again for each row of a list, and sorts all that is ready instead of going by an index.
+ */
+const NEAR = { random_page_cost: '1.1' };
 /** What elsewhere than on PGlite no transaction of a user's goes beyond. */
 const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
@@ -105,8 +110,8 @@ function become(database: Database, userId: string, clock?: () => Date): Stateme
   return setLocal({
     role: 'taskloom_app',
     'app.user_id': userId,
-    // PGlite has the first of these from its start. Of the bounds it ignores one and never waits for a lock; the last would hang it for good.
-    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...BOUNDS }),
+    // PGlite has the first two of these from its start. Of the bounds it ignores one and never waits for a lock; the last would hang it for good.
+    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...NEAR, ...BOUNDS }),
     ...(clock && { 'app.now': clock().toISOString() }),
   });
 }
