@@ -131,10 +131,10 @@ export type Detail = (typeof DETAILS)[number];
 
 /** Leaves out what is empty. */
 export function present<T extends object>(fields: T): T {
-  const kept = Object.entries(fields).filter(
-    ([, value]) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
-  );
-  return Object.fromEntries(kept) as T;
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields))
+    if (value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)) kept[name] = value;
+  return kept as T;
 }
 
 const statusOf = (each: Task) =>

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { listOf, literal } from '../db/prepared.js';
+import { listOf, literal, rowsOf } from '../db/prepared.js';
 import { dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { nameKey } from './names.js';
@@ -45,11 +45,12 @@ const NEIGHBOURS = 132;
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   const load = { descriptions: wanted.descriptions, closedBlockers: true };
-  const rows = await tx.db
+  const select = tx.db
     .select({ projects: projectsOf(tx, wanted), names: projectNames(tx, wanted), task: taskColumns(tx, load) })
     .from(sql`(select 1) as one`)
     .leftJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, wanted)})`)
     .leftJoin(projects, inProject(tx));
+  const rows = await rowsOf(tx, select);
   const found = rows.flatMap(({ task }) =>
     task === null || task.id === null ? [] : [toTask(task as Parameters<typeof toTask>[0], load)],
   );

@@ -1,5 +1,5 @@
 import { and, sql } from 'drizzle-orm';
-import { literal, prepared } from '../db/prepared.js';
+import { literal, prepared, rowsOf } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
@@ -95,7 +95,7 @@ export interface Asked {
 /** Where one index has all that is asked for, in that order. What most lists ask for is built once. */
 function inOrder(tx: UserTx, asked: Asked) {
   const { filter, sort, limit, after, descriptions } = asked;
-  if (after || filter.due || filter.project !== undefined) return ordered(tx, asked);
+  if (after || filter.due || filter.project !== undefined) return rowsOf(tx, ordered(tx, asked));
   const shape = JSON.stringify([filter.status, filter.ready, filter.priority, sort, limit, descriptions]);
   const list = common.get(shape) ?? prepared((tx) => ordered(tx, asked));
   if (common.size < COMMON) common.set(shape, list);

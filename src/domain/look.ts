@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literal, rowsOf } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { missing, where } from './filter.js';
@@ -31,7 +31,7 @@ const HITS = columnsOf('hits');
  * of the filter that has few is gathered whole. Where each has many, those in the order asked for are looked at until the
  * page is full, and where nothing has that order, the newest are sorted.
  */
-export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
+export function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
   const { filter, sort, limit, after, from, descriptions } = asked;
   const arrays = parts.map((part) => sql`array(${part} limit ${literal(LOOKED + 1)})`);
   const newest = walk ? undefined : arrays.pop();
@@ -91,10 +91,11 @@ export async function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Rou
     })
     .from(chosen)
     .as('count');
-  return tx.db
+  const select = tx.db
     .with(chosen, hits, walked, sample, picked)
     .select({ ...count._.selectedFields, task: page._.selectedFields })
     .from(count)
     .leftJoin(page, sql`true`)
     .orderBy(...AGAIN[sort]);
+  return rowsOf(tx, select);
 }

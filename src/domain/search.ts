@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literal, rowsOf } from '../db/prepared.js';
 import { comments, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
@@ -131,12 +131,13 @@ export async function search(
     })
     .from(hits)
     .as('count');
-  const rows = await tx.db
+  const select = tx.db
     .with(found, hits)
     .select({ ...count._.selectedFields, task: shown._.selectedFields })
     .from(count)
     .leftJoin(shown, sql`true`)
     .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
+  const rows = await rowsOf(tx, select);
   const [head] = rows;
   if (!head?.searchable) throw nothingToFind();
   if (head.missing) throw await refuseMissing(tx, head.missing, filter);
@@ -144,7 +145,7 @@ export async function search(
   const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
   const listed = all.slice(0, limit);
   return {
-    tasks: listed.map(({ match: _, ...row }) => toTask(row, { descriptions })),
+    tasks: listed.map((row) => toTask(row, { descriptions })),
     total: head.total,
     cursorAfter(count) {
       const last = listed[count - 1];

@@ -144,29 +144,37 @@ type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' |
 
 /** A row of `taskColumns` as a task. */
 export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
-  const {
-    dueDate,
-    dueAt,
-    dueSort,
-    startDate,
-    startAt,
-    startSort,
-    description,
-    note,
-    claimedUntil,
-    priority,
-    blockers,
-    ...same
-  } = row;
+  const { blockers, claimedBy } = row;
   return {
-    ...same,
-    ...(descriptions && { description, note }),
-    claimedUntil: same.claimedBy === null ? null : new Date(claimedUntil),
-    priority: PRIORITIES[priority - 1] ?? null,
-    due: dueDate ?? dueAt?.toISOString() ?? null,
-    start: startDate ?? startAt?.toISOString() ?? null,
+    id: row.id,
+    title: row.title,
+    ...(descriptions && { description: row.description, note: row.note }),
+    status: row.status,
+    priority: PRIORITIES[row.priority - 1] ?? null,
+    due: row.dueDate ?? row.dueAt?.toISOString() ?? null,
+    start: row.startDate ?? row.startAt?.toISOString() ?? null,
+    repeats: row.repeats,
+    estimateMinutes: row.estimateMinutes,
+    projectId: row.projectId,
+    project: row.project,
+    shelved: row.shelved,
+    parentId: row.parentId,
+    rank: row.rank,
+    labels: row.labels,
     blockedBy: blockers?.map(([id]) => id) ?? [],
     waitsFor: blockers?.filter(([, open]) => open).map(([id]) => id) ?? [],
+    openSubtasks: row.openSubtasks,
+    claimed: row.claimed,
+    claimedBy,
+    claimedUntil: claimedBy === null ? null : new Date(row.claimedUntil),
+    claim: row.claim,
+    version: row.version,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    createdBy: row.createdBy,
+    updatedBy: row.updatedBy,
+    completedAt: row.completedAt,
+    deletedAt: row.deletedAt,
   };
 }
 

@@ -81,25 +81,30 @@ function wallClock(instant: string, timezone: string): string {
   return shown.slice(0, shown.startsWith('00', 17) ? 16 : 19);
 }
 
-let lastAsked: { now: number; timezone: string; day: Temporal.PlainDate } | undefined;
+let lastAsked: { now: number; timezone: string; day: Temporal.PlainDate; midnight: number } | undefined;
 
-/** Today in the user's zone. Every line of an answer asks for the same one. */
-export function today(now: Date, timezone: string): Temporal.PlainDate {
-  if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone)
-    lastAsked = { now: now.getTime(), timezone, day: zoned(now.toISOString(), timezone).toPlainDate() };
-  return lastAsked.day;
+/** The present day in the user's zone, and when it begins in UTC, in milliseconds. Every line of an answer asks for it. */
+function present(now: Date, timezone: string) {
+  if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone) {
+    const day = wallClock(now.toISOString(), timezone).slice(0, 10);
+    lastAsked = { now: now.getTime(), timezone, day: Temporal.PlainDate.from(day), midnight: Date.parse(day) };
+  }
+  return lastAsked;
 }
+
+/** Today in the user's zone. */
+export const today = (now: Date, timezone: string): Temporal.PlainDate => present(now, timezone).day;
 
 /** For people: the weekday only within 7 days of today, the year only if it is not this one. */
 export function sayWhen(when: When, now: Date, timezone: string): string {
   const [day, time] = (isDay(when) ? when : wallClock(when, timezone)).split('T') as [string, string?];
   const date = new Date(day);
-  const from = new Date(wallClock(now.toISOString(), timezone).slice(0, 10));
+  const { day: from, midnight } = present(now, timezone);
   return [
-    Math.abs(date.getTime() - from.getTime()) < 7 * DAY && WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3),
+    Math.abs(date.getTime() - midnight) < 7 * DAY && WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3),
     date.getUTCDate(),
     MONTHS[date.getUTCMonth()]?.slice(0, 3),
-    date.getUTCFullYear() !== from.getUTCFullYear() && date.getUTCFullYear(),
+    date.getUTCFullYear() !== from.year && date.getUTCFullYear(),
     time,
   ]
     .filter((part) => part !== false && part !== undefined)
