@@ -1,4 +1,4 @@
-import { Column, eq, fillPlaceholders, is, type Placeholder, SQL, sql } from 'drizzle-orm';
+import { Column, eq, fillPlaceholders, is, Placeholder, SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle } from 'drizzle-orm/pg-proxy';
 import type { Row } from './database.js';
@@ -47,17 +47,24 @@ const db = drizzle(() => Promise.reject(new Error('a prepared select is not run 
 const user = sql.placeholder('user') as Placeholder & string;
 const anyone = { db, userId: user, mine: (table: { userId: PgColumn }) => eq(table.userId, user) } as unknown as UserTx;
 
+type Prepared<Name extends string, Rows> = (tx: UserTx, values: Record<Name, unknown>) => Promise<Rows>;
+type Build<Name extends string, Rows> = (tx: UserTx, value: (name: Name) => Placeholder) => Select<Rows>;
+
 /**
  * Builds a select once, when it is first run, and leaves the values open: building one costs a fifth of a look-up.
  *
  * @param build as in a tool, but for values that come later: `value('ids')`
  */
-export function prepared<Name extends string, Rows>(
-  build: (tx: UserTx, value: (name: Name) => Placeholder) => Select<Rows>,
-): (tx: UserTx, values: Record<Name, unknown>) => Promise<Rows> {
+export function prepared<Name extends string, Rows>(build: Build<Name, Rows>): Prepared<Name, Rows> {
   let made: { text: string; params: unknown[]; read: Reader } | undefined;
   const make = () => {
-    const select = build(anyone, (name) => sql.placeholder(name));
+    const values = new Map<Name, Placeholder>();
+    const value = (name: Name) => {
+      const placeholder = values.get(name) ?? sql.placeholder(name);
+      values.set(name, placeholder);
+      return placeholder;
+    };
+    const select = build(anyone, value);
     return { ...once(select.toSQL()), read: readerOf(select._.selectedFields) };
   };
   return async (tx, values) => {
@@ -67,11 +74,27 @@ export function prepared<Name extends string, Rows>(
   };
 }
 
-/** Names the user in one parameter, wherever a statement needs them. */
+/** So many shapes of a select are kept: there are some dozens, and of limits a hundred. */
+const SHAPES = 100;
+
+/** Likewise a select that has several shapes: `shape` is all that its text depends on. */
+export function preparedBy<Shape extends object, Name extends string, Rows>(
+  build: (shape: Shape) => Build<Name, Rows>,
+): (shape: Shape, ...given: Parameters<Prepared<Name, Rows>>) => Promise<Rows> {
+  const kept = new Map<string, Prepared<Name, Rows>>();
+  return (shape, ...given) => {
+    const key = JSON.stringify(shape);
+    const select = kept.get(key) ?? prepared(build(shape));
+    if (kept.size < SHAPES) kept.set(key, select);
+    return select(...given);
+  };
+}
+
+/** Gives a value that a statement names several times one parameter. */
 function once({ sql: text, params }: { sql: string; params: unknown[] }): { text: string; params: unknown[] } {
   const kept: unknown[] = [];
   const places = params.map((param) =>
-    param === user && kept.includes(user) ? kept.indexOf(user) : kept.push(param) - 1,
+    is(param, Placeholder) && kept.includes(param) ? kept.indexOf(param) : kept.push(param) - 1,
   );
   return { text: text.replace(/\$(\d+)/g, (_, n) => `$${Number(places[n - 1]) + 1}`), params: kept };
 }

@@ -1,5 +1,5 @@
-import { type SQL, sql } from 'drizzle-orm';
-import { listOf, literal, rowsOf } from '../db/prepared.js';
+import { type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { listOf, literal, preparedBy } from '../db/prepared.js';
 import { dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { nameKey } from './names.js';
@@ -44,13 +44,28 @@ const NEIGHBOURS = 132;
 
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
-  const load = { descriptions: wanted.descriptions, closedBlockers: true };
-  const select = tx.db
-    .select({ projects: projectsOf(tx, wanted), names: projectNames(tx, wanted), task: taskColumns(tx, load) })
-    .from(sql`(select 1) as one`)
-    .leftJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, wanted)})`)
-    .leftJoin(projects, inProject(tx));
-  const rows = await rowsOf(tx, select);
+  const { ids, housedIn, below = [], waits = [], around, projects: which, ...flags } = wanted;
+  const load = loadOf(wanted);
+  const rows = await gathering(
+    {
+      ...flags,
+      housed: housedIn !== undefined,
+      below: below.length > 0,
+      waits: waits.length > 0,
+      around: around !== undefined,
+      projects: which !== undefined,
+    },
+    tx,
+    {
+      ids: array(ids),
+      housedIn: housedIn === undefined ? null : nameKey(housedIn),
+      below: array(below),
+      waits: array(waits),
+      around,
+      names: JSON.stringify(which?.names?.map(nameKey) ?? []),
+      projects: array(which?.ids ?? []),
+    },
+  );
   const found = rows.flatMap(({ task }) =>
     task === null || task.id === null ? [] : [toTask(task as Parameters<typeof toTask>[0], load)],
   );
@@ -65,6 +80,27 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   };
 }
 
+/** What the statement depends on, but for the values. */
+type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions' | 'projectNames'> &
+  Record<'housed' | 'below' | 'waits' | 'around' | 'projects', boolean>;
+type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects') => Placeholder;
+
+const array = (numbers: number[]) => `{${numbers.join()}}`;
+const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, closedBlockers: true });
+
+const gathering = preparedBy(
+  (shape: Shape) => (tx, value: Value) =>
+    tx.db
+      .select({
+        projects: projectsOf(tx, shape, value),
+        names: projectNames(tx, shape),
+        task: taskColumns(tx, loadOf(shape)),
+      })
+      .from(sql`(select 1) as one`)
+      .leftJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, shape, value)})`)
+      .leftJoin(projects, inProject(tx)),
+);
+
 interface ProjectRow {
   id: number;
   name: string;
@@ -75,17 +111,16 @@ interface ProjectRow {
   deleted_at: string | null;
 }
 
-function projectsOf(tx: UserTx, { projects: which }: Wanted) {
-  if (which === undefined) return sql<ProjectRow[] | null>`null::json`.as('named');
-  const { names = [], ids = [] } = which;
+function projectsOf(tx: UserTx, { projects: wanted }: Shape, value: Value) {
+  if (!wanted) return sql<ProjectRow[] | null>`null::json`.as('named');
   return sql<ProjectRow[] | null>`(select json_agg(json_build_object('id', p.id, 'name', p.name, 'name_key', p.name_key,
       'version', p.version, 'archived_at', p.archived_at, 'merged_into', p.merged_into, 'deleted_at', p.deleted_at) order by p.id)
-    from ${projects} p where p.user_id = ${tx.userId} and (p.name_key in (select json_array_elements_text(${JSON.stringify(names.map(nameKey))}::json)) or p.id = any(${listOf(ids)})))`.as(
+    from ${projects} p where p.user_id = ${tx.userId} and (p.name_key in (select json_array_elements_text(${value('names')}::json)) or p.id = any(${listOf(value('projects'))})))`.as(
     'named',
   );
 }
 
-function projectNames(tx: UserTx, { projectNames: want }: Wanted) {
+function projectNames(tx: UserTx, { projectNames: want }: Shape) {
   if (!want) return sql<string[] | null>`null::json`.as('names');
   return sql<string[] | null>`(select json_agg(n.name) from (
     select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null and p.archived_at is null
@@ -107,28 +142,28 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
   };
 }
 
-function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents, waits = [], around }: Wanted): SQL {
-  const list = listOf(ids);
-  if (housedIn === undefined && !parents && below.length === 0 && waits.length === 0 && around === undefined)
-    return list;
+function selection(tx: UserTx, shape: Shape, value: Value): SQL {
+  const { housed, parents, below, dependents, waits, around } = shape;
+  const list = listOf(value('ids'));
+  if (!(housed || parents || below || waits || around)) return list;
   const user = tx.userId;
   const parts: [name: string, query: SQL][] = [
     ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
   ];
   const members = ['asked'];
-  if (housedIn !== undefined) {
+  if (housed) {
     parts.push([
       'housed (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
-        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${nameKey(housedIn)})
+        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('housedIn')})
         order by t.id limit ${literal(HOUSED)}`,
     ]);
     members.push('housed');
   }
-  if (below.length > 0) {
+  if (below) {
     parts.push([
       'down (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(below)})
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('below'))})
         union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
     ]);
     members.push('down');
@@ -141,24 +176,24 @@ function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents,
     ]);
     members.push('up');
   }
-  if (dependents && below.length > 0) {
+  if (dependents && below) {
     parts.push([
       'dependents (id)',
       sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
     ]);
     members.push('dependents');
   }
-  if (waits.length > 0) {
+  if (waits) {
     parts.push([
       'waits (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(waits)})
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
         union select e.id from waits cross join lateral (
           select d.blocker_id as id from ${dependencies} d where d.user_id = ${user} and d.blocked_id = waits.id
           union all select t.id from ${tasks} t where t.user_id = ${user} and t.parent_id = waits.id) e`,
     ]);
     members.push('waits');
   }
-  if (around !== undefined) {
+  if (around) {
     for (const [name, sign, direction] of [
       ['above', '<', 'desc'],
       ['below', '>', 'asc'],
@@ -166,7 +201,7 @@ function selection(tx: UserTx, { ids, housedIn, parents, below = [], dependents,
       parts.push([
         `${name} (id)`,
         sql`select t.id from ${tasks} t where t.user_id = ${user} and ${isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` })}
-          and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${around})
+          and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
           order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literal(NEIGHBOURS)}`,
       ]);
       members.push(name);

@@ -1,5 +1,5 @@
 import { and, sql } from 'drizzle-orm';
-import { literal, prepared, rowsOf } from '../db/prepared.js';
+import { literal, preparedBy, rowsOf } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Position, packCursor, unpackCursor } from './cursor.js';
@@ -96,15 +96,14 @@ export interface Asked {
 function inOrder(tx: UserTx, asked: Asked) {
   const { filter, sort, limit, after, descriptions } = asked;
   if (after || filter.due || filter.project !== undefined) return rowsOf(tx, ordered(tx, asked));
-  const shape = JSON.stringify([filter.status, filter.ready, filter.priority, sort, limit, descriptions]);
-  const list = common.get(shape) ?? prepared((tx) => ordered(tx, asked));
-  if (common.size < COMMON) common.set(shape, list);
-  return list(tx, {});
+  const { status, ready, priority } = filter;
+  return common({ filter: { status, ready, priority }, sort, limit, descriptions }, tx, {});
 }
 
-/** Lists that were built, up to so many: there are some dozens of shapes, and a hundred limits. */
-const COMMON = 100;
-const common = new Map<string, (tx: UserTx, values: object) => Promise<Awaited<ReturnType<typeof ordered>>>>();
+const common = preparedBy(
+  (shape: Omit<Asked, 'after' | 'from'>) => (tx) => ordered(tx, { ...shape, after: undefined, from: NEVER }), // only what is due or since asks when
+);
+const NEVER = new Date(Number.NaN);
 
 function ordered(tx: UserTx, { filter, sort, limit, after, from, descriptions }: Asked) {
   const matches = where(tx, filter, from);

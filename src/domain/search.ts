@@ -1,5 +1,5 @@
-import { and, type SQL, sql } from 'drizzle-orm';
-import { literal, rowsOf } from '../db/prepared.js';
+import { and, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { literal, prepared, rowsOf } from '../db/prepared.js';
 import { comments, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
@@ -162,13 +162,16 @@ export async function search(
 type Matched = Parameters<typeof toTask>[0] & { match: number };
 
 /** Open tasks that a new one may repeat: those with the same words first, then those with its two longest. */
-export async function similarTasks(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
-  return tx.db
+export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>
+  alike(tx, { title, key: titleKey(title) });
+
+const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =>
+  tx.db
     .select({ id: tasks.id, title: tasks.title })
-    .from(sql`taskloom.similar_tasks(${title}::text, ${titleKey(title)}::text) alike`)
+    .from(sql`taskloom.similar_tasks(${value('title')}::text, ${value('key')}::text) alike`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = alike.id`)
-    .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
-}
+    .orderBy(sql`alike.rank desc`, sql`alike.id desc`),
+);
 
 /** A few tasks, of any status, whose words come nearest to a title. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
