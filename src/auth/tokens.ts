@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
 import type { Statement } from '../db/flight.js';
-import { asService, laneOf, type Proof } from '../db/scope.js';
+import { type Account, asService, laneOf, type Proof } from '../db/scope.js';
 import { forbidden } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
 import type { Principal } from './principal.js';
@@ -68,7 +68,7 @@ export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';
 
 /** A token that was good when it last came: it is asked about along with what its holder asks for, in one flight. */
 export class TokenProof implements Proof {
-  #statement: Statement | undefined;
+  account: Account | undefined;
   #good: boolean | undefined;
 
   constructor(
@@ -76,18 +76,15 @@ export class TokenProof implements Proof {
     private readonly hash: string,
     private readonly last: Principal,
   ) {
-    this.#statement = lookUp(hash);
+    this.account = { statement: lookUp(hash), check: (row) => this.#check(row) };
   }
 
-  get statement(): Statement | undefined {
-    return this.#statement;
-  }
-
-  check(row: Row | undefined): void {
-    const { userId, scopes } = holder(this.database, this.hash, row) ?? {};
-    this.#good = userId === this.last.userId && scopes?.join() === this.last.scopes.join();
-    if (!this.#good) throw forbidden(REFUSED_TOKEN);
-    this.#statement = undefined;
+  #check(row: Row | undefined): string {
+    const found = holder(this.database, this.hash, row);
+    this.#good = found?.userId === this.last.userId && found.scopes.join() === this.last.scopes.join();
+    if (!found || !this.#good) throw forbidden(REFUSED_TOKEN);
+    this.account = undefined;
+    return found.timezone;
   }
 
   /** Whether the token is good still. It is asked now where nothing has been read or written. */

@@ -24,12 +24,20 @@ export interface UserScope {
   proof?: Proof;
 }
 
-/** A question to the database on whose answer it depends that a caller is heard. */
+/** A question to the database on whose answer it depends that a user is heard. */
+export interface Account {
+  statement: Statement;
+  /**
+   * @returns the user's time zone
+   * @throws Refusal where the answer is no
+   */
+  check(row: Row | undefined): string;
+}
+
+/** Asks in another way than by the user's own row. */
 export interface Proof {
   /** Nothing once it was answered. */
-  readonly statement: Statement | undefined;
-  /** @throws Refusal where the answer is no */
-  check(row: Row | undefined): void;
+  readonly account: Account | undefined;
 }
 
 declare const brand: unique symbol;
@@ -122,14 +130,16 @@ const lockOf = (userId: string): Statement => ({
   params: [userId],
 });
 
-/** What is to be shown, as the last thing that is asked before the reads and writes themselves. */
-const proofOf = ({ proof }: UserScope): Statement[] => (proof?.statement ? [proof.statement] : []);
-
-/** Reads the user's own row, with every opening: an account closed or moved takes effect on the next call. */
-const userRow = (userId: string): Statement => ({
-  text: 'select timezone, disabled_at is not null from taskloom.users where id = $1',
-  params: [userId],
+/** The user's own row, asked for with every opening: an account closed or moved takes effect on the next call. */
+const ownRow = (userId: string): Account => ({
+  statement: { text: 'select timezone, disabled_at is not null from taskloom.users where id = $1', params: [userId] },
+  check(row) {
+    if (!row || row[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
+    return String(row[0]);
+  },
 });
+
+const accountOf = ({ userId, proof }: UserScope): Account => proof?.account ?? ownRow(userId);
 
 /** The answer to a request that was made before. */
 const requestOf = (userId: string, key: string): Statement => ({
@@ -140,13 +150,6 @@ const requestOf = (userId: string, key: string): Statement => ({
 /** Sends statements, in one flight with whatever else is sent before an answer comes. */
 const send = (connection: Pick<Connection, 'query'>, statements: readonly Statement[]): Promise<Row[][]> =>
   Promise.all(statements.map(({ text, params }) => connection.query(text, params)));
-
-/** @param shown the answer to `proofOf`, if that was asked */
-function checkUser(user: Row | undefined, shown: Row[] | undefined, scope: UserScope): void {
-  if (shown) scope.proof?.check(shown[0]);
-  if (!user || user[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
-  scope.timezone = String(user[0]);
-}
 
 function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx {
   const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
@@ -226,14 +229,15 @@ export async function readAsUser<T>(
   work: (tx: UserTx) => Promise<T>,
   options: AsUserOptions = {},
 ): Promise<T> {
-  const opening = [BEGIN_READ, become(database, scope.userId, options.clock), userRow(scope.userId)];
+  const opening = [BEGIN_READ, become(database, scope.userId, options.clock)];
   const zone = scope.timezone;
   const lane = laneOf(database, scope.userId, 'reads');
   const query = async (text: string, params: readonly unknown[] = []) => {
-    const proof = proofOf(scope);
-    const answers = await flight(lane, [...opening, ...proof, { text, params }]);
-    checkUser(answers[2]?.[0], proof.length > 0 ? answers[3] : undefined, scope);
-    return answers[opening.length + proof.length] ?? [];
+    const account = accountOf(scope);
+    const answers = await flight(lane, [...opening, account.statement, { text, params }]);
+    const [user, rows] = answers.slice(opening.length);
+    scope.timezone = account.check(user?.[0]);
+    return rows ?? [];
   };
   const value = await work(userTx(scope, { query }));
   // The user moved to another zone since the scope was made: what "today" means has changed.
@@ -260,26 +264,23 @@ export async function writeAsUser<S, T>(
 ): Promise<T> {
   const id = scope.userId;
   const opening = [BEGIN, become(database, id, options.clock), lockOf(id)];
+  const account = accountOf(scope);
   const asked = [
-    userRow(id), // behind the lock: who moved the user to another zone held it
+    account.statement, // behind the lock: who moved the user to another zone held it
     NOW, // in its own statement: in the one that waits, it would be the time before the wait
     ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
   ];
-  const proof = proofOf(scope);
 
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
-      const ready = send(connection, [...opening, ...asked, ...proof]);
+      const ready = send(connection, [...opening, ...asked]);
       const [opened, read] = await Promise.allSettled([ready, change.read(userTx(scope, connection))]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
-        const [lock, user, clock, ...more] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
-        checkUser(user, proof.length > 0 ? opened.value.at(-1) : undefined, scope);
+        const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
+        scope.timezone = account.check(user);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement, alongside, mark } = change.decide(
-          read.value,
-          readOpened(lock, clock, change.key === undefined ? undefined : more[0]),
-        );
+        const { value, statement, alongside, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
           await send(connection, [statement, ...(alongside ? [alongside] : []), COMMIT]).catch((error: unknown) => {
             throw isUnreachable(error) ? new Undecided(error, { mark, value }) : error;

@@ -86,7 +86,7 @@ type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions' | 'projectNa
 type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects') => Placeholder;
 
 const array = (numbers: number[]) => `{${numbers.join()}}`;
-const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, closedBlockers: true });
+const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, blockers: 'all' as const });
 
 const gathering = preparedBy(
   (shape: Shape) => (tx, value: Value) =>

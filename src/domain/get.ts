@@ -58,7 +58,7 @@ const SUBTASKS = 50;
 const COMMENTS = 10;
 const HAPPENINGS = 8;
 
-const LOAD = { descriptions: true };
+const LOAD = { descriptions: true, blockers: 'none' } as const; // these are among what belongs to it
 
 /** What belongs to a task, as JSON, in the same statement. */
 function belongings(tx: UserTx) {
@@ -78,13 +78,12 @@ function belongings(tx: UserTx) {
       and t.status in ('pending', 'in_progress') and t.deleted_at is null
       order by t.id limit ${literal(SUBTASKS)}`)}`,
     comments: sql<
-      (Omit<Comment, 'at'> & { at: string })[]
-    >`${list(sql`select c.id, c.text, c.at, c.by from ${comments} c
+      (Omit<Comment, 'at'> & { at: string; total: number })[]
+    >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
-    commentCount: sql<number>`(select count(*)::int from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id})`,
     // That a claim goes on is not worth a line.
-    history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] | null }[]>`${list(sql`
-      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, (select json_agg(k order by k) from jsonb_object_keys(h.before || h.after) k) as fields
+    history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] }[]>`${list(sql`
+      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, array(select jsonb_object_keys(h.before || h.after)) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and (h.op <> 'claim' or h.after->'claim' is not null)
       order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
@@ -157,20 +156,28 @@ interface DetailRow {
 
 function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDetail {
   const task = toTask(row, LOAD);
+  const open = has.blockers.filter(({ status }) => status !== 'deleted' && isOpenStatus(status));
   return {
     ...task,
-    ...has,
-    comments: has.comments.map((each) => ({ ...each, at: new Date(each.at) })).reverse(),
+    blockedBy: idsOf(has.blockers),
+    waitsFor: idsOf(open),
+    subtasks: has.subtasks,
+    blockers: has.blockers,
+    blocks: has.blocks,
+    comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
+    commentCount: has.comments[0]?.total ?? 0,
     history: has.history.map(({ at, actor, what, undoes, fields }) => ({
       at: new Date(at),
       by: nameOf(actor),
       what,
       undoes,
-      fields: fields ?? [],
+      fields: fields.sort(),
     })),
     next: task.repeats && task.due && isOpenTask(task) ? upcoming(task.repeats, task.due, { timezone }) : [],
   };
 }
+
+const idsOf = (tasks: Related[]) => tasks.map(({ id }) => id);
 
 /** How many tasks of one title are looked at: of a habit, the open ones and the latest. */
 const NAMESAKES = 10;

@@ -90,16 +90,21 @@ export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
 export interface Load {
   /** With their descriptions and notes. */
   descriptions?: boolean | undefined;
-  /** With the blockers that are closed too, as a write needs them. */
-  closedBlockers?: boolean;
+  /** With the tasks that block it: where one of them is open, which is what a list needs, always, or not at all. */
+  blockers?: 'if open' | 'all' | 'none';
 }
 
 /** The columns of a task, its project's name, its labels and blockers, for a query over `tasks` left joined by `inProject`. */
-export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load = {}) {
+export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if open' }: Load = {}) {
   const { userId, titleKey, words, description, note, openBlockers, ...columns } = getTableColumns(tasks);
   const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
     from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
     where d.user_id = ${tx.userId} and d.blocked_id = ${tasks.id}`;
+  const shown = {
+    'if open': sql`case when ${openBlockers} > 0 then (${blockers}) end`,
+    all: sql`(${blockers})`,
+    none: sql`null::json`,
+  };
   return {
     ...columns,
     description: descriptions ? description : sql<null>`null`.as('description'),
@@ -112,11 +117,7 @@ export function taskColumns(tx: UserTx, { descriptions, closedBlockers }: Load =
     >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey} collate "C"), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
       'labels',
     ),
-    blockers: sql<
-      [number, boolean][] | null
-    >`${closedBlockers ? sql`(${blockers})` : sql`case when ${openBlockers} > 0 then (${blockers}) end`}`.as(
-      'blockers',
-    ),
+    blockers: sql<[number, boolean][] | null>`${shown[which]}`.as('blockers'),
   };
 }
 
