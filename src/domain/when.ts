@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid } from '../errors.js';
-import { type Days, LAST_YEAR, MONTHS, sayDay, WEEKDAYS } from './calendar.js';
+import { type Days, LAST_YEAR, MONTHS, WEEKDAYS } from './calendar.js';
 import { type Here, read, short, todayIs, withOffset } from './reading.js';
 
 /**
@@ -39,17 +39,24 @@ const utc = (instant: Temporal.Instant): When =>
   instant.round({ smallestUnit: 'second', roundingMode: 'floor' }).toString({ fractionalSecondDigits: 3 });
 
 /** As answers show it: `2026-11-24`, or `2026-11-24T17:00+01:00` in the user's zone. */
-export function formatWhen(when: When, timezone: string): string {
-  if (isDay(when)) return when;
-  const minutes = offsetAt(new Date(when).getTime(), timezone) / MINUTE;
-  if (!Number.isInteger(minutes)) return withOffset(zoned(when, timezone)); // as before there were time zones
+export const formatWhen = (when: When, timezone: string): string =>
+  isDay(when) ? when : formatAt(Date.parse(when), timezone);
+
+function formatAt(instant: number, timezone: string): string {
+  const minutes = offsetAt(instant, timezone) / MINUTE;
+  if (!Number.isInteger(minutes)) return withOffset(zoned(instant, timezone)); // as before there were time zones
   const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((n) =>
     `${n}`.padStart(2, '0'),
   );
-  return `${wallClock(when, timezone)}${minutes < 0 ? '-' : '+'}${hours}:${rest}`;
+  return `${wallClock(instant, timezone)}${minutes < 0 ? '-' : '+'}${hours}:${rest}`;
 }
 
-const zoned = (instant: string, timezone: string) => Temporal.Instant.from(instant).toZonedDateTimeISO(timezone);
+/** @param instant in milliseconds, or in words */
+const zoned = (instant: number | string, timezone: string) =>
+  (typeof instant === 'string'
+    ? Temporal.Instant.from(instant)
+    : Temporal.Instant.fromEpochMilliseconds(instant)
+  ).toZonedDateTimeISO(timezone);
 
 const [MINUTE, DAY] = [60_000, 86_400_000];
 
@@ -62,8 +69,7 @@ const MOST_STEADY = 5_000;
  * take as long to find this for them as the database takes to answer; no zone changes its clocks twice in a day.
  */
 function offsetAt(instant: number, timezone: string): number {
-  const at = (moment: number) =>
-    Temporal.Instant.fromEpochMilliseconds(moment).toZonedDateTimeISO(timezone).offsetNanoseconds / 1e6;
+  const at = (moment: number) => zoned(moment, timezone).offsetNanoseconds / 1e6;
   const day = Math.floor(instant / DAY);
   const key = `${day} ${timezone}`;
   if (!steady.has(key)) {
@@ -75,57 +81,63 @@ function offsetAt(instant: number, timezone: string): number {
 }
 
 /** What a clock in a zone shows: `2026-11-24T17:00`, with the seconds if there are any. */
-function wallClock(instant: string, timezone: string): string {
-  const ms = new Date(instant).getTime();
-  const shown = new Date(ms + offsetAt(ms, timezone)).toISOString();
+function wallClock(instant: number, timezone: string): string {
+  const shown = new Date(instant + offsetAt(instant, timezone)).toISOString();
   return shown.slice(0, shown.startsWith('00', 17) ? 16 : 19);
 }
 
-let lastAsked: { now: number; timezone: string; day: Temporal.PlainDate; midnight: number } | undefined;
+let lastAsked: { now: number; timezone: string; day: When; midnight: Date } | undefined;
 
-/** The present day in the user's zone, and when it begins in UTC, in milliseconds. Every line of an answer asks for it. */
-function present(now: Date, timezone: string) {
+/** The present day in the user's zone, and its midnight in UTC. Every line of an answer asks for it. */
+function present(now: Date, timezone: string): { day: When; midnight: Date } {
   if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone) {
-    const day = wallClock(now.toISOString(), timezone).slice(0, 10);
-    lastAsked = { now: now.getTime(), timezone, day: Temporal.PlainDate.from(day), midnight: Date.parse(day) };
+    const day = wallClock(now.getTime(), timezone).slice(0, 10);
+    lastAsked = { now: now.getTime(), timezone, day, midnight: new Date(day) };
   }
   return lastAsked;
 }
 
 /** Today in the user's zone. */
-export const today = (now: Date, timezone: string): Temporal.PlainDate => present(now, timezone).day;
+export const today = (now: Date, timezone: string): Temporal.PlainDate =>
+  Temporal.PlainDate.from(present(now, timezone).day);
 
 /** For people: the weekday only within 7 days of today, the year only if it is not this one. */
-export function sayWhen(when: When, now: Date, timezone: string): string {
-  const [day, time] = (isDay(when) ? when : wallClock(when, timezone)).split('T') as [string, string?];
+export const sayWhen = (when: When, now: Date, timezone: string): string =>
+  sayClock(isDay(when) ? when : wallClock(Date.parse(when), timezone), now, timezone);
+
+/** @param shown what a calendar or a clock in the zone shows */
+function sayClock(shown: string, now: Date, timezone: string): string {
+  const [day, time] = shown.split('T') as [string, string?];
   const date = new Date(day);
-  const { day: from, midnight } = present(now, timezone);
-  return [
-    Math.abs(date.getTime() - midnight) < 7 * DAY && WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3),
-    date.getUTCDate(),
-    MONTHS[date.getUTCMonth()]?.slice(0, 3),
-    date.getUTCFullYear() !== from.year && date.getUTCFullYear(),
-    time,
-  ]
-    .filter((part) => part !== false && part !== undefined)
-    .join(' ');
+  const { midnight } = present(now, timezone);
+  const near = Math.abs(date.getTime() - midnight.getTime()) < 7 * DAY;
+  return sayDate(date, near, date.getUTCFullYear() !== midnight.getUTCFullYear(), time);
 }
 
-const toMinute = (instant: Date) => new Date(Math.floor(instant.getTime() / 60_000) * 60_000).toISOString();
+/** @param date its midnight in UTC */
+function sayDate(date: Date, weekday: boolean, year: boolean, time?: string): string {
+  const words = [`${date.getUTCDate()}`, MONTHS[date.getUTCMonth()]?.slice(0, 3)];
+  if (weekday) words.unshift(WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3));
+  if (year) words.push(`${date.getUTCFullYear()}`);
+  if (time) words.push(time);
+  return words.join(' ');
+}
+
+const toMinute = (instant: Date) => Math.floor(instant.getTime() / MINUTE) * MINUTE;
 
 /** When something happened, to the minute: nobody needs the seconds. */
-export const formatStamp = (instant: Date, timezone: string): string => formatWhen(toMinute(instant), timezone);
+export const formatStamp = (instant: Date, timezone: string): string => formatAt(toMinute(instant), timezone);
 export const sayStamp = (instant: Date, now: Date, timezone: string): string =>
-  sayWhen(toMinute(instant), now, timezone);
+  sayClock(wallClock(toMinute(instant), timezone), now, timezone);
 
 /** `14:02` in the user's zone, or with its day if that is not today. */
 export function sayUntil(instant: Date, now: Date, timezone: string): string {
-  const [until, present] = [formatStamp(instant, timezone), formatStamp(now, timezone)];
-  return until.slice(0, 10) === present.slice(0, 10) ? until.slice(11, 16) : sayStamp(instant, now, timezone);
+  const [day, time] = wallClock(toMinute(instant), timezone).split('T') as [string, string];
+  return day === present(now, timezone).day ? time : sayStamp(instant, now, timezone);
 }
 
 /** `Sun 22 Nov 2026`. */
-export const sayToday = (now: Date, timezone: string): string => sayDay(today(now, timezone));
+export const sayToday = (now: Date, timezone: string): string => sayDate(present(now, timezone).midnight, true, true);
 
 /** First instant of a day in a zone. */
 export function startOf(day: Temporal.PlainDate, timezone: string): Date {
