@@ -14,7 +14,7 @@ const IDLE_LOG = 4 * 2 ** 20;
 const GROWN = `select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'r' and (
     age(c.relfrozenxid) > 200000000
-    or pg_relation_size(c.oid) / current_setting('block_size')::int > (case when c.reltuples < 0 then 0 else c.relpages * 1.2 + 4 end))`;
+    or pg_relation_size(c.oid) / current_setting('block_size')::int > c.relpages * 1.2)`;
 
 export interface Upkeep {
   /** To be told when a caller has given the connection back. */
