@@ -219,9 +219,57 @@ const flight = (database: Pick<Database, 'connect'>, statements: readonly Statem
     }),
   );
 
+/** How many reads of one user that wait for their turn share the next: beginning one is half of what a look-up takes. */
+const TOGETHER = 4;
+
+interface Waiting {
+  statements: readonly Statement[];
+  answered(answers: Row[][]): void;
+  failed(error: unknown): void;
+}
+
+const waiting = new WeakMap<object, Map<string, Waiting[]>>();
+
+/** Reads in one transaction, in a user's turn, along with what else of theirs waits for it and begins in the same way. */
+function readInTurn(
+  database: Database,
+  userId: string,
+  opening: Statement,
+  statements: readonly Statement[],
+): Promise<Row[][]> {
+  const lines = waiting.get(database) ?? new Map<string, Waiting[]>();
+  waiting.set(database, lines);
+  const key = opening.params.join(' ');
+  const line = lines.get(key) ?? [];
+  lines.set(key, line);
+  const read = async (reads: readonly Waiting[]): Promise<void> => {
+    try {
+      const asked = reads.flatMap(({ statements }) => statements);
+      const answers = (await flight(database, [BEGIN_READ, opening, ...asked])).slice(2);
+      for (const { statements, answered } of reads) answered(answers.splice(0, statements.length));
+    } catch (error) {
+      // After one that fails none of the rest is run: each by itself, to see whose it was.
+      if (reads.length > 1) for (const each of reads) await read([each]);
+      else reads[0]?.failed(error);
+    }
+  };
+  return new Promise((answered, failed) => {
+    const mine = { statements, answered, failed };
+    line.push(mine);
+    inTurn(database, userId, 'reads', async () => {
+      const reads = line.splice(0, TOGETHER);
+      if (line.length === 0) lines.delete(key);
+      if (reads.length > 0) await read(reads); // otherwise mine went with another
+    }).catch((error: unknown) => {
+      if (line.includes(mine)) line.splice(line.indexOf(mine), 1);
+      failed(error);
+    });
+  });
+}
+
 /**
- * Reads as a user. Each statement is a read-only transaction of its own, sent in one flight, so that a tool
- * that needs one statement waits for one round trip; what must agree belongs in one statement.
+ * Reads as a user. Each statement goes in a read-only transaction of one flight, so that a tool that needs one
+ * statement waits for one round trip; what must agree belongs in one statement.
  */
 export async function readAsUser<T>(
   database: Database,
@@ -229,13 +277,11 @@ export async function readAsUser<T>(
   work: (tx: UserTx) => Promise<T>,
   options: AsUserOptions = {},
 ): Promise<T> {
-  const opening = [BEGIN_READ, become(database, scope.userId, options.clock)];
+  const opening = become(database, scope.userId, options.clock);
   const zone = scope.timezone;
-  const lane = laneOf(database, scope.userId, 'reads');
   const query = async (text: string, params: readonly unknown[] = []) => {
     const account = accountOf(scope);
-    const answers = await flight(lane, [...opening, account.statement, { text, params }]);
-    const [user, rows] = answers.slice(opening.length);
+    const [user, rows] = await readInTurn(database, scope.userId, opening, [account.statement, { text, params }]);
     scope.timezone = account.check(user?.[0]);
     return rows ?? [];
   };
