@@ -48,8 +48,12 @@ export async function interleave(runs, { rounds, warmup = 0 }) {
   return times;
 }
 
-/** Keeps so many calls in flight for so long. Answers how many were done each second, and how long each took. */
+/**
+ * Keeps so many calls in flight for so long. Answers how many were done each second, and how long each took. All
+ * connections are there when the time begins: a server that is busy takes one new one each time it looks.
+ */
 export async function pressed(call, { inFlight, seconds }) {
+  await Promise.all(Array.from({ length: inFlight }, call));
   const times = [];
   const from = performance.now();
   const until = from + seconds * 1000;

@@ -180,16 +180,16 @@ async function inLine<T>(database: object, key: string, turns: number, waiting: 
   queues.set(database, lines);
   const line = lines.get(key) ?? pLimit(turns);
   lines.set(key, line);
-  if (line.pendingCount >= waiting) {
-    const [, what] = key.split(' ');
-    throw rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
-  }
+  if (line.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
   try {
     return await line(work);
   } finally {
     if (line.activeCount + line.pendingCount === 0) lines.delete(key);
   }
 }
+
+const tooMany = (what = 'calls') =>
+  rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
 
 /**
  * What is one user's waits for each other here, not in the pool, so that others get their connections. Where there is
@@ -228,20 +228,31 @@ interface Waiting {
   failed(error: unknown): void;
 }
 
-const waiting = new WeakMap<object, Map<string, Waiting[]>>();
+/** Reads that begin in the same way. */
+interface Shared {
+  /** With those under way. */
+  count: number;
+  waiting: Waiting[];
+  /** That were asked for and have not come. */
+  turns: number;
+}
+
+const shared = new WeakMap<object, Map<string, Shared>>();
 
 /** Reads in one transaction, in a user's turn, along with what else of theirs waits for it and begins in the same way. */
-function readInTurn(
+async function readInTurn(
   database: Database,
   userId: string,
   opening: Statement,
   statements: readonly Statement[],
 ): Promise<Row[][]> {
-  const lines = waiting.get(database) ?? new Map<string, Waiting[]>();
-  waiting.set(database, lines);
+  const all = shared.get(database) ?? new Map<string, Shared>();
+  shared.set(database, all);
   const key = opening.params.join(' ');
-  const line = lines.get(key) ?? [];
-  lines.set(key, line);
+  const line = all.get(key) ?? { count: 0, waiting: [], turns: 0 };
+  all.set(key, line);
+  if (line.count >= LANES.reads.turns + LANES.reads.waiting) throw tooMany('reads');
+
   const read = async (reads: readonly Waiting[]): Promise<void> => {
     try {
       const asked = reads.flatMap(({ statements }) => statements);
@@ -253,18 +264,21 @@ function readInTurn(
       else reads[0]?.failed(error);
     }
   };
-  return new Promise((answered, failed) => {
-    const mine = { statements, answered, failed };
-    line.push(mine);
-    inTurn(database, userId, 'reads', async () => {
-      const reads = line.splice(0, TOGETHER);
-      if (line.length === 0) lines.delete(key);
-      if (reads.length > 0) await read(reads); // otherwise mine went with another
-    }).catch((error: unknown) => {
-      if (line.includes(mine)) line.splice(line.indexOf(mine), 1);
-      failed(error);
+  line.count++;
+  try {
+    return await new Promise((answered, failed) => {
+      line.waiting.push({ statements, answered, failed });
+      if (line.turns * TOGETHER >= line.waiting.length) return; // one that was asked for has room
+      line.turns++;
+      void inTurn(database, userId, 'reads', () => {
+        line.turns--;
+        return read(line.waiting.splice(0, TOGETHER));
+      });
     });
-  });
+  } finally {
+    line.count--;
+    if (line.count === 0) all.delete(key);
+  }
 }
 
 /**
