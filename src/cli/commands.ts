@@ -296,6 +296,7 @@ async function withOwner<T>(
 
 /** Prints what an owner says, and answers the exit code with which it ends. */
 async function heard(socket: Socket, { print, complain }: Context): Promise<number> {
+  socket.on('error', () => {}); // it ends then, too
   for await (const line of createInterface({ input: socket })) {
     const said = JSON.parse(line) as { out?: string; err?: string; code?: number };
     if (said.out !== undefined) print(said.out);

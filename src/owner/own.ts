@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { InMemoryTransport, type Transport } from '@modelcontextprotocol/server';
 import { localPrincipal } from '../auth/local.js';
 import type { OpenedStore } from '../db/connect.js';
@@ -79,6 +80,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
   const deps: Deps = { ...options.deps, store: () => opening, feed };
 
   const sockets = new Set<Socket>();
+  const commands = new Set<Promise<unknown>>();
   let lastUse = performance.now();
   let stopping: Promise<void> | undefined;
 
@@ -100,9 +102,13 @@ export async function own(options: OwnOptions): Promise<Owner> {
       await serve(overSocket(socket), account).ended;
     },
     async command(socket, command) {
-      lastUse = performance.now();
       const say: Say = { print: (out) => send(socket, { out }), complain: (err) => send(socket, { err }) };
-      send(socket, { code: await options.command(command, () => opening, say) });
+      const running = options.command(command, () => opening, say).then((code) => send(socket, { code }));
+      commands.add(running);
+      await running.finally(() => {
+        lastUse = performance.now();
+        commands.delete(running);
+      });
     },
     async retire() {
       if (retires) await stop();
@@ -126,6 +132,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
   }
 
   function latest(): number {
+    if (commands.size > 0) lastUse = performance.now();
     for (const each of conversations) lastUse = Math.max(lastUse, each.lastUse());
     return lastUse;
   }
@@ -137,7 +144,10 @@ export async function own(options: OwnOptions): Promise<Owner> {
   async function close(): Promise<void> {
     withdraw(home, announcement);
     server.close();
-    await Promise.all([...conversations].map((each) => each.finish(PATIENCE)));
+    await Promise.all([
+      ...[...conversations].map((each) => each.finish(PATIENCE)),
+      Promise.race([Promise.allSettled(commands), pause(PATIENCE, undefined, { ref: false })]),
+    ]);
     for (const socket of sockets) socket.destroySoon();
     await feed.close();
     await opening.then(

@@ -5,7 +5,7 @@ import { Listens } from './listen-stdio.js';
 
 /** One client served over a stream, in either era of the protocol. */
 export interface Conversation {
-  /** When the last message came, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
+  /** When the last message came or was answered, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
   lastUse(): number;
   /** Reads no more, and ends once what was read is answered, or after `patience` milliseconds. */
   finish(patience: number): Promise<void>;
@@ -65,6 +65,7 @@ export function converse(
 
   const answered = (id: RequestId | undefined) => {
     if (id === undefined) return;
+    lastUse = performance.now();
     listeners.delete(id);
     if (owed.delete(id) && owed.size === 0) settled();
   };

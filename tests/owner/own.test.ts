@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline';
+import { expect, test } from 'vitest';
+import { own } from '../../src/owner/own.js';
+import { callOwner } from '../../src/owner/reach.js';
+import { useWorld } from '../harness.js';
+import { scratch } from '../process.js';
+
+const world = useWorld();
+const build = { version: '1.0.0', at: 1 };
+
+test('an owner is in use while it runs a command, and finishes it when it is told to stop', async () => {
+  const home = scratch();
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const owner = await own({
+    home,
+    build,
+    retires: true,
+    open: async () => ({ database: world.database, secret: Buffer.alloc(32), applied: [], close: async () => {} }),
+    deps: world,
+    async command(_command, _store, { print }) {
+      begin();
+      await finished;
+      print('done');
+      return 0;
+    },
+  });
+  const reached = await callOwner(home, build, { want: 'command', argv: ['backup'], cwd: home, timezone: 'UTC' });
+  if (!reached) throw new Error('there is an owner');
+  const said: unknown[] = [];
+  const ended = new Promise((resolve) =>
+    createInterface({ input: reached.socket })
+      .on('line', (line) => said.push(JSON.parse(line)))
+      .once('close', resolve),
+  );
+  await begun;
+  const before = performance.now();
+  expect(owner.lastUse()).toBeGreaterThanOrEqual(before);
+  const stopped = owner.stop();
+  finish();
+  await Promise.all([stopped, ended]);
+  expect(said).toEqual([{ out: 'done' }, { code: 0 }]);
+});
