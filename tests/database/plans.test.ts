@@ -128,6 +128,37 @@ describe.each(SORTS)('of 100,000 tasks, sorted by %s, one page looks at no more 
   });
 });
 
+describe('of 100,000 tasks, where an index has what is asked for in its order', () => {
+  test.each([
+    [{ project: 'P1', sort: 'due' }, `project_id = 1 and status in ('pending', 'in_progress') order by due_sort, id`],
+    [{ project: 'P1' }, `project_id = 1 and status in ('pending', 'in_progress') order by id desc`],
+    [{ status: 'cancelled' }, `status = 'cancelled' order by id desc`],
+  ])('a page of %j is read from it, and the next goes on there', async (filter, where) => {
+    const found = await rowsOf(
+      world,
+      `select id from taskloom.tasks where user_id = $1 and deleted_at is null and ${where}`,
+      [ana.principal.userId],
+    );
+    const first = await ana.ok('list_tasks', { ...filter, limit: PAGE, max_tokens: 20_000 });
+    const second = await ana.ok('list_tasks', {
+      ...filter,
+      limit: PAGE,
+      max_tokens: 20_000,
+      cursor: first.next_cursor,
+    });
+    const ids = [...first.tasks, ...second.tasks].map(({ id }: { id: number }) => id);
+    expect(ids).toEqual(found.slice(0, 2 * PAGE).map(([id]) => id));
+    expect([first.total, second.total]).toEqual(
+      found.length > 1000 ? ['1000+', '1000+'] : [found.length, found.length],
+    );
+    expect(first.note).toBeUndefined();
+  });
+
+  test('what is ready next is claimed without a look at the rest', async () => {
+    expect(await rowsExamined('claim_task', {})).toBeLessThanOrEqual(PER_ROW);
+  });
+});
+
 describe('of 100,000 tasks, where no index has all that is asked for', () => {
   test('the cursor goes on until all are shown, each once, although no page looks at all of them', async () => {
     const seen: number[] = [];
