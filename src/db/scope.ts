@@ -180,6 +180,7 @@ async function inLine<T>(database: object, key: string, turns: number, waiting: 
   queues.set(database, lines);
   const line = lines.get(key) ?? pLimit(turns);
   lines.set(key, line);
+  line.concurrency = turns;
   if (line.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
   try {
     return await line(work);
@@ -198,7 +199,15 @@ const tooMany = (what = 'calls') =>
 function inTurn<T>(database: Database, whose: string, lane: Lane, work: () => Promise<T>): Promise<T> {
   const { turns, waiting } = LANES[lane];
   const alone = () => inLine(database, whose, 1, Number.POSITIVE_INFINITY, work);
-  return inLine(database, `${whose} ${lane}`, turns, waiting, database.kind === 'pglite' ? alone : work);
+  const key = `${whose} ${lane}`;
+  // A second write waits for the first one's lock, to be ready when it ends: not with a connection that others want.
+  const room = lane === 'writes' && hasOthers(queues.get(database), key) ? 1 : turns;
+  return inLine(database, key, room, waiting, database.kind === 'pglite' ? alone : work);
+}
+
+function hasOthers(lines: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {
+  for (const key of lines?.keys() ?? []) if (key !== mine && key.endsWith(' writes')) return true;
+  return false;
 }
 
 /** The database, for whatever of one user's runs in a lane. */
