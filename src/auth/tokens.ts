@@ -1,7 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
 import type { Statement } from '../db/flight.js';
-import { type Account, asService, laneOf, type Proof } from '../db/scope.js';
+import { type Account, asService, type Proof } from '../db/scope.js';
+import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
 import type { Principal } from './principal.js';

@@ -2,8 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eq, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
-import pLimit, { type LimitFunction } from 'p-limit';
-import { forbidden, rateLimited, UsageError } from '../errors.js';
+import { forbidden, UsageError } from '../errors.js';
 import {
   type Connection,
   type Database,
@@ -14,6 +13,7 @@ import {
   Undecided,
 } from './database.js';
 import type { Statement } from './flight.js';
+import { inTurn, LANES, tooMany } from './turns.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
 export interface UserScope {
@@ -164,56 +164,6 @@ const remembered = <T>(transaction: () => Promise<T>): Promise<T> =>
   });
 
 const NOW = plain('select taskloom.app_now()');
-
-/** How much of one user's holds a connection, and how much more may wait for its turn. */
-const LANES = {
-  requests: { turns: 2, waiting: 256 },
-  reads: { turns: 4, waiting: 256 },
-  writes: { turns: 2, waiting: 64 },
-};
-type Lane = keyof typeof LANES;
-
-const queues = new WeakMap<object, Map<string, LimitFunction>>();
-
-async function inLine<T>(database: object, key: string, turns: number, waiting: number, work: () => Promise<T>) {
-  const lines = queues.get(database) ?? new Map<string, LimitFunction>();
-  queues.set(database, lines);
-  const line = lines.get(key) ?? pLimit(turns);
-  lines.set(key, line);
-  line.concurrency = turns;
-  if (line.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
-  try {
-    return await line(work);
-  } finally {
-    if (line.activeCount + line.pendingCount === 0) lines.delete(key);
-  }
-}
-
-const tooMany = (what = 'calls') =>
-  rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
-
-/**
- * What is one user's waits for each other here, not in the pool, so that others get their connections. Where there is
- * but one connection, it goes around among users.
- */
-function inTurn<T>(database: Database, whose: string, lane: Lane, work: () => Promise<T>): Promise<T> {
-  const { turns, waiting } = LANES[lane];
-  const alone = () => inLine(database, whose, 1, Number.POSITIVE_INFINITY, work);
-  const key = `${whose} ${lane}`;
-  // A second write waits for the first one's lock, to be ready when it ends: not with a connection that others want.
-  const room = lane === 'writes' && hasOthers(queues.get(database), key) ? 1 : turns;
-  return inLine(database, key, room, waiting, database.kind === 'pglite' ? alone : work);
-}
-
-function hasOthers(lines: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {
-  for (const key of lines?.keys() ?? []) if (key !== mine && key.endsWith(' writes')) return true;
-  return false;
-}
-
-/** The database, for whatever of one user's runs in a lane. */
-export const laneOf = (database: Database, whose: string, lane: Lane): Pick<Database, 'connect'> => ({
-  connect: (work) => inTurn(database, whose, lane, () => database.connect(work)),
-});
 
 /** Runs a transaction that is one flight. */
 const flight = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
