@@ -218,9 +218,9 @@ async function readInTurn(
       const answers = (await flight(database, [BEGIN_READ, opening, ...asked])).slice(2);
       for (const { statements, answered } of reads) answered(answers.splice(0, statements.length));
     } catch (error) {
-      // After one that fails none of the rest is run: each by itself, to see whose it was.
-      if (reads.length > 1) for (const each of reads) await read([each]);
-      else reads[0]?.failed(error);
+      // After one that fails none of the rest is run: each by itself, to see whose it was. Where nothing answers, it is all.
+      if (reads.length > 1 && !isUnreachable(error)) for (const each of reads) await read([each]);
+      else for (const { failed } of reads) failed(error);
     }
   };
   line.count++;

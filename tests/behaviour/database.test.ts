@@ -439,6 +439,21 @@ describe('a connection', () => {
     expect(begun).toBeLessThan(40);
   });
 
+  test('that cannot be had is not asked for again by each of the reads that share it', async () => {
+    const ana = await newUser(world);
+    let asked = 0;
+    const away: Database = {
+      ...world.database,
+      connect() {
+        asked++;
+        return Promise.reject(new Unreachable());
+      },
+    };
+    const reads = Array.from({ length: 20 }, () => readAsUser(away, ana, (tx) => tx.db.execute(sql`select 1`)));
+    for (const read of await Promise.allSettled(reads)) expect(read.status).toBe('rejected');
+    expect(asked).toBeLessThan(20);
+  });
+
   test('carries neither role nor user nor limits to the next call, whatever became of the last', async () => {
     const ana = await newAgent(world);
     await Promise.all([
