@@ -99,11 +99,13 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
   const clocked = takeClock(said);
   const found = clocked && meanings(clocked, present, direction);
   if (!found) return undefined;
-  if ('not' in found)
+  if ('not' in found) {
+    if (!inRange(found.not)) return undefined;
     throw invalid(
       `${field}: "${short(context.text)}" does not fit: ${found.not} is a ${WEEKDAYS[found.not.dayOfWeek - 1]}.`,
       `Use ${found.not}, or the date of the day that is meant. ${todayIs(here)}`,
     );
+  }
   const { offset = '' } = clocked;
   const all = found.filter(({ days, at }) => inRange(at ?? days.first) && inRange(at ?? days.last));
   const fitting = all.filter((each) => each.days.exact || !isWrongWay(each, present, direction, offset));

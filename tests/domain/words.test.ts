@@ -202,6 +202,7 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     '13/13/2026',
     '1 jan 1800',
     'in 9999 years',
+    'tue 31 may 9999',
     'in 1.5 days',
     'in a few days',
     'soon',
