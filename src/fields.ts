@@ -87,7 +87,7 @@ export const whole = (min: number, max: number) =>
   );
 
 /** What an answer may cost. */
-export const maxTokens = () => whole(LEAST_BUDGET, MOST_BUDGET).describe(`of the answer, ${USUAL_BUDGET} by default`);
+export const maxTokens = () => whole(LEAST_BUDGET, MOST_BUDGET).describe(`${USUAL_BUDGET} by default`);
 
 const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {

@@ -170,10 +170,10 @@ export function row(each: Task, say: Say, detail: Detail = 'compact') {
 /** One task by itself. */
 export const single = (each: Task, say: Say) => ({ ...row(each, say), status: statusOf(each), version: each.version });
 
-const stamps = (each: Task, say: Say) => ({
-  created: formatStamp(each.createdAt, say.timezone),
-  updated: formatStamp(each.updatedAt, say.timezone),
-});
+const stamps = (each: Task, say: Say) => {
+  const [created, updated] = [each.createdAt, each.updatedAt].map((at) => formatStamp(at, say.timezone));
+  return { created, ...(updated !== created && { updated }) };
+};
 
 const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
 
@@ -246,13 +246,17 @@ export const detailed = (each: TaskDetail, say: Say) =>
 
 const plain = (word: string) => word.replace('_', ' ');
 
-/** One line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`. */
-export function line(each: Task, { now, timezone }: Say): string {
+/**
+ * One line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`.
+ *
+ * @param told the status that need not be said
+ */
+export function line(each: Task, { now, timezone }: Say, told = 'pending'): string {
   const when = (instant: string) => sayWhen(instant, now, timezone);
   const status = statusOf(each);
   return [
     `#${each.id} ${each.title}`,
-    status === 'pending'
+    status === 'pending' || status === told
       ? undefined
       : status === 'completed' && each.completedAt
         ? `completed ${sayStamp(each.completedAt, now, timezone)}`
@@ -292,11 +296,14 @@ const relatedLine = ({ id, title, status }: Related) =>
 
 export function paragraph(each: TaskDetail, say: Say): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
+  const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const shown = each.comments.length;
   return [
     line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
-    `  version ${each.version} · created ${stamp(each.createdAt)} · updated ${stamp(each.updatedAt)}`,
+    [`  version ${each.version}`, `created ${created}`, ...(updated === created ? [] : [`updated ${updated}`])].join(
+      ' · ',
+    ),
     ...(each.next.length > 0
       ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
       : []),

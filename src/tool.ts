@@ -93,8 +93,8 @@ export const SCOPES = ['tasks:read', 'tasks:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 const everyWrite = {
-  request_id: words().describe('fresh and random; unchanged when you retry, so that it happens once').optional(),
-  dry_run: yes().describe('answer what would change, write nothing').optional(),
+  request_id: words().describe('fresh and random; the same when you retry').optional(),
+  dry_run: yes().optional(),
 };
 
 const everyRead = { max_tokens: maxTokens().optional() };

@@ -1,4 +1,5 @@
-import type { Added } from './domain/add.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
 import { upcoming } from './domain/repeats.js';
@@ -11,24 +12,14 @@ import { fitted } from './fit.js';
 import { detailAnswer } from './reads.js';
 import { type Answer, failedLines, line, present, row, type Say, single, tasksWord } from './shapes.js';
 
-/** New tasks: one, or those of a plan, each with the ref it was given. */
-export function addedAnswer({ tasks, refs, similar, similarProjects }: Added, say: Say): Answer {
-  const [first] = tasks;
-  const rowOf = (each: Task) => {
-    const ref = refs?.get(each.id);
-    return { ...present({ ...row(each, say), next: datesOf(each, say) }), ...(ref !== undefined && { ref }) };
-  };
+/** A new task. */
+export function addedAnswer({ tasks: [first], similar, similarProjects }: Added, say: Say): Answer {
+  const task = first as Task;
   return {
-    json: present({
-      ...(!refs && first ? { task: one(first, say) } : { tasks: tasks.map(rowOf), total: tasks.length }),
-      similar,
-      similar_projects: similarProjects,
-    }),
+    json: present({ task: one(task, say), similar, similar_projects: similarProjects }),
     text: [
-      ...tasks.flatMap((each) => {
-        const ref = refs?.get(each.id);
-        return [`Added ${line(each, say)}${ref === undefined ? '' : ` (${ref})`}`, ...dateLine(each, say)];
-      }),
+      `Added ${line(task, say)}`,
+      ...dateLine(task, say),
       ...(similar.length > 0
         ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
         : []),
@@ -36,6 +27,75 @@ export function addedAnswer({ tasks, refs, similar, similarProjects }: Added, sa
         ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
         : []),
     ].join('\n'),
+  };
+}
+
+const AS_GIVEN = 'What is not said is as you gave it.';
+
+/** The tasks of a plan: their ids, and what was made of what was given. */
+export function plannedAnswer(
+  { tasks, refs }: Added,
+  say: Say,
+  { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
+): Answer {
+  const added = tasks.map((each, i) => ({
+    each,
+    news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
+    ref: refs?.get(each.id),
+  }));
+  return {
+    json: {
+      tasks: added.map(({ each, news, ref }) => present({ ...row(news, say), next: datesOf(each, say), ref })),
+      total: tasks.length,
+      note: AS_GIVEN,
+    },
+    text: [
+      ...added.flatMap(({ each, news, ref }) => [
+        `Added ${line(news, say)}${ref === undefined ? '' : ` (${ref})`}`,
+        ...dateLine(each, say),
+      ]),
+      AS_GIVEN,
+    ].join('\n'),
+  };
+}
+
+/** What a writer sets of a task beside its title, and what it is where nothing is set. */
+const UNSET = {
+  priority: null,
+  due: null,
+  start: null,
+  repeats: null,
+  estimateMinutes: null,
+  project: null,
+  labels: [],
+  parentId: null,
+} satisfies Partial<Task>;
+type Settable = Pick<Task, keyof typeof UNSET>;
+
+/** One of several tasks without what its writer knows of it: of many, what was just said costs as much to read again. */
+const newsOf = (each: Task, known: Settable): Task => ({
+  ...each,
+  completedAt: null, // if at all, then now
+  ...Object.fromEntries(
+    Object.entries(UNSET).filter(([name]) =>
+      isDeepStrictEqual(each[name as keyof Settable], known[name as keyof Settable]),
+    ),
+  ),
+});
+
+/** A new task as far as it is what was said, word for word. */
+function asGiven(each: Task, said: Omit<NewTask, 'parent' | 'blocked_by'> | undefined, { timezone }: Say): Settable {
+  const same = (field: 'due' | 'start') => {
+    const when = each[field];
+    return when && formatWhen(when, timezone) === said?.[field] ? when : null;
+  };
+  return {
+    ...each,
+    due: same('due'),
+    start: same('start'),
+    repeats: null,
+    project: said?.project ?? null,
+    labels: said?.labels ?? [],
   };
 }
 
@@ -64,20 +124,23 @@ const READY = 20;
 
 /** Tasks that a write was asked to change, and those that changed along with them. */
 export function outcomeAnswer(
-  { tasks, unchanged, failed, ended, ready, next: following }: Outcome,
+  { tasks, before, unchanged, failed, ended, ready, next: following }: Outcome,
   say: Say,
   verb: string,
 ): Answer {
   const [first] = tasks;
-  const said = (each: Task) => [
-    `${unchanged.has(each.id) ? 'Unchanged' : verb} ${line(each, say)}`,
-    ...(unchanged.has(each.id) ? [] : dateLine(each, say)),
-  ];
-  const named = tasks.slice(0, NAMED);
-  const json =
-    tasks.length === 1 && failed.length === 0 && first
-      ? { task: one(first, say) }
-      : { tasks: named.map((each) => row(each, say)), total: tasks.length, failed };
+  const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
+  const named = tasks.slice(0, NAMED).map((each) => {
+    const was = before.get(each.id);
+    return { each, news: only || !was || unchanged.has(each.id) ? each : newsOf(each, was) };
+  });
+  const said = ({ each, news }: (typeof named)[number]) =>
+    unchanged.has(each.id)
+      ? [`Unchanged ${line(each, say)}`]
+      : [`${verb} ${line(news, say, verb.toLowerCase())}`, ...dateLine(each, say)];
+  const json = only
+    ? { task: one(only, say) }
+    : { tasks: named.map(({ news }) => row(news, say)), total: tasks.length, failed };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
   const note = ended
@@ -89,7 +152,7 @@ export function outcomeAnswer(
       ...json,
       ready: free.map(({ id, title }) => ({ id, title })),
       note: note || null,
-      unchanged: named.flatMap(({ id }) => (unchanged.has(id) ? [id] : [])),
+      unchanged: named.flatMap(({ each: { id } }) => (unchanged.has(id) ? [id] : [])),
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [

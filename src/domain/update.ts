@@ -60,6 +60,8 @@ export interface Patch extends Place {
 /** What became of each task named: as it now is, whether anything changed, or why not. */
 export interface Outcome {
   tasks: Task[];
+  /** Those that were named, as they were. */
+  before: ReadonlyMap<number, Task>;
   /** Those that were already so. */
   unchanged: Set<number>;
   failed: Failure[];
@@ -206,6 +208,7 @@ function conclude(
     projects: projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id)),
     outcome: {
       tasks: shown,
+      before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
       unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
       failed,
       ended: edits.flatMap(({ before, after }) =>

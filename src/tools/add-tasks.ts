@@ -1,7 +1,7 @@
 import { addTasks } from '../domain/add.js';
 import { idOrRef, labels, many, object, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { addedAnswer } from '../writes.js';
+import { plannedAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_tasks',
@@ -22,7 +22,7 @@ export default defineTool({
       100,
     ),
   },
-  output: ['tasks'],
+  output: ['tasks', 'note'],
   run: ({ tasks }) => addTasks(tasks),
-  answer: addedAnswer,
+  answer: plannedAnswer,
 });

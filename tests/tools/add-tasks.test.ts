@@ -4,6 +4,31 @@ import { newAgent, rowsOf, useWorld } from '../harness.js';
 const world = useWorld();
 
 describe('add_tasks', () => {
+  test('tells what came out otherwise than it was given, and nothing else', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'First', project: 'Home', labels: ['errand'] });
+    const { tasks } = await ana.ok('add_tasks', {
+      tasks: [
+        {
+          title: 'As given',
+          due: '2026-11-24',
+          start: '2026-11-23T09:00+01:00',
+          priority: 'high',
+          project: 'Home',
+          labels: ['errand'],
+          estimate_minutes: 5,
+        },
+        { title: 'In words', due: 'tomorrow 5pm', start: 'today', project: '+home', labels: ['@Errand'] },
+        { title: 'Over and over', due: '2026-11-24', repeats: 'every week' },
+      ],
+    });
+    expect(tasks).toEqual([
+      { id: 2, title: 'As given' },
+      { id: 3, title: 'In words', due: '2026-11-23T17:00+01:00', start: '2026-11-22', project: 'Home' },
+      { id: 4, title: 'Over and over', repeats: 'every Tue', next: ['2026-12-01', '2026-12-08', '2026-12-15'] },
+    ]);
+  });
+
   test('adds a plan: parents and blockers by ref, tasks that there are by id, projects by name', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Get the keys' });
@@ -17,22 +42,32 @@ describe('add_tasks', () => {
     });
     expect(reply.text).toBe(
       [
-        'Added #2 Paint · blocked by #1, #3 (paint)',
-        'Added #3 Buy paint · due Tue 24 Nov · +Flat @errand · in #4 (buy)',
-        'Added #4 Move · +Flat · 2 open sub-tasks (move)',
-        'Added #5 Boxes · +Flat · in #4',
+        'Added #2 Paint (paint)',
+        'Added #3 Buy paint · +Flat (buy)',
+        'Added #4 Move (move)',
+        'Added #5 Boxes · +Flat',
+        'What is not said is as you gave it.',
         'undo: u2',
       ].join('\n'),
     );
-    expect(reply.json).toMatchObject({
+    expect(reply.json).toEqual({
       tasks: [
-        { id: 2, ref: 'paint', blocked_by: [1, 3] },
-        { id: 3, parent: 4, project: 'Flat' },
-        { id: 4, open_subtasks: 2 },
-        { id: 5, parent: 4, project: 'Flat' },
+        { id: 2, title: 'Paint', ref: 'paint' },
+        { id: 3, title: 'Buy paint', project: 'Flat', ref: 'buy' },
+        { id: 4, title: 'Move', ref: 'move' },
+        { id: 5, title: 'Boxes', project: 'Flat' },
       ],
       total: 4,
+      note: 'What is not said is as you gave it.',
+      undo: 'u2',
     });
+    expect((await ana.ok('list_tasks')).tasks).toMatchObject([
+      { id: 5, parent: 4, project: 'Flat' },
+      { id: 4, open_subtasks: 2 },
+      { id: 3, parent: 4, project: 'Flat', due: '2026-11-24', labels: ['errand'] },
+      { id: 2, blocked_by: [1, 3] },
+      { id: 1 },
+    ]);
     expect((await ana.ok('list_tasks', { ready: true })).tasks.map((task: { id: number }) => task.id)).toEqual([
       3, 1, 5,
     ]);

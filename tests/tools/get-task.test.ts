@@ -31,13 +31,12 @@ describe('get_task', () => {
         ],
         history: [{ what: 'created', by: 'test', at: '2026-11-22T14:02+01:00' }],
         created: '2026-11-22T14:02+01:00',
-        updated: '2026-11-22T14:02+01:00',
       },
     });
     expect(reply.text).toBe(
       [
         '#1 Roof · due 1 Dec 17:00 · +Home',
-        '  version 1 · created Sun 22 Nov 14:02 · updated Sun 22 Nov 14:02',
+        '  version 1 · created Sun 22 Nov 14:02',
         '    # Plan',
         '    - look',
         '  Sub-tasks:',
@@ -47,6 +46,17 @@ describe('get_task', () => {
         '  Sun 22 Nov 14:02, test: created',
       ].join('\n'),
     );
+  });
+
+  test('says when it was changed, if that was later', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    world.now = new Date('2026-11-22T13:05:00Z');
+    await ana.ok('update_task', { id: 1, title: 'Roofs' });
+    world.now = new Date('2026-11-22T13:02:00Z');
+    const { json, text } = await ana.call('get_task', { id: 1 });
+    expect(json.task).toMatchObject({ created: '2026-11-22T14:02+01:00', updated: '2026-11-22T14:05+01:00' });
+    expect(text).toContain('version 2 · created Sun 22 Nov 14:02 · updated Sun 22 Nov 14:05\n');
   });
 
   test('takes titles, whatever their case, accents and order of words; an open task before a closed one', async () => {

@@ -73,6 +73,26 @@ describe('update_task', () => {
     expect((await ana.ok('get_task', { id: 2 })).task.version).toBe(2);
   });
 
+  test('of many it tells what changed and what stands in their way, and all of those that went along', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', due: '2026-11-24', priority: 'high', labels: ['phone'] });
+    await ana.ok('add_task', { title: 'Two', due: '2026-12-24', blocked_by: [1] });
+    await ana.ok('add_task', { title: 'Part', parent: 2, due: '2026-12-01' });
+    const moved = await ana.call('update_task', { ids: [1, 2], project: 'Home', due: '2026-12-24' });
+    expect(moved.text).toBe(
+      'Updated #1 One · due 24 Dec · +Home\nUpdated #2 Two · +Home · 1 open sub-task · blocked by #1\nUpdated #3 Part · due 1 Dec · +Home · in #2\nundo: u4',
+    );
+    expect(moved.json.tasks).toEqual([
+      { id: 1, title: 'One', due: '2026-12-24', project: 'Home' },
+      { id: 2, title: 'Two', project: 'Home', open_subtasks: 1, blocked_by: [1] },
+      { id: 3, title: 'Part', due: '2026-12-01', project: 'Home', parent: 2 },
+    ]);
+    expect((await ana.ok('update_task', { ids: [1, 3], status: 'in_progress' })).tasks).toEqual([
+      { id: 1, title: 'One', status: 'in_progress' },
+      { id: 3, title: 'Part', status: 'in_progress' },
+    ]);
+  });
+
   test('completing here is completing there', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
