@@ -9,7 +9,7 @@ import { Busy, type Connection, type Database, Line, MOST_WAITING, sqlState } fr
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
-import { startUpkeep } from './pglite-upkeep.js';
+import { startUpkeep, type When } from './pglite-upkeep.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const SMALL = ['shared_buffers=16MB'];
@@ -47,8 +47,8 @@ interface FilesOptions {
   fatal?: Fatal | undefined;
   /** That all files are known to be on the disk. */
   synced?: boolean;
-  /** After how long without a call it is looked after, in milliseconds. */
-  idle?: number;
+  /** When it is looked after. */
+  upkeep?: When;
   /** When the files are there: half of opening a database is done without them. */
   files?: Promise<void> | undefined;
 }
@@ -56,7 +56,7 @@ interface FilesOptions {
 /** Opens a database in files, made if need be. */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, synced = false, idle, files }: FilesOptions = {},
+  { fatal = endProcess, synced = false, upkeep, files }: FilesOptions = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
   const fs = new NodeFS(dataDir);
@@ -77,7 +77,7 @@ export async function openFiles(
   });
   disk.opened();
   stopAtFaults(pglite, fatal);
-  return wrapPglite(pglite, { disk, fatal, idle });
+  return wrapPglite(pglite, { disk, fatal, upkeep });
 }
 
 class Embedded extends PGlite {
@@ -114,7 +114,7 @@ async function lookAround(): Promise<void> {
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
  * notice, at a cost to every promise of the process on Node 20.)
  */
-export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; idle?: number | undefined }): Database {
+export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; upkeep?: When | undefined }): Database {
   const turns = pLimit(1);
   /** When the process has looked at what came in since the last turn: the database works in its only thread. */
   let looked: Promise<void> | undefined;
@@ -151,7 +151,7 @@ export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; id
       return statements.script(text);
     },
   );
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.idle);
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.upkeep);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await work(line);

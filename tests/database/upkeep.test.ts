@@ -12,7 +12,7 @@ test('the embedded database keeps its log and its tables short, gathers statisti
   const data = join(String(env.TASKLOOM_HOME), 'pg18');
   const logSize = () =>
     readdirSync(join(data, 'pg_wal')).reduce((sum, name) => sum + statSync(join(data, 'pg_wal', name)).size, 0);
-  const database = await openFiles(data, { idle: 50 });
+  const database = await openFiles(data, { upkeep: { idle: 50 } });
   try {
     await asOwner(database, (connection) => connection.script('create table taskloom.filler (id int, text text)'));
     const fill = (connection: Connection) =>
@@ -40,3 +40,20 @@ test('the embedded database keeps its log and its tables short, gathers statisti
     await database.close();
   }
 }, 120_000);
+
+test('the embedded database gathers statistics while it is never idle', async () => {
+  const env = environment();
+  await succeed(['user', 'add', 'ana'], env);
+  const data = join(String(env.TASKLOOM_HOME), 'pg18');
+  const database = await openFiles(data, { upkeep: { idle: 3_600_000, busy: 20 } });
+  try {
+    await asOwner(database, (connection) =>
+      connection.script('create table taskloom.filler as select i from generate_series(1, 10000) i'),
+    );
+    const statistics = () =>
+      asService(database, `select count(*)::int from pg_stats where tablename = 'filler'`, [], 'owner');
+    await expect.poll(statistics, { timeout: 30_000, interval: 5 }).toEqual([[1]]);
+  } finally {
+    await database.close();
+  }
+}, 60_000);
