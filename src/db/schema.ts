@@ -233,7 +233,7 @@ export const tasks = taskloom.table(
     // With what makes a task open, so that counting a project's open tasks reads nothing else.
     index('tasks_project').on(t.userId, t.projectId, t.id, t.status, t.deletedAt),
     index('tasks_parent').on(t.userId, t.parentId, t.id),
-    index('tasks_title').on(t.userId, t.titleKey),
+    index('tasks_title').on(t.userId, t.titleKey, t.id),
     index('tasks_words').using('gin', t.userId, t.words).with({ fastupdate: false }),
     index('tasks_near').using('gin', t.userId, t.titleKey.op('gin_trgm_ops')).with({ fastupdate: false }),
     ownedBy('tasks_owner'),

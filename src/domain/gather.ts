@@ -42,13 +42,18 @@ export const HOUSED = 2001;
 /** More than a write can move at once, so that where a task goes to is always in sight. */
 const NEIGHBOURS = 132;
 
+const NOTHING: Gathered = { tasks: new Map(), projects: [], named: () => undefined, projectNames: [] };
+
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   const { ids, housedIn, below = [], waits = [], around, projects: which, ...flags } = wanted;
+  const some = ids.length > 0 || housedIn !== undefined;
+  if (!some && !which) return NOTHING;
   const load = loadOf(wanted);
   const rows = await gathering(
     {
       ...flags,
+      tasks: some,
       housed: housedIn !== undefined,
       below: below.length > 0,
       waits: waits.length > 0,
@@ -82,7 +87,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
 
 /** What the statement depends on, but for the values. */
 type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions' | 'projectNames'> &
-  Record<'housed' | 'below' | 'waits' | 'around' | 'projects', boolean>;
+  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects', boolean>;
 type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects') => Placeholder;
 
 const array = (numbers: number[]) => `{${numbers.join()}}`;
@@ -97,7 +102,12 @@ const gathering = preparedBy(
         task: taskColumns(tx, loadOf(shape)),
       })
       .from(sql`(select 1) as one`)
-      .leftJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, shape, value)})`)
+      .leftJoin(
+        tasks,
+        shape.tasks
+          ? sql`${tx.mine(tasks)} and ${tasks.id} = any(${selection(tx, shape, value)})`
+          : sql`${tx.mine(tasks)} and false`,
+      )
       .leftJoin(projects, inProject(tx)),
 );
 

@@ -165,13 +165,20 @@ type Matched = Parameters<typeof toTask>[0] & { match: number };
 export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>
   alike(tx, { title, key: titleKey(title) });
 
-const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =>
-  tx.db
+const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
+  // Each is looked up by itself: a plan made when there were few tasks would join all of them.
+  const task = tx.db
     .select({ id: tasks.id, title: tasks.title })
+    .from(tasks)
+    .where(and(tx.mine(tasks), sql`${tasks.id} = alike.id`))
+    .limit(literal(1))
+    .as('task');
+  return tx.db
+    .select({ id: task.id, title: task.title })
     .from(sql`taskloom.similar_tasks(${value('title')}::text, ${value('key')}::text) alike`)
-    .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = alike.id`)
-    .orderBy(sql`alike.rank desc`, sql`alike.id desc`),
-);
+    .crossJoinLateral(task)
+    .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
+});
 
 /** A few tasks, of any status, whose words come nearest to a title. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {

@@ -195,7 +195,7 @@ describe('the runtime role', () => {
         false,
         false,
       ],
-      similar_tasks: ['definer', path, false, true],
+      similar_tasks: ['definer', `${path} plan_cache_mode=force_generic_plan enable_seqscan=off`, false, true],
     });
   });
 
