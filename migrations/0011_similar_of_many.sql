@@ -21,6 +21,7 @@ declare
     order by char_length(lexeme) desc, lexeme limit 2
   );
   every constant tsquery := (select string_agg('''' || lexeme || '''', ' | ')::tsquery from unnest(said));
+  found integer;
 begin
   return query
     select c.id, 1000
@@ -35,7 +36,8 @@ begin
     and (c.project_id is null or c.project_id <> all (archived))
     order by c.id desc
     limit 3;
-  if cardinality(telling) < 2 then
+  get diagnostics found = row_count;
+  if found = 3 or cardinality(telling) < 2 then -- of the same words there are enough to say
     return;
   end if;
   return query execute $query$
