@@ -213,12 +213,13 @@ export const tasks = taskloom.table(
     check('tasks_claim', sql`(${t.claimedBy} is null) = (${t.claimedUntil} = '-infinity')`),
     check('tasks_claim_number', sql`${t.claimedBy} is null or ${t.claim} is not null`),
     check('tasks_note_length', sql`char_length(${t.note}) <= 2000`),
-    index('tasks_open_newest').on(t.userId, t.id).where(isOpen(t)),
-    index('tasks_open_due').on(t.userId, t.dueSort, t.id).where(isOpen(t)),
-    index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id).where(isOpen(t)),
-    index('tasks_open_manual').on(t.userId, t.rank, t.id).where(isOpen(t)),
+    // With what tells whether a task is shown, so that counting what a list finds reads nothing else.
+    index('tasks_open_newest').on(t.userId, t.id, t.projectId).where(isOpen(t)),
+    index('tasks_open_due').on(t.userId, t.dueSort, t.id, t.projectId).where(isOpen(t)),
+    index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id, t.projectId).where(isOpen(t)),
+    index('tasks_open_manual').on(t.userId, t.rank, t.id, t.projectId).where(isOpen(t)),
     index('tasks_ready')
-      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil)
+      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil, t.projectId)
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_open_project').on(t.userId, t.projectId, t.id).where(isOpen(t)),
     index('tasks_open_project_due').on(t.userId, t.projectId, t.dueSort, t.id).where(isOpen(t)),
