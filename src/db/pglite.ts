@@ -14,7 +14,13 @@ import { startUpkeep, type When } from './pglite-upkeep.js';
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
 const SMALL = ['shared_buffers=16MB'];
 /** What elsewhere each transaction sets for itself. */
-const ALWAYS = ['timezone=UTC', 'datestyle=ISO', 'random_page_cost=1.1'];
+const ALWAYS = [
+  'timezone=UTC',
+  'datestyle=ISO',
+  'random_page_cost=1.1',
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+];
 /** A commit is on the disk before it is answered, and the log is kept short. */
 const DURABLE = ['fsync=on', 'wal_sync_method=fsync', 'min_wal_size=32MB', 'max_wal_size=64MB'];
 const settings = (...given: string[]) => given.flatMap((setting) => ['-c', setting]);

@@ -149,7 +149,8 @@ export function dueIn(text: string, now: Date, timezone: string): SQL | undefine
   if (window === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order that the index has
   return and(
     window.from && sql`${tasks.dueSort} >= ${window.from.toISOString()}::timestamptz`,
-    sql`${tasks.dueSort} < ${window.until.toISOString()}::timestamptz`,
+    // With the id, which is never 0: of a window with two plain ends PostgreSQL thinks that hardly anything is in it, and sorts it.
+    sql`(${tasks.dueSort}, ${tasks.id}) < (${window.until.toISOString()}::timestamptz, 0)`,
   );
 }
 

@@ -111,9 +111,9 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
  * found so, a write of long ago costs no more than the last.
  */
 const ofWrites = (tx: UserTx, seq: SQLWrapper, batches: number[]): SQL => {
-  const one = (batch: number) => sql`${seq} >= ${batch}::bigint and ${seq} < coalesce((
+  const one = (batch: number) => sql`${seq} >= ${batch}::bigint and ${seq} < (select coalesce((
     select n.seq from ${changes} n where n.user_id = ${tx.userId} and n.seq > ${batch}::bigint and n.batch <> ${batch}::bigint
-    order by n.seq limit 1), 9223372036854775807)`;
+    order by n.seq limit 1), 9223372036854775807))`;
   return sql`(${sql.join(batches.map(one), sql` or `)})`;
 };
 

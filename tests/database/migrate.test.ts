@@ -150,7 +150,10 @@ describe('migrating', () => {
     const login = await newLogin();
     const name = await emptyDatabase();
     const plain = open(server.url(name, login));
-    const before = migrations.filter((migration) => !/search/.test(migration.name));
+    const before = migrations.slice(
+      0,
+      migrations.findIndex(({ name }) => /search/.test(name)),
+    );
     await run(server.url(name), await migrationScript(before, plain));
     await expect(migrate(plain, migrations)).rejects.toThrow(/may not create the role, schema or extensions/);
     await run(server.url(name), await migrationScript(migrations, plain));

@@ -78,21 +78,28 @@ function examined(node: Node): number {
   return (node.Plans ?? []).reduce((sum, each) => sum + examined(each), own);
 }
 
-/** Calls a tool, and then has the database explain what it did for it, as the role and the user that it did it for. */
+const literal = (value: unknown) => (value === null ? 'null' : `'${String(value).replaceAll("'", "''")}'`);
+
+/** Calls a tool, and then has the database explain what it did for it: with the same settings, and the plan that it keeps. */
 async function rowsExamined(tool: string, args: Record<string, unknown>): Promise<number> {
   const sent: { text: string; params: readonly unknown[] }[] = [];
   world.database.onStatement = (text, params) => void sent.push({ text, params });
   await ana.ok(tool, args);
   world.database.onStatement = undefined;
   let rows = 0;
-  const reads = sent.filter(({ text }) => /^(select|with)\b/.test(text) && !/\b(update|insert)\b/.test(text));
+  const settings = sent.find(({ text }) => text.includes('plan_cache_mode')) as (typeof sent)[number];
+  const reads = sent.filter(
+    (each) =>
+      each.text !== settings.text && /^(select|with)\b/.test(each.text) && !/\b(update|insert)\b/.test(each.text),
+  );
   for (const { text, params } of reads)
     await world.database.connect(async (connection) => {
-      await connection.script(
-        `begin read only; set local role taskloom_app; set local app.user_id = '${ana.principal.userId}'; set local app.now = '${world.clock().toISOString()}'`,
-      );
-      const [row] = await connection.query(`explain (analyze, timing off, format json) ${text}`, [...params]);
-      await connection.script('rollback');
+      await connection.script('begin read only');
+      await connection.query(settings.text, [...settings.params]);
+      await connection.script(`prepare explained as ${text}`);
+      const given = params.length > 0 ? `(${params.map(literal)})` : '';
+      const [row] = await connection.query(`explain (analyze, timing off, format json) execute explained${given}`, []);
+      await connection.script('rollback; deallocate explained');
       const plans = row?.[0] as [{ Plan: Node }];
       rows += examined(plans[0].Plan);
     });
