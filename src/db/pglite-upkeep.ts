@@ -2,7 +2,7 @@ import type { Disk } from './pglite-disk.js';
 import type { Statements } from './pglite-statements.js';
 
 /** When tables are gone over, in milliseconds. */
-export interface When {
+export interface UpkeepTimes {
   /** How long nobody has asked for anything. */
   idle?: number | undefined;
   /** How long somebody always has, since that was last possible. */
@@ -42,11 +42,11 @@ export function startUpkeep(
   disk: Disk,
   statements: Statements,
   turn: (work: () => Promise<void>) => void,
-  { idle: wait = IDLE, busy = BUSY }: When = {},
+  { idle: wait = IDLE, busy = BUSY }: UpkeepTimes = {},
 ): Upkeep {
   let stopped = false;
   let last = performance.now();
-  let gone = last;
+  let wentOver = last;
   const run = (work: () => Promise<void>) =>
     turn(async () => {
       // What fails here is nobody's call, and is tried again; what would endanger data has ended the process.
@@ -57,7 +57,7 @@ export function startUpkeep(
     await statements.script('checkpoint');
   }
   function goOver(factor: number): void {
-    gone = performance.now();
+    wentOver = performance.now();
     run(async () => {
       const [rows] = await statements.script(grown(factor));
       // One turn for each: between them, callers have theirs.
@@ -79,7 +79,7 @@ export function startUpkeep(
       last = performance.now();
       timer.refresh();
       if (disk.logged > LOG) run(checkpoint);
-      if (last - gone > busy) goOver(GROWN_BUSY);
+      if (last - wentOver > busy) goOver(GROWN_BUSY);
     },
     stop: () => {
       stopped = true;

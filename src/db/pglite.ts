@@ -9,21 +9,17 @@ import { Busy, type Connection, type Database, Line, MOST_WAITING, sqlState } fr
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { Statements } from './pglite-statements.js';
-import { startUpkeep, type When } from './pglite-upkeep.js';
+import { startUpkeep, type UpkeepTimes } from './pglite-upkeep.js';
+import { AS_TEXT, PLANNING } from './settings.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
-const SMALL = ['shared_buffers=16MB'];
+const SMALL = { shared_buffers: '16MB' };
 /** What elsewhere each transaction sets for itself. */
-const ALWAYS = [
-  'timezone=UTC',
-  'datestyle=ISO',
-  'random_page_cost=1.1',
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-];
+const ALWAYS = { ...AS_TEXT, ...PLANNING };
 /** A commit is on the disk before it is answered, and the log is kept short. */
-const DURABLE = ['fsync=on', 'wal_sync_method=fsync', 'min_wal_size=32MB', 'max_wal_size=64MB'];
-const settings = (...given: string[]) => given.flatMap((setting) => ['-c', setting]);
+const DURABLE = { fsync: 'on', wal_sync_method: 'fsync', min_wal_size: '32MB', max_wal_size: '64MB' };
+const settings = (given: Record<string, string>) =>
+  Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 /** How a new directory is made. Its log comes in small files: a new one is written full of zeros. */
 export const newDirectory = { initDbStartParams: ['--wal-segsize=4'] };
@@ -44,7 +40,7 @@ const endProcess: Fatal = (reason) => {
  */
 export async function openPglite(directory?: string, image?: Blob): Promise<Database> {
   if (directory !== undefined) return openFiles(directory);
-  const startParams = [...PGlite.defaultStartParams, ...settings(...SMALL, ...ALWAYS)];
+  const startParams = [...PGlite.defaultStartParams, ...settings({ ...SMALL, ...ALWAYS })];
   return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
 }
 
@@ -54,7 +50,7 @@ interface FilesOptions {
   /** That all files are known to be on the disk. */
   synced?: boolean;
   /** When it is looked after. */
-  upkeep?: When;
+  upkeep?: UpkeepTimes;
   /** When the files are there: half of opening a database is done without them. */
   files?: Promise<void> | undefined;
 }
@@ -73,7 +69,7 @@ export async function openFiles(
     // `-F` would turn syncing off.
     startParams: [
       ...PGlite.defaultStartParams.filter((each) => each !== '-F'),
-      ...settings(...SMALL, ...ALWAYS, ...DURABLE),
+      ...settings({ ...SMALL, ...ALWAYS, ...DURABLE }),
     ],
     extensions: { ...extensions, disk: disk.extension },
     ...newDirectory,
@@ -120,7 +116,10 @@ async function lookAround(): Promise<void> {
  * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
  * notice, at a cost to every promise of the process on Node 20.)
  */
-export function wrapPglite(pglite: PGlite, kept?: { disk: Disk; fatal: Fatal; upkeep?: When | undefined }): Database {
+export function wrapPglite(
+  pglite: PGlite,
+  kept?: { disk: Disk; fatal: Fatal; upkeep?: UpkeepTimes | undefined },
+): Database {
   const turns = pLimit(1);
   /** When the process has looked at what came in since the last turn: the database works in its only thread. */
   let looked: Promise<void> | undefined;

@@ -13,6 +13,7 @@ import {
   Undecided,
 } from './database.js';
 import type { Statement } from './flight.js';
+import { AS_TEXT, PLANNING } from './settings.js';
 import { inTurn, LANES, tooMany } from './turns.js';
 
 /** For whom the rows are. Resolved from the connection before any tool runs. */
@@ -92,19 +93,6 @@ export interface AsUserOptions {
   clock?: (() => Date) | undefined;
 }
 
-/** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
-const AS_TEXT = { timezone: 'UTC', datestyle: 'ISO' };
-/**
- * Pages are in memory or on a disk that need not turn. Reckoning with one that does, PostgreSQL reads all of a small
- * table again for each row of a list, and sorts all that is ready instead of going by an index.
- */
-const NEAR = { random_page_cost: '1.1' };
-/**
- * Statements are planned once, not for each user: otherwise those of a small account are planned at every call, which
- * takes as long as running them, wherever there are large ones. No plan of ours hangs on the values (`literal`, `listOf`),
- * and none reads a whole table in the hope that the user has most of it.
- */
-const ONE_PLAN = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off' };
 /** What elsewhere than on PGlite no transaction of a user's goes beyond. */
 const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
@@ -125,7 +113,7 @@ function become(database: Database, userId: string, clock?: () => Date): Stateme
     role: 'taskloom_app',
     'app.user_id': userId,
     // PGlite has all but the bounds from its start. Of the bounds it ignores one and never waits for a lock; the last would hang it for good.
-    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...NEAR, ...ONE_PLAN, ...BOUNDS }),
+    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...PLANNING, ...BOUNDS }),
     ...(clock && { 'app.now': clock().toISOString() }),
   });
 }
