@@ -75,7 +75,7 @@ type Settable = Pick<Task, keyof typeof UNSET>;
 /** One of several tasks without what its writer knows of it: of many, what was just said costs as much to read again. */
 const newsOf = (each: Task, known: Settable): Task => ({
   ...each,
-  completedAt: null, // if at all, then now
+  completedAt: null, // known, or now
   ...Object.fromEntries(
     Object.entries(UNSET).filter(([name]) =>
       isDeepStrictEqual(each[name as keyof Settable], known[name as keyof Settable]),
@@ -132,15 +132,23 @@ export function outcomeAnswer(
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
   const named = tasks.slice(0, NAMED).map((each) => {
     const was = before.get(each.id);
-    return { each, news: only || !was || unchanged.has(each.id) ? each : newsOf(each, was) };
+    const same = unchanged.has(each.id);
+    const news = only || !was || same ? each : newsOf(each, was);
+    return { each, same, news, dated: !same && (news.due ?? news.repeats) !== null };
   });
-  const said = ({ each, news }: (typeof named)[number]) =>
-    unchanged.has(each.id)
+  const said = ({ each, same, news, dated }: (typeof named)[number]) =>
+    same
       ? [`Unchanged ${line(each, say)}`]
-      : [`${verb} ${line(news, say, verb.toLowerCase())}`, ...dateLine(each, say)];
+      : [`${verb} ${line(news, say, verb.toLowerCase())}`, ...(dated ? dateLine(each, say) : [])];
   const json = only
     ? { task: one(only, say) }
-    : { tasks: named.map(({ news }) => row(news, say)), total: tasks.length, failed };
+    : {
+        tasks: named.map(({ each, news, dated }) =>
+          present({ ...row(news, say), next: dated ? datesOf(each, say) : [] }),
+        ),
+        total: tasks.length,
+        failed,
+      };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
   const note = ended
@@ -152,7 +160,7 @@ export function outcomeAnswer(
       ...json,
       ready: free.map(({ id, title }) => ({ id, title })),
       note: note || null,
-      unchanged: named.flatMap(({ each: { id } }) => (unchanged.has(id) ? [id] : [])),
+      unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [

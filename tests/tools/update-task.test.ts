@@ -93,6 +93,18 @@ describe('update_task', () => {
     ]);
   });
 
+  test('of many that repeat it tells the next dates where these changed, in both channels', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due: '2026-11-24', repeats: 'every week' });
+    await ana.ok('add_task', { title: 'Rent', due: '2026-11-25' });
+    const renamed = await ana.call('update_task', { ids: [1, 2], priority: 'high' });
+    expect(renamed.text).toBe('Updated #1 Bins · high\nUpdated #2 Rent · high\nundo: u3');
+    expect(renamed.json.tasks[0]).toEqual({ id: 1, title: 'Bins', priority: 'high' });
+    const moved = await ana.call('update_task', { ids: [1, 2], due: '2026-12-01' });
+    expect(moved.text).toContain('Updated #1 Bins · due 1 Dec\n  then 8 Dec, 15 Dec, 22 Dec\nUpdated #2');
+    expect(moved.json.tasks[0].next).toEqual(['2026-12-08', '2026-12-15', '2026-12-22']);
+  });
+
   test('completing here is completing there', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
