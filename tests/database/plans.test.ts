@@ -66,6 +66,8 @@ interface Node {
   'Rows Removed by Filter'?: number;
   'Rows Removed by Index Recheck'?: number;
   'Index Name'?: string;
+  'Shared Hit Blocks': number;
+  'Shared Read Blocks': number;
   Plans?: Node[];
 }
 
@@ -81,12 +83,12 @@ function examined(node: Node): number {
 const literal = (value: unknown) => (value === null ? 'null' : `'${String(value).replaceAll("'", "''")}'`);
 
 /** Calls a tool, and then has the database explain what it did for it: with the same settings, and the plan that it keeps. */
-async function rowsExamined(tool: string, args: Record<string, unknown>): Promise<number> {
+async function looked(tool: string, args: Record<string, unknown>): Promise<{ rows: number; pages: number }> {
   const sent: { text: string; params: readonly unknown[] }[] = [];
   world.database.onStatement = (text, params) => void sent.push({ text, params });
   await ana.ok(tool, args);
   world.database.onStatement = undefined;
-  let rows = 0;
+  let [rows, pages] = [0, 0];
   const settings = sent.find(({ text }) => text.includes('plan_cache_mode')) as (typeof sent)[number];
   const reads = sent.filter(
     (each) =>
@@ -98,13 +100,19 @@ async function rowsExamined(tool: string, args: Record<string, unknown>): Promis
       await connection.query(settings.text, [...settings.params]);
       await connection.script(`prepare explained as ${text}`);
       const given = params.length > 0 ? `(${params.map(literal)})` : '';
-      const [row] = await connection.query(`explain (analyze, timing off, format json) execute explained${given}`, []);
+      const [row] = await connection.query(
+        `explain (analyze, buffers, timing off, format json) execute explained${given}`,
+        [],
+      );
       await connection.script('rollback; deallocate explained');
       const plans = row?.[0] as [{ Plan: Node }];
       rows += examined(plans[0].Plan);
+      pages += plans[0].Plan['Shared Hit Blocks'] + plans[0].Plan['Shared Read Blocks'];
     });
-  return rows;
+  return { rows, pages };
 }
+
+const rowsExamined = async (tool: string, args: Record<string, unknown>) => (await looked(tool, args)).rows;
 
 const SINGLE: Record<string, unknown>[] = [
   {},
@@ -164,6 +172,26 @@ describe('of 100,000 tasks, where an index has what is asked for in its order', 
 
   test('what is ready next is claimed without a look at the rest', async () => {
     expect(await rowsExamined('claim_task', {})).toBeLessThanOrEqual(100); // of which 80 are projects, looked at twice
+  });
+});
+
+describe('of 100,000 tasks, what is not a list looks at few', () => {
+  test.each([
+    ['get_task', { ids: [50_004] }],
+    ['get_overview', {}],
+    ['what_changed', {}],
+    ['update_task', { ids: [50_026], title: 'Otherwise' }],
+    ['complete_task', { ids: [50_027] }],
+    ['add_comment', { id: 50_004, text: 'Noted' }],
+  ])('%s %j', async (tool, args) => {
+    const { rows, pages } = await looked(tool, args);
+    expect(rows).toBeLessThanOrEqual(2_000);
+    expect(pages).toBeLessThanOrEqual(1_000);
+  });
+
+  test('undo by its handle', async () => {
+    const { undo } = await ana.ok('complete_task', { ids: [50_028] });
+    expect((await looked('undo', { undo })).pages).toBeLessThanOrEqual(400);
   });
 });
 
