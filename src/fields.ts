@@ -221,7 +221,7 @@ export const taskFields = z.object({
   title: line(200),
   description: prose(10_000).describe('Markdown'),
   priority: priority(),
-  due: words().describe('2026-11-24, 2026-11-24T17:00 or tomorrow 5pm, in the user’s timezone'),
+  due: words().describe('local date or time, ISO or words: tomorrow 5pm'),
   start: words().describe('not before; as due'),
   repeats: words().describe('every 2 weeks on Tue; every 3 days after completion; or an RRULE'),
   estimate_minutes: whole(1, 100_000),

@@ -62,11 +62,13 @@ const task = z
       z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
     ),
     created: z.string(),
+    created_by: z.string(),
     updated: z.string(),
     completed: z.string(),
+    title: z.string(), // but for a task of a plan that has a ref
   })
   .partial()
-  .extend({ id: z.int(), title: z.string() });
+  .extend({ id: z.int() });
 
 const change = z
   .strictObject({ id: z.int(), title: z.string(), project: z.string() })
@@ -140,14 +142,19 @@ export function present<T extends object>(fields: T): T {
 const statusOf = (each: Task) =>
   each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
 
-/** A row of a list. */
-export function row(each: Task, say: Say, detail: Detail = 'compact') {
-  if (detail === 'ids') return { id: each.id, title: each.title };
+/**
+ * A row of a list.
+ *
+ * @param told the status that need not be said
+ */
+export function row(each: Task, say: Say, detail: Detail = 'compact', told = 'pending') {
+  const { id, title } = each;
+  if (detail === 'ids') return { id, title };
   const status = statusOf(each);
   return present({
-    id: each.id,
-    title: each.title,
-    status: status === 'pending' ? null : status,
+    id,
+    title,
+    status: status === 'pending' || status === told ? null : status,
     due: each.due && formatWhen(each.due, say.timezone),
     start: each.start && formatWhen(each.start, say.timezone),
     priority: each.priority,
@@ -242,6 +249,7 @@ export const detailed = (each: TaskDetail, say: Say) =>
     comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
     history: each.history.map((happening) => happeningJson(happening, say)),
     ...stamps(each, say),
+    created_by: each.createdBy,
   });
 
 const plain = (word: string) => word.replace('_', ' ');
@@ -301,9 +309,11 @@ export function paragraph(each: TaskDetail, say: Say): string {
   const shown = each.comments.length;
   return [
     line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
-    [`  version ${each.version}`, `created ${created}`, ...(updated === created ? [] : [`updated ${updated}`])].join(
-      ' · ',
-    ),
+    [
+      `  version ${each.version}`,
+      `created ${created} by ${each.createdBy}`,
+      ...(updated === created ? [] : [`updated ${updated}`]),
+    ].join(' · '),
     ...(each.next.length > 0
       ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
       : []),

@@ -93,7 +93,7 @@ export const SCOPES = ['tasks:read', 'tasks:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 const everyWrite = {
-  request_id: words().describe('fresh and random; the same when you retry').optional(),
+  request_id: words().describe('random; same on retry').optional(),
   dry_run: yes().optional(),
 };
 
@@ -148,12 +148,15 @@ export function published(json: Record<string, unknown>): StandardSchemaWithJSON
   };
 }
 
-/** What a model sees: no `$schema`, no bounds that the refusal explains better, nothing it would not use. */
+/** What a refusal explains better: how much may be given, and that nothing else may. */
+const BOUNDS = ['minimum', 'maximum', 'minItems', 'maxItems', 'additionalProperties'] as const;
+
+/** What a model sees: no `$schema`, no bounds, nothing it would not use. */
 export function inputJson(schema: z.ZodType): Record<string, unknown> {
   const { $schema, ...json } = z.toJSONSchema(schema, {
     io: 'output',
     override: ({ jsonSchema: s }) => {
-      for (const bound of ['minimum', 'maximum', 'minItems', 'maxItems'] as const) delete s[bound];
+      for (const bound of BOUNDS) delete s[bound];
       // Where a number or a text will do, some hosts can only be told of one of them: text can say both.
       if (s.anyOf) {
         delete s.anyOf;

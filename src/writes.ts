@@ -32,7 +32,7 @@ export function addedAnswer({ tasks: [first], similar, similarProjects }: Added,
 
 const AS_GIVEN = 'What is not said is as you gave it.';
 
-/** The tasks of a plan: their ids, and what was made of what was given. */
+/** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
 export function plannedAnswer(
   { tasks, refs }: Added,
   say: Say,
@@ -45,13 +45,17 @@ export function plannedAnswer(
   }));
   return {
     json: {
-      tasks: added.map(({ each, news, ref }) => present({ ...row(news, say), next: datesOf(each, say), ref })),
+      tasks: added.map(({ each, news, ref }) => {
+        const { id, title, ...rest } = row(news, say);
+        return present({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
+      }),
       total: tasks.length,
       note: AS_GIVEN,
     },
     text: [
-      ...added.flatMap(({ each, news, ref }) => [
-        `Added ${line(news, say)}${ref === undefined ? '' : ` (${ref})`}`,
+      `Added ${tasksWord(tasks.length)}`,
+      ...added.flatMap(({ each, news, ref = each.title }) => [
+        line({ ...news, title: ref }, say),
         ...dateLine(each, say),
       ]),
       AS_GIVEN,
@@ -122,14 +126,20 @@ const NAMED = 100;
 /** How many of those that became ready are named. */
 const READY = 20;
 
-/** Tasks that a write was asked to change, and those that changed along with them. */
+/**
+ * Tasks that a write was asked to change, and those that changed along with them.
+ *
+ * @param asked the status that it was asked to give them: of many, it is not said back
+ */
 export function outcomeAnswer(
   { tasks, before, unchanged, failed, ended, ready, next: following }: Outcome,
   say: Say,
   verb: string,
+  asked?: string,
 ): Answer {
   const [first] = tasks;
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
+  const told = only ? verb.toLowerCase() : asked;
   const named = tasks.slice(0, NAMED).map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
@@ -139,12 +149,12 @@ export function outcomeAnswer(
   const said = ({ each, same, news, dated }: (typeof named)[number]) =>
     same
       ? [`Unchanged ${line(each, say)}`]
-      : [`${verb} ${line(news, say, verb.toLowerCase())}`, ...(dated ? dateLine(each, say) : [])];
+      : [`${verb} ${line(news, say, told)}`, ...(dated ? dateLine(each, say) : [])];
   const json = only
     ? { task: one(only, say) }
     : {
-        tasks: named.map(({ each, news, dated }) =>
-          present({ ...row(news, say), next: dated ? datesOf(each, say) : [] }),
+        tasks: named.map(({ each, same, news, dated }) =>
+          present({ ...row(news, say, 'compact', same ? undefined : told), next: dated ? datesOf(each, say) : [] }),
         ),
         total: tasks.length,
         failed,

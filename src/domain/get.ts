@@ -47,7 +47,7 @@ export interface TaskDetail extends Task {
   /** The latest, oldest first; `commentCount` is how many there are. */
   comments: Comment[];
   commentCount: number;
-  /** The latest, newest first. */
+  /** The latest since it was made, newest first. */
   history: Happening[];
   /** Of one that repeats and is open: when, after this. */
   next: When[];
@@ -81,11 +81,11 @@ function belongings(tx: UserTx) {
       (Omit<Comment, 'at'> & { at: string; total: number })[]
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
-    // That a claim goes on is not worth a line.
+    // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
     history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] }[]>`${list(sql`
       select h.at, h.actor, h.op as what, h.reverts is not null as undoes, array(select jsonb_object_keys(h.before || h.after)) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
-        and (h.op <> 'claim' or h.after->'claim' is not null)
+        and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
       order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
   };
 }

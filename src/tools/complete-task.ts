@@ -17,5 +17,5 @@ export default defineTool({
     const { guard, rest } = takeGuard(args);
     return updateTasks(rest.ids, { status: 'completed' }, guard);
   },
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed'),
+  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed', 'completed'),
 });

@@ -17,5 +17,5 @@ export default defineTool({
     const { guard, rest } = takeGuard(args);
     return deleteTasks(rest.ids, guard);
   },
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted'),
+  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted', 'deleted'),
 });

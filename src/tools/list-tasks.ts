@@ -27,7 +27,7 @@ export default defineTool({
     project: name().optional(),
     labels: labels().optional(),
     priority: priority().optional(),
-    due: words().describe('overdue, today, week, none, next week, 2026-11-24 or 2026-11-24..2026-11-30').optional(),
+    due: words().describe('overdue, today, week, none, a date, or from..to').optional(),
     parent: id().optional(),
     ready: yes().describe('can be started now: not blocked, not claimed').optional(),
     claimed_by: words().describe('a name, any or none').optional(),

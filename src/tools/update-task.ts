@@ -42,5 +42,5 @@ export default defineTool({
       throw invalid('before and after are both given.', 'Choose one.');
     return updateTasks(ids, patch, guard);
   },
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Updated'),
+  answer: (outcome, say, { status }) => outcomeAnswer(outcome, say, 'Updated', status),
 });

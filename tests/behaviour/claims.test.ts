@@ -266,7 +266,6 @@ describe('history', () => {
     expect(history).toEqual([
       { what: 'released', by: 'test', at: '2026-11-22T14:02+01:00' },
       { what: 'claimed', by: 'one', at: '2026-11-22T14:02+01:00' },
-      { what: 'created', by: 'test', at: '2026-11-22T14:02+01:00' },
     ]);
   });
 

@@ -42,19 +42,20 @@ describe('add_tasks', () => {
     });
     expect(reply.text).toBe(
       [
-        'Added #2 Paint (paint)',
-        'Added #3 Buy paint · +Flat (buy)',
-        'Added #4 Move (move)',
-        'Added #5 Boxes · +Flat',
+        'Added 4 tasks',
+        '#2 paint',
+        '#3 buy · +Flat',
+        '#4 move',
+        '#5 Boxes · +Flat',
         'What is not said is as you gave it.',
         'undo: u2',
       ].join('\n'),
     );
     expect(reply.json).toEqual({
       tasks: [
-        { id: 2, title: 'Paint', ref: 'paint' },
-        { id: 3, title: 'Buy paint', project: 'Flat', ref: 'buy' },
-        { id: 4, title: 'Move', ref: 'move' },
+        { id: 2, ref: 'paint' },
+        { id: 3, ref: 'buy', project: 'Flat' },
+        { id: 4, ref: 'move' },
         { id: 5, title: 'Boxes', project: 'Flat' },
       ],
       total: 4,

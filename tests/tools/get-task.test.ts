@@ -29,21 +29,19 @@ describe('get_task', () => {
           { id: 2, title: 'Tiles' },
           { id: 3, title: 'Gutter', status: 'completed' },
         ],
-        history: [{ what: 'created', by: 'test', at: '2026-11-22T14:02+01:00' }],
         created: '2026-11-22T14:02+01:00',
+        created_by: 'test',
       },
     });
     expect(reply.text).toBe(
       [
         '#1 Roof · due 1 Dec 17:00 · +Home',
-        '  version 1 · created Sun 22 Nov 14:02',
+        '  version 1 · created Sun 22 Nov 14:02 by test',
         '    # Plan',
         '    - look',
         '  Sub-tasks:',
         '  #2 Tiles',
         '  #3 Gutter · completed',
-        '  History:',
-        '  Sun 22 Nov 14:02, test: created',
       ].join('\n'),
     );
   });
@@ -56,7 +54,7 @@ describe('get_task', () => {
     world.now = new Date('2026-11-22T13:02:00Z');
     const { json, text } = await ana.call('get_task', { id: 1 });
     expect(json.task).toMatchObject({ created: '2026-11-22T14:02+01:00', updated: '2026-11-22T14:05+01:00' });
-    expect(text).toContain('version 2 · created Sun 22 Nov 14:02 · updated Sun 22 Nov 14:05\n');
+    expect(text).toContain('version 2 · created Sun 22 Nov 14:02 by test · updated Sun 22 Nov 14:05\n');
   });
 
   test('takes titles, whatever their case, accents and order of words; an open task before a closed one', async () => {

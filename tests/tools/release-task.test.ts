@@ -20,7 +20,6 @@ describe('release_task', () => {
       'claimed',
       'released',
       'claimed',
-      'created',
     ]);
   });
 

@@ -40,7 +40,7 @@ describe('update_task', () => {
       id: 1,
       clear: ['description', 'due', 'start', 'priority', 'estimate_minutes', 'project', 'labels'],
     });
-    const { created, updated, history, ...left } = (await ana.ok('get_task', { id: 1 })).task;
+    const { created, created_by, updated, history, ...left } = (await ana.ok('get_task', { id: 1 })).task;
     expect(left).toEqual({ id: 1, title: 'Ring', status: 'pending', version: 3 });
     expect(await ana.refused('update_task', { id: 1, due: '2026-11-24', clear: ['due'] })).toMatchObject({
       code: 'invalid',
@@ -88,8 +88,8 @@ describe('update_task', () => {
       { id: 3, title: 'Part', due: '2026-12-01', project: 'Home', parent: 2 },
     ]);
     expect((await ana.ok('update_task', { ids: [1, 3], status: 'in_progress' })).tasks).toEqual([
-      { id: 1, title: 'One', status: 'in_progress' },
-      { id: 3, title: 'Part', status: 'in_progress' },
+      { id: 1, title: 'One' },
+      { id: 3, title: 'Part' },
     ]);
   });
 

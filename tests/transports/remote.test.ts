@@ -51,7 +51,7 @@ describe('a stdio server that carries requests to another Taskloom', () => {
     expect(await ana.call('add_task', { title: 'Of Ana' })).toHaveProperty('task.title', 'Of Ana');
     expect(await bob.call('list_tasks')).toMatchObject({ total: 0 });
     const { task } = await ana.call('get_task', { ids: ['Of Ana'] });
-    expect(task.history[0].by).toBe('test');
+    expect(task.created_by).toBe('test');
     for (const peer of [ana, bob]) expect(await peer.close()).toMatchObject({ code: 0, stderr: '' });
   });
 
