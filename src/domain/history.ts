@@ -35,15 +35,23 @@ export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise
   return (await tx.db.execute(query)) as unknown as unknown[][]; // the proxy hands rows on as they came
 }
 
+/** Writes that can be undone, and all that they changed, in the order it happened. */
+export interface Writes {
+  batches: number[];
+  entries: Entry[];
+}
+
 /**
  * The write of a handle.
  *
  * @throws Refusal `not_found` or `conflict` where there is nothing of that handle to undo
  */
-export async function writeOf(tx: UserTx, batch: number): Promise<number> {
-  const [links, [found]] = await Promise.all([
-    chainOf(tx, [batch]),
-    tx.db.select({ from: counters.changesFrom, last: counters.changeSeq }).from(counters).where(tx.mine(counters)),
+export async function writeOf(tx: UserTx, batch: number): Promise<Writes> {
+  const named = sql`select c.batch from ${changes} c where c.user_id = ${tx.userId} and c.seq = ${batch}::bigint and c.batch = c.seq`;
+  const [links, [found], entries] = await Promise.all([
+    chainOf(tx, named),
+    tx.db.select({ from: counters.changesFrom }).from(counters).where(tx.mine(counters)),
+    entriesOf(tx, [batch]),
   ]);
   if (found && batch < found.from)
     throw notFound(`u${batch} is older than the history that is kept.`, 'Change the tasks themselves instead.');
@@ -55,7 +63,7 @@ export async function writeOf(tx: UserTx, batch: number): Promise<number> {
       `u${batch} was undone already, by u${by}.`,
       `What was left then, change yourself; to do it again, undo u${by}.`,
     );
-  return batch;
+  return { batches: [batch], entries };
 }
 
 interface Link {
@@ -63,12 +71,12 @@ interface Link {
   reverts: number | null;
 }
 
-/** Writes, and those that undo them, at any distance. */
-async function chainOf(tx: UserTx, batches: number[]): Promise<Link[]> {
+/** Writes, which `batches` selects, and those that undo them, at any distance. The former come without what they undo. */
+async function chainOf(tx: UserTx, batches: SQL): Promise<Link[]> {
   const rows = await rowsOf(
     tx,
     sql`with recursive chain (batch, reverts) as (
-      select c.batch, null::bigint from ${changes} c where c.user_id = ${tx.userId} and c.seq = any(${listOf(batches, 'bigint')}) and c.batch = c.seq
+      select of.batch, null::bigint from (${batches}) of
       union select c.batch, c.reverts from chain join ${changes} c on c.user_id = ${tx.userId} and c.reverts = chain.batch
     ) select batch, reverts from chain`,
   );
@@ -87,23 +95,22 @@ const REACH = 5000;
  *
  * @throws Refusal `not_found` where there are none
  */
-export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promise<number[]> {
-  const rows = await rowsOf(
+export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promise<Writes> {
+  const links = await chainOf(
     tx,
     sql`select c.batch from ${changes} c
       where c.user_id = ${tx.userId} and c.reverts is null and c.actor = ${JSON.stringify(actor)}::jsonb
         and c.op not in ('claim', 'release') and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
       group by c.batch order by c.batch desc limit 200`,
   );
-  const own = rows.map(([batch]) => Number(batch));
-  const links = await chainOf(tx, own);
-  const chosen = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
-  if (chosen.length === 0)
+  const own = links.flatMap(({ batch, reverts }) => (reverts === null ? [batch] : [])).sort((a, b) => b - a);
+  const batches = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
+  if (batches.length === 0)
     throw notFound(
       'There is no write of yours to undo.',
       'Give a handle: the undo that the answer to a write carries.',
     );
-  return chosen;
+  return { batches, entries: await entriesOf(tx, batches) };
 }
 
 /**
@@ -117,8 +124,7 @@ const ofWrites = (tx: UserTx, seq: SQLWrapper, batches: number[]): SQL => {
   return sql`(${sql.join(batches.map(one), sql` or `)})`;
 };
 
-/** All that some writes changed, in the order it happened. */
-export const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
+const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
   tx.db
     .select({
       batch: changes.batch,

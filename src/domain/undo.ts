@@ -2,16 +2,7 @@ import type { Actor } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, Refusal } from '../errors.js';
 import { gather } from './gather.js';
-import {
-  commentsOf,
-  type Entry,
-  entriesOf,
-  housingOthers,
-  lastWrites,
-  laterThan,
-  projectNamesOf,
-  writeOf,
-} from './history.js';
+import { commentsOf, type Entry, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from './history.js';
 import { allFailed, type Failure } from './judge.js';
 import type { Project } from './project.js';
 import { type Edit, isClaiming, type ProjectEdit } from './record.js';
@@ -61,8 +52,7 @@ export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, U
 }
 
 async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
-  const batches = handle ? [await writeOf(tx, Number(handle))] : await lastWrites(tx, actor, last);
-  const entries = await entriesOf(tx, batches);
+  const { batches, entries } = await (handle ? writeOf(tx, Number(handle)) : lastWrites(tx, actor, last));
   if (entries.every(({ op }) => isClaiming(op)))
     throw conflict(`u${handle} is a claim or the end of one: it cannot be undone.`, 'Use claim_task or release_task.');
   const wanted = mentioned(entries);
