@@ -1,7 +1,7 @@
 import { invalid } from '../errors.js';
 import { isRepeat, parseRepeat } from './repeats.js';
 import type { Task } from './task.js';
-import { dayOf, daysBetween, parseWhen, startSort, type When } from './when.js';
+import { dayOf, daysBetween, isDay, parseWhen, shiftDays, startSort, type When } from './when.js';
 import type { Moment } from './write.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
@@ -32,12 +32,14 @@ export function times(
   return { due, start, repeats };
 }
 
-/** A rule given without a due date starts from the one there was: on that very day if it fits, or else after it. */
+/** A rule given without a due date starts from the one there was: on that very day if it fits, or else after it, at its time. */
 function firstOccurrence(text: string, was: When | null, moment: Moment) {
   if (!was) return parseRepeat(text, null, moment);
   const first = parseRepeat(text, null, {
     ...moment,
     now: new Date(startSort(dayOf(was, moment.timezone), moment.timezone)),
   });
-  return daysBetween(was, first.due, moment.timezone) === 0 ? parseRepeat(text, was, moment) : first;
+  const days = daysBetween(was, first.due, moment.timezone);
+  if (days > 0 && (isDay(was) || !isDay(first.due))) return first;
+  return parseRepeat(text, shiftDays(was, days, moment.timezone), moment);
 }
