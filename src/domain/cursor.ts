@@ -15,6 +15,9 @@ export interface Position {
   match?: number;
 }
 
+/** A moment as a cursor keeps it: all pages of a list, the first too, are reckoned from the same. */
+export const toSecond = (now: Date): Date => new Date(Math.floor(now.getTime() / 1000) * 1000);
+
 const MAC = 8;
 const NEVER = 0xff_ff_ff_ff_ff_ff;
 
@@ -28,7 +31,7 @@ export function packCursor(position: Position, bound: string, secret: Buffer): s
   const { now, id, dueSort, priority, rank = '', match } = position;
   const size = 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + (match === undefined ? 0 : 4);
   const payload = Buffer.alloc(size + rank.length);
-  payload.writeUIntBE(Math.floor(now.getTime() / 1000), 0, 5);
+  payload.writeUIntBE(toSecond(now).getTime() / 1000, 0, 5);
   payload.writeUInt32BE(id, 5);
   // Offset so that due dates before 1970 pack too.
   if (dueSort) payload.writeUIntBE(dueSort === 'infinity' ? NEVER : Date.parse(dueSort) + OFFSET, 9, 6);

@@ -2,7 +2,7 @@ import { and, sql } from 'drizzle-orm';
 import { literal, preparedBy, rowsOf } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { type Position, packCursor, unpackCursor } from './cursor.js';
+import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
 import { type Filter, missing, refuseMissing, where } from './filter.js';
 import { type Looked, lookThrough } from './look.js';
 import { routeOf } from './narrow.js';
@@ -57,7 +57,7 @@ export async function listTasks(
     Object.entries({ ...filter, sort: text === undefined ? sort : filter.sort }).sort(),
   ]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
-  const from = after?.now ?? now;
+  const from = after?.now ?? toSecond(now);
   if (text !== undefined) return search(tx, { ...filter, text }, { limit, after, from, bound, secret, descriptions });
   const route = routeOf(tx, filter, sort, from);
   const asked: Asked = { filter, sort, limit, after, from, descriptions };
