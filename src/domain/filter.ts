@@ -10,7 +10,6 @@ import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
   'open',
-  'pending',
   'not_started',
   'in_progress',
   'completed',
@@ -73,36 +72,32 @@ export const statusOf = (filter: Filter) => filter.status ?? (filter.completed_s
 export const hidesArchived = (filter: Filter): boolean =>
   filter.project === undefined &&
   filter.parent === undefined &&
-  (filter.ready === true || ['open', 'pending', 'not_started', 'in_progress'].includes(statusOf(filter)));
-
-const isOpenFilter = (status: ListStatus) => status === 'open' || status === 'pending';
+  (filter.ready === true || ['open', 'not_started', 'in_progress'].includes(statusOf(filter)));
 
 /** Can be started now: it waits for nothing, and not for its day, and nobody has claimed it. */
 export const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
 
 /** The first condition is there for the index: who gave a task back is not in it. */
 function isClaimedBy(holder: string): SQL | undefined {
-  const word = holder.toLowerCase();
+  const word = nameKey(holder);
   if (word === 'none') return not(isClaimed);
   return and(
     isNotNull(tasks.claimedBy),
     isClaimed,
-    word === 'any' ? undefined : sql`lower(${tasks.claimedBy}) = lower(${holder}::text)`,
+    word === 'any' ? undefined : sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${holder}::text)`,
   );
 }
 
 /** The filters again, for the search to apply before it takes the newest. */
 export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilter {
   const status = statusOf(filter);
-  const isOpen = isOpenFilter(status);
   const window = filter.due ? parseWindow(filter.due, now, tx.timezone) : undefined;
   return {
-    statuses: isOpen
-      ? ['pending', 'in_progress']
-      : status === 'deleted' || status === 'all'
+    statuses:
+      status === 'deleted' || status === 'all'
         ? undefined
-        : status === 'in_progress'
-          ? ['pending', 'in_progress'] // of what is claimed, the stored status is what it was
+        : status === 'open' || status === 'in_progress' // of what is claimed, the stored status is what it was
+          ? ['pending', 'in_progress']
           : [status === 'not_started' ? 'pending' : status],
     trashed: status === 'deleted',
     archived: !hidesArchived(filter),
@@ -129,7 +124,6 @@ const isInProgress = sql`(${hasStatus('in_progress')} or ${isClaimed})`;
 export function inStatus(status: ListStatus): SQL | undefined {
   switch (status) {
     case 'open':
-    case 'pending':
       return isOpen(tasks);
     case 'deleted':
       return isNotNull(tasks.deletedAt);

@@ -20,7 +20,7 @@ export interface Route {
 /** Which indexes serve a filter and an order. */
 export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Route {
   const status = statusOf(filter);
-  const opens = filter.ready === true || ['open', 'pending', 'not_started', 'in_progress'].includes(status);
+  const opens = filter.ready === true || ['open', 'not_started', 'in_progress'].includes(status);
   const parts: SQL[] = [];
   const have = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
@@ -30,7 +30,7 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
     sql`${sinceInstant(text, { now, timezone: tx.timezone }, field).toISOString()}::timestamptz`;
 
   if (filter.parent !== undefined) have(eq(tasks.parentId, filter.parent), newest);
-  if (filter.claimed_by !== undefined && filter.claimed_by.toLowerCase() !== 'none')
+  if (filter.claimed_by !== undefined && nameKey(filter.claimed_by) !== 'none')
     have(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
   for (const label of filter.labels ?? [])
     parts.push(
@@ -77,7 +77,7 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
     whole:
       inOrder &&
       parts.length === (ordered ? 1 : 0) &&
-      ['open', 'pending', 'all', 'cancelled'].includes(status) &&
+      ['open', 'all', 'cancelled'].includes(status) &&
       claimed_by === undefined &&
       (ready === undefined || (ready && sort === 'priority')) &&
       (!due || (opens && sort === 'due')) &&

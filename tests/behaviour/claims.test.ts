@@ -48,12 +48,12 @@ describe('while a claim lives', () => {
   test('lists and the overview find what is claimed, by whom, and what is not', async () => {
     const { one, two } = await claimed(10);
     await one.ok('add_tasks', { tasks: [{ title: 'B' }, { title: 'C', due: '2026-11-20' }] });
-    await two.ok('claim_task', { id: 3, minutes: 5, agent: 'Two' });
+    await two.ok('claim_task', { id: 3, minutes: 5, agent: 'Élise' });
     const by = async (claimed_by: string) => ids((await two.ok('list_tasks', { claimed_by })).tasks);
     expect(await by('one')).toEqual([1]);
-    expect(await by('two')).toEqual([3]);
+    expect(await by('élise')).toEqual([3]); // whatever the locale of the database
     expect(await by('any')).toEqual([3, 1]);
-    expect(await by('none')).toEqual([2]);
+    expect(await by('NONE')).toEqual([2]);
     expect(await by('nobody')).toEqual([]);
     const { json, text } = await two.call('get_overview');
     expect(json.counts).toMatchObject({ open: 3, in_progress: 2, claimed: 2, overdue: 1 });
@@ -65,7 +65,7 @@ describe('while a claim lives', () => {
       claimed_by: 'one',
       claimed_until: '2026-11-22T14:12+01:00',
     });
-    expect(text).toContain('3 open, 2 in progress, 2 claimed, 0 blocked');
+    expect(text).toContain('3 open, 2 in progress, 2 claimed');
     expect(text).toContain('Claimed:\n#3 C ');
   });
 
@@ -115,7 +115,7 @@ describe('when its time is over', () => {
     const late = {
       code: 'conflict',
       message: `Claim ${claim} on #1 is over: it is claimed by two until 15:03.`,
-      hint: 'Leave it to them. Look at it with get_task before you do more to it.',
+      hint: 'Look at it with get_task before you do more to it.',
     };
     expect(await one.refused('complete_task', { id: 1, claim })).toEqual(late);
     expect(await one.refused('update_task', { id: 1, claim, title: 'Mine' })).toEqual(late);
@@ -170,7 +170,7 @@ describe('a write of somebody else', () => {
     expect((await get(two)).claimed_by).toBeUndefined();
     expect(await one.refused('complete_task', { id: 1, claim })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim} on #1 is over: somebody else has claimed or closed it since.`,
+      message: `Claim ${claim} on #1 is over: it has been claimed again or closed since.`,
     });
   });
 
@@ -274,7 +274,7 @@ describe('history', () => {
     await two.ok('update_task', { id: 1, status: 'cancelled' });
     expect((await get(two)).history[0]).toEqual({
       what: 'updated',
-      fields: ['status'],
+      fields: ['status (cancelled)'],
       by: 'two',
       at: '2026-11-22T14:02+01:00',
     });
