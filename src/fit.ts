@@ -40,8 +40,11 @@ export function fitted({ rungs, at }: Ladder, budget: number, elsewhere?: string
     if (fits(answer, budget)) [low, best] = [middle, answer];
     else high = middle;
   }
-  return best;
+  return size(best) < size(whole) ? best : whole; // what says that much was left out may be more than that
 }
+
+/** What the dearer channel costs. */
+const size = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
 
 const fits = ({ json, text }: Answer, budget: number): boolean =>
   estimateTokens(text, budget) <= budget && estimateTokens(JSON.stringify(json), budget) <= budget;

@@ -4,7 +4,7 @@ import type { Failure } from './domain/judge.js';
 import { COUNTED, COUNTED_EACH, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
-import type { ProjectSummary } from './domain/projects.js';
+import type { ProjectList } from './domain/projects.js';
 import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import { formatStamp } from './domain/when.js';
@@ -16,6 +16,7 @@ import {
   type Detail,
   dateline,
   detailed,
+  failedJson,
   failedLines,
   indented,
   line,
@@ -73,7 +74,6 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
       return {
         json: {
           now: formatStamp(say.now, say.timezone),
-          timezone: say.timezone,
           tasks: shown.map(({ json }) => json),
           total,
           ...(cursor && { next_cursor: cursor }),
@@ -186,7 +186,7 @@ export function detailAnswer({ tasks, failed }: { tasks: TaskDetail[]; failed: F
       const json =
         count === 1 && failed.length === 0 && first
           ? { task: first.json }
-          : { tasks: shown.map(({ json }) => json), total: count, failed };
+          : { tasks: shown.map(({ json }) => json), total: count, failed: failedJson(failed) };
       return {
         json: present(json),
         text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failed)].join('\n'),
@@ -198,7 +198,7 @@ export function detailAnswer({ tasks, failed }: { tasks: TaskDetail[]; failed: F
 
 const inFull = (each: TaskDetail, say: Say) => ({ json: detailed(each, say), lines: [paragraph(each, say)] });
 
-export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]; total: number }): Ladder {
+export function projectsAnswer({ projects, total, archived }: ProjectList): Ladder {
   const counted = projects.map(({ name, open, completed }) => ({
     name,
     open: capped(open, COUNTED_EACH),
@@ -214,7 +214,9 @@ export function projectsAnswer({ projects, total }: { projects: ProjectSummary[]
         json: { projects: shown, ...(part && { total }) },
         text:
           total === 0
-            ? 'No projects yet. A task makes its project by naming it.'
+            ? archived
+              ? 'No archived projects.'
+              : 'No projects, archived ones aside. A task makes its project by naming it.'
             : [
                 ...(part ? [`The first ${shown.length} of ${total} projects:`] : []),
                 ...shown.map(
@@ -257,7 +259,10 @@ export function overviewAnswer(found: Overview, say: Say): Ladder {
         }),
         text: [
           `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
-          `${counts.open} open, ${counts.in_progress} in progress, ${counts.claimed} claimed, ${counts.blocked} blocked, ${counts.overdue} overdue, ${counts.today} more due today`,
+          Object.entries(counts)
+            .filter(([name, count]) => count !== 0 || name === 'open')
+            .map(([name, count]) => `${count} ${name === 'today' ? 'still due today' : name.replace('_', ' ')}`)
+            .join(', '),
           ...shown.flatMap(({ name, count, rows }) =>
             rows.length === 0
               ? []
@@ -285,6 +290,17 @@ function inTurn(items: number, sizes: number[]): number[] {
 }
 
 const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+/** What the same one did in the same minute, one after the other, says once who and when. */
+function inGroups(rows: ReturnType<typeof changeRow>[]) {
+  const groups: { by: string; at: string; did: object[] }[] = [];
+  for (const { by, at, json } of rows) {
+    const last = groups.at(-1);
+    if (last?.by === by && last.at === at) last.did.push(json);
+    else groups.push({ by, at, did: [json] });
+  }
+  return groups;
+}
+
 /**
  * What came after a cursor, as far as it fits, and the cursor that stands behind the last one shown. Without a
  * cursor the latest are kept, and the answer's stands behind all there is.
@@ -302,10 +318,10 @@ export function changedAnswer({ deltas, newest, more }: Changed, say: Say, { cur
       const next = goesOn ? (shown.at(-1)?.seq ?? newest) : newest;
       const changes = `${shown.length} ${shown.length === 1 ? 'change' : 'changes'}`;
       return {
-        json: { changes: shown.map(({ json }) => json), cursor: next, ...(goesOn && { more: true }) },
+        json: { changes: inGroups(shown), cursor: next, ...(goesOn && { more: true }) },
         text: [
           count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${dateline(say)}`,
-          ...shown.map(({ line }) => line),
+          ...shown.flatMap(({ head, line }, i) => (head === shown[i - 1]?.head ? [line] : [head, line])),
           `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
         ].join('\n'),
         omitted: {

@@ -4,10 +4,10 @@ import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { COUNTED } from './domain/list.js';
 import { type Comment, isClaimField, type Operation } from './domain/record.js';
-import { sayRepeat } from './domain/repeats.js';
-import type { Task } from './domain/task.js';
-import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen } from './domain/when.js';
-import type { RefusalBody } from './errors.js';
+import { sayRepeat, upcoming } from './domain/repeats.js';
+import { isOpenTask, type Task } from './domain/task.js';
+import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from './domain/when.js';
+import type { Candidate, RefusalBody } from './errors.js';
 
 /** What an answer's words depend on beside its content. */
 export interface Say {
@@ -56,7 +56,7 @@ const task = z
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
     blocks: z.array(related),
-    comments: z.array(z.strictObject({ id: z.int(), text: z.string(), by: z.string(), at: z.string() })),
+    comments: z.array(z.strictObject({ text: z.string(), by: z.string(), at: z.string() })),
     comments_total: z.int(),
     history: z.array(
       z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
@@ -70,10 +70,11 @@ const task = z
   .partial()
   .extend({ id: z.int() });
 
-const change = z
+const did = z
   .strictObject({ id: z.int(), title: z.string(), project: z.string() })
   .partial()
-  .extend({ what: z.string(), by: z.string(), at: z.string() });
+  .extend({ what: z.string() });
+const change = z.strictObject({ by: z.string(), at: z.string(), did: z.array(did) });
 
 /** Everything an answer may hold. No row of a table is ever spread into one: what is not listed here does not leave. */
 const answer = z
@@ -174,6 +175,17 @@ export function row(each: Task, say: Say, detail: Detail = 'compact', told = 'pe
   });
 }
 
+/** When a task that repeats is due after this time. */
+const nextDates = (each: Task, say: Say): When[] =>
+  each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, say) : [];
+
+/** The same, in both channels. */
+export const datesOf = (each: Task, say: Say) => nextDates(each, say).map((when) => formatWhen(when, say.timezone));
+export function dateLine(each: Task, say: Say): string[] {
+  const dates = nextDates(each, say).map((when) => sayWhen(when, say.now, say.timezone));
+  return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
+}
+
 /** One task by itself. */
 export const single = (each: Task, say: Say) => ({ ...row(each, say), status: statusOf(each), version: each.version });
 
@@ -184,8 +196,7 @@ const stamps = (each: Task, say: Say) => {
 
 const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
 
-const commentJson = ({ id, text, by, at }: Comment, { timezone }: Say) => ({
-  id,
+const commentJson = ({ text, by, at }: Comment, { timezone }: Say) => ({
   text,
   by,
   at: formatStamp(at, timezone),
@@ -210,25 +221,32 @@ const known = (fields: string[]): string[] =>
   fields.flatMap((field) => RENAMED[field] ?? (field.endsWith('_at') || isClaimField(field) ? [] : field));
 const RENAMED: Record<string, string> = { rank: 'order', archived_at: 'archived' };
 
-/** `updated title, due`; of what an undo put back, `undone title, due`. */
-const happened = ({ what, undoes, fields }: Pick<Happening, 'what' | 'undoes' | 'fields'>) => ({
-  what: undoes ? 'undone' : HAPPENED[what],
-  fields: undoes || what === 'update' ? known(fields) : [],
-});
+type Step = Pick<Happening, 'what' | 'undoes' | 'fields' | 'status'>;
 
-const sayHappened = (happening: Pick<Happening, 'what' | 'undoes' | 'fields'>): string => {
+/** `updated title, due`; of what an undo put back, `undone title, due`, and of what it made or threw away, `deleted by undo`. */
+const happened = ({ what, undoes, fields, status }: Step) => {
+  const changed = known(fields).map((field) => (field === 'status' && status ? `status (${plain(status)})` : field));
+  const whole = what === 'delete' || what === 'restore';
+  if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed };
+  return { what: HAPPENED[what], fields: what === 'update' ? changed : [] };
+};
+
+const sayHappened = (happening: Step): string => {
   const { what, fields } = happened(happening);
   return [what, fields.join(', ')].filter(Boolean).join(' ');
 };
 
-/** What one write did to one thing, in both channels. */
+/** What one write did to one thing, in both channels, and who did it when. */
 export function changeRow({ entity, id, name, steps, by, at }: Delta, { now, timezone }: Say) {
   const what = [...new Set(steps.map(sayHappened))].join(', then ');
   const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
-  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${name}`}` : `+${json.project}`;
+  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
   return {
-    json: present({ ...json, what, by, at: formatStamp(at, timezone) }),
-    line: `${named} · ${what} · ${by}, ${sayStamp(at, now, timezone)}`,
+    json: present({ ...json, what }),
+    line: `${named} · ${what}`,
+    by,
+    at: formatStamp(at, timezone),
+    head: `${sayStamp(at, now, timezone)}, ${by}:`,
   };
 }
 
@@ -238,7 +256,7 @@ const happeningJson = (happening: Happening, { timezone }: Say) =>
 export const detailed = (each: TaskDetail, say: Say) =>
   present({
     ...single(each, say),
-    next: each.next.map((when) => formatWhen(when, say.timezone)),
+    next: datesOf(each, say),
     description: each.description,
     note: each.note,
     open_subtasks: null,
@@ -263,7 +281,7 @@ export function line(each: Task, { now, timezone }: Say, told = 'pending'): stri
   const when = (instant: string) => sayWhen(instant, now, timezone);
   const status = statusOf(each);
   return [
-    `#${each.id} ${each.title}`,
+    `#${each.id} ${quoted(each.title)}`,
     status === 'pending' || status === told
       ? undefined
       : status === 'completed' && each.completedAt
@@ -286,6 +304,9 @@ export function line(each: Task, { now, timezone }: Say, told = 'pending'): stri
     .filter(Boolean)
     .join(' · ');
 }
+
+/** A title that would pass for a row's other parts is told apart from them. */
+const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
 /** Nothing that a terminal would obey, or that would pass for the end of a line. */
 const escaped = (text: string): string =>
@@ -314,9 +335,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
       `created ${created} by ${each.createdBy}`,
       ...(updated === created ? [] : [`updated ${updated}`]),
     ].join(' · '),
-    ...(each.next.length > 0
-      ? [`  then ${each.next.map((when) => sayWhen(when, say.now, say.timezone)).join(', ')}`]
-      : []),
+    ...dateLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
     ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
     ...section('Sub-tasks', each.subtasks.map(relatedLine)),
@@ -337,8 +356,18 @@ export const capped = (count: number, most = COUNTED): number | string => (count
 export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
 export const dateline = ({ now, timezone }: Say) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
+const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);
+
+/** What failed, in both channels. A hint that the next one gives too is left to it. */
+const hintOf = (failed: Failure[], i: number) =>
+  failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
+export const failedJson = (failed: Failure[]) =>
+  failed.map(({ hint, ...failure }, i) => present({ ...failure, hint: hintOf(failed, i) }));
 export const failedLines = (failed: Failure[]) =>
-  failed.map(({ message, hint }) => `Failed: ${message} ${hint ?? ''}`.trim());
+  failed.flatMap(({ message, candidates = [] }, i) => [
+    ['Failed:', message, hintOf(failed, i)].filter(Boolean).join(' '),
+    ...candidates.map((each) => `  ${candidateLine(each)}`),
+  ]);
 
 export function refusalAnswer(body: RefusalBody): Answer {
   const { code, message, hint, candidates, conflict } = body;
@@ -346,7 +375,7 @@ export function refusalAnswer(body: RefusalBody): Answer {
     json: { error: present({ code, message, hint, candidates, conflict }) },
     text: [
       [message, hint].filter(Boolean).join(' '),
-      ...(candidates ?? []).map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${title}`)),
+      ...(candidates ?? []).map(candidateLine),
       ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
         escaped(
           `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,

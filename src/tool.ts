@@ -218,7 +218,7 @@ export function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<st
     const meant = [...new Set(unknown.flatMap((field) => nearest(field, known)))];
     throw invalid(
       `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${unknown.map((field) => field.slice(0, 40)).join(', ')}.`,
-      `${meant.length > 0 ? `Did you mean ${meant.join(', ')}? ` : ''}${tool} takes ${known.join(', ') || 'no fields'}.`,
+      meant.length > 0 ? `Did you mean ${meant.join(', ')}?` : `${tool} takes ${known.join(', ') || 'no fields'}.`,
     );
   }
   const result = schema.safeParse(Object.fromEntries(given));

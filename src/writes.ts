@@ -2,27 +2,40 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
-import { upcoming } from './domain/repeats.js';
 import type { Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
 import type { ProjectOutcome } from './domain/update-project.js';
-import { formatWhen, sayUntil, sayWhen } from './domain/when.js';
+import { formatWhen, sayUntil } from './domain/when.js';
 import { fitted } from './fit.js';
 import { detailAnswer } from './reads.js';
-import { type Answer, failedLines, line, present, row, type Say, single, tasksWord } from './shapes.js';
+import {
+  type Answer,
+  dateLine,
+  datesOf,
+  failedJson,
+  failedLines,
+  line,
+  present,
+  row,
+  type Say,
+  single,
+  tasksWord,
+} from './shapes.js';
 
 /** A new task. */
 export function addedAnswer({ tasks: [first], similar, similarProjects }: Added, say: Say): Answer {
   const task = first as Task;
   return {
-    json: present({ task: one(task, say), similar, similar_projects: similarProjects }),
+    json: present({
+      task: present({ ...single(task, say), next: datesOf(task, say) }),
+      similar,
+      similar_projects: similarProjects,
+    }),
     text: [
       `Added ${line(task, say)}`,
       ...dateLine(task, say),
-      ...(similar.length > 0
-        ? ['Open tasks like it, in case it is one of them:', ...similar.map(({ id, title }) => `  #${id} ${title}`)]
-        : []),
+      ...(similar.length > 0 ? ['Open tasks like it:', ...similar.map(({ id, title }) => `  #${id} ${title}`)] : []),
       ...(similarProjects.length > 0
         ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
         : []),
@@ -30,7 +43,7 @@ export function addedAnswer({ tasks: [first], similar, similarProjects }: Added,
   };
 }
 
-const AS_GIVEN = 'What is not said is as you gave it.';
+const AS_GIVEN = 'The rest is as you gave it.';
 
 /** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
 export function plannedAnswer(
@@ -103,17 +116,6 @@ function asGiven(each: Task, said: Omit<NewTask, 'parent' | 'blocked_by'> | unde
   };
 }
 
-/** One task that was written; if it repeats, with the dates that the rule was understood to mean. */
-const one = (each: Task, say: Say) => present({ ...single(each, say), next: datesOf(each, say) });
-
-const next = (each: Task, { timezone }: Say) =>
-  each.repeats && each.due ? upcoming(each.repeats, each.due, { timezone }) : [];
-const datesOf = (each: Task, say: Say) => next(each, say).map((when) => formatWhen(when, say.timezone));
-function dateLine(each: Task, say: Say): string[] {
-  const dates = next(each, say).map((when) => sayWhen(when, say.now, say.timezone));
-  return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
-}
-
 /** A comment on a task. */
 export const commentAnswer = (each: Task): Answer => ({
   json: { task: { id: each.id, title: each.title } },
@@ -143,21 +145,22 @@ export function outcomeAnswer(
   const named = tasks.slice(0, NAMED).map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
-    const news = only || !was || same ? each : newsOf(each, was);
-    return { each, same, news, dated: !same && (news.due ?? news.repeats) !== null };
+    const news = was ? newsOf(each, was) : each;
+    const dated = !same && (news.due ?? news.repeats) !== null; // the dates that the rule was understood to mean
+    return { each, same, shown: only || same ? each : news, next: dated ? datesOf(each, say) : [], dated };
   });
-  const said = ({ each, same, news, dated }: (typeof named)[number]) =>
+  const said = ({ each, same, shown, dated }: (typeof named)[number]) =>
     same
       ? [`Unchanged ${line(each, say)}`]
-      : [`${verb} ${line(news, say, told)}`, ...(dated ? dateLine(each, say) : [])];
+      : [`${verb} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
   const json = only
-    ? { task: one(only, say) }
+    ? { task: present({ ...single(only, say), next: named[0]?.next }) }
     : {
-        tasks: named.map(({ each, same, news, dated }) =>
-          present({ ...row(news, say, 'compact', same ? undefined : told), next: dated ? datesOf(each, say) : [] }),
+        tasks: named.map(({ same, shown, next }) =>
+          present({ ...row(shown, say, 'compact', same ? undefined : told), next }),
         ),
         total: tasks.length,
-        failed,
+        failed: failedJson(failed),
       };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
@@ -178,7 +181,7 @@ export function outcomeAnswer(
       ...more,
       ...(note ? [note] : []),
       ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
-      ...following.map((each) => `Next ${line(each, say)}`),
+      ...following.map((each) => `Next ${line(newsOf(each, { ...each, due: null }), say)}`),
       ...failedLines(failed),
     ].join('\n'),
   };
@@ -205,8 +208,8 @@ export function claimAnswer({ task, whole }: Claimed, say: Say): Answer {
 }
 
 /** What an undo put back. */
-export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
-  const named = tasks.slice(0, NAMED);
+export function undoneAnswer({ tasks, before, projects, failed }: Undone, say: Say): Answer {
+  const named = tasks.slice(0, NAMED).map((each) => newsOf(each, before.get(each.id) ?? each));
   const state = (project: Undone['projects'][number]) =>
     project.deletedAt ? 'removed' : project.archivedAt ? 'archived' : 'restored';
   return {
@@ -214,7 +217,7 @@ export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Ans
       tasks: named.map((each) => row(each, say)),
       total: tasks.length,
       projects: projects.map((project) => ({ name: project.name, state: state(project) })),
-      failed,
+      failed: failedJson(failed),
     }),
     text: [
       `Undone: ${tasksWord(tasks.length)} changed back`,

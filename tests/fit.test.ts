@@ -151,7 +151,7 @@ describe('an answer within max_tokens', () => {
       expect(counts).toMatchObject({ open: COUNT + 1 + CHILDREN, overdue: 8, today: 7 });
       if (overdue.length + today.length < 15)
         expect(omitted).toContain(`: ${15 - overdue.length - today.length} tasks.`);
-      expect(reply.text).toContain('8 overdue, 7 more due today');
+      expect(reply.text).toContain('8 overdue, 7 still due today');
     }));
 
   test('list_projects shows fewer, and how many there are', () =>
@@ -162,6 +162,13 @@ describe('an answer within max_tokens', () => {
       expect(total).toBe(COUNT);
       if (projects.length < total) expect(omitted).toContain(`: ${total - projects.length} projects.`);
     }));
+
+  test('is not made longer by saying what was left out', async () => {
+    const few = await newAgent(world);
+    await few.ok('add_task', { title: 'One', due: '2026-11-22' });
+    const whole = await few.call('get_overview');
+    expect((await few.call('get_overview', { max_tokens: 50 })).json).toEqual(whole.json);
+  });
 
   test('nothing is left out, and nothing said of it, where all fits', async () => {
     for (const [tool, args] of [

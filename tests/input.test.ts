@@ -193,22 +193,22 @@ describe('what clients are known to send', () => {
   });
 
   test.each(tools.map((tool) => tool.name))(
-    '%s refuses an unknown field by name, and says which there are',
+    '%s refuses unknown fields by name, and says which there are, or which may be meant',
     async (name) => {
       const ana = await newAgent(world);
-      const error = await ana.refused(name, { due_date: '2026-11-24', user_id: 'x' });
-      expect(error).toMatchObject({ code: 'invalid', message: 'Unknown fields: due_date, user_id.' });
-      expect(error.hint).toMatch(new RegExp(`${name} takes `));
+      const error = await ana.refused(name, { colour: 'red', user_id: 'x' });
+      expect(error).toMatchObject({ code: 'invalid', message: 'Unknown fields: colour, user_id.' });
+      expect(error.hint).toMatch(new RegExp(`^Did you mean ids?\\?$|^${name} takes `));
     },
   );
 
   test('a field known elsewhere by another name is pointed out', async () => {
     const ana = await newAgent(world);
     const meant = async (tool: string, field: string) => (await ana.refused(tool, { [field]: 'x' })).hint;
-    expect(await meant('add_task', 'due_date')).toMatch(/^Did you mean due\? add_task takes title, /);
-    expect(await meant('add_task', 'tags')).toMatch(/^Did you mean labels\? /);
-    expect(await meant('update_task', 'labels')).toMatch(/^Did you mean add_labels, remove_labels\? /);
-    expect(await meant('complete_task', 'task_ids')).toMatch(/^Did you mean ids\? /);
+    expect(await meant('add_task', 'due_date')).toBe('Did you mean due?');
+    expect(await meant('add_task', 'tags')).toBe('Did you mean labels?');
+    expect(await meant('update_task', 'labels')).toBe('Did you mean add_labels, remove_labels?');
+    expect(await meant('complete_task', 'task_ids')).toBe('Did you mean ids?');
   });
 
   test('keys that mean something to JavaScript mean nothing here', async () => {

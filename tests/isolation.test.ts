@@ -178,8 +178,7 @@ describe('what is not yours does not exist', () => {
     });
     expect((await bob.ok('list_projects')).projects).toEqual([]);
     expect((await bob.ok('what_changed', { cursor: 0 })).changes).toMatchObject([
-      { title: 'bob one' },
-      { title: 'bob two' },
+      { did: [{ title: 'bob one' }, { title: 'bob two' }] },
     ]);
   });
 

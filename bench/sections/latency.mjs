@@ -41,7 +41,7 @@ export async function run({ quick, log }) {
   }
 
   const id = (round) => String(1 + (round % 90));
-  const claims = new Map();
+  const [claims, handles] = [new Map(), new Map()];
   const CALLS = {
     get_task: (client, round) => client.call('get_task', { ids: [id(round)] }),
     list_tasks: (client) => client.call('list_tasks'),
@@ -62,8 +62,12 @@ export async function run({ quick, log }) {
     },
     release_task: (client, round) =>
       client.call('release_task', { id: Number(id(round)), claim: claims.get(client)[id(round)] }),
-    delete_task: (client, round) => client.call('delete_task', { ids: [String(101 + round)] }),
-    undo: (client) => client.call('undo', { last: 1 }),
+    delete_task: async (client, round) => {
+      const { structuredContent } = await client.call('delete_task', { ids: [String(101 + round)] });
+      handles.set(client, { ...handles.get(client), [round]: structuredContent.undo });
+    },
+    'undo of a handle': (client, round) => client.call('undo', { undo: handles.get(client)[round] }),
+    'undo of the last': (client) => client.call('undo', { last: 1 }),
   };
   const [statements, flights] = [[], []];
   const times = {};

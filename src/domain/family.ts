@@ -75,8 +75,8 @@ export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
   return open.length === 0
     ? undefined
     : conflict(
-        `#${task.id} has open sub-tasks.`,
-        'Complete or cancel them first, or name them in the same call.',
+        `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
+        'Complete or cancel them first, or name them all in the same call.',
         open.slice(0, 10).map(({ id, title }) => ({ id, title })),
       );
 }

@@ -7,20 +7,8 @@ import { nameOf } from './history.js';
 import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
 import type { Comment, Operation } from './record.js';
-import { upcoming } from './repeats.js';
 import { nearTitles } from './search.js';
-import {
-  inProject,
-  isOpenStatus,
-  isOpenTask,
-  noTask,
-  PRESENT,
-  type Status,
-  type Task,
-  taskColumns,
-  toTask,
-} from './task.js';
-import type { When } from './when.js';
+import { inProject, isOpenStatus, noTask, PRESENT, type Status, type Task, taskColumns, toTask } from './task.js';
 
 /** A task as another mentions it. */
 export interface Related {
@@ -37,6 +25,8 @@ export interface Happening {
   /** Whether it took an earlier change back. */
   undoes: boolean;
   fields: string[];
+  /** What its status became, where that changed. */
+  status?: Status | null;
 }
 
 export interface TaskDetail extends Task {
@@ -49,8 +39,6 @@ export interface TaskDetail extends Task {
   commentCount: number;
   /** The latest since it was made, newest first. */
   history: Happening[];
-  /** Of one that repeats and is open: when, after this. */
-  next: When[];
 }
 
 /** How many of each are shown with a task. */
@@ -82,8 +70,9 @@ function belongings(tx: UserTx) {
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
     // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
-    history: sql<{ at: string; actor: Actor; what: Operation; undoes: boolean; fields: string[] }[]>`${list(sql`
-      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, array(select jsonb_object_keys(h.before || h.after)) as fields
+    history: sql<(Omit<Happening, 'at' | 'by'> & { at: string; actor: Actor })[]>`${list(sql`
+      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status,
+        array(select jsonb_object_keys(h.before || h.after)) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
       order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
@@ -111,7 +100,7 @@ export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<
   const found = details<never>((tx) => sql`${tasks.id} = ${id(tx)}`);
   return async (tx) => {
     const [row] = await found(tx, {});
-    return row && toDetail(row, tx.timezone);
+    return row && toDetail(row);
   };
 }
 
@@ -135,7 +124,7 @@ export async function getTasks(
   const found: TaskDetail[] = [];
   const failed: Failure[] = [];
   for (const { each, hits } of chosen)
-    if (hits.length === 1) found.push(toDetail(hits[0] as DetailRow, tx.timezone));
+    if (hits.length === 1) found.push(toDetail(hits[0] as DetailRow));
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
     else if (hits.length > 1)
       failed.push({
@@ -154,7 +143,7 @@ interface DetailRow {
   with: { [K in keyof ReturnType<typeof belongings>]: ReturnType<typeof belongings>[K]['_']['type'] };
 }
 
-function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDetail {
+function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
   const task = toTask(row, LOAD);
   const open = has.blockers.filter(({ status }) => status !== 'deleted' && isOpenStatus(status));
   return {
@@ -166,14 +155,12 @@ function toDetail({ task: row, with: has }: DetailRow, timezone: string): TaskDe
     blocks: has.blocks,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
     commentCount: has.comments[0]?.total ?? 0,
-    history: has.history.map(({ at, actor, what, undoes, fields }) => ({
+    history: has.history.map(({ at, actor, fields, ...happening }) => ({
+      ...happening,
       at: new Date(at),
       by: nameOf(actor),
-      what,
-      undoes,
       fields: fields.sort(),
     })),
-    next: task.repeats && task.due && isOpenTask(task) ? upcoming(task.repeats, task.due, { timezone }) : [],
   };
 }
 

@@ -58,11 +58,7 @@ export async function writeOf(tx: UserTx, batch: number): Promise<Writes> {
   if (!links.some((link) => link.batch === batch))
     throw notFound(`No write u${batch}.`, 'Use the undo of an earlier answer, or last for your own last writes.');
   const by = undoneBy(links, batch);
-  if (by)
-    throw conflict(
-      `u${batch} was undone already, by u${by}.`,
-      `What was left then, change yourself; to do it again, undo u${by}.`,
-    );
+  if (by) throw conflict(`u${batch} was undone already, by u${by}.`, `To have it again, undo u${by}.`);
   return { batches: [batch], entries };
 }
 

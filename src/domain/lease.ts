@@ -27,7 +27,7 @@ export function refuseLate(task: Task, claim: number | undefined, moment: Moment
   throw conflict(
     task.claimed
       ? `Claim ${claim} on #${task.id} is over: it is claimed by ${holderOf(task, moment)}.`
-      : `Claim ${claim} on #${task.id} is over: somebody else has claimed or closed it since.`,
-    'Leave it to them. Look at it with get_task before you do more to it.',
+      : `Claim ${claim} on #${task.id} is over: it has been claimed again or closed since.`,
+    'Look at it with get_task before you do more to it.',
   );
 }

@@ -4,7 +4,7 @@ import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED_EACH } from './list.js';
 
-export interface ProjectSummary {
+interface ProjectSummary {
   name: string;
   /** Exact up to `COUNTED_EACH`, then one more. */
   open: number;
@@ -12,14 +12,22 @@ export interface ProjectSummary {
   completed?: number;
 }
 
+export interface ProjectList {
+  projects: ProjectSummary[];
+  /** How many there are in all. */
+  total: number;
+  /** Whether these are the ones put away. */
+  archived: boolean;
+}
+
 /** How many projects a list shows. */
 const SHOWN = 200;
 
-/** Projects by name, with how many open tasks each has, and how many there are in all. */
+/** Projects by name, with how many open tasks each has. */
 export async function listProjects(
   tx: UserTx,
   { archived = false, completed = false }: { archived?: boolean | undefined; completed?: boolean | undefined } = {},
-): Promise<{ projects: ProjectSummary[]; total: number }> {
+): Promise<ProjectList> {
   const count = (condition: SQL | undefined, name: string) => {
     const counted = tx.db
       .select({ one: sql`1`.as('one') })
@@ -46,5 +54,5 @@ export async function listProjects(
     )
     .orderBy(sql`${projects.nameKey} collate "C"`)
     .limit(literal(SHOWN));
-  return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0 };
+  return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0, archived };
 }

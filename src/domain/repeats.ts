@@ -119,40 +119,44 @@ export const sayRepeat = (repeat: Repeat): string =>
  * What follows when a task was completed or cancelled: the first of the series after the one it stands for that is
  * not past, and not before a due date it was moved to. Nothing if the series has ended.
  */
-export function afterCompletion(
-  repeat: Repeat,
-  due: When,
-  { now, timezone }: Clock,
-): { repeat: Repeat; due: When } | null {
-  const present = today(now, timezone).toString();
-  const following = repeat.from === 'completion' ? counted(repeat, present) : inSeries(repeat, due, timezone, present);
-  for (const next of following) {
-    const when = whenOf(read(next.occurrence), timezone);
-    if (repeat.from === 'completion' || isDay(when) || new Date(when) > now) return { repeat: next, due: when };
-  }
-  return null;
+export function afterCompletion(repeat: Repeat, due: When, clock: Clock): Occurrence | null {
+  const [next] = following(repeat, due, clock, today(clock.now, clock.timezone).toString());
+  return next ?? null;
 }
 
-/** The next `count` dates after the one at hand, as if each were completed on its day. */
-export function upcoming(repeat: Repeat, due: When, { timezone }: { timezone: string }, count = 3): When[] {
+/** The next `count` dates after the one at hand, as if each were completed on its day, or now if that is past. */
+export function upcoming(repeat: Repeat, due: When, clock: Clock, count = 3): When[] {
   const found: When[] = [];
-  const done = localOf(due, timezone).day;
-  for (const next of repeat.from === 'completion' ? counted(repeat, done) : inSeries(repeat, due, timezone)) {
-    const when = whenOf(read(next.occurrence), timezone);
-    // Where the clocks skip a whole day, its time is that of the day after.
-    if (when !== found.at(-1) && found.push(when) === count) break;
-  }
+  const [day, present] = [localOf(due, clock.timezone).day, today(clock.now, clock.timezone).toString()];
+  // Where the clocks skip a whole day, its time is that of the day after.
+  for (const next of following(repeat, due, clock, day > present ? day : present))
+    if (next.due !== found.at(-1) && found.push(next.due) === count) break;
   return found;
 }
 
+interface Occurrence {
+  repeat: Repeat;
+  due: When;
+}
+
+/** @param done the day of completion */
+function* following(repeat: Repeat, due: When, { now, timezone }: Clock, done: string): Generator<Occurrence, void> {
+  const byCompletion = repeat.from === 'completion';
+  const present = today(now, timezone).toString();
+  for (const next of byCompletion ? counted(repeat, done) : inSeries(repeat, due, timezone, present)) {
+    const when = whenOf(read(next.occurrence), timezone);
+    if (byCompletion || isDay(when) || new Date(when) > now) yield { repeat: next, due: when };
+  }
+}
+
 /** Those that follow in a series that goes by its due dates. */
-function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore?: string): Generator<Repeat, void> {
+function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const anchor = read(repeat.anchor);
   const moved = localOf(due, timezone);
   const start = toDay(anchor.day);
   const after = Math.max(start, toDay(read(repeat.occurrence).day));
-  const from = Math.max(after + 1, toDay(moved.day), notBefore ? toDay(notBefore) : start);
+  const from = Math.max(after + 1, toDay(moved.day), toDay(notBefore));
   // A series with a count is counted from its start, which is the first; any other is looked at where it is needed.
   let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
   for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {

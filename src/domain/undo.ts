@@ -19,6 +19,8 @@ export interface UndoInput {
 
 export interface Undone {
   tasks: Task[];
+  /** The same, as they were. */
+  before: ReadonlyMap<number, Task>;
   projects: Project[];
   /** What could not be put back, and why. */
   failed: Failure[];
@@ -133,6 +135,7 @@ function decide(state: State, moment: Moment) {
     projects: projectEdits,
     outcome: {
       tasks: [...new Set(edits.map((edit) => edit.after.id))].map((id) => tasks.get(id) as Task),
+      before: state.tasks,
       projects: [...new Set(projectEdits.map((edit) => edit.after.id))].map((id) => projects.get(id) as Project),
       failed,
     },

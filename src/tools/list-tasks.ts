@@ -14,6 +14,7 @@ export default defineTool({
     'Find tasks; all filters must match. Use it to learn ids before acting on them. For today at a glance use get_overview.',
   input: {
     status: oneOf(LIST_STATUSES, {
+      pending: 'open',
       todo: 'open',
       active: 'open',
       done: 'completed',
@@ -21,7 +22,7 @@ export default defineTool({
       any: 'all',
       canceled: 'cancelled',
     })
-      .describe('open (default) and pending: not completed; deleted: the trash')
+      .describe('open by default; deleted: the trash')
       .optional(),
     text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: name().optional(),
@@ -39,7 +40,7 @@ export default defineTool({
     cursor: words().describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
-  output: ['now', 'timezone', 'tasks', 'next_cursor', 'near', 'note'],
+  output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   run: ({ detail, limit = 25, ...filter }, tx, { now, secret }) =>
     listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' }),
   answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),

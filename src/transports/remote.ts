@@ -66,5 +66,8 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (status === 429)
     return rateLimited('Too many requests to the Taskloom server.', 'Wait a few seconds, then repeat it.');
   if (status === undefined || status >= 500) return undefined;
-  return unavailable(`What answers at TASKLOOM_URL is no Taskloom server (HTTP ${status}).`, TELL);
+  return unavailable(
+    `At the path of TASKLOOM_URL there is no Taskloom server (HTTP ${status}): such addresses end in /mcp.`,
+    TELL,
+  );
 }

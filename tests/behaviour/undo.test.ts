@@ -163,7 +163,7 @@ describe('undo of a comment', () => {
     // It is not there to be removed a second time.
     expect(await ana.refused('undo', { undo: back })).toMatchObject({ code: 'conflict' });
     await undo(gone);
-    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Hello' }]);
+    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ text: 'Hello' }]);
   });
 });
 

@@ -15,7 +15,7 @@ describe('plan_my_day', () => {
     const text = await promptText(client, 'plan_my_day');
     expect(text).toContain('plan today');
     expect(text).toContain('today is Sun 22 Nov 2026 (Europe/Paris), 14:02');
-    expect(text).toContain('5 open, 1 in progress, 0 claimed, 0 blocked, 1 overdue, 1 more due today');
+    expect(text).toContain('5 open, 1 in progress, 1 overdue, 1 still due today');
     expect(text.match(/^ {4}#\d+ [A-Z][a-z ]+/gm)?.map((line) => line.trim())).toEqual([
       '#1 Late',
       '#2 Soon',

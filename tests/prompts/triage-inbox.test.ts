@@ -27,7 +27,7 @@ describe('triage_inbox', () => {
   test('an empty inbox is an answer', async () => {
     const { client } = await newAgent(world);
     expect(await promptText(client, 'triage_inbox')).toMatch(
-      /Inbox: 0 tasks; .*[\s\S]*No projects yet.*[\s\S]*in use: none/,
+      /Inbox: 0 tasks; .*[\s\S]*No projects,.*[\s\S]*in use: none/,
     );
   });
 

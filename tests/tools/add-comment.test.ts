@@ -13,8 +13,8 @@ describe('add_comment', () => {
     await other.ok('add_comment', { id: 1, text: 'Ordered' });
     const shown = await ana.call('get_task', { id: 1 });
     expect(shown.json.task.comments).toEqual([
-      { id: 1, text: 'Two tiles\nare broken', by: 'test', at: '2026-11-22T14:02+01:00' },
-      { id: 2, text: 'Ordered', by: 'laptop', at: '2026-11-22T14:02+01:00' },
+      { text: 'Two tiles\nare broken', by: 'test', at: '2026-11-22T14:02+01:00' },
+      { text: 'Ordered', by: 'laptop', at: '2026-11-22T14:02+01:00' },
     ]);
     expect(shown.text).toContain('Comments:\n  Sun 22 Nov 14:02, test:\n    Two tiles\n    are broken\n');
     expect(shown.json.task).toMatchObject({ version: 1 });
@@ -42,7 +42,7 @@ describe('add_comment', () => {
     expect(task.comments).toBeUndefined();
     expect(task.history[0]).toMatchObject({ what: 'undone', fields: ['comments'] });
     await ana.ok('undo', { undo: again.undo });
-    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ id: 1, text: 'Secret', by: 'test' }]);
+    expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ text: 'Secret', by: 'test' }]);
   });
 
   test('text cannot pose as a row, and is refused where it is none', async () => {

@@ -47,7 +47,7 @@ describe('add_tasks', () => {
         '#3 buy · +Flat',
         '#4 move',
         '#5 Boxes · +Flat',
-        'What is not said is as you gave it.',
+        'The rest is as you gave it.',
         'undo: u2',
       ].join('\n'),
     );
@@ -59,7 +59,7 @@ describe('add_tasks', () => {
         { id: 5, title: 'Boxes', project: 'Flat' },
       ],
       total: 4,
-      note: 'What is not said is as you gave it.',
+      note: 'The rest is as you gave it.',
       undo: 'u2',
     });
     expect((await ana.ok('list_tasks')).tasks).toMatchObject([

@@ -49,8 +49,8 @@ describe('complete_task', () => {
     await ana.ok('add_task', { title: 'Gutter', parent: 1 });
     expect(await ana.refused('complete_task', { id: 1 })).toEqual({
       code: 'conflict',
-      message: '#1 has open sub-tasks.',
-      hint: 'Complete or cancel them first, or name them in the same call.',
+      message: '#1 has 2 open sub-tasks.',
+      hint: 'Complete or cancel them first, or name them all in the same call.',
       candidates: [
         { id: 2, title: 'Tiles' },
         { id: 3, title: 'Gutter' },

@@ -29,7 +29,7 @@ describe('get_overview', () => {
     expect(reply.text).toBe(
       [
         `${ana.principal.handle}; today is Sun 22 Nov 2026 (Europe/Paris), 14:02`,
-        '4 open, 1 in progress, 0 claimed, 0 blocked, 1 overdue, 2 more due today',
+        '4 open, 1 in progress, 1 overdue, 2 still due today',
         'Overdue:',
         '#1 late · due Fri 20 Nov',
         'Today:',

@@ -46,6 +46,35 @@ describe('get_task', () => {
     );
   });
 
+  test('of what repeats and is late it tells the dates that may follow, none of which is past', async () => {
+    const ana = await newAgent(world);
+    const added = await ana.ok('add_task', { title: 'Water', due: '2026-11-10', repeats: 'every day' });
+    const next = ['2026-11-22', '2026-11-23', '2026-11-24'];
+    expect(added.task.next).toEqual(next);
+    expect((await ana.ok('get_task', { id: 1 })).task.next).toEqual(next);
+    expect((await ana.ok('complete_task', { id: 1 })).next).toMatchObject([{ due: next[0] }]);
+  });
+
+  test('names in both channels which tasks have a title that several have, and says a hint once', async () => {
+    const ana = await newAgent(world);
+    for (const title of ['Same', 'Same', 'Other']) await ana.ok('add_task', { title });
+    const { json, text } = await ana.call('get_task', { ids: ['same', 98, 99, 3] });
+    expect(text).toContain(
+      [
+        'Failed: Several tasks are called "same". Use the id of one of the candidates.',
+        '  #1 Same',
+        '  #2 Same',
+        'Failed: No task #98.',
+        'Failed: No task #99. Use list_tasks to find its id.',
+      ].join('\n'),
+    );
+    expect(json.failed.map(({ hint }: { hint?: string }) => hint)).toEqual([
+      'Use the id of one of the candidates.',
+      undefined,
+      'Use list_tasks to find its id.',
+    ]);
+  });
+
   test('says when it was changed, if that was later', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });

@@ -47,7 +47,9 @@ describe('list_projects', () => {
 
   test('says how a project comes to be when there is none', async () => {
     const ana = await newAgent(world);
-    expect((await ana.call('list_projects')).text).toBe('No projects yet. A task makes its project by naming it.');
+    expect((await ana.call('list_projects')).text).toBe(
+      'No projects, archived ones aside. A task makes its project by naming it.',
+    );
   });
 
   test('one name is one project in every spelling, without regard to the locale', async () => {

@@ -37,7 +37,6 @@ describe('list_tasks', () => {
     );
     expect(reply.json).toEqual({
       now: '2026-11-22T14:02+01:00',
-      timezone: 'Europe/Paris',
       tasks: [
         { id: 2, title: 'Second', due: '2026-12-24', start: '2026-12-01', estimate_minutes: 30 },
         { id: 1, title: 'First' },
@@ -46,10 +45,16 @@ describe('list_tasks', () => {
     });
   });
 
+  test('a title cannot pass for what stands behind titles', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Pay · completed · due Mon 1 Dec', priority: 'low' });
+    expect((await ana.call('list_tasks')).text).toContain('#1 "Pay · completed · due Mon 1 Dec" · low');
+  });
+
   test('an empty list says so', async () => {
     const ana = await newAgent(world);
     const reply = await ana.call('list_tasks');
-    expect(reply.json).toEqual({ now: '2026-11-22T14:02+01:00', timezone: 'Europe/Paris', tasks: [], total: 0 });
+    expect(reply.json).toEqual({ now: '2026-11-22T14:02+01:00', tasks: [], total: 0 });
     expect(reply.text).toBe('0 tasks; today is Sun 22 Nov 2026 (Europe/Paris)');
   });
 
@@ -222,6 +227,19 @@ describe('list_tasks', () => {
       } finally {
         world.now = new Date('2026-11-22T13:02:00Z');
       }
+    });
+
+    test('what is overdue by less than a second is so on every page or on none', async () => {
+      const ana = await newAgent(world);
+      const dues = ['14:01', '14:01', '14:01', '14:02', '14:02'];
+      await ana.ok('add_tasks', { tasks: dues.map((time) => ({ title: time, due: `2026-11-22T${time}` })) });
+      world.now = new Date('2026-11-22T13:02:00.500Z');
+      const pages = [await ana.ok('list_tasks', { due: 'overdue', limit: 2 })];
+      for (let page = pages[0]; page.next_cursor; pages.push(page))
+        page = await ana.ok('list_tasks', { due: 'overdue', limit: 2, cursor: page.next_cursor });
+      world.now = new Date('2026-11-22T13:02:00Z');
+      expect(pages.map(({ total }) => total)).toEqual(pages.map(() => pages[0].total));
+      expect(pages.flatMap(({ tasks }) => tasks)).toHaveLength(pages[0].total);
     });
 
     test('a cursor is good for this user and this list only, and cannot be made up', async () => {

@@ -81,7 +81,7 @@ describe('release_task', () => {
     await ana.ok('add_task', { title: 'Tiles', parent: 1 });
     expect(await ana.refused('release_task', { id: 1, claim, status: 'completed', note: 'x' })).toMatchObject({
       code: 'conflict',
-      message: '#1 has open sub-tasks.',
+      message: '#1 has 1 open sub-task.',
       candidates: [{ id: 2 }],
     });
     expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({ claimed_by: 'test' });

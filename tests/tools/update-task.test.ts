@@ -105,13 +105,41 @@ describe('update_task', () => {
     expect(moved.json.tasks[0].next).toEqual(['2026-12-08', '2026-12-15', '2026-12-22']);
   });
 
+  test('a rule keeps the time of the day that it starts from, also where it starts on another day', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Meeting', due: '2026-11-29T14:30' });
+    const reply = await ana.call('update_task', { id: 1, repeats: 'every Mon and Wed' });
+    expect(reply.json.task).toMatchObject({ due: '2026-11-30T14:30+01:00', repeats: 'every Mon and Wed at 14:30' });
+    expect((await ana.ok('update_task', { id: 1, repeats: 'every friday' })).task).toMatchObject({
+      due: '2026-12-04T14:30+01:00',
+      repeats: 'every Fri at 14:30',
+    });
+    expect((await ana.ok('update_task', { id: 1, repeats: 'every monday at 9' })).task.due).toBe(
+      '2026-12-07T09:00+01:00',
+    );
+  });
+
+  test('tells next dates only where they changed and something follows', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due: '2026-11-24', repeats: 'every week' });
+    const nextAfter = async (tool: string, args: object) => {
+      const { json, text } = await ana.call(tool, { id: 1, ...args });
+      expect(text.includes('\n  then '), text).toBe(json.task.next !== undefined);
+      return json.task.next;
+    };
+    expect(await nextAfter('update_task', { due: '2026-11-25' })).toHaveLength(3);
+    expect(await nextAfter('update_task', { due: '2026-11-25' })).toBeUndefined();
+    expect(await nextAfter('update_task', { priority: 'high' })).toBeUndefined();
+    expect(await nextAfter('delete_task', {})).toBeUndefined();
+  });
+
   test('completing here is completing there', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
     await ana.ok('add_task', { title: 'Tiles', parent: 1 });
     expect(await ana.refused('update_task', { id: 1, status: 'completed' })).toMatchObject({
       code: 'conflict',
-      message: '#1 has open sub-tasks.',
+      message: '#1 has 1 open sub-task.',
     });
     await ana.ok('update_task', { ids: [1, 2], status: 'completed' });
     expect((await ana.ok('list_tasks', { status: 'completed' })).total).toBe(2);

@@ -4,12 +4,16 @@ import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
 const world = useWorld();
 const AT = '2026-11-22T14:02+01:00';
 
+/** What was done, by whomever. */
+const done = ({ changes }: { changes?: { did: Record<string, unknown>[] }[] }) =>
+  (changes ?? []).flatMap(({ did }) => did);
+
 /** Polls until nothing is left, and answers all that was shown, page by page. */
 async function drain(agent: Agent, from: number, args: Record<string, unknown> = {}) {
   const pages: Record<string, unknown>[][] = [];
   for (let cursor = from; ; ) {
     const page = await agent.ok('what_changed', { ...args, cursor });
-    pages.push(page.changes);
+    pages.push(done(page));
     cursor = page.cursor;
     if (!page.more) return { pages, changes: pages.flat(), cursor };
   }
@@ -27,18 +31,26 @@ describe('what_changed', () => {
     const reply = await ana.call('what_changed', { cursor });
     expect(reply.json).toEqual({
       changes: [
-        { id: 1, title: 'Buy oat milk', what: 'updated priority, title', by: 'claude', at: AT },
-        { id: 1, title: 'Buy oat milk', what: 'commented', by: 'test', at: AT },
-        { id: 1, title: 'Buy oat milk', what: 'completed', by: 'test', at: AT },
+        { by: 'claude', at: AT, did: [{ id: 1, title: 'Buy oat milk', what: 'updated priority, title' }] },
+        {
+          by: 'test',
+          at: AT,
+          did: [
+            { id: 1, title: 'Buy oat milk', what: 'commented' },
+            { id: 1, title: 'Buy oat milk', what: 'completed' },
+          ],
+        },
       ],
       cursor: cursor + 3,
     });
     expect(reply.text).toBe(
       [
         '3 changes; today is Sun 22 Nov 2026 (Europe/Paris)',
-        '#1 Buy oat milk · updated priority, title · claude, Sun 22 Nov 14:02',
-        '#1 Buy oat milk · commented · test, Sun 22 Nov 14:02',
-        '#1 Buy oat milk · completed · test, Sun 22 Nov 14:02',
+        'Sun 22 Nov 14:02, claude:',
+        '#1 Buy oat milk · updated priority, title',
+        'Sun 22 Nov 14:02, test:',
+        '#1 Buy oat milk · commented',
+        '#1 Buy oat milk · completed',
         `cursor: ${cursor + 3}`,
       ].join('\n'),
     );
@@ -51,10 +63,10 @@ describe('what_changed', () => {
     const ana = await newAgent(world);
     expect((await ana.call('what_changed')).text).toBe('Nothing changed yet.\ncursor: 0');
     for (let i = 1; i <= 22; i++) await ana.ok('add_task', { title: `t${i}` });
-    const { changes, cursor, more } = await ana.ok('what_changed');
-    expect(changes.map(({ id }: { id: number }) => id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 3));
+    const { cursor, more, ...page } = await ana.ok('what_changed');
+    expect(done(page).map(({ id }) => id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 3));
     expect([cursor, more]).toEqual([22, undefined]);
-    expect((await ana.ok('what_changed', { cursor: 0 })).changes).toHaveLength(22);
+    expect(done(await ana.ok('what_changed', { cursor: 0 }))).toHaveLength(22);
   });
 
   test('names projects, undos, deletions and what is gone from the database', async () => {
@@ -66,8 +78,7 @@ describe('what_changed', () => {
     await ana.ok('update_project', { project: 'Home', archived: false });
     await ana.ok('delete_task', { id: 1 });
     await rowsOf(world, 'delete from taskloom.tasks where user_id = $1', [ana.principal.userId]);
-    const { changes } = await ana.ok('what_changed', { cursor: 0 });
-    expect(changes.map(({ by, at, ...rest }: Record<string, unknown>) => rest)).toEqual([
+    expect(done(await ana.ok('what_changed', { cursor: 0 }))).toEqual([
       { project: 'Home', what: 'created' },
       { id: 1, title: 'Roof', what: 'created' },
       { project: 'Home', what: 'updated name' },
@@ -76,7 +87,23 @@ describe('what_changed', () => {
       { project: 'Home', what: 'updated archived' },
       { id: 1, what: 'deleted' },
     ]);
-    expect((await ana.call('what_changed')).text).toContain('\n#1 · deleted · test');
+    expect((await ana.call('what_changed')).text).toContain('\n#1 · deleted\n');
+  });
+
+  test('says what a status became, and what an undo made or threw away', async () => {
+    const ana = await newAgent(world);
+    const { undo } = await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('update_task', { id: 1, status: 'cancelled' });
+    await ana.ok('update_task', { id: 1, status: 'pending', priority: 'high' });
+    const again = await ana.ok('undo', { undo });
+    await ana.ok('undo', { undo: again.undo });
+    expect(done(await ana.ok('what_changed', { cursor: 0 })).map(({ what }) => what)).toEqual([
+      'created',
+      'updated status (cancelled)',
+      'updated priority, status (pending)',
+      'deleted by undo',
+      'restored by undo',
+    ]);
   });
 
   test('tells several steps of one write about one task as one', async () => {
@@ -87,7 +114,7 @@ describe('what_changed', () => {
     const { cursor } = await ana.ok('what_changed');
     await ana.ok('undo', { last: 2 });
     const next = await ana.ok('what_changed', { cursor });
-    expect(next.changes).toMatchObject([{ id: 1, what: 'undone status, then undone priority' }]);
+    expect(done(next)).toMatchObject([{ id: 1, what: 'undone status (pending), then undone priority' }]);
     expect(next.cursor).toBe(cursor + 2);
   });
 
@@ -97,16 +124,15 @@ describe('what_changed', () => {
     await ana.ok('add_task', { title: 'mine' });
     await claude.ok('add_task', { title: 'its' });
     await ana.ok('add_task', { title: 'mine too' });
-    expect(await claude.ok('what_changed', { cursor: 0, not_by: 'claude' })).toMatchObject({
-      changes: [{ title: 'mine' }, { title: 'mine too' }],
-      cursor: 3,
-    });
+    const others = await claude.ok('what_changed', { cursor: 0, not_by: 'claude' });
+    expect(done(others)).toMatchObject([{ title: 'mine' }, { title: 'mine too' }]);
+    expect(others.cursor).toBe(3);
     expect(await ana.ok('what_changed', { cursor: 0, not_by: 'test' })).toEqual({
-      changes: [{ id: 2, title: 'its', what: 'created', by: 'claude', at: AT }],
+      changes: [{ by: 'claude', at: AT, did: [{ id: 2, title: 'its', what: 'created' }] }],
       cursor: 3,
     });
     expect(await ana.ok('what_changed', { cursor: 2, not_by: 'test' })).toEqual({ changes: [], cursor: 3 });
-    expect((await ana.ok('what_changed', { not_by: 'test' })).changes).toHaveLength(1);
+    expect(done(await ana.ok('what_changed', { not_by: 'test' }))).toHaveLength(1);
   });
 
   test('what does not fit is left for the cursor, and nothing is lost or told twice', async () => {
@@ -126,12 +152,12 @@ describe('what_changed', () => {
       expect(cursor).toBe(270);
     }
     expect(await ana.ok('what_changed', { cursor: 7, max_tokens: 50 })).toMatchObject({
-      changes: [{ id: 8 }],
+      changes: [{ did: [{ id: 8 }] }],
       cursor: 8,
     });
     const latest = await ana.ok('what_changed', { max_tokens: 100 });
     expect(latest).toMatchObject({ cursor: 270, omitted: expect.stringContaining('earlier changes') });
-    expect(latest.changes.at(-1).id).toBe(270);
+    expect(done(latest).at(-1)?.id).toBe(270);
   });
 
   test('a cursor that history no longer reaches back to is refused, with one to go on from', async () => {
@@ -179,7 +205,7 @@ describe('what_changed', () => {
     const seen: Record<string, unknown>[] = [];
     for (let cursor = 0, over = false; ; ) {
       const page = await ana.ok('what_changed', { cursor, max_tokens: 500 });
-      seen.push(...page.changes);
+      for (const { by, did } of page.changes) seen.push(...did.map((one: object) => ({ ...one, by })));
       if (over && page.cursor === cursor) break;
       cursor = page.cursor;
       over = writing === 0;
