@@ -20,8 +20,10 @@ export interface Database {
   /**
    * Lends a connection to `work`, alone, and takes it back whatever happens; a connection that `work`
    * left broken or inside a transaction is thrown away. Throws `Unreachable` where none is to be had.
+   *
+   * @param patient whether an answer may take any time, and not only as long as what a user asks for
    */
-  connect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  connect<T>(work: (connection: Connection) => Promise<T>, patient?: boolean): Promise<T>;
   /**
    * Hears what is said on a channel, on a connection that goes past any pooler; where there is but one process, there
    * is nothing to hear. Calls `lost` once if the connection breaks. Answers how to stop.

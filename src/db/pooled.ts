@@ -28,11 +28,18 @@ interface PoolLike {
 /** How long a call waits for a free connection, in milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
 
+/**
+ * How long an answer may take, in milliseconds, before the connection is given up. The server ends what takes too long
+ * itself; this is for one that says nothing more: its machine, or a proxy before it, is gone without a word.
+ */
+const PATIENCE = 30_000;
+
 export const clientOptions = (url: string) => ({
   connectionString: url,
   connectionTimeoutMillis: CONNECT_TIMEOUT,
   application_name: 'taskloom',
   keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
 });
 
 export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
@@ -42,6 +49,7 @@ export function pooled(
   kind: Database['kind'],
   pool: PoolLike,
   { listen, closeAll }: ReturnType<typeof listener>,
+  patience = PATIENCE,
 ): Database {
   const ignore = () => {};
   // Without listeners, a connection that dies idle (the pool's event) or checked out (the client's)
@@ -59,7 +67,7 @@ export function pooled(
 
   const database: Database = {
     kind,
-    async connect(work) {
+    async connect(work, patient = false) {
       if (pool.waitingCount >= MOST_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
         // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
@@ -71,16 +79,22 @@ export function pooled(
         broken = true;
         throw new Unreachable(error);
       };
+      const ask = async <T>(send: () => Promise<T>): Promise<T> => {
+        if (broken) throw new Unreachable(); // it would wait behind what was not answered
+        return within(patient ? undefined : patience, send()).catch(answered);
+      };
       const line = new Line(
         (statements) => {
           for (const { text, params } of statements) database.onStatement?.(text, params);
           const flight = new Flight(statements, kept, knownTo(client));
-          client.query(flight);
-          return flight.answer.catch(answered);
+          return ask(() => {
+            client.query(flight);
+            return flight.answer;
+          });
         },
         async (text) => {
           database.onStatement?.(text, []);
-          const result = await client.query({ text, rowMode: 'array', types: AS_TEXT }).catch(answered);
+          const result = await ask(() => client.query({ text, rowMode: 'array', types: AS_TEXT }));
           return [result].flat().map(({ rows, fields }) => rows.map((row) => rowOf(row, typesOf(fields))));
         },
       );
@@ -97,6 +111,15 @@ export function pooled(
     },
   };
   return database;
+}
+
+/** An answer, if it comes in time. */
+function within<T>(patience: number | undefined, answer: Promise<T>): Promise<T> {
+  if (patience === undefined) return answer;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the database does not answer')), patience);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 const asText = (value: string) => value;

@@ -103,7 +103,9 @@ const setLocal = (settings: Record<string, string>): Statement => ({
 });
 
 const plain = (text: string): Statement => ({ text, params: [] });
-const [BEGIN, COMMIT, ROLLBACK] = ['begin', 'commit', 'rollback'].map(plain) as [Statement, Statement, Statement];
+const [COMMIT, ROLLBACK] = [plain('commit'), plain('rollback')];
+/** Whatever the database's default is: what waited for a user's lock must see what was done meanwhile. */
+const BEGIN = plain('begin isolation level read committed');
 /** What one statement reads agrees with what another does. */
 const BEGIN_READ = plain('begin isolation level repeatable read read only');
 
@@ -287,7 +289,7 @@ export async function writeAsUser<S, T>(
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
       const ready = send(connection, [...opening, ...asked]);
-      const [opened, read] = await Promise.allSettled([ready, change.read(userTx(scope, connection))]);
+      const [opened, read] = await Promise.allSettled([ready, (async () => change.read(userTx(scope, connection)))()]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
         const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
@@ -406,7 +408,7 @@ export async function asOwner<T>(
   work: (connection: Connection) => Promise<T>,
   [begin = 'begin', ...settings]: string[] = [],
 ): Promise<T> {
-  return database.connect(async (connection) => {
+  const transaction = async (connection: Connection) => {
     try {
       await send(connection, [plain(begin), setLocal({ role: 'none', ...AS_TEXT }), ...settings.map(plain)]);
       const value = await work(connection);
@@ -417,7 +419,8 @@ export async function asOwner<T>(
       await send(connection, [ROLLBACK]).catch(() => {});
       throw error;
     }
-  });
+  };
+  return database.connect(transaction, true); // a migration or a backup takes its time
 }
 
 /** As the runtime role, outside any user's scope. */

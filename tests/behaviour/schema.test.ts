@@ -232,7 +232,7 @@ describe('the check at start', () => {
       async query(text, params) {
         if (text === 'commit') return connection.query('rollback');
         const sent = [connection.query(text, params)];
-        if (text === 'begin') sent.push(...by.split('; ').map((each) => connection.query(each)));
+        if (text.startsWith('begin')) sent.push(...by.split('; ').map((each) => connection.query(each)));
         return (await Promise.all(sent))[0] ?? [];
       },
     }));

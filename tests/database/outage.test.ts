@@ -1,8 +1,10 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import type { Database } from '../../src/db/database.js';
+import { type Database, isUnreachable } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
+import { asService } from '../../src/db/scope.js';
 import { newAgent, newUser, rowsOf, useWorld, type World } from '../harness.js';
 import { addedBy, crowd, eventually, newToken, send, serveHttp } from '../http.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
@@ -53,6 +55,31 @@ test('a database that goes away is told as such, and used again when it is back'
     expect((await ana.ok('list_tasks')).total).toBe(round + 1);
   }
   expect(shared.logged.join('')).not.toMatch(/Meanwhile|password|postgres:/);
+});
+
+test('a database that falls silent is given up in time, with its connections', async () => {
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    // AuthenticationOk and ReadyForQuery; what comes then is taken, and never answered.
+    socket.once('data', () => socket.write(Buffer.from('520000000800000000' + '5a0000000549', 'hex')));
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const database = openPostgres(`postgres://u:p@127.0.0.1:${port}/x`, 300);
+  try {
+    // More than there are connections: none is held for good.
+    const asked = await Promise.allSettled(Array.from({ length: 25 }, () => asService(database, 'select 1', [])));
+    expect(asked.map((each) => each.status === 'rejected' && isUnreachable(each.reason))).toEqual(
+      asked.map(() => true),
+    );
+    expect(sockets.size).toBe(25);
+  } finally {
+    await database.close();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  }
 });
 
 test('a database that restarts under load is waited for: replicas say when to come back, and lose nothing', async () => {
