@@ -90,6 +90,8 @@ export class Feed {
   readonly #news = new Map<string, number>();
   #gathering: (() => void) | undefined;
   #round: (() => void) | undefined;
+  /** When the next look is due, in milliseconds of `performance.now()`. */
+  #roundAt = Number.POSITIVE_INFINITY;
   #hangUp: (() => void) | undefined;
   #interval: number;
   #closed = false;
@@ -146,7 +148,7 @@ export class Feed {
       until: performance.now() + left,
     };
     user.ears.add(ear);
-    this.#pickUp();
+    this.#pickUp(ear);
     const subscription: Subscription = {
       add: (more) => {
         for (const uri of more) {
@@ -193,6 +195,7 @@ export class Feed {
     this.#round?.();
     this.#hangUp = undefined;
     this.#round = undefined;
+    this.#roundAt = Number.POSITIVE_INFINITY;
   }
 
   #end(ear: Ear): void {
@@ -202,8 +205,9 @@ export class Feed {
   }
 
   /** Opens what is needed while somebody listens. */
-  #pickUp(): void {
-    this.#arm(this.#pace.check);
+  #pickUp(ear: Ear): void {
+    const soon = Math.min(performance.now() + this.#pace.check, ear.until);
+    if (soon < this.#roundAt) this.#arm(this.#pace.check); // never put off, however many join
     if (this.#hangUp) return;
     let stopped = false;
     let stop = () => {};
@@ -384,10 +388,10 @@ export class Feed {
   /** The next look: when it is time, or when the first token expires. */
   #arm(interval: number): void {
     const soonest = Math.min(...this.#ears().map(({ until }) => until));
+    const wait = Math.max(Math.ceil(Math.min(interval, soonest - performance.now())), 1);
+    this.#roundAt = performance.now() + wait;
     this.#round?.();
-    this.#round = this.#after(Math.max(Math.min(interval, Math.ceil(soonest - performance.now())), 1), () => {
-      void this.#lookAgain();
-    });
+    this.#round = this.#after(wait, () => void this.#lookAgain());
   }
 
   #failed(error: unknown): void {

@@ -659,6 +659,16 @@ describe('many that listen', () => {
     expect([...clock.set]).toEqual([]);
   });
 
+  test('do not put off the look at what was missed by joining', async () => {
+    const clock = timers();
+    const feed = feedOf({ after: clock.after, pace: {} });
+    const [ana, bob] = await Promise.all([someone(world), someone(world)]);
+    await feed.listen({ scope: ana.principal, ...silent }, [OVERVIEW]);
+    const look = [...clock.set.keys()];
+    for (let i = 0; i < 5; i++) (await feed.listen({ scope: bob.principal, ...silent }, [OVERVIEW])).close();
+    expect([...clock.set.keys()]).toEqual(look);
+  });
+
   test('are asked for ever more seldom on Neon while nothing happens, and as often as elsewhere when something does', async () => {
     const clock = timers();
     const feed = feedOf({ after: clock.after, pace: {} });
