@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { openStore, type Store } from '../db/connect.js';
 import { isUnreachable, Unreachable } from '../db/database.js';
@@ -25,9 +26,8 @@ export async function serve(
     throw new UsageError(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
-  const store = await patiently(() => storeToServe(context, config, options.migrate ?? false));
   const log = makeLog(config.logLevel);
-  const feed = new Feed({ store: async () => store, log });
+  const { store, feed } = await patiently(() => toServe(context, config, log, options.migrate ?? false));
   try {
     const app = createApp(
       {
@@ -62,23 +62,30 @@ export async function serve(
   }
 }
 
+interface Served {
+  store: Store;
+  feed: Feed;
+}
+
 /** Opens the database; an embedded one is shared with the other processes of this machine as long as it is served. */
-async function storeToServe(context: Context, config: Config, migrate: boolean): Promise<Store> {
+async function toServe(context: Context, config: Config, log: Logger, migrate: boolean): Promise<Served> {
   const { target, secret } = config;
-  if (target.kind !== 'directory')
-    return openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
+  if (target.kind !== 'directory') {
+    const store = await openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
+    return { store, feed: new Feed({ store: async () => store, log }) };
+  }
   const [{ askToRetire }, { ownHere }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
   ]);
   const home = makeDirectory(target.path, target.fallback);
   const isFree = await askToRetire(home, context.build);
-  const owner = await ownHere(context, config, makeLog(config.logLevel), home, false).catch((error: unknown) => {
+  const owner = await ownHere(context, config, log, home, false).catch((error: unknown) => {
     // Another may have taken it between the one that went and us.
     throw isFree && error instanceof DirectoryInUse ? new Unreachable(error) : error;
   });
   try {
-    return { ...(await owner.store()), close: owner.stop };
+    return { store: { ...(await owner.store()), close: owner.stop }, feed: owner.feed };
   } catch (error) {
     await owner.stop();
     throw error;
@@ -86,7 +93,7 @@ async function storeToServe(context: Context, config: Config, migrate: boolean):
 }
 
 /** A database that starts together with us may take its time. What is wrong for good is said at once. */
-async function patiently(open: () => Promise<Store>): Promise<Store> {
+async function patiently(open: () => Promise<Served>): Promise<Served> {
   const until = performance.now() + PATIENCE;
   for (;;) {
     try {

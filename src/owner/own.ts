@@ -41,6 +41,8 @@ export interface Account {
 /** The one process that has a data directory's database open, and serves all others. */
 export interface Owner {
   store(): Promise<OpenedStore>;
+  /** Tells of every write to the database, whoever made it. */
+  feed: Feed;
   /** A connection from within this process. */
   connect(account: Account): Transport;
   /** When somebody last asked for something, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
@@ -163,6 +165,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
 
   return {
     store: () => opening,
+    feed,
     connect(account) {
       const [near, far] = InMemoryTransport.createLinkedPair();
       serve(far, account);

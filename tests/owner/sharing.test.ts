@@ -4,6 +4,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { connectClient } from '../http.js';
 import {
   connect,
   type Environment,
@@ -58,7 +59,7 @@ describe('processes on one data directory', () => {
     await claude.call('update_task', { id: 1, priority: 'high' });
     expect(await bob.call('list_tasks')).toMatchObject({ total: 0 });
     const { task } = await ana.call('get_task', { id: 1 });
-    expect(task.history.map(({ by }: { by: string }) => by).sort()).toEqual(['claude', 'test']);
+    expect([task.created_by, ...task.history.map(({ by }: { by: string }) => by)]).toEqual(['test', 'claude']);
     await Promise.all([ana.close(), bob.close(), claude.close()]);
   });
 
@@ -383,6 +384,27 @@ describe('serve on the embedded database', () => {
     await peer.close();
   }, 60_000);
 });
+
+test('who listens to serve over HTTP is told of what a client on stdio writes, at once', async () => {
+  const env = seeded();
+  const server = start(['serve', '--port', '0'], env);
+  await server.says(/listens on/);
+  const peer = await connect(env);
+  await peer.call('add_task', { title: 'Before' });
+  const token = await succeed(['token', 'create', '--user', 'local'], env);
+  const url = new URL(/http:\S+/.exec(server.stderr())?.[0] as string);
+  const client = await connectClient(url, token, '2026-07-28');
+  const told = new Promise<void>((resolve) =>
+    client.setNotificationHandler('notifications/resources/updated', () => resolve()),
+  );
+  await client.listen({ resourceSubscriptions: ['taskloom://overview'] });
+  await peer.call('add_task', { title: 'Over stdio' });
+  await told;
+  await client.close();
+  await peer.close();
+  server.child.kill('SIGTERM');
+  expect((await server.ended).code).toBe(0);
+}, 25_000); // a look at what was missed would tell after thirty seconds
 
 describe('two versions of the program on one directory', () => {
   /** A copy of the program that says it is of another version. */
