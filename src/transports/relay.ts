@@ -10,7 +10,15 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS,
   type Transport,
 } from '@modelcontextprotocol/server';
-import { MAY_HAVE_HAPPENED, OwnerSilent, type Refusal, type RefusalBody, unavailable, unusable } from '../errors.js';
+import {
+  invalid,
+  MAY_HAVE_HAPPENED,
+  OwnerSilent,
+  type Refusal,
+  type RefusalBody,
+  unavailable,
+  unusable,
+} from '../errors.js';
 import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
 import { ALIVE, FAREWELL, type Message } from './conversation.js';
 
@@ -33,6 +41,8 @@ export interface RelayOptions {
   /** How often the other end is asked whether it is alive, and for how long it may be silent, in milliseconds. */
   beat?: number;
   silence?: number;
+  /** When it is tried again to reach a server only for what listens, in milliseconds. */
+  again?: number;
 }
 
 /** What needs data. Everything else is answered without any. */
@@ -51,7 +61,6 @@ const SILENCE = 15_000;
 /** How often a request may be lost with the process that worked on it before it is refused: it may be what ends them. */
 const MOST_LOSSES = 5;
 const LONGEST_PAUSE = 2_000;
-/** When it is tried again to reach a server only for what listens, in milliseconds. */
 const LISTEN_AGAIN = 10_000;
 /** What ends sooner after its acknowledgement was meant to end. */
 const SHORTEST_STREAM = 1_000;
@@ -152,8 +161,14 @@ export class Relay {
     } catch (error) {
       this.#linking = false;
       this.#refuseAll(this.#options.refusal(error));
-      if (this.#subscribed.size > 0) setTimeout(() => this.#connect(), LISTEN_AGAIN).unref();
+      this.#listenAgain();
     }
+  }
+
+  /** Whoever only listens asks for nothing that would have another server found. */
+  #listenAgain(): void {
+    if (this.#subscribed.size === 0) return;
+    setTimeout(() => this.#link ?? this.#connect(), this.#options.again ?? LISTEN_AGAIN).unref();
   }
 
   async #use(link: Link): Promise<void> {
@@ -182,7 +197,10 @@ export class Relay {
     let sent = message;
     if (client) sent = withMeta(sent, CLIENT_KEY, client);
     if (heardSince !== undefined) sent = withMeta(sent, AGAIN_KEY, true);
-    this.#send(link, sent);
+    link.transport.send(sent).catch((error: unknown) => {
+      // What is lost comes back when the link closes; but what cannot be written down would be lost each time.
+      if (error instanceof RangeError) this.#refuse(message.id, TOO_DEEP.body);
+    });
   }
 
   /** For what the relay asks by itself: a client's id is never a word with this beginning. */
@@ -205,6 +223,7 @@ export class Relay {
         unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
           .body,
       );
+      this.#listenAgain();
       return;
     }
     if (method !== undefined) {
@@ -291,6 +310,7 @@ export class Relay {
       this.#link = undefined;
       link.transport.close().catch(() => {});
       this.#refuseAll(unusable(new OwnerSilent(link.pid)).body);
+      this.#listenAgain();
     }, beat).unref();
   }
 
@@ -304,6 +324,8 @@ export class Relay {
     if (waiting) this.#toClient(refused(waiting.message, refusal));
   }
 }
+
+const TOO_DEEP = invalid('The arguments are nested too deeply.', 'Send plain values and lists of them.');
 
 const TRY_AGAIN = `Try again in a moment. ${MAY_HAVE_HAPPENED}`;
 

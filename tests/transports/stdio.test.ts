@@ -86,6 +86,19 @@ describe('the pipe', () => {
     expectNoDump(stderr);
   });
 
+  test('answers what is nested too deeply to be carried on', async () => {
+    const peer = await connect(seeded());
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    peer.write(
+      `{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":{"name":"add_task","arguments":{"title":${deep}}}}\n`,
+    );
+    expect(await peer.call('add_task', { title: 'After it' })).toHaveProperty('task.title', 'After it');
+    const { code, stdout } = await peer.close();
+    expect(code).toBe(0);
+    const answer = messagesIn(stdout).find(({ id }) => id === 'deep');
+    expect(answer?.result.structuredContent.error).toMatchObject({ code: 'invalid' });
+  });
+
   test('closes without a word when the input ends in the middle of a message', async () => {
     const { code, stdout, stderr } = await run([], environment(), `${initialize}{"jsonrpc":"2.0","id":2,"meth`);
     expect(code).toBe(0);
