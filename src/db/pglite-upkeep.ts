@@ -56,6 +56,16 @@ export function startUpkeep(
     disk.logged = 0;
     await statements.script('checkpoint');
   }
+  /** Whether one waits for its turn, before which many others may end. */
+  let due = false;
+  function checkpointSoon(): void {
+    if (due || disk.logged <= LOG) return;
+    due = true;
+    run(async () => {
+      due = false;
+      await checkpoint();
+    });
+  }
   function goOver(factor: number): void {
     wentOver = performance.now();
     run(async () => {
@@ -78,7 +88,7 @@ export function startUpkeep(
     turned: () => {
       last = performance.now();
       timer.refresh();
-      if (disk.logged > LOG) run(checkpoint);
+      checkpointSoon();
       if (last - wentOver > busy) goOver(GROWN_BUSY);
     },
     stop: () => {

@@ -1,8 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/db/database.js';
 import { openFiles } from '../../src/db/pglite.js';
+import { Statements } from '../../src/db/pglite-statements.js';
 import { asOwner, asService } from '../../src/db/scope.js';
 import { environment, succeed } from '../process.js';
 
@@ -40,6 +41,26 @@ test('the embedded database keeps its log and its tables short, gathers statisti
     await database.close();
   }
 }, 120_000);
+
+test('the log of the embedded database is given back once, however many wait meanwhile', async () => {
+  const env = environment();
+  await succeed(['user', 'add', 'ana'], env);
+  const sent = vi.spyOn(Statements.prototype, 'script');
+  const database = await openFiles(join(String(env.TASKLOOM_HOME), 'pg18'), { upkeep: { idle: 3_600_000 } });
+  try {
+    const fill = asOwner(database, (connection) =>
+      connection.script(
+        'create table taskloom.filler as select repeat(md5(i::text), 30) from generate_series(1, 40000) i',
+      ),
+    );
+    const waiting = Array.from({ length: 50 }, () => asService(database, 'select 1', []));
+    await Promise.all([fill, ...waiting]);
+    await asService(database, 'select 1', []); // behind what was put into the line meanwhile
+    expect(sent.mock.calls.filter(([text]) => text === 'checkpoint')).toHaveLength(1);
+  } finally {
+    await database.close();
+  }
+}, 60_000);
 
 test('the embedded database gathers statistics while it is never idle', async () => {
   const env = environment();
