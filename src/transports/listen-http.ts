@@ -51,7 +51,7 @@ export class Streams {
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
     const uris = this.offered && readable ? known(wanted) : [];
     if (filter && readable) filter.resourceSubscriptions = uris; // what is not in it is not acknowledged
-    if (this.#stopped) return refuse(503, asked?.id, -32603, 'The server is stopping.');
+    if (this.#stopped) return refuse(503, asked?.id, -32603, STOPPING);
     if (uris.length === 0) return createMcpHandler(build).fetch(again, { authInfo, parsedBody: asked });
 
     const stream = new Stream(() => this.#closed(stream));
@@ -67,6 +67,11 @@ export class Streams {
     if (!body || response.headers.get('content-type') !== 'text/event-stream') {
       stream.cut();
       return response;
+    }
+    if (this.#stopped) {
+      stream.cut(); // it was being opened meanwhile
+      void body.cancel().catch(() => {});
+      return refuse(503, asked.id, -32603, STOPPING);
     }
     if (!stream.over) this.#open.add(stream);
     this.#beat ??= setInterval(() => {
@@ -192,6 +197,7 @@ class Stream {
   }
 }
 
+const STOPPING = 'The server is stopping.';
 const refuse = (status: number, id: unknown, code: number, message: string) =>
   Response.json({ jsonrpc: '2.0', id: id ?? null, error: { code, message } }, { status });
 

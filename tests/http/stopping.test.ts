@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Unreachable } from '../../src/db/database.js';
+import { Feed } from '../../src/feed.js';
 import { failingStore, INSIDES, serveGated } from '../faults.js';
 import { useWorld } from '../harness.js';
 import {
@@ -13,6 +14,7 @@ import {
   headOf,
   hello,
   openSocket,
+  rpc,
   send,
   serveHttp,
   untilClosed,
@@ -21,6 +23,7 @@ import {
 import { connect, seeded, start, succeed } from '../process.js';
 
 const world = useWorld();
+const OVERVIEW = 'taskloom://overview';
 
 describe('stopping', () => {
   test('what is under way is answered; nothing new is taken', async () => {
@@ -81,6 +84,38 @@ describe('stopping', () => {
     const heard = untilClosed(socket);
     await running.server.close();
     await heard;
+  });
+
+  test('a stream that is just being opened holds nothing up, and is refused', async () => {
+    let arrived = () => {};
+    const asked = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    let pass = () => {};
+    const gate = new Promise<void>((resolve) => {
+      pass = resolve;
+    });
+    const store = async () => {
+      arrived();
+      await gate;
+      return world.store();
+    };
+    const feed = new Feed({ store, log: world.log });
+    const { url, server } = await serveHttp({ ...world, feed }, { patience: { stopping: 3_600_000 } });
+    const token = await anyToken(world);
+    const opening = send(
+      url,
+      withHeaders(
+        rpc('2026-07-28', 'subscriptions/listen', { notifications: { resourceSubscriptions: [OVERVIEW] } }),
+        bearer(token),
+      ),
+    );
+    await asked;
+    const closing = server.close();
+    pass();
+    expect((await opening).status).toBe(503);
+    await closing;
+    await feed.close();
   });
 
   test('stopping twice is stopping', async () => {
