@@ -9,7 +9,7 @@ import { putAway } from './lib/harness.mjs';
 import { circumstances, compose } from './lib/report.mjs';
 
 /** In the order of the report; sections that are not named here follow. */
-const ORDER = 'tokens start calls pipelined latency growth sharing memory peers day soak'.split(' ');
+const ORDER = 'tokens start calls pipelined latency growth sharing memory listeners peers day soak'.split(' ');
 const LONG = ['soak'];
 
 const { values, positionals } = parseArgs({
