@@ -10,16 +10,12 @@ interface Select<Rows> extends PromiseLike<Rows> {
   readonly _: { readonly selectedFields: object };
 }
 
-/** Sends a select, and reads its rows as Drizzle does; but of a table that was joined in vain, each value is null. */
-export async function rowsOf<Rows>(tx: UserTx, select: Select<Rows>): Promise<Rows> {
-  const { sql: text, params } = select.toSQL();
-  const rows = await tx.connection.query(text, params);
-  return rows.map(readerOf(select._.selectedFields)) as Rows;
-}
-
 type Reader = (row: Row) => unknown;
 
-/** How a row becomes an object. Drizzle finds it out again for each value, which took a sixth of a list. */
+/**
+ * How a row becomes an object, as Drizzle does it; but of a table that was joined in vain, each value is null. Drizzle
+ * finds it out again for each value, which took a sixth of a list.
+ */
 function readerOf(fields: object, place = { next: 0 }): Reader {
   const readers = Object.entries(fields).map(([name, field]): [string, Reader] => [
     name,
@@ -51,7 +47,8 @@ type Prepared<Name extends string, Rows> = (tx: UserTx, values: Record<Name, unk
 type Build<Name extends string, Rows> = (tx: UserTx, value: (name: Name) => Placeholder) => Select<Rows>;
 
 /**
- * Builds a select once, when it is first run, and leaves the values open: building one costs a fifth of a look-up.
+ * Builds a select once, when it is first run, and leaves the values open: building one costs a fifth of a look-up, and
+ * half of a list. A value that it names several times is one parameter.
  *
  * @param build as in a tool, but for values that come later: `value('ids')`
  */
@@ -74,8 +71,8 @@ export function prepared<Name extends string, Rows>(build: Build<Name, Rows>): P
   };
 }
 
-/** So many shapes of a select are kept: there are some dozens, and of limits a hundred. */
-const SHAPES = 100;
+/** So many shapes of a select are kept, those used last: there are some dozens, and of limits a hundred. */
+const SHAPES = 200;
 
 /** Likewise a select that has several shapes: `shape` is all that its text depends on. */
 export function preparedBy<Shape extends object, Name extends string, Rows>(
@@ -85,7 +82,10 @@ export function preparedBy<Shape extends object, Name extends string, Rows>(
   return (shape, ...given) => {
     const key = JSON.stringify(shape);
     const select = kept.get(key) ?? prepared(build(shape));
-    if (kept.size < SHAPES) kept.set(key, select);
+    kept.delete(key);
+    kept.set(key, select);
+    const [oldest] = kept.keys();
+    if (oldest !== undefined && kept.size > SHAPES) kept.delete(oldest);
     return select(...given);
   };
 }

@@ -1,9 +1,9 @@
-import { and, sql } from 'drizzle-orm';
+import { and, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, Refusal } from '../errors.js';
-import { type Filter, inStatus, isReady, where } from './filter.js';
+import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
 import { isHeld, refuseLate } from './lease.js';
@@ -157,8 +157,13 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
 }
 
 /** The condition of a filter, with its text. */
-const having = (tx: UserTx, filter: Filter, now: Date) =>
-  and(where(tx, filter, now), filter.text === undefined ? undefined : hasWords(tx, filter.text));
+function having(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
+  const { shape, values } = shapeOf(filter, { now, timezone: tx.timezone });
+  return and(
+    where(tx, shape, (name) => values[name]),
+    filter.text === undefined ? undefined : hasWords(tx, filter.text),
+  );
+}
 
 /** Why there is nothing to hand out, and when to ask again. */
 async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {

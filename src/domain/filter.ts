@@ -1,10 +1,9 @@
-import { and, asc, eq, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
+import { and, asc, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
 import { nameKey } from './names.js';
-import type { SearchFilter } from './search.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -35,82 +34,123 @@ export interface Filter {
   completed_since?: string | undefined;
 }
 
+/** All of a filter that the text of a statement depends on. */
+export interface Shape {
+  status: ListStatus;
+  /** Whether tasks of archived projects count too. */
+  archived: boolean;
+  ready: boolean | undefined;
+  claimed: 'any' | 'none' | 'holder' | undefined;
+  due: 'none' | 'until' | 'between' | undefined;
+  /** How many labels a task must have. */
+  labels: number;
+  /** Which of its other values it has. */
+  project: boolean;
+  parent: boolean;
+  priority: boolean;
+  changedSince: boolean;
+  completedSince: boolean;
+}
+
+/** A value of a filter by its name, or what will stand for it. */
+export type Value = (name: string) => unknown;
+
+/**
+ * Splits a filter into a shape and its values.
+ *
+ * @throws Refusal `invalid` for words that are no dates
+ */
+export function shapeOf(
+  filter: Filter,
+  here: { now: Date; timezone: string },
+): { shape: Shape; values: Record<string, unknown> } {
+  const { ready, project, parent, priority, labels = [] } = filter;
+  const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
+  const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
+  const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
+  const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
+  const since = (field: 'changed_since' | 'completed_since') =>
+    filter[field] ? sinceInstant(filter[field], here, field).toISOString() : undefined;
+  const values = {
+    holder,
+    project: project === undefined ? undefined : nameKey(project),
+    parent,
+    priority: priority && PRIORITIES.indexOf(priority) + 1,
+    dueFrom: from?.toISOString(),
+    dueUntil: until?.toISOString(),
+    changedSince: since('changed_since'),
+    completedSince: since('completed_since'),
+    ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
+  };
+  const opens = ready === true || ['open', 'not_started', 'in_progress'].includes(status);
+  return {
+    shape: {
+      status,
+      // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by name.
+      archived: !opens || project !== undefined || parent !== undefined,
+      ready,
+      claimed: holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder',
+      due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
+      labels: labels.length,
+      project: project !== undefined,
+      parent: parent !== undefined,
+      priority: priority !== undefined,
+      changedSince: values.changedSince !== undefined,
+      completedSince: values.completedSince !== undefined,
+    },
+    values,
+  };
+}
+
+export const labelsOf = ({ labels }: Shape, value: Value): unknown[] =>
+  Array.from({ length: labels }, (_, i) => value(`label${i}`));
+
 /** The condition that a filter comes to; its text apart, which is looked for otherwise. */
-export function where(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
-  const status = statusOf(filter);
+export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
   return and(
     tx.mine(tasks),
-    inStatus(status),
-    // What is put away with its project is found only where it is asked for.
-    hidesArchived(filter) ? notArchived(tx) : undefined,
-    filter.ready === undefined ? undefined : filter.ready ? isReady : not(isReady),
-    filter.claimed_by === undefined ? undefined : isClaimedBy(filter.claimed_by),
-    filter.project === undefined ? undefined : inProjectCalled(tx, filter.project),
-    ...(filter.labels ?? []).map(
+    inStatus(shape.status),
+    shape.archived ? undefined : notArchived(tx),
+    shape.ready === undefined ? undefined : shape.ready ? isReady : not(isReady),
+    isClaimedBy(shape, value),
+    shape.project ? inProjectCalled(tx, value) : undefined,
+    ...labelsOf(shape, value).map(
       (label) =>
         // Looked up task by task: however many others have it, they are not looked at.
-        sql`(select true from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id} and l.label_key = ${nameKey(label)})`,
+        sql`(select true from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id} and l.label_key = ${label})`,
     ),
-    filter.priority ? eq(tasks.priority, PRIORITIES.indexOf(filter.priority) + 1) : undefined,
-    filter.due ? dueIn(filter.due, now, tx.timezone) : undefined,
-    filter.parent === undefined ? undefined : eq(tasks.parentId, filter.parent),
-    filter.changed_since
+    hasPriority(shape, value),
+    isDue(shape, value),
+    shape.parent ? isPartOf(value) : undefined,
+    shape.changedSince
       ? sql`(select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
-          order by c.seq desc limit 1) >= ${sinceInstant(filter.changed_since, { now, timezone: tx.timezone }, 'changed_since').toISOString()}::timestamptz`
+          order by c.seq desc limit 1) >= ${value('changedSince')}::timestamptz`
       : undefined,
-    filter.completed_since
-      ? sql`${tasks.completedAt} >= ${sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString()}::timestamptz`
-      : undefined,
+    shape.completedSince ? isCompletedSince(value) : undefined,
   );
 }
 
-export const inProjectCalled = (tx: UserTx, name: string) =>
-  sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(name)})`;
+export const inProjectCalled = (tx: UserTx, value: Value): SQL =>
+  sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')})`;
 
-export const statusOf = (filter: Filter) => filter.status ?? (filter.completed_since ? 'completed' : 'open');
-/** Whether tasks of archived projects are out of the way: in all that is still to be done, unless it is asked for by name. */
-export const hidesArchived = (filter: Filter): boolean =>
-  filter.project === undefined &&
-  filter.parent === undefined &&
-  (filter.ready === true || ['open', 'not_started', 'in_progress'].includes(statusOf(filter)));
+export const isPartOf = (value: Value): SQL => sql`${tasks.parentId} = ${value('parent')}`;
+
+export const hasPriority = ({ priority }: Shape, value: Value): SQL | undefined =>
+  priority ? sql`${tasks.priority} = ${value('priority')}` : undefined;
+
+export const isCompletedSince = (value: Value): SQL =>
+  sql`${tasks.completedAt} >= ${value('completedSince')}::timestamptz`;
 
 /** Can be started now: it waits for nothing, and not for its day, and nobody has claimed it. */
 export const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
 
 /** The first condition is there for the index: who gave a task back is not in it. */
-function isClaimedBy(holder: string): SQL | undefined {
-  const word = nameKey(holder);
-  if (word === 'none') return not(isClaimed);
-  return and(
-    isNotNull(tasks.claimedBy),
-    isClaimed,
-    word === 'any' ? undefined : sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${holder}::text)`,
-  );
-}
-
-/** The filters again, for the search to apply before it takes the newest. */
-export function searchFilter(tx: UserTx, filter: Filter, now: Date): SearchFilter {
-  const status = statusOf(filter);
-  const window = filter.due ? parseWindow(filter.due, now, tx.timezone) : undefined;
-  return {
-    statuses:
-      status === 'deleted' || status === 'all'
-        ? undefined
-        : status === 'open' || status === 'in_progress' // of what is claimed, the stored status is what it was
-          ? ['pending', 'in_progress']
-          : [status === 'not_started' ? 'pending' : status],
-    trashed: status === 'deleted',
-    archived: !hidesArchived(filter),
-    project: filter.project === undefined ? undefined : nameKey(filter.project),
-    labels: filter.labels?.map(nameKey),
-    priority: filter.priority && PRIORITIES.indexOf(filter.priority) + 1,
-    dueFrom: window === 'none' ? 'infinity' : window?.from?.toISOString(),
-    dueUntil: window === 'none' ? undefined : window?.until.toISOString(),
-    parent: filter.parent,
-    completedFrom:
-      filter.completed_since &&
-      sinceInstant(filter.completed_since, { now, timezone: tx.timezone }, 'completed_since').toISOString(),
-  };
+function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {
+  if (claimed === undefined) return undefined;
+  if (claimed === 'none') return not(isClaimed);
+  const held =
+    claimed === 'holder' ? sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${value('holder')}::text)` : undefined;
+  return and(isNotNull(tasks.claimedBy), isClaimed, held);
 }
 
 /** In the statement's text: as a parameter, it would not be known to be what an index is for. */
@@ -138,27 +178,25 @@ export function inStatus(status: ListStatus): SQL | undefined {
   }
 }
 
-export function dueIn(text: string, now: Date, timezone: string): SQL | undefined {
-  const window = parseWindow(text, now, timezone);
-  if (window === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order that the index has
+export function isDue({ due }: Shape, value: Value): SQL | undefined {
+  if (due === undefined) return undefined;
+  if (due === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order that the index has
   return and(
-    window.from && sql`${tasks.dueSort} >= ${window.from.toISOString()}::timestamptz`,
+    due === 'between' ? sql`${tasks.dueSort} >= ${value('dueFrom')}::timestamptz` : undefined,
     // With the id, which is never 0: of a window with two plain ends PostgreSQL thinks that hardly anything is in it, and sorts it.
-    sql`(${tasks.dueSort}, ${tasks.id}) < (${window.until.toISOString()}::timestamptz, 0)`,
+    sql`(${tasks.dueSort}, ${tasks.id}) < (${value('dueUntil')}::timestamptz, 0)`,
   );
 }
 
 /** What a filter names that is not there: an empty list would tell an agent the wrong thing. */
-export function missing(tx: UserTx, { project, parent }: Filter): SQL<'project' | 'parent' | null> {
-  const none = sql<'project' | 'parent' | null>`null::text`;
-  if (project === undefined && parent === undefined) return none;
+export function missing(tx: UserTx, { project, parent }: Shape, value: Value): SQL<'project' | 'parent' | null> {
   const cases = [
-    project !== undefined &&
-      sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${nameKey(project)}) then 'project'`,
-    parent !== undefined &&
-      sql`when not exists (select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.id = ${parent}) then 'parent'`,
+    project &&
+      sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')}) then 'project'`,
+    parent &&
+      sql`when not exists (select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.id = ${value('parent')}) then 'parent'`,
   ].filter((each) => each !== false);
-  return sql`case ${sql.join(cases, sql` `)} end`;
+  return cases.length === 0 ? sql`null::text` : sql`case ${sql.join(cases, sql` `)} end`;
 }
 
 /** Why there is no such list. */

@@ -1,13 +1,13 @@
 import { and, sql } from 'drizzle-orm';
-import { literal, preparedBy, rowsOf } from '../db/prepared.js';
+import { literal, preparedBy } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
-import { type Filter, missing, refuseMissing, where } from './filter.js';
+import { packCursor, toSecond, unpackCursor } from './cursor.js';
+import { type Filter, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
 import { type Looked, lookThrough } from './look.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
-import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
+import { AGAIN, beyond, ORDER, position, positionIn, positionValues, type Sort } from './sort.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
 
 export interface ListInput extends Filter {
@@ -58,10 +58,12 @@ export async function listTasks(
   ]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? toSecond(now);
-  if (text !== undefined) return search(tx, { ...filter, text }, { limit, after, from, bound, secret, descriptions });
-  const route = routeOf(tx, filter, sort, from);
-  const asked: Asked = { filter, sort, limit, after, from, descriptions };
-  const rows = await (route.whole ? inOrder(tx, asked) : lookThrough(tx, asked, route));
+  const { shape, values } = shapeOf(filter, { now: from, timezone: tx.timezone });
+  const page = { ...shape, limit, descriptions, after: after !== undefined };
+  const given = { ...values, ...positionValues(after) };
+  if (text !== undefined)
+    return search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, bound, secret });
+  const rows = await pageOf({ ...page, sort }, tx, given);
   const total = rows[0]?.total ?? 0;
   if (rows[0]?.missing) throw await refuseMissing(tx, rows[0].missing, filter);
 
@@ -82,54 +84,47 @@ export async function listTasks(
   };
 }
 
-/** One page of a list. */
-export interface Asked {
-  filter: Filter;
+/** One page of a list: all that its statement's text depends on. */
+export interface Page extends Shape {
   sort: Sort;
   limit: number;
-  after: Position | undefined;
-  from: Date;
+  /** Whether it goes on from a position. */
+  after: boolean;
   descriptions: boolean;
 }
 
-/** Where one index has all that is asked for, in that order. What most lists ask for is built once. */
-function inOrder(tx: UserTx, asked: Asked) {
-  const { filter, sort, limit, after, descriptions } = asked;
-  if (after || filter.due || filter.project !== undefined) return rowsOf(tx, ordered(tx, asked));
-  const { status, ready, priority } = filter;
-  return common({ filter: { status, ready, priority }, sort, limit, descriptions }, tx, {});
-}
+const pageOf = preparedBy((page: Page) => (tx, value) => {
+  const route = routeOf(tx, page, page.sort, value);
+  return route.whole ? inOrder(tx, page, value) : lookThrough(tx, page, value, route);
+});
 
-const common = preparedBy(
-  (shape: Omit<Asked, 'after' | 'from'>) => (tx) => ordered(tx, { ...shape, after: undefined, from: NEVER }), // only what is due or since asks when
-);
-const NEVER = new Date(Number.NaN);
-
-function ordered(tx: UserTx, { filter, sort, limit, after, from, descriptions }: Asked) {
-  const matches = where(tx, filter, from);
+/** Where one index has all that is asked for, in that order. */
+function inOrder(tx: UserTx, page: Page, value: Value) {
+  const { sort, limit, descriptions } = page;
+  const matches = where(tx, page, value);
   const count = tx.db
-    .select({ total: sql<number>`count(*)::int`.as('total'), missing: missing(tx, filter).as('missing') })
+    .select({ total: sql<number>`count(*)::int`.as('total'), missing: missing(tx, page, value).as('missing') })
     .from(
       tx.db
         .select({ one: sql`1`.as('one') })
         .from(tasks)
         .where(matches)
-        .orderBy(...(filter.ready ? [] : ORDER[sort])) // the index that has these; of what is ready there is one anyway
+        .orderBy(...(page.ready ? [] : ORDER[sort])) // the index that has these; of what is ready there is one anyway
         .limit(literal(COUNTED + 1))
         .as('counted'),
     )
     .as('count');
-  const page = tx.db
+  const shown = tx.db
     .select(taskColumns(tx, { descriptions }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
-    .where(and(matches, after && beyond(sort, after)))
+    .where(and(matches, page.after ? beyond(sort, positionIn(value)) : undefined))
     .orderBy(...ORDER[sort])
     .limit(literal(limit + 1))
     .as('page');
   return tx.db
-    .select({ total: count.total, missing: count.missing, task: page._.selectedFields })
+    .select({ total: count.total, missing: count.missing, task: shown._.selectedFields })
     .from(count)
-    .leftJoin(page, sql`true`)
+    .leftJoin(shown, sql`true`)
     .orderBy(...AGAIN[sort]); // a join promises nothing about the order of what it joins
 }

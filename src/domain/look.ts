@@ -1,15 +1,17 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { literal, rowsOf } from '../db/prepared.js';
+import { literal } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { missing, where } from './filter.js';
-import type { Asked } from './list.js';
+import { missing, type Value, where } from './filter.js';
+import type { Page } from './list.js';
 import type { Route } from './narrow.js';
-import { AGAIN, beyond, columnsOf, ORDER, orderOf } from './sort.js';
+import { AGAIN, beyond, columnsOf, ORDER, orderOf, positionIn } from './sort.js';
 import { inProject, taskColumns } from './task.js';
 
-/** So many tasks are held to a filter, at most, to find a page. */
+/** So many tasks of a part of a filter are held to the rest, at most. */
 export const LOOKED = 1_000;
+/** So many in the order asked for, one by one, each of which takes a row or two of other tables to hold to the filter. */
+const WALKED = 650;
 /** How many of them are counted where they are not all. */
 const SAMPLED = 250;
 
@@ -27,12 +29,13 @@ const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}`
 const HITS = columnsOf('hits');
 
 /**
- * Finds a page where no index has all that is asked for, without looking at more tasks than are worth it. The first part
+ * How a page is found where no index has all that is asked for, without looking at more tasks than are worth it. The first part
  * of the filter that has few is gathered whole. Where each has many, those in the order asked for are looked at until the
  * page is full, and where nothing has that order, the newest are sorted.
  */
-export function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
-  const { filter, sort, limit, after, from, descriptions } = asked;
+export function lookThrough(tx: UserTx, asked: Page, value: Value, { parts, walk }: Route) {
+  const { sort, limit, descriptions } = asked;
+  const after = asked.after ? positionIn(value) : undefined;
   const arrays = parts.map((part) => sql`array(${part} limit ${literal(LOOKED + 1)})`);
   const newest = walk ? undefined : arrays.pop();
   // Each is asked for only if those before it had many; `offset 0` keeps it from being asked for twice.
@@ -44,7 +47,7 @@ export function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
   const start = after && beyond(sort, after);
   /** One by one, so that no more of them are held to the filter than are needed. */
   const held = (ids: SQL) => sql`select task.* from (${ids}) c cross join lateral (
-    select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = c.id`, where(tx, filter, from))} limit 1) task`;
+    select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = c.id`, where(tx, asked, value))} limit 1) task`;
   const inOrder = (condition: SQL | undefined, most: number) =>
     sql`select ${KEY} from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${literal(most)}`;
 
@@ -58,9 +61,9 @@ export function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
   const hits = tx.db
     .$with('hits', {})
     .as(
-      sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, where(tx, filter, from))}`,
+      sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, where(tx, asked, value))}`,
     );
-  const walked = tx.db.$with('walked', {}).as(inOrder(start, LOOKED));
+  const walked = tx.db.$with('walked', {}).as(inOrder(start, WALKED));
   const sample = tx.db.$with('sample', {}).as(inOrder(undefined, SAMPLED));
   const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
     sql`(select hits.* from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literal(limit + 1)})
@@ -78,24 +81,23 @@ export function lookThrough(tx: UserTx, asked: Asked, { parts, walk }: Route) {
         sql<number>`((select count(*) from hits) + (select count(*) from (${held(sql`select id from sample`)}) counted))::int`.as(
           'total',
         ),
-      missing: missing(tx, filter).as('missing'),
+      missing: missing(tx, asked, value).as('missing'),
       atLeast:
         sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${SAMPLED} else chosen.sampled end`.as(
           'at_least',
         ),
       sampled: sql<boolean>`chosen.sampled`.as('sampled'),
       edge: sql<Looked['edge']>`case when (select count(*) from picked) <= ${limit} then (
-        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(LOOKED - 1)} limit 1) end`.as(
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(WALKED - 1)} limit 1) end`.as(
         'edge',
       ),
     })
     .from(chosen)
     .as('count');
-  const select = tx.db
+  return tx.db
     .with(chosen, hits, walked, sample, picked)
     .select({ ...count._.selectedFields, task: page._.selectedFields })
     .from(count)
     .leftJoin(page, sql`true`)
     .orderBy(...AGAIN[sort]);
-  return rowsOf(tx, select);
 }

@@ -1,11 +1,20 @@
-import { and, desc, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, desc, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { changes, isOpen, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { dueIn, type Filter, hidesArchived, inProjectCalled, inStatus, isReady, statusOf } from './filter.js';
-import { nameKey } from './names.js';
+import {
+  hasPriority,
+  inProjectCalled,
+  inStatus,
+  isCompletedSince,
+  isDue,
+  isPartOf,
+  isReady,
+  labelsOf,
+  type Shape,
+  type Value,
+} from './filter.js';
 import type { Sort } from './sort.js';
-import { isClaimed, notArchived, PRIORITIES } from './task.js';
-import { sinceInstant } from './when.js';
+import { isClaimed, notArchived } from './task.js';
 
 /** How a list is found without looking at more rows than it must. */
 export interface Route {
@@ -18,34 +27,31 @@ export interface Route {
 }
 
 /** Which indexes serve a filter and an order. */
-export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Route {
-  const status = statusOf(filter);
-  const opens = filter.ready === true || ['open', 'not_started', 'in_progress'].includes(status);
+export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Route {
+  const { status, ready } = shape;
+  const opens = ready === true || ['open', 'not_started', 'in_progress'].includes(status);
   const parts: SQL[] = [];
   const have = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
   const open = opens ? isOpen(tasks) : undefined;
   const newest = desc(tasks.id);
-  const since = (text: string, field: string) =>
-    sql`${sinceInstant(text, { now, timezone: tx.timezone }, field).toISOString()}::timestamptz`;
 
-  if (filter.parent !== undefined) have(eq(tasks.parentId, filter.parent), newest);
-  if (filter.claimed_by !== undefined && nameKey(filter.claimed_by) !== 'none')
+  if (shape.parent) have(isPartOf(value), newest);
+  if (shape.claimed !== undefined && shape.claimed !== 'none')
     have(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
-  for (const label of filter.labels ?? [])
+  for (const label of labelsOf(shape, value))
     parts.push(
-      sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${nameKey(label)} order by l.task_id desc`,
+      sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${label} order by l.task_id desc`,
     );
-  if (filter.completed_since)
-    have(sql`${tasks.completedAt} >= ${since(filter.completed_since, 'completed_since')}`, desc(tasks.completedAt));
-  if (filter.changed_since)
+  if (shape.completedSince) have(isCompletedSince(value), desc(tasks.completedAt));
+  if (shape.changedSince)
     parts.push(
-      sql`select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${since(filter.changed_since, 'changed_since')} order by c.at desc`,
+      sql`select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${value('changedSince')}::timestamptz order by c.at desc`,
     );
-  if (filter.project !== undefined) have(and(open, inProjectCalled(tx, filter.project)), newest);
-  const due = filter.due ? dueIn(filter.due, now, tx.timezone) : undefined;
-  const priority = filter.priority ? eq(tasks.priority, PRIORITIES.indexOf(filter.priority) + 1) : undefined;
-  if (filter.ready && sort !== 'priority') have(isReady, sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (shape.project) have(and(open, inProjectCalled(tx, value)), newest);
+  const due = isDue(shape, value);
+  const priority = hasPriority(shape, value);
+  if (ready && sort !== 'priority') have(isReady, sql`${tasks.priority}, ${tasks.dueSort}`);
   if (open && due && sort !== 'due') have(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
   if (open && priority && sort !== 'priority') have(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
   if (status === 'in_progress')
@@ -53,24 +59,23 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
       union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${isNotNull(tasks.claimedBy)} and ${isClaimed})`);
   if (status === 'deleted') have(inStatus(status), desc(tasks.deletedAt));
   if (status === 'cancelled') have(inStatus(status), newest);
-  if (status === 'completed' && !filter.completed_since)
+  if (status === 'completed' && !shape.completedSince)
     have(and(isNotNull(tasks.completedAt), inStatus(status)), desc(tasks.completedAt));
   if (status === 'all' && sort !== 'newest') have(inStatus(status), newest);
 
   const inOrder = opens || sort === 'newest';
   /** The one part of the filter whose own index has the order asked for. */
   const ordered =
-    (filter.project !== undefined && opens && (sort === 'newest' || sort === 'due')) ||
-    (filter.project === undefined && status === 'cancelled' && sort === 'newest');
+    (shape.project && opens && (sort === 'newest' || sort === 'due')) ||
+    (!shape.project && status === 'cancelled' && sort === 'newest');
   const walk = and(
     tx.mine(tasks),
     opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
-    hidesArchived(filter) ? notArchived(tx) : undefined,
-    filter.ready && sort === 'priority' ? isReady : undefined,
+    shape.archived ? undefined : notArchived(tx),
+    ready && sort === 'priority' ? isReady : undefined,
     sort === 'due' ? due : undefined,
     sort === 'priority' ? priority : undefined,
   );
-  const { claimed_by, ready } = filter;
   return {
     parts,
     walk: inOrder ? walk : undefined,
@@ -78,7 +83,7 @@ export function routeOf(tx: UserTx, filter: Filter, sort: Sort, now: Date): Rout
       inOrder &&
       parts.length === (ordered ? 1 : 0) &&
       ['open', 'all', 'cancelled'].includes(status) &&
-      claimed_by === undefined &&
+      shape.claimed === undefined &&
       (ready === undefined || (ready && sort === 'priority')) &&
       (!due || (opens && sort === 'due')) &&
       (!priority || (opens && sort === 'priority')),

@@ -1,13 +1,13 @@
 import { and, type Placeholder, type SQL, sql } from 'drizzle-orm';
-import { literal, prepared, rowsOf } from '../db/prepared.js';
+import { literal, prepared, preparedBy } from '../db/prepared.js';
 import { comments, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { type Position, packCursor } from './cursor.js';
-import { type Filter, missing, refuseMissing, searchFilter, where } from './filter.js';
-import type { TaskPage } from './list.js';
+import { packCursor } from './cursor.js';
+import { type Filter, labelsOf, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
+import type { Page, TaskPage } from './list.js';
 import { titleKey } from './names.js';
-import { AGAIN, beyond, ORDER, position, type Sort } from './sort.js';
+import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
 import { inProject, taskColumns, toTask } from './task.js';
 
 /** Where more tasks than this have the words, only the newest are ranked. */
@@ -25,36 +25,29 @@ export function hasWords(tx: UserTx, text: string): SQL {
     select from ${comments} c where c.user_id = ${tx.userId} and c.task_id = ${tasks.id} and c.words @@ ${query}))`;
 }
 
-/** What applies before the newest are taken: a filter that came after could leave nothing of them. */
-export interface SearchFilter {
-  statuses?: string[] | undefined;
-  trashed: boolean;
-  /** Whether tasks of archived projects count. */
-  archived: boolean;
-  /** The project's and the labels' keys: see `nameKey`. */
-  project?: string | undefined;
-  labels?: string[] | undefined;
-  priority?: number | undefined;
-  dueFrom?: string | undefined;
-  dueUntil?: string | undefined;
-  parent?: number | undefined;
-  completedFrom?: string | undefined;
-}
-
 /**
  * Ids and ranks of the user's tasks that have these words, and their age, the newest being 1: a query to be
  * joined with `tasks` under both locks. Age goes one past `RANKED` where more would follow. Ranks are below
  * zero where nothing has the words, and these come near.
+ *
+ * @param shape of the filter, which applies before the newest are taken: after that, it could leave nothing of them
  */
-function searchTasks(text: string, filter: SearchFilter): SQL {
-  const { statuses, trashed, archived, project, labels, priority, dueFrom, dueUntil, parent, completedFrom } = filter;
-  return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${text}::text, ${numberIn(text)}::int, ${list(statuses)}::text[],
-    ${trashed}::boolean, ${archived}::boolean, ${project ?? null}::text, ${list(labels)}::text[], ${priority ?? null}::smallint,
-    ${dueFrom ?? null}::timestamptz, ${dueUntil ?? null}::timestamptz, ${parent ?? null}::int, ${completedFrom ?? null}::timestamptz)`;
+function searchTasks(shape: Shape, value: Value): SQL {
+  const { status, due } = shape;
+  const statuses: string[] | undefined =
+    status === 'deleted' || status === 'all'
+      ? undefined
+      : status === 'open' || status === 'in_progress' // of what is claimed, the stored status is what it was
+        ? ['pending', 'in_progress']
+        : [status === 'not_started' ? 'pending' : status];
+  const given = (there: boolean, name: string) => (there ? value(name) : null);
+  const labels = labelsOf(shape, value).map((label) => sql`${label}::text`);
+  return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${value('text')}::text, ${value('number')}::int,
+    ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project, 'project')}::text,
+    ${labels.length > 0 ? sql`array[${sql.join(labels, sql`, `)}]` : null}::text[], ${given(shape.priority, 'priority')}::smallint,
+    ${due === 'none' ? 'infinity' : given(due === 'between', 'dueFrom')}::timestamptz, ${given(due === 'until' || due === 'between', 'dueUntil')}::timestamptz,
+    ${given(shape.parent, 'parent')}::int, ${given(shape.completedSince, 'completedSince')}::timestamptz)`;
 }
-
-/** Whether there is anything to look for in a text. */
-const isSearchable = (text: string): SQL<boolean> => sql`taskloom.search_query(${text}::text, true) is not null`;
 
 const nothingToFind = () =>
   invalid(
@@ -68,32 +61,55 @@ function numberIn(text: string): number | null {
   return digits ? Number(digits) : null;
 }
 
-/** A list as one parameter, whatever is in it. */
-const list = (items: string[] | undefined) =>
-  items ? `{${items.map((item) => `"${item.replace(/["\\]/g, '\\$&')}"`).join()}}` : null;
+/** One page of a search: all that its statement's text depends on. */
+interface SearchPage extends Omit<Page, 'sort'> {
+  sort: Sort | undefined;
+}
 
-/** Tasks that have these words: the best match first, unless a sort is asked for. */
+/**
+ * Tasks that have these words: the best match first, unless a sort is asked for.
+ *
+ * @param values of the page
+ */
 export async function search(
   tx: UserTx,
-  filter: Filter & { text: string; sort?: Sort | undefined },
-  page: {
-    limit: number;
-    after: Position | undefined;
-    from: Date;
-    bound: string;
-    secret: Buffer;
-    descriptions: boolean;
-  },
+  page: SearchPage,
+  values: Record<string, unknown>,
+  { filter, text, from, bound, secret }: { filter: Filter; text: string; from: Date; bound: string; secret: Buffer },
 ): Promise<TaskPage> {
-  const { limit, after, from, bound, secret, descriptions } = page;
-  const { sort } = filter;
+  const { sort, limit, descriptions } = page;
+  const rows = await matching(page, tx, { ...values, text, number: numberIn(text) });
+  const [head] = rows;
+  if (!head?.searchable) throw nothingToFind();
+  if (head.missing) throw await refuseMissing(tx, head.missing, filter);
+
+  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
+  const listed = all.slice(0, limit);
+  return {
+    tasks: listed.map((row) => toTask(row, { descriptions })),
+    total: head.total,
+    cursorAfter(count) {
+      const last = listed[count - 1];
+      if (!last || all.length <= count) return undefined;
+      const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
+      return packCursor(at, bound, secret);
+    },
+    ...(head.near && { near: true }),
+    ...(head.cut && { cut: true }),
+    ...(!sort && all.length <= limit && head.total > PAGED && { ended: true }),
+  };
+}
+
+const matching = preparedBy((page: SearchPage) => (tx, value) => {
+  const { sort, limit, descriptions } = page;
+  const after = page.after ? positionIn(value) : undefined;
   const found = tx.db
     .$with('found', {
       id: sql<number>`id`.as('id'),
       rank: sql<number>`rank`.as('rank'),
       age: sql<number>`age`.as('age'),
     })
-    .as(searchTasks(filter.text, searchFilter(tx, filter, from)));
+    .as(searchTasks(page, value));
   const hits = tx.db.$with('hits').as(
     tx.db
       .select({
@@ -103,7 +119,7 @@ export async function search(
       })
       .from(found)
       .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${RANKED}`))
-      .where(where(tx, filter, from)),
+      .where(where(tx, page, value)),
   );
   const shown = tx.db
     .select({ ...taskColumns(tx, { descriptions }), match: sql<number>`hits.rank`.as('match') })
@@ -126,38 +142,18 @@ export async function search(
       total: sql<number>`count(*)::int`.as('total'),
       near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
       cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
-      searchable: isSearchable(filter.text).as('searchable'),
-      missing: missing(tx, filter).as('missing'),
+      searchable: sql<boolean>`taskloom.search_query(${value('text')}::text, true) is not null`.as('searchable'),
+      missing: missing(tx, page, value).as('missing'),
     })
     .from(hits)
     .as('count');
-  const select = tx.db
+  return tx.db
     .with(found, hits)
     .select({ ...count._.selectedFields, task: shown._.selectedFields })
     .from(count)
     .leftJoin(shown, sql`true`)
     .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
-  const rows = await rowsOf(tx, select);
-  const [head] = rows;
-  if (!head?.searchable) throw nothingToFind();
-  if (head.missing) throw await refuseMissing(tx, head.missing, filter);
-
-  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
-  const listed = all.slice(0, limit);
-  return {
-    tasks: listed.map((row) => toTask(row, { descriptions })),
-    total: head.total,
-    cursorAfter(count) {
-      const last = listed[count - 1];
-      if (!last || all.length <= count) return undefined;
-      const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
-      return packCursor(at, bound, secret);
-    },
-    ...(head.near && { near: true }),
-    ...(head.cut && { cut: true }),
-    ...(!sort && all.length <= limit && head.total > PAGED && { ended: true }),
-  };
-}
+});
 
 type Matched = Parameters<typeof toTask>[0] & { match: number };
 
@@ -182,9 +178,11 @@ const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
 
 /** A few tasks, of any status, whose words come nearest to a title. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
+  const { shape, values } = shapeOf({ status: 'all' }, { now: new Date(0), timezone: tx.timezone });
+  const value = (name: string) => ({ ...values, text: title, number: numberIn(title) })[name];
   return tx.db
     .select({ id: tasks.id, title: tasks.title })
-    .from(sql`(${searchTasks(title, { trashed: false, archived: true })}) found`)
+    .from(sql`(${searchTasks(shape, value)}) found`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
     .orderBy(sql`found.rank desc`, sql`found.id desc`)
     .limit(literal(5));

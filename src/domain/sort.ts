@@ -43,8 +43,21 @@ export function position(
   };
 }
 
+type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'match', unknown>;
+
+/** A position as values of a page, by their names, and where it is in them. */
+export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value]));
+export const positionIn = (value: (name: string) => unknown): Place => ({
+  id: value('after_id'),
+  dueSort: value('after_dueSort'),
+  priority: value('after_priority'),
+  rank: value('after_rank'),
+  match: value('after_match'),
+});
+
 /** What comes after a position. */
-export function beyond(sort: Sort, { id, dueSort, priority, rank }: Position, of: Columns = tasks): SQL {
+export function beyond(sort: Sort, { id, dueSort, priority, rank }: Omit<Place, 'match'>, of: Columns = tasks): SQL {
   switch (sort) {
     case 'newest':
       return sql`${of.id} < ${id}`;

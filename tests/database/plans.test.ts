@@ -9,6 +9,8 @@ const PAGE = 100;
 const PER_ROW = 40;
 
 const world = useWorld();
+/** All dates of what is there hang on the test's own clock. */
+const NOW = `timestamptz '${world.now.toISOString()}'`;
 let ana: Agent;
 
 beforeAll(async () => {
@@ -19,7 +21,7 @@ beforeAll(async () => {
   // What looks for words is not looked at here, and would take most of the time.
   await rowsOf(world, 'drop index taskloom.tasks_words, taskloom.tasks_near', []).catch(() => {});
   await seed(`insert into taskloom.projects (user_id, id, name, name_key, created_at, updated_at, archived_at)
-    select $1, n, 'P' || n, 'p' || n, now(), now(), case when n = 40 then now() end from generate_series(2, 40) n`);
+    select $1, n, 'P' || n, 'p' || n, ${NOW}, ${NOW}, case when n = 40 then ${NOW} end from generate_series(2, 40) n`);
   await seed(`insert into taskloom.tasks (user_id, id, title, title_key, status, completed_at, deleted_at, priority, due_at, due_sort,
       rank, project_id, parent_id, open_blockers, claimed_by, claimed_until, claim, version, created_at, created_by, updated_at, updated_by)
     select $1, n, 'Task ' || n, 'task ' || n, status, case when status = 'completed' then at end, case when n % 50 = 7 then at end,
@@ -28,19 +30,19 @@ beforeAll(async () => {
       case when n % 3 = 0 then 1 when n % 3 = 1 then 2 + n % 39 end,
       case when n > 1000 and n % 100 < 20 then n - n % 100 - 500 end,
       case when n % 6 = 0 then 1 else 0 end,
-      case when n % 20011 = 0 then 'bot' end, case when n % 20011 = 0 then now() + interval '1 hour' else '-infinity' end,
+      case when n % 20011 = 0 then 'bot' end, case when n % 20011 = 0 then ${NOW} + interval '1 hour' else '-infinity' end,
       case when n % 20011 = 0 then 1 end, 1, at, 'seed', at, 'seed'
     from (
-      select n, now() - (${TASKS} - n) * interval '5 minutes' as at,
+      select n, ${NOW} - (${TASKS} - n) * interval '5 minutes' as at,
         case when n % 10 < 6 then 'completed' when n % 100 = 88 then 'cancelled' when n % 2500 = 9 then 'in_progress' else 'pending' end as status,
-        case when n::bigint * 104729 % 9973 % 5 < 2 then date_trunc('second', now() + (n * 31 % 700 - 300) * interval '1 day' + n % 86400 * interval '1 second') end as due
+        case when n::bigint * 104729 % 9973 % 5 < 2 then date_trunc('second', ${NOW} + (n * 31 % 700 - 300) * interval '1 day' + n % 86400 * interval '1 second') end as due
       from generate_series(2, ${TASKS}) n
     ) given`);
   await seed(`insert into taskloom.task_labels (user_id, task_id, label_key, label)
     select $1, n, label, label from generate_series(2, ${TASKS}) n
     cross join lateral (values ('common', 3), ('some', 37), ('rare', 1009)) l (label, every) where n % every = 0`);
   await seed(`insert into taskloom.changes (user_id, seq, batch, call, at, actor, entity, entity_id, version, op, before, after)
-    select $1, n, n, gen_random_uuid(), now() - (${TASKS} - n) * interval '5 minutes', '{"via": "stdio"}', 'task', n, 1, 'create', '{}', '{}'
+    select $1, n, n, gen_random_uuid(), ${NOW} - (${TASKS} - n) * interval '5 minutes', '{"via": "stdio"}', 'task', n, 1, 'create', '{}', '{}'
     from generate_series(3, ${TASKS}) n`);
   await seed(
     `update taskloom.counters set next_task = ${TASKS + 1}, next_project = 41, change_seq = ${TASKS} where user_id = $1`,
@@ -53,7 +55,7 @@ beforeAll(async () => {
   await rowsOf(
     world,
     `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
-    select id, n, 'x', 'x', 'pending', 5, 'infinity', 'a' || n, 1, now(), 'seed', now(), 'seed' from taskloom.users, generate_series(1, 20) n where handle like 'o%'`,
+    select id, n, 'x', 'x', 'pending', 5, 'infinity', 'a' || n, 1, ${NOW}, 'seed', ${NOW}, 'seed' from taskloom.users, generate_series(1, 20) n where handle like 'o%'`,
   );
   for (const table of ['tasks', 'task_labels', 'changes', 'projects']) await rowsOf(world, `analyze taskloom.${table}`);
 }, 300_000);
@@ -133,6 +135,7 @@ const SINGLE: Record<string, unknown>[] = [
   { claimed_by: 'bot' },
   { claimed_by: 'none' },
   { changed_since: '2026-11-21' },
+  { changed_since: '2026-11-16' },
   { changed_since: '2026-01-01' },
   { completed_since: '2026-11-21' },
   { completed_since: '2026-01-01' },
