@@ -210,6 +210,8 @@ export const priority = () =>
     p2: 'high',
     p3: 'medium',
     p4: 'low',
+    critical: 'urgent',
+    normal: 'medium',
     '1': 'urgent',
     '2': 'high',
     '3': 'medium',

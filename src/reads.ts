@@ -272,7 +272,7 @@ export function overviewAnswer(found: Overview, say: Say): Ladder {
                 ],
           ),
         ].join('\n'),
-        omitted: { what: rung < all ? [`${all - rung} tasks`] : [], how: 'list_tasks by due or claimed_by' },
+        omitted: { what: rung < all ? [tasksWord(all - rung)] : [], how: 'list_tasks by due or claimed_by' },
       };
     },
   };

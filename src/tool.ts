@@ -262,6 +262,7 @@ const ELSEWHERE = new Map([
   ['notes', 'description'],
   ['body', 'description'],
   ['deadline', 'due'],
+  ['recurrence', 'repeats'],
   ['tags', 'labels'],
   ['state', 'status'],
   ['completed', 'status'],

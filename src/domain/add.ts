@@ -123,14 +123,15 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
   const many = inputs.length > 1;
   const projects: ProjectEdit[] = [];
   const tasks = new Map<number, Task>();
-  /** What is wrong with one of many says which one it is. */
+  const titled = (i: number) => inputs[i] && `"${inputs[i].title}"`;
+  /** What is wrong with one of many says which one it is, and calls those that are not there yet by their titles. */
   const each = <T>(i: number, work: () => T): T => {
     try {
       return work();
     } catch (error) {
-      if (!(many && error instanceof Refusal)) throw error;
-      const { message, ...body } = error.body;
-      throw new Refusal({ ...body, message: `tasks[${i}] "${inputs[i]?.title}": ${message}` });
+      if (!(error instanceof Refusal)) throw error;
+      const message = error.message.replace(/#(\d+)/g, (number, id) => titled(Number(id) - moment.nextTask) ?? number);
+      throw new Refusal({ ...error.body, message: many ? `tasks[${i}] ${titled(i)}: ${message}` : message });
     }
   };
 

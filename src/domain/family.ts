@@ -91,7 +91,7 @@ export function refuseCircle(after: Family, task: Task): Refusal | undefined {
     round &&
     conflict(
       `#${task.id} would wait for itself: ${sayPath(round)}.`,
-      'Leave out one of these dependencies, or remove one with remove_blocked_by.',
+      'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too.',
     )
   );
 }

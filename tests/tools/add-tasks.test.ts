@@ -91,7 +91,7 @@ describe('add_tasks', () => {
         { title: 'A', ref: 'a', blocked_by: ['b'] },
         { title: 'B', ref: 'b', blocked_by: ['a'] },
       ],
-      'tasks[0] "A": #1 would wait for itself: #1 waits for #2 waits for #1.',
+      'tasks[0] "A": "A" would wait for itself: "A" waits for "B" waits for "A".',
     ],
     [
       'parents in a circle',
@@ -100,7 +100,7 @@ describe('add_tasks', () => {
         { title: 'A', ref: 'a', parent: 'b' },
         { title: 'B', ref: 'b', parent: 'a' },
       ],
-      'tasks[1] "A": #2 would wait for itself: #2 waits for #3 waits for #2.',
+      'tasks[1] "A": "A" would wait for itself: "A" waits for "B" waits for "A".',
     ],
     [
       'a task that waits for its own parent',
