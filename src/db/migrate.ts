@@ -59,7 +59,7 @@ export async function migrate(database: Database, migrations: Migration[]): Prom
 }
 
 function attempt(database: Database, migrations: Migration[]): Promise<string[]> {
-  return database.connect(async (connection) => {
+  const transaction = async (connection: Connection) => {
     try {
       await connection.script('begin; set local role none');
       const done = await apply(connection, migrations);
@@ -77,7 +77,8 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
         );
       throw error;
     }
-  });
+  };
+  return database.connect(transaction, true); // another may be at it, and what there is may be much
 }
 
 /** Runs the migrations that a database lacks, in a transaction of the caller's, and answers their names. */

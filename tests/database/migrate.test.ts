@@ -7,6 +7,7 @@ import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
 import { openPostgres } from '../../src/db/postgres.js';
+import { asService } from '../../src/db/scope.js';
 import { UsageError } from '../../src/errors.js';
 import { newAgent, useWorld, type World } from '../harness.js';
 import { connect, environment } from '../process.js';
@@ -28,8 +29,8 @@ afterAll(() => server?.close());
 const unique = (what: string) => `${what}_${randomUUID().replaceAll('-', '')}`;
 
 /** Opens a database until the end of the test. */
-function open(url: string): Database {
-  const database = openPostgres(url);
+function open(url: string, patience?: number): Database {
+  const database = openPostgres(url, patience);
   onTestFinished(() => database.close());
   return database;
 }
@@ -95,6 +96,13 @@ describe('migrating', () => {
     const database = open(server.url(await emptyDatabase()));
     expect(await migrate(database, migrations)).toEqual(names);
     expect(await migrate(database, migrations)).toEqual([]);
+  });
+
+  test('takes longer than a user would be kept waiting', async () => {
+    const database = open(server.url(await emptyDatabase()), 100);
+    const slow = made('slow', Date.now(), 'select pg_sleep(0.5)');
+    expect(await migrate(database, [...migrations, slow])).toEqual([...names, 'slow']);
+    await expect(asService(database, 'select pg_sleep(5)', [])).rejects.toThrow('database unreachable');
   });
 
   test('refuses a history that was edited, and changes nothing', async () => {
