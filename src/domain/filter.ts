@@ -82,12 +82,11 @@ export function shapeOf(
     completedSince: since('completed_since'),
     ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
   };
-  const opens = ready === true || ['open', 'not_started', 'in_progress'].includes(status);
   return {
     shape: {
       status,
       // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by name.
-      archived: !opens || project !== undefined || parent !== undefined,
+      archived: !isForOpen({ status, ready }) || project !== undefined || parent !== undefined,
       ready,
       claimed: holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder',
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
@@ -101,6 +100,10 @@ export function shapeOf(
     values,
   };
 }
+
+/** Whether a filter lets only open tasks pass. */
+export const isForOpen = ({ status, ready }: Pick<Shape, 'status' | 'ready'>): boolean =>
+  ready === true || ['open', 'not_started', 'in_progress'].includes(status);
 
 export const labelsOf = ({ labels }: Shape, value: Value): unknown[] =>
   Array.from({ length: labels }, (_, i) => value(`label${i}`));

@@ -7,6 +7,7 @@ import {
   inStatus,
   isCompletedSince,
   isDue,
+  isForOpen,
   isPartOf,
   isReady,
   labelsOf,
@@ -29,7 +30,7 @@ export interface Route {
 /** Which indexes serve a filter and an order. */
 export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Route {
   const { status, ready } = shape;
-  const opens = ready === true || ['open', 'not_started', 'in_progress'].includes(status);
+  const opens = isForOpen(shape);
   const parts: SQL[] = [];
   const have = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
