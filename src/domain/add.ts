@@ -104,12 +104,15 @@ export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
 
 const existing = (id: number | undefined): id is number => id !== undefined && id > 0;
 
+/** The tasks that a new one names, but for those that are made with it. */
+const namedBy = ({ blocked_by = [], parent }: NewTask): number[] => [...blocked_by, parent].filter(existing);
+
 function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
   const parents = inputs.map((input) => input.parent).filter(existing);
   const blockers = inputs.flatMap((input) => input.blocked_by ?? []).filter(existing);
   const names = inputs.flatMap((input) => input.project ?? []);
   return gather(tx, {
-    ids: [...new Set([...parents, ...blockers])],
+    ids: [...new Set(inputs.flatMap(namedBy))],
     parents: parents.length > 0,
     waits: blockers,
     projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
@@ -124,16 +127,27 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
   const projects: ProjectEdit[] = [];
   const tasks = new Map<number, Task>();
   const titled = (i: number) => inputs[i] && `"${inputs[i].title}"`;
-  /** What is wrong with one of many says which one it is, and calls those that are not there yet by their titles. */
+  /** What is wrong with one of many says which one it is. */
+  const refused = (i: number, { body }: Refusal, message = body.message) =>
+    new Refusal({ ...body, message: many ? `tasks[${i}] ${titled(i)}: ${message}` : message });
+  /** Calls those that are not there yet by their titles. */
   const each = <T>(i: number, work: () => T): T => {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const message = error.message.replace(/#(\d+)/g, (number, id) => titled(Number(id) - moment.nextTask) ?? number);
-      throw new Refusal({ ...error.body, message: many ? `tasks[${i}] ${titled(i)}: ${message}` : message });
+      const call = (number: string, id: string) => titled(Number(id) - moment.nextTask) ?? number;
+      throw refused(i, error, error.message.replace(/#(\d+)/g, call));
     }
   };
+
+  // Before any is made, for an id is that of a task which is there, not of one that this call happens to make.
+  for (const [i, input] of inputs.entries()) {
+    const missing = namedBy(input)
+      .map((id) => refuseMissing(state.tasks, id))
+      .find(Boolean);
+    if (missing) throw refused(i, missing);
+  }
 
   for (const [i, input] of inputs.entries())
     each(i, () => {
@@ -157,7 +171,6 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
         if (refusal) throw refusal;
       });
   };
-  check((task) => [...task.blockedBy, task.parentId ?? task.id].map((id) => refuseMissing(all, id)).find(Boolean));
   check((task) => refuseCircle(all, task));
   check((task) => (task.parentId === null ? undefined : refuseChild(all, task.parentId)));
   for (const task of tasks.values()) if (task.projectId === null) Object.assign(task, inherited(all, task));

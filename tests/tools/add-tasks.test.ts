@@ -34,10 +34,10 @@ describe('add_tasks', () => {
     await ana.ok('add_task', { title: 'Get the keys' });
     const reply = await ana.call('add_tasks', {
       tasks: [
-        { title: 'Paint', ref: 'paint', blocked_by: ['buy', 1] },
+        { title: 'Paint', ref: 'paint', blocked_by: ['buy', '#1'] },
         { title: 'Buy paint', ref: 'buy', parent: 'move', due: '2026-11-24', labels: ['errand'] },
         { title: 'Move', ref: 'move', project: 'Flat' },
-        { title: 'Boxes', parent: '#4', project: 'flat' },
+        { title: 'Boxes', parent: 'move', project: 'flat' },
       ],
     });
     expect(reply.text).toBe(
@@ -85,6 +85,11 @@ describe('add_tasks', () => {
       'tasks: the ref "x" is given twice.',
     ],
     ['a task that is not there', [{ title: 'A' }, { title: 'B', blocked_by: [99] }], 'tasks[1] "B": No task #99.'],
+    [
+      'an id that no task has yet, but one of the plan would get',
+      [{ title: 'A' }, { title: 'B', blocked_by: [1] }],
+      'tasks[1] "B": No task #1.',
+    ],
     [
       'tasks that would wait for each other',
       [
