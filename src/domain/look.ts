@@ -8,12 +8,10 @@ import type { Route } from './narrow.js';
 import { AGAIN, beyond, columnsOf, ORDER, orderOf, positionIn } from './sort.js';
 import { inProject, taskColumns } from './task.js';
 
-/** So many tasks of a part of a filter are held to the rest, at most. */
+/** So many tasks of a part of a filter, or of those in the order asked for, are held to the rest, at most. */
 export const LOOKED = 1_000;
-/** So many in the order asked for, one by one, each of which takes a row or two of other tables to hold to the filter. */
-const WALKED = 650;
 /** How many of them are counted where they are not all. */
-const SAMPLED = 250;
+const SAMPLED = 200;
 
 /** What a look came to, beside the tasks. */
 export interface Looked {
@@ -45,11 +43,9 @@ export function lookThrough(tx: UserTx, asked: Page, value: Value, { parts, walk
   );
   const by = sql.join(ORDER[sort], sql`, `);
   const start = after && beyond(sort, after);
-  /** One by one, so that no more of them are held to the filter than are needed. */
-  const held = (ids: SQL) => sql`select task.* from (${ids}) c cross join lateral (
-    select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = c.id`, where(tx, asked, value))} limit 1) task`;
+  /** Each is held to the filter as it is read, so that no more of them are than are needed. */
   const inOrder = (condition: SQL | undefined, most: number) =>
-    sql`select ${KEY} from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${literal(most)}`;
+    sql`select ${KEY}, (${where(tx, asked, value)}) is true as fits from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${literal(most)}`;
 
   const chosen = tx.db
     .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
@@ -63,11 +59,13 @@ export function lookThrough(tx: UserTx, asked: Page, value: Value, { parts, walk
     .as(
       sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, where(tx, asked, value))}`,
     );
-  const walked = tx.db.$with('walked', {}).as(inOrder(start, WALKED));
-  const sample = tx.db.$with('sample', {}).as(inOrder(undefined, SAMPLED));
+  const walked = tx.db.$with('walked', {}).as(inOrder(start, LOOKED));
+  const sample = tx.db
+    .$with('sample', {})
+    .as(start ? inOrder(undefined, SAMPLED) : sql`select * from walked limit ${literal(SAMPLED)}`);
   const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
-    sql`(select hits.* from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literal(limit + 1)})
-        union all (${held(sql`select id from walked`)} limit ${literal(limit + 1)})`,
+    sql`(select id from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literal(limit + 1)})
+        union all (select id from walked where fits limit ${literal(limit + 1)})`,
   );
   const page = tx.db
     .select(taskColumns(tx, { descriptions }))
@@ -77,10 +75,7 @@ export function lookThrough(tx: UserTx, asked: Page, value: Value, { parts, walk
     .as('page');
   const count = tx.db
     .select({
-      total:
-        sql<number>`((select count(*) from hits) + (select count(*) from (${held(sql`select id from sample`)}) counted))::int`.as(
-          'total',
-        ),
+      total: sql<number>`((select count(*) from hits) + (select count(*) from sample where fits))::int`.as('total'),
       missing: missing(tx, asked, value).as('missing'),
       atLeast:
         sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${SAMPLED} else chosen.sampled end`.as(
@@ -88,7 +83,7 @@ export function lookThrough(tx: UserTx, asked: Page, value: Value, { parts, walk
         ),
       sampled: sql<boolean>`chosen.sampled`.as('sampled'),
       edge: sql<Looked['edge']>`case when (select count(*) from picked) <= ${limit} then (
-        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(WALKED - 1)} limit 1) end`.as(
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(LOOKED - 1)} limit 1) end`.as(
         'edge',
       ),
     })
