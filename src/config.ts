@@ -1,10 +1,10 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import envPaths from 'env-paths';
 import * as z from 'zod/v4';
 import type { Target } from './db/connect.js';
 import { isTimezone } from './domain/when.js';
 import { UsageError } from './errors.js';
+import { paths } from './program.js';
 
 /** Every environment variable there is, and what it means. The README's table is made from this. */
 export const VARIABLES = {
@@ -182,7 +182,7 @@ const isNeon = (host: string) => /(^|\.)neon\.(tech|build)$/.test(host);
 function directoryOf(home: string | undefined): Target {
   return home
     ? { kind: 'directory', path: home }
-    : { kind: 'directory', path: envPaths('taskloom', { suffix: '' }).data, fallback: join(homedir(), '.taskloom') };
+    : { kind: 'directory', path: paths.data, fallback: join(homedir(), '.taskloom') };
 }
 
 /**

@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import module from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Config, readConfig, VARIABLES } from './config.js';
+import type { Config } from './config.js';
 import { UsageError } from './errors.js';
 import type { Lists } from './front.js';
-import { makeLog } from './log.js';
-import { OWN, type Program } from './program.js';
+import { OWN, type Program, paths } from './program.js';
+
+// Since Node 22, what one start compiles the next does not: all that is imported from here on.
+(module as { enableCompileCache?: (directory: string) => unknown }).enableCompileCache?.(join(paths.cache, 'compiled'));
+const [{ readConfig, VARIABLES }, { makeLog }] = await Promise.all([import('./config.js'), import('./log.js')]);
 
 // The only reader of the arguments, the environment and the real clock.
 const here = (path: string) => new URL(path, import.meta.url);

@@ -1,3 +1,4 @@
+import envPaths from 'env-paths';
 import type { Build } from './owner/handshake.js';
 
 /** What `main.ts` alone knows of the program and the machine it runs on. */
@@ -21,3 +22,6 @@ export interface Program {
 
 /** The argument with which a process starts the one that keeps the embedded database in the background. */
 export const OWN = 'own';
+
+/** The platform's directories for what is kept, and for what can be made again. */
+export const paths = envPaths('taskloom', { suffix: '' });

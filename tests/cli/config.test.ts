@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import module from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -101,6 +102,14 @@ describe('a command line that is wrong', () => {
     expect(line).toMatch(words);
     expect(line, 'what a terminal would obey is not repeated').not.toMatch(/\p{Cc}|\u202e/u);
   });
+});
+
+test('what Node compiles is kept where caches are, if this release of Node can and the place is one to write to', async () => {
+  const HOME = scratch();
+  const kept = join(HOME, 'cache');
+  await succeed(['--version'], environment({ HOME, XDG_CACHE_HOME: kept }));
+  expect(existsSync(kept)).toBe(process.platform === 'linux' && 'enableCompileCache' in module);
+  await succeed(['--version'], environment({ HOME, XDG_CACHE_HOME: '/dev/null/nowhere' }));
 });
 
 describe('serve', () => {
