@@ -1,5 +1,7 @@
 import * as z from 'zod/v4';
+import { isNone } from './domain/names.js';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
+import { CLEARABLE } from './domain/update.js';
 import { LEAST_BUDGET, MOST_BUDGET, USUAL_BUDGET } from './fit.js';
 
 /**
@@ -132,16 +134,29 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
     (value) => {
       const read = typeof value === 'string' ? fromJson(value) : value;
       if (typeof read !== 'object' || read === null || Array.isArray(read)) return read;
-      return Object.fromEntries(Object.entries(read).filter(([, each]) => !isNothing(each)));
+      return Object.fromEntries(
+        Object.entries(read).filter(([field, each]) => !isNothing(each) && !saysNone(field, each)),
+      );
     },
     z.strictObject(shape, {
-      error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with a title' : undefined),
+      error: (issue) => {
+        if (issue.code === 'invalid_type') return 'must be an object with a title';
+        if (issue.code !== 'unrecognized_keys') return undefined;
+        const meant = meantBy(issue.keys, Object.keys(shape));
+        return `has no field ${named(issue.keys)}${meant.length > 0 ? ` (did you mean ${meant.join(', ')}?)` : ''}`;
+      },
     }),
   );
 
 /** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
 export const isNothing = (value: unknown): boolean =>
   value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
+/** Whether a field is said to have no value: no project, not one called "none". */
+export const saysNone = (field: string, value: unknown): boolean =>
+  typeof value === 'string' &&
+  CLEARABLE.some((each) => each === field && each !== 'description') &&
+  (isNone(value) || (field === 'repeats' && /^\s*never\s*$/i.test(value)));
 
 /** One of a few words; `aliases` are other ways to say them. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
@@ -204,8 +219,8 @@ export const ids = () => many(id(), 100, ',');
 export const labels = () => many(name(), MAX_LABELS, ',');
 
 /** A priority, in the words and numbers that other task lists use too. */
-export const priority = () =>
-  oneOf(PRIORITIES, {
+export const priority = <const Other extends string = never>(...others: Other[]) =>
+  oneOf<[...typeof PRIORITIES, ...Other[]]>([...PRIORITIES, ...others], {
     p1: 'urgent',
     p2: 'high',
     p3: 'medium',
@@ -240,3 +255,38 @@ export const guard = {
   expect_title: words().optional(),
   claim: claim().describe('with one id: yours').optional(),
 };
+
+/** What other task lists call our fields. */
+const ELSEWHERE = new Map([
+  ['name', 'title'],
+  ['content', 'title'],
+  ['notes', 'description'],
+  ['body', 'description'],
+  ['deadline', 'due'],
+  ['when', 'due'],
+  ['recurrence', 'repeats'],
+  ['duration', 'estimate_minutes'],
+  ['dependencies', 'blocked_by'],
+  ['dependson', 'blocked_by'],
+  ['tags', 'labels'],
+  ['state', 'status'],
+  ['completed', 'status'],
+  ['taskid', 'ids'],
+  ['taskids', 'ids'],
+  ['task', 'ids'],
+]);
+
+const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
+
+/** The fields that unknown ones may have been meant for. */
+export function meantBy(unknown: string[], known: string[]): string[] {
+  const near = unknown.flatMap((field) => {
+    const word = plain(ELSEWHERE.get(plain(field)) ?? field);
+    const alike = (each: string) => each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
+    return known.filter((each) => alike(plain(each)));
+  });
+  return [...new Set(near)];
+}
+
+/** Names that somebody else chose, for an answer. */
+export const named = (fields: string[]): string => fields.map((field) => field.slice(0, 40)).join(', ');

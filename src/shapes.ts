@@ -95,7 +95,12 @@ const answer = z
         completed: z.union([z.int(), z.string()]).optional(),
       }),
     ),
-    project: z.strictObject({ name: z.string(), archived: z.boolean().optional(), merged_into: z.string().optional() }),
+    project: z.strictObject({
+      name: z.string(),
+      archived: z.boolean().optional(),
+      open: z.union([z.int(), z.string()]).optional(),
+      merged_into: z.string().optional(),
+    }),
     moved: z.int(),
     changes: z.array(change),
     cursor: z.int(),

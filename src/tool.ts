@@ -4,7 +4,7 @@ import * as z from 'zod/v4';
 import type { UserTx } from './db/scope.js';
 import type { Change } from './domain/write.js';
 import { invalid } from './errors.js';
-import { isNothing, maxTokens, words, yes } from './fields.js';
+import { isNothing, maxTokens, meantBy, named, saysNone, words, yes } from './fields.js';
 import { type Ladder, USUAL_BUDGET } from './fit.js';
 import type { Answer, AnswerField, Say } from './shapes.js';
 
@@ -30,6 +30,8 @@ interface Description<F extends Fields> {
   input: F;
   /** Other names accepted for fields. */
   aliases?: Record<string, keyof F & string>;
+  /** What it means where a field is said to be "none": that it is not given, or that it is named in `clear`. */
+  none?: 'absent' | 'clear';
   /** What an answer may hold. A total is left out: it is a number or "1000+", which some hosts cannot be told. */
   output: Exclude<AnswerField, 'total'>[];
 }
@@ -129,7 +131,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       },
       scopeChallenge: requireScopes(scope),
     },
-    parse: (raw: unknown) => parse(name, schema, aliases, raw),
+    parse: (raw: unknown) => parse(name, schema, aliases, raw, spec.none),
   } as unknown as Tool; // `run` and `answer` come with the spec; the overloads above hold them to its fields
 }
 
@@ -203,27 +205,36 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
   return { type: 'object', properties: Object.fromEntries(typed) };
 }
 
-export function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<string, string>, raw: unknown): Call {
+export function parse(
+  tool: string,
+  schema: z.ZodObject,
+  aliases: ReadonlyMap<string, string>,
+  raw: unknown,
+  none?: 'absent' | 'clear',
+): Call {
   const given = new Map<string, unknown>();
+  const emptied: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
     if (isNothing(value)) continue;
     const name = aliases.get(field) ?? field;
     if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
-    given.set(name, value);
+    if (none && saysNone(name, value)) emptied.push(name);
+    else given.set(name, value);
   }
+  if (none === 'clear' && emptied.length > 0) given.set('clear', [given.get('clear') ?? [], emptied].flat());
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    const meant = [...new Set(unknown.flatMap((field) => nearest(field, known)))];
+    const meant = meantBy(unknown, known);
     throw invalid(
-      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${unknown.map((field) => field.slice(0, 40)).join(', ')}.`,
+      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${named(unknown)}.`,
       meant.length > 0 ? `Did you mean ${meant.join(', ')}?` : `${tool} takes ${known.join(', ') || 'no fields'}.`,
     );
   }
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => problem(issue, given));
+    const problems = result.error.issues.map((issue) => problem(issue, given, raw as object));
     throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
   const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
@@ -238,41 +249,24 @@ export function parse(tool: string, schema: z.ZodObject, aliases: ReadonlyMap<st
 }
 
 /** What is wrong with a field, and where: `tasks[0].title is missing`. */
-function problem({ path, message, ...issue }: z.core.$ZodIssue, given: ReadonlyMap<string, unknown>): string {
+function problem(
+  { path, message, ...issue }: z.core.$ZodIssue,
+  given: ReadonlyMap<string, unknown>,
+  raw: object,
+): string {
   const [first, ...rest] = path;
   if (first === undefined) return message;
   const place = rest.reduce<string>(
     (to, step) => to + (typeof step === 'number' ? `[${step}]` : `.${String(step)}`),
     String(first),
   );
-  if (issue.code === 'unrecognized_keys')
-    return `${place} has no field ${issue.keys.map((key) => key.slice(0, 40)).join(', ')}`;
+  if (issue.code === 'unrecognized_keys') return `${place} ${message}`;
   const there = rest.reduce<unknown>(
     (value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step],
     given.get(String(first)),
   );
   const unread = typeof given.get(String(first)) === 'string' && rest.length > 0;
-  return `${place} ${there === undefined && !unread ? 'is missing' : message}`;
-}
-
-/** What other task lists call our fields. */
-const ELSEWHERE = new Map([
-  ['name', 'title'],
-  ['content', 'title'],
-  ['notes', 'description'],
-  ['body', 'description'],
-  ['deadline', 'due'],
-  ['recurrence', 'repeats'],
-  ['tags', 'labels'],
-  ['state', 'status'],
-  ['completed', 'status'],
-  ['task_id', 'ids'],
-  ['task_ids', 'ids'],
-  ['task', 'ids'],
-]);
-
-/** The fields that an unknown one may have been meant for. */
-function nearest(field: string, known: string[]): string[] {
-  const word = ELSEWHERE.get(field) ?? field;
-  return known.filter((each) => each === word || (word.length > 2 && (word.includes(each) || each.includes(word))));
+  if (there !== undefined || unread) return `${place} ${message}`;
+  const empty = rest.length === 0 && (raw as Record<PropertyKey, unknown>)[first] != null;
+  return `${place} is ${empty ? 'empty' : 'missing'}`;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
+import { COUNTED_EACH } from './domain/list.js';
 import type { Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
@@ -11,6 +12,7 @@ import { fitted } from './fit.js';
 import { detailAnswer } from './reads.js';
 import {
   type Answer,
+  capped,
   dateLine,
   datesOf,
   failedJson,
@@ -231,13 +233,15 @@ export function undoneAnswer({ tasks, before, projects, failed }: Undone, say: S
 
 const MORE = 'More are left: call it again, with a new request_id, until it is merged.';
 
-export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Answer {
+export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
+  const hidden = open > 0 && !unchanged ? capped(open, COUNTED_EACH) : undefined;
   return {
     json: present({
       project: {
         name,
         ...(project.archivedAt && !into && { archived: true }),
+        ...(hidden && { open: hidden }),
         ...(into && !into.more && { merged_into: into.name }),
       },
       moved: into?.moved,
@@ -247,6 +251,6 @@ export function projectAnswer({ project, into, unchanged }: ProjectOutcome): Ans
       ? into.more
         ? `Moved ${tasksWord(into.moved)} from +${name} to +${into.name}. ${MORE}`
         : `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
-      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}`,
+      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}${hidden ? `, and ${hidden} open ${open === 1 ? 'task' : 'tasks'} with it` : ''}`,
   };
 }

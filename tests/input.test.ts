@@ -234,7 +234,8 @@ describe('what clients are known to send', () => {
     const ana = await newAgent(world);
     const many = Array.from({ length: 101 }, (_, i) => i + 1);
     expect(await ana.refused('complete_task', { ids: many })).toMatchObject({ message: 'ids holds 100 at most.' });
-    expect(await ana.refused('complete_task', { ids: [] })).toMatchObject({ message: 'ids is missing.' });
+    expect(await ana.refused('complete_task', { ids: [] })).toMatchObject({ message: 'ids is empty.' });
+    expect(await ana.refused('complete_task', {})).toMatchObject({ message: 'ids is missing.' });
     expect((await ana.ok('list_tasks', { limit: 101 })).total).toBe(0); // as 100: the rest is a page away
     expect(await ana.refused('list_tasks', { limit: 0 })).toMatchObject({ message: 'limit must be 1 at least.' });
     await ana.ok('add_task', { title: 'x', labels: Array.from({ length: 20 }, (_, i) => `l${i}`) });

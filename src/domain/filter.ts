@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
-import { nameKey } from './names.js';
+import { isNone, nameKey } from './names.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -22,9 +22,10 @@ type ListStatus = (typeof LIST_STATUSES)[number];
 export interface Filter {
   status?: ListStatus | undefined;
   text?: string | undefined;
+  /** A name, or `none`. */
   project?: string | undefined;
   labels?: string[] | undefined;
-  priority?: Priority | undefined;
+  priority?: Priority | 'none' | undefined;
   due?: string | undefined;
   parent?: number | undefined;
   ready?: boolean | undefined;
@@ -44,8 +45,8 @@ export interface Shape {
   due: 'none' | 'until' | 'between' | undefined;
   /** How many labels a task must have. */
   labels: number;
+  project: 'none' | 'called' | undefined;
   /** Which of its other values it has. */
-  project: boolean;
   parent: boolean;
   priority: boolean;
   changedSince: boolean;
@@ -66,6 +67,7 @@ export function shapeOf(
 ): { shape: Shape; values: Record<string, unknown> } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
+  const housed = project === undefined ? undefined : isNone(project) ? 'none' : 'called';
   const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
@@ -75,7 +77,7 @@ export function shapeOf(
     holder,
     project: project === undefined ? undefined : nameKey(project),
     parent,
-    priority: priority && PRIORITIES.indexOf(priority) + 1,
+    priority: priority && [...PRIORITIES, 'none'].indexOf(priority) + 1,
     dueFrom: from?.toISOString(),
     dueUntil: until?.toISOString(),
     changedSince: since('changed_since'),
@@ -86,12 +88,12 @@ export function shapeOf(
     shape: {
       status,
       // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by name.
-      archived: !isForOpen({ status, ready }) || project !== undefined || parent !== undefined,
+      archived: !isForOpen({ status, ready }) || housed === 'called' || parent !== undefined,
       ready,
       claimed: holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder',
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
       labels: labels.length,
-      project: project !== undefined,
+      project: housed,
       parent: parent !== undefined,
       priority: priority !== undefined,
       changedSince: values.changedSince !== undefined,
@@ -116,7 +118,7 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     shape.archived ? undefined : notArchived(tx),
     shape.ready === undefined ? undefined : shape.ready ? isReady : not(isReady),
     isClaimedBy(shape, value),
-    shape.project ? inProjectCalled(tx, value) : undefined,
+    isInProject(tx, shape, value),
     ...labelsOf(shape, value).map(
       (label) =>
         // Looked up task by task: however many others have it, they are not looked at.
@@ -133,8 +135,11 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
   );
 }
 
-export const inProjectCalled = (tx: UserTx, value: Value): SQL =>
-  sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')})`;
+export function isInProject(tx: UserTx, { project }: Pick<Shape, 'project'>, value: Value): SQL | undefined {
+  if (project === undefined) return undefined;
+  if (project === 'none') return isNull(tasks.projectId);
+  return sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')})`;
+}
 
 export const isPartOf = (value: Value): SQL => sql`${tasks.parentId} = ${value('parent')}`;
 
@@ -194,7 +199,7 @@ export function isDue({ due }: Shape, value: Value): SQL | undefined {
 /** What a filter names that is not there: an empty list would tell an agent the wrong thing. */
 export function missing(tx: UserTx, { project, parent }: Shape, value: Value): SQL<'project' | 'parent' | null> {
   const cases = [
-    project &&
+    project === 'called' &&
       sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')}) then 'project'`,
     parent &&
       sql`when not exists (select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.id = ${value('parent')}) then 'parent'`,

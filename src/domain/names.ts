@@ -6,6 +6,9 @@ export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
 }
 
+/** The word by which callers mean that there is no project, no priority or no date: nothing can be called that. */
+export const isNone = (name: string): boolean => ['none', 'null'].includes(nameKey(name));
+
 const fold = (text: string) => text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 
 /** A title as it is compared: its words, folded and without accents, in alphabetical order. */

@@ -3,11 +3,11 @@ import { changes, isOpen, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import {
   hasPriority,
-  inProjectCalled,
   inStatus,
   isCompletedSince,
   isDue,
   isForOpen,
+  isInProject,
   isPartOf,
   isReady,
   labelsOf,
@@ -49,7 +49,8 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
     parts.push(
       sql`select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${value('changedSince')}::timestamptz order by c.at desc`,
     );
-  if (shape.project) have(and(open, inProjectCalled(tx, value)), newest);
+  // Of an index that begins with it: that of what is in none has no other order.
+  if (shape.project) have(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
   const due = isDue(shape, value);
   const priority = hasPriority(shape, value);
   if (ready && sort !== 'priority') have(isReady, sql`${tasks.priority}, ${tasks.dueSort}`);
@@ -67,7 +68,7 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
   const inOrder = opens || sort === 'newest';
   /** The one part of the filter whose own index has the order asked for. */
   const ordered =
-    (shape.project && opens && (sort === 'newest' || sort === 'due')) ||
+    (shape.project === 'called' && opens && (sort === 'newest' || sort === 'due')) ||
     (!shape.project && status === 'cancelled' && sort === 'newest');
   const walk = and(
     tx.mine(tasks),

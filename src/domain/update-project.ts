@@ -1,6 +1,12 @@
+import { and, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
+import { isOpen, tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound } from '../errors.js';
+import { isInProject } from './filter.js';
 import { type Gathered, gather, HOUSED } from './gather.js';
-import { nameKey } from './names.js';
+import { COUNTED_EACH } from './list.js';
+import { isNone, nameKey } from './names.js';
 import type { Project } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
@@ -16,24 +22,35 @@ export interface ProjectOutcome {
   project: Project;
   /** The project that took the tasks over, and how many. */
   into?: { name: string; moved: number /** Whether more are left to be moved. */; more: boolean };
+  /** How many open tasks were put away with it: exact up to `COUNTED_EACH`, then one more. */
+  open?: number | undefined;
   unchanged: boolean;
 }
 
+interface State extends Gathered {
+  open?: number | undefined;
+}
+
 /** Renames, archives or brings back a project, or moves all its tasks to another and removes it. */
-export function updateProject(name: string, patch: ProjectPatch): Change<Gathered, ProjectOutcome> {
+export function updateProject(name: string, patch: ProjectPatch): Change<State, ProjectOutcome> {
   if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
     throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
+  if (patch.name !== undefined && isNone(patch.name))
+    throw invalid(`"${patch.name}" is how one says that a task is in no project.`, 'Choose another name.');
   const names = [name, ...[patch.name, patch.merge_into].filter((each) => each !== undefined)];
   return {
-    read: (tx) =>
-      gather(tx, {
+    async read(tx) {
+      const gathering = gather(tx, {
         ids: [],
         projects: { names },
         projectNames: true,
         housedIn: patch.merge_into === undefined ? undefined : name,
-      }),
+      });
+      const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);
+      return { ...gathered, open };
+    },
     decide(state, moment) {
       const before = find(name, state);
       if (patch.merge_into !== undefined) {
@@ -70,7 +87,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<Gathere
       return {
         edits: [],
         projects: unchanged ? [] : [{ before, after: { ...after, version: before.version + 1 } }],
-        outcome: { project: after, unchanged },
+        outcome: { project: after, open: state.open, unchanged },
       };
     },
   };
@@ -86,4 +103,16 @@ function find(name: string, state: Gathered): Project {
     'Use list_projects to see the projects there are.',
     (near.length > 0 ? near : state.projectNames).slice(0, 5).map((each) => ({ name: each })),
   );
+}
+
+async function openIn(tx: UserTx, name: string): Promise<number> {
+  const called = isInProject(tx, { project: 'called' }, () => nameKey(name));
+  const counted = tx.db
+    .select({ one: sql`1`.as('one') })
+    .from(tasks)
+    .where(and(tx.mine(tasks), isOpen(tasks), called))
+    .limit(literal(COUNTED_EACH + 1))
+    .as('counted');
+  const [row] = await tx.db.select({ open: sql<number>`count(*)::int` }).from(counted);
+  return row?.open ?? 0;
 }

@@ -14,6 +14,7 @@ export default defineTool({
     labels: labels().optional(),
     blocked_by: ids().optional(),
   },
+  none: 'absent',
   output: ['task', 'similar', 'similar_projects'],
   run: (args) => addTask(args),
   answer: addedAnswer,

@@ -25,9 +25,9 @@ export default defineTool({
       .describe('open by default; deleted: the trash')
       .optional(),
     text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
-    project: name().optional(),
+    project: name().describe('a name, or none').optional(),
     labels: labels().optional(),
-    priority: priority().optional(),
+    priority: priority('none').optional(),
     due: words().describe('overdue, today, week, none, a date, or from..to').optional(),
     parent: id().optional(),
     ready: yes().describe('can be started now: not blocked, not claimed').optional(),

@@ -30,6 +30,7 @@ export default defineTool({
     ...guard,
   },
   aliases: { id: 'ids' },
+  none: 'clear',
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
   run: (args) => {
     const { guard, rest } = takeGuard(args);

@@ -81,6 +81,32 @@ describe('list_tasks', () => {
     ]);
   });
 
+  test('"none" finds what is in no project and what has no priority', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Housed', project: 'Home', priority: 'low' },
+        { title: 'Loose paper', due: '2026-12-01' },
+        { title: 'Loose end', priority: 'high' },
+        { title: 'Loose and done' },
+      ],
+    });
+    await ana.ok('complete_task', { id: 4 });
+    expect(await titles(ana, { project: 'none' })).toEqual(['Loose end', 'Loose paper']);
+    expect(await titles(ana, { project: 'None', sort: 'due' })).toEqual(['Loose paper', 'Loose end']);
+    expect(await titles(ana, { project: 'none', status: 'all' })).toEqual([
+      'Loose and done',
+      'Loose end',
+      'Loose paper',
+    ]);
+    expect(await titles(ana, { project: 'none', text: 'loose', sort: 'newest' })).toEqual(['Loose end', 'Loose paper']);
+    expect(await titles(ana, { project: 'none', priority: 'none' })).toEqual(['Loose paper']);
+    expect(await titles(ana, { priority: 'none', text: 'loose' })).toEqual(['Loose paper']);
+    await ana.ok('update_project', { project: 'Home', archived: true });
+    expect(await titles(ana, { project: 'none' })).toEqual(['Loose end', 'Loose paper']);
+    expect((await ana.ok('claim_task', { project: 'none' })).task.title).toBe('Loose end');
+  });
+
   test('windows of due dates are of the user’s days', async () => {
     const ana = await dated();
     expect(await titles(ana, { due: 'overdue' })).toEqual(['late', 'this morning']);

@@ -79,8 +79,11 @@ describe('update_project', () => {
         { title: 'New', project: 'Now', due: '2026-11-20' },
       ],
     });
-    expect((await ana.call('update_project', { project: 'Past', archived: true })).text).toMatch(
-      /^Updated \+Past · archived/,
+    const reply = await ana.call('update_project', { project: 'Past', archived: true });
+    expect(reply.text).toMatch(/^Updated \+Past · archived, and 1 open task with it\n/);
+    expect(reply.json.project).toEqual({ name: 'Past', archived: true, open: 1 });
+    expect((await ana.call('update_project', { project: 'Past', archived: true })).text).toBe(
+      'Unchanged +Past · archived',
     );
     expect(names(await ana.ok('list_projects'))).toEqual(['Now']);
     expect(await ana.ok('list_projects', { archived: true, completed: true })).toMatchObject({

@@ -18,6 +18,36 @@ describe('update_task', () => {
     });
   });
 
+  test('"none" empties a field, as clear does; a new task is without it', async () => {
+    const ana = await newAgent(world);
+    const given = {
+      title: 'Roof',
+      due: '2026-11-24',
+      start: '2026-11-23',
+      repeats: 'every week',
+      priority: 'high',
+      project: 'Home',
+      labels: ['diy'],
+      estimate_minutes: 30,
+    };
+    const none = Object.fromEntries(Object.keys(given).map((field) => [field, 'None']));
+    await ana.ok('add_task', given);
+    const emptied = await ana.call('update_task', { id: 1, ...none, title: 'Roof', labels: 'none', parent: 'none' });
+    expect(emptied.json.task).toEqual({ id: 1, title: 'Roof', status: 'pending', version: 2 });
+    const added = await ana.call('add_task', { ...none, title: 'Wall', repeats: 'never' });
+    expect(added.text).toMatch(/^Added #2 Wall\n/);
+    expect((await ana.ok('add_tasks', { tasks: [{ ...none, title: 'Floor', parent: 'none' }] })).tasks).toEqual([
+      { id: 3, title: 'Floor' },
+    ]);
+    expect((await ana.ok('list_projects')).projects).toEqual([{ name: 'Home', open: 0 }]);
+    expect(
+      (await ana.ok('update_task', { id: 3, due: '2026-12-01', priority: 'none', clear: ['project'] })).task.due,
+    ).toBe('2026-12-01');
+    expect(await ana.refused('update_project', { project: 'Home', name: 'none' })).toMatchObject({
+      message: '"none" is how one says that a task is in no project.',
+    });
+  });
+
   test('null and "" mean not given; only clear empties', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', {
