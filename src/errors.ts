@@ -79,7 +79,7 @@ export class DirectoryInUse extends UsageError {
     readonly since?: string,
   ) {
     super(
-      `the tasks are in use by another Taskloom process${pid ? ` (pid ${pid}${since ? `, since ${since}` : ''})` : ''}`,
+      `the tasks are in use by another Taskloom process${pid ? ` (pid ${pid}${since ? `, since ${since}` : ''})` : ''}: end that one first`,
     );
   }
 }

@@ -17,6 +17,7 @@ import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { buildServer, type Deps } from '../server.js';
+import { SCOPES, type Scope } from '../tool.js';
 import { originOf, Rate, Recent } from './limits.js';
 import { asksToListen, Streams } from './listen-http.js';
 
@@ -51,6 +52,14 @@ const refuse = (
 ) => Response.json({ error, message }, { status, headers });
 
 const challenge = (text: string) => ({ 'WWW-Authenticate': text });
+
+const lacks = (scope: Scope) =>
+  refuse(
+    403,
+    'insufficient_scope',
+    `This token may not do that: it lacks ${scope}. Whoever runs this server makes one that may: taskloom token create --scope tasks:read,tasks:write.`,
+    challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
+  );
 
 /** @param seconds after which there is room again */
 const tooMany = (message: string, seconds: number) =>
@@ -164,15 +173,9 @@ export function createApp(
           if (!(await proof.holds())) return unauthorized();
           known.set(hash, found);
         }
-        return withRealm(response);
+        return inOurWords(response);
       }
-      if (!principal.scopes.includes('tasks:read'))
-        return refuse(
-          403,
-          'insufficient_scope',
-          'This token may not do that: it lacks tasks:read.',
-          challenge(`${REALM}, error="insufficient_scope", scope="tasks:read"`),
-        );
+      if (!principal.scopes.includes('tasks:read')) return lacks('tasks:read');
       return streams.serve(request, authInfoOf(principal), () => buildServer(deps, async () => principal), hash);
     } catch (error) {
       const refusal = refusalIn(error);
@@ -225,16 +228,11 @@ function toolOf(body: unknown): string | undefined {
   return method === 'tools/call' && typeof params?.name === 'string' ? params.name : undefined;
 }
 
-/** The SDK answers a missing scope with a challenge that lacks the realm, and describes the error by its own name. */
-function withRealm(response: Response): Response {
-  const challenge = response.status < 400 ? undefined : response.headers.get('www-authenticate');
-  if (!challenge || challenge.includes('realm=')) return response;
-  const headers = new Headers(response.headers);
-  headers.set(
-    'WWW-Authenticate',
-    challenge.replace(/^Bearer /, `${REALM}, `).replace(/ error_description="[^"]*",/, ''),
-  );
-  return new Response(response.body, { status: response.status, headers });
+/** The SDK answers a missing scope without the realm, and with nothing to go by. */
+function inOurWords(response: Response): Response {
+  if (response.status !== 403) return response;
+  const scope = SCOPES.find((each) => response.headers.get('www-authenticate')?.includes(`scope="${each}"`));
+  return scope ? lacks(scope) : response;
 }
 
 export interface HttpServer {

@@ -35,6 +35,10 @@ describe('what a token may do is what its scopes say', () => {
             expect(answer.headers['www-authenticate']).toBe(
               `${CHALLENGE}, error="insufficient_scope", scope="${needed}"`,
             );
+            expect(JSON.parse(answer.body)).toEqual({
+              error: 'insufficient_scope',
+              message: `This token may not do that: it lacks ${needed}. Whoever runs this server makes one that may: taskloom token create --scope tasks:read,tasks:write.`,
+            });
           }
         });
 
