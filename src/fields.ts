@@ -61,15 +61,25 @@ export const prose = (max: number) =>
     checked(max, refuseText),
   );
 
+/** A name without the sign that answers and people put before it. */
+const bare = (name: string) =>
+  name
+    .trim()
+    .replace(/^[@+#]+\s*/, '')
+    .replace(/ +/g, ' ');
+
 /** The name of a project or label. */
 export const name = () =>
   z.preprocess(
     (value) => {
       const text = trimmed(value);
-      return typeof text === 'string' ? text.replace(/^[@+#]+\s*/, '').replace(/ +/g, ' ') : text;
+      return typeof text === 'string' ? bare(text) : text;
     },
     checked(100, refuseText, refuseLine),
   );
+
+/** The name of a project, or null for none. */
+export const nameOrNone = () => z.preprocess((value) => (saysNone('project', value) ? null : value), name().nullable());
 
 /** Any short text that is read, not kept: a date, a cursor, words to look for. */
 export const words = (max = 200) => line(max);
@@ -114,12 +124,16 @@ export const pickedTask = () =>
 
 const toNumber = (value: unknown) =>
   typeof value === 'string' && /^\s*#?\d{1,10}\s*$/.test(value) ? toId(value) : value;
-const refuseNumber = (text: string) =>
-  /^#?\d+$/.test(text) ? 'must not be a number, for numbers are ids of tasks that there are' : undefined;
+const refuseTaken = (text: string) =>
+  /^#?\d+$/.test(text)
+    ? 'must not be a number, for numbers are ids of tasks that there are'
+    : isNone(text)
+      ? 'must not be none, which stands for no task'
+      : undefined;
 const word = checked(40, refuseText, refuseLine);
 
 /** A name for a task within one plan. */
-export const ref = () => z.preprocess(trimmed, checked(40, refuseText, refuseLine, refuseNumber));
+export const ref = () => z.preprocess(trimmed, checked(40, refuseText, refuseLine, refuseTaken));
 
 /** The number of a task that there is, or the ref of one in the same plan. */
 export const idOrRef = () =>
@@ -153,10 +167,11 @@ export const isNothing = (value: unknown): boolean =>
   value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
 
 /** Whether a field is said to have no value: no project, not one called "none". */
-export const saysNone = (field: string, value: unknown): boolean =>
-  typeof value === 'string' &&
-  CLEARABLE.some((each) => each === field && each !== 'description') &&
-  (isNone(value) || (field === 'repeats' && /^\s*never\s*$/i.test(value)));
+export function saysNone(field: string, given: unknown): boolean {
+  const value = only(given);
+  if (typeof value !== 'string' || field === 'description' || !CLEARABLE.some((each) => each === field)) return false;
+  return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
+}
 
 /** One of a few words; `aliases` are other ways to say them. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import module from 'node:module';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.js';
 import { UsageError } from './errors.js';
@@ -9,7 +9,8 @@ import type { Lists } from './front.js';
 import { OWN, type Program, paths } from './program.js';
 
 // Since Node 22, what one start compiles the next does not: all that is imported from here on.
-(module as { enableCompileCache?: (directory: string) => unknown }).enableCompileCache?.(join(paths.cache, 'compiled'));
+const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
+if (isAbsolute(paths.cache)) enableCompileCache?.(join(paths.cache, 'compiled'));
 const [{ readConfig, VARIABLES }, { makeLog }] = await Promise.all([import('./config.js'), import('./log.js')]);
 
 // The only reader of the arguments, the environment and the real clock.

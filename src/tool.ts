@@ -221,7 +221,6 @@ export function parse(
     if (none && saysNone(name, value)) emptied.push(name);
     else given.set(name, value);
   }
-  if (none === 'clear' && emptied.length > 0) given.set('clear', [given.get('clear') ?? [], emptied].flat());
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
@@ -238,6 +237,8 @@ export function parse(
     throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
   const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
+  // Sorted, for it is the same call in whatever order its fields come.
+  if (none === 'clear' && emptied.length > 0) args.clear = [...new Set([args.clear ?? [], emptied].flat())].sort();
   const canonical = JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]);
   return {
     args,

@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
-import { isNone, nameKey } from './names.js';
+import { nameKey } from './names.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -22,8 +22,8 @@ type ListStatus = (typeof LIST_STATUSES)[number];
 export interface Filter {
   status?: ListStatus | undefined;
   text?: string | undefined;
-  /** A name, or `none`. */
-  project?: string | undefined;
+  /** Null for what is in none. */
+  project?: string | null | undefined;
   labels?: string[] | undefined;
   priority?: Priority | 'none' | undefined;
   due?: string | undefined;
@@ -67,7 +67,7 @@ export function shapeOf(
 ): { shape: Shape; values: Record<string, unknown> } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
-  const housed = project === undefined ? undefined : isNone(project) ? 'none' : 'called';
+  const housed = project === undefined ? undefined : project === null ? 'none' : 'called';
   const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
@@ -75,7 +75,7 @@ export function shapeOf(
     filter[field] ? sinceInstant(filter[field], here, field).toISOString() : undefined;
   const values = {
     holder,
-    project: project === undefined ? undefined : nameKey(project),
+    project: project === undefined ? undefined : nameKey(project ?? ''),
     parent,
     priority: priority && [...PRIORITIES, 'none'].indexOf(priority) + 1,
     dueFrom: from?.toISOString(),

@@ -6,8 +6,8 @@ export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
 }
 
-/** The word by which callers mean that there is no project, no priority or no date: nothing can be called that. */
-export const isNone = (name: string): boolean => ['none', 'null'].includes(nameKey(name));
+/** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */
+export const isNone = (name: string): boolean => nameKey(name) === 'none';
 
 const fold = (text: string) => text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 

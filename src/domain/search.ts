@@ -30,7 +30,7 @@ export function hasWords(tx: UserTx, text: string): SQL {
  * joined with `tasks` under both locks. Age goes one past `RANKED` where more would follow. Ranks are below
  * zero where nothing has the words, and these come near.
  *
- * @param shape of the filter, which applies before the newest are taken: after that, it could leave nothing of them
+ * @param shape of the filter, of whose values the empty name of a project stands for none, and which applies before the newest are taken: after that, it could leave nothing of them
  */
 function searchTasks(shape: Shape, value: Value): SQL {
   const { status, due } = shape;
@@ -43,7 +43,7 @@ function searchTasks(shape: Shape, value: Value): SQL {
   const given = (there: boolean, name: string) => (there ? value(name) : null);
   const labels = labelsOf(shape, value).map((label) => sql`${label}::text`);
   return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${value('text')}::text, ${value('number')}::int,
-    ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project === 'called', 'project')}::text,
+    ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project !== undefined, 'project')}::text,
     ${labels.length > 0 ? sql`array[${sql.join(labels, sql`, `)}]` : null}::text[], ${given(shape.priority, 'priority')}::smallint,
     ${due === 'none' ? 'infinity' : given(due === 'between', 'dueFrom')}::timestamptz, ${given(due === 'until' || due === 'between', 'dueUntil')}::timestamptz,
     ${given(shape.parent, 'parent')}::int, ${given(shape.completedSince, 'completedSince')}::timestamptz)`;

@@ -37,8 +37,9 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
     throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
-  if (patch.name !== undefined && isNone(patch.name))
-    throw invalid(`"${patch.name}" is how one says that a task is in no project.`, 'Choose another name.');
+  for (const to of [patch.name, patch.merge_into])
+    if (to !== undefined && isNone(to))
+      throw invalid(`"${to}" is how one says that a task is in no project.`, 'Choose another name.');
   const names = [name, ...[patch.name, patch.merge_into].filter((each) => each !== undefined)];
   return {
     async read(tx) {

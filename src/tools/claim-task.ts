@@ -1,5 +1,5 @@
 import { claimTask, LONGEST } from '../domain/claim.js';
-import { claim, id, labels, name, priority, whole, words } from '../fields.js';
+import { claim, id, labels, nameOrNone, priority, whole, words } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { claimAnswer } from '../writes.js';
 
@@ -12,7 +12,7 @@ export default defineTool({
   input: {
     id: id().optional(),
     text: words().optional(),
-    project: name().optional(),
+    project: nameOrNone().optional(),
     labels: labels().optional(),
     priority: priority().optional(),
     claim: claim().describe('with id: extends your claim').optional(),

@@ -1,7 +1,7 @@
 import { LIST_STATUSES } from '../domain/filter.js';
 import { listTasks } from '../domain/list.js';
 import { SORTS } from '../domain/sort.js';
-import { atMost, id, labels, name, oneOf, priority, words, yes } from '../fields.js';
+import { atMost, id, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
 import { pageAnswer } from '../reads.js';
 import { DETAILS } from '../shapes.js';
 import { defineTool } from '../tool.js';
@@ -25,7 +25,7 @@ export default defineTool({
       .describe('open by default; deleted: the trash')
       .optional(),
     text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
-    project: name().describe('a name, or none').optional(),
+    project: nameOrNone().describe('a name, or none').optional(),
     labels: labels().optional(),
     priority: priority('none').optional(),
     due: words().describe('overdue, today, week, none, a date, or from..to').optional(),

@@ -57,7 +57,7 @@ const lacks = (scope: Scope) =>
   refuse(
     403,
     'insufficient_scope',
-    `This token may not do that: it lacks ${scope}. Whoever runs this server makes one that may: taskloom token create --scope tasks:read,tasks:write.`,
+    `This token may not do that: it lacks ${scope}. Whoever runs this server makes one that may: taskloom token create --user <handle>.`,
     challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
   );
 

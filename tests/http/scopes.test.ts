@@ -37,7 +37,7 @@ describe('what a token may do is what its scopes say', () => {
             );
             expect(JSON.parse(answer.body)).toEqual({
               error: 'insufficient_scope',
-              message: `This token may not do that: it lacks ${needed}. Whoever runs this server makes one that may: taskloom token create --scope tasks:read,tasks:write.`,
+              message: `This token may not do that: it lacks ${needed}. Whoever runs this server makes one that may: taskloom token create --user <handle>.`,
             });
           }
         });

@@ -35,6 +35,7 @@ describe('taskloom://project/{name}', () => {
       message: 'No project "Shed". Use list_projects to see the projects there are.',
       data: { uri: 'taskloom://project/Shed' },
     });
+    expect((await wrong('none')).message).toMatch(/^No project "none"\./);
     expect((await wrong('%00')).message).toBe('No such project: name contains a NUL character: remove it.');
     expect((await wrong('a%0Ab')).message).toContain('must be one line');
     expect((await wrong('%C3')).message).toBe('No such address: it is not percent-encoded UTF-8.');

@@ -77,6 +77,14 @@ describe('add_tasks', () => {
   test.each([
     ['a ref that nobody has', [{ title: 'A', parent: 'b' }], 'tasks[0]: no task of this plan has the ref "b".'],
     [
+      'a ref that says none',
+      [
+        { title: 'A', ref: 'none' },
+        { title: 'B', parent: 'none' },
+      ],
+      'tasks[0].ref must not be none, which stands for no task.',
+    ],
+    [
       'a ref given twice',
       [
         { title: 'A', ref: 'x' },

@@ -107,6 +107,21 @@ describe('list_tasks', () => {
     expect((await ana.ok('claim_task', { project: 'none' })).task.title).toBe('Loose end');
   });
 
+  test('words are looked for in no project before the newest are taken, and near ones too', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A needle that is loose' },
+        { title: 'Refrigerator repair' },
+        { title: 'Refrigeratro, misspelt', project: 'Home' },
+      ],
+    });
+    expect(await titles(ana, { text: 'refrigeratro', project: 'none' })).toEqual(['Refrigerator repair']);
+    const bulk = Array.from({ length: 100 }, (_, i) => ({ title: `Needle ${i}`, project: 'Home' }));
+    for (let i = 0; i < 6; i++) await ana.ok('add_tasks', { tasks: bulk });
+    expect(await titles(ana, { text: 'needle', project: 'none' })).toEqual(['A needle that is loose']);
+  });
+
   test('windows of due dates are of the user’s days', async () => {
     const ana = await dated();
     expect(await titles(ana, { due: 'overdue' })).toEqual(['late', 'this morning']);

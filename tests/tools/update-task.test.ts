@@ -43,10 +43,43 @@ describe('update_task', () => {
     expect(
       (await ana.ok('update_task', { id: 3, due: '2026-12-01', priority: 'none', clear: ['project'] })).task.due,
     ).toBe('2026-12-01');
-    expect(await ana.refused('update_project', { project: 'Home', name: 'none' })).toMatchObject({
-      message: '"none" is how one says that a task is in no project.',
-    });
+    for (const to of [{ name: 'none' }, { merge_into: 'None' }])
+      expect((await ana.refused('update_project', { project: 'Home', ...to })).message).toMatch(
+        /^"none" is how one says that a task is in no project\.$/i,
+      );
   });
+
+  test('"none" goes together with clear, and is the same call in whatever order the fields come', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof', priority: 'high', due: '2026-12-01', start: '2026-11-30' });
+    const once = { id: 1, clear: '["start"]', priority: 'none', due: 'none', request_id: 'once' };
+    expect((await ana.call('update_task', once)).text).toMatch(/^Updated #1 Roof\n/);
+    const again = { id: 1, due: 'none', priority: 'none', request_id: 'once', clear: ['start'] };
+    expect((await ana.ok('update_task', again)).replayed).toBe(true);
+    const clear = 'description,priority,due,start,repeats,estimate_minutes,project,parent,labels,blocked_by';
+    expect((await ana.call('update_task', { id: 1, clear, due: 'none' })).text).toBe('Unchanged #1 Roof');
+  });
+
+  test.each(['+none', '@None', '# none'])(
+    'the project %s is none, as it would be without the sign',
+    async (project) => {
+      const ana = await newAgent(world);
+      await ana.ok('add_tasks', {
+        tasks: [
+          { title: 'Roof', project: 'Home' },
+          { title: 'Wall', project },
+        ],
+      });
+      await ana.ok('add_task', { title: 'Door', project, labels: ['none'] });
+      await ana.ok('update_task', { id: 1, project });
+      expect((await ana.ok('list_projects')).projects).toEqual([{ name: 'Home', open: 0 }]);
+      expect((await ana.ok('list_tasks', { project })).tasks).toEqual([
+        { id: 3, title: 'Door' },
+        { id: 2, title: 'Wall' },
+        { id: 1, title: 'Roof' },
+      ]);
+    },
+  );
 
   test('null and "" mean not given; only clear empties', async () => {
     const ana = await newAgent(world);
