@@ -235,7 +235,7 @@ const MORE = 'More are left: call it again, with a new request_id, until it is m
 
 export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
-  const hidden = open > 0 && !unchanged ? capped(open, COUNTED_EACH) : undefined;
+  const hidden = open > 0 ? capped(open, COUNTED_EACH) : undefined;
   return {
     json: present({
       project: {

@@ -88,7 +88,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
       return {
         edits: [],
         projects: unchanged ? [] : [{ before, after: { ...after, version: before.version + 1 } }],
-        outcome: { project: after, open: state.open, unchanged },
+        outcome: { project: after, open: before.archivedAt ? undefined : state.open, unchanged },
       };
     },
   };

@@ -103,6 +103,9 @@ describe('update_project', () => {
         message: 'The project "Past" is archived.',
         hint: 'Choose another, or bring it back: update_project {"project": "Past", "archived": false}.',
       });
+    expect((await ana.call('update_project', { project: 'Past', archived: true, name: 'PAST' })).text).toMatch(
+      /^Updated \+PAST · archived\n/,
+    );
     await ana.ok('update_project', { project: 'Past', archived: false });
     expect((await ana.ok('list_tasks')).total).toBe(2);
   });
