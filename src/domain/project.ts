@@ -1,4 +1,5 @@
-import { conflict } from '../errors.js';
+import { conflict, invalid } from '../errors.js';
+import { isNone } from './names.js';
 import type { ProjectEdit } from './record.js';
 
 /** A project as the rules see it. */
@@ -24,10 +25,15 @@ export const archived = ({ name }: Pick<Project, 'name'>) =>
     `Choose another, or bring it back: update_project {"project": ${JSON.stringify(name)}, "archived": false}.`,
   );
 
+/** @throws Refusal for the word that says that there is no project: in one of that name, nothing could be found */
+export function refuseNone(name: string): void {
+  if (isNone(name)) throw invalid(`"${name}" is how one says that a task is in no project.`, 'Choose another name.');
+}
+
 /**
  * The project of that name: the one there is, or a new one.
  *
- * @throws Refusal `conflict` where it is archived
+ * @throws Refusal `conflict` where it is archived, `invalid` where it could not be told from none
  */
 export function chooseProject(
   name: string | undefined,
@@ -35,6 +41,7 @@ export function chooseProject(
   { nextProject }: { nextProject: number },
 ): { home?: Home; newProjects: ProjectEdit[] } {
   if (name === undefined) return { newProjects: [] };
+  refuseNone(name);
   const project = state.named(name);
   if (project?.archivedAt) throw archived(project);
   if (project) return { home: project, newProjects: [] };

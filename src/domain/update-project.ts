@@ -6,8 +6,8 @@ import { conflict, invalid, notFound } from '../errors.js';
 import { isInProject } from './filter.js';
 import { type Gathered, gather, HOUSED } from './gather.js';
 import { COUNTED_EACH } from './list.js';
-import { isNone, nameKey } from './names.js';
-import type { Project } from './project.js';
+import { nameKey } from './names.js';
+import { type Project, refuseNone } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
 import type { Change } from './write.js';
@@ -37,10 +37,9 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
     throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
-  for (const to of [patch.name, patch.merge_into])
-    if (to !== undefined && isNone(to))
-      throw invalid(`"${to}" is how one says that a task is in no project.`, 'Choose another name.');
-  const names = [name, ...[patch.name, patch.merge_into].filter((each) => each !== undefined)];
+  const to = [patch.name, patch.merge_into].filter((each) => each !== undefined);
+  to.forEach(refuseNone);
+  const names = [name, ...to];
   return {
     async read(tx) {
       const gathering = gather(tx, {
@@ -106,6 +105,7 @@ function find(name: string, state: Gathered): Project {
   );
 }
 
+/** How many open tasks a project has, up to one more than are counted. */
 async function openIn(tx: UserTx, name: string): Promise<number> {
   const called = isInProject(tx, { project: 'called' }, () => nameKey(name));
   const counted = tx.db
