@@ -2,7 +2,6 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod/v4';
 import type { Target } from './db/connect.js';
-import { isTimezone } from './domain/when.js';
 import { UsageError } from './errors.js';
 import { paths } from './program.js';
 
@@ -43,7 +42,7 @@ export interface Config {
   /** Through which every PostgreSQL is reached as Neon is. */
   proxy?: string | undefined;
   user: string;
-  timezone: string;
+  readonly timezone: string;
   publicUrl?: URL | undefined;
   allowedHosts: string[];
   /** How many proxies add to X-Forwarded-For. */
@@ -159,7 +158,10 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
     target: url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY),
     proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
-    timezone: env.TASKLOOM_TZ ?? systemTimezone(),
+    // Asked for late: to know the system's takes as long as all the rest.
+    get timezone() {
+      return env.TASKLOOM_TZ ?? systemTimezone();
+    },
     publicUrl: env.TASKLOOM_PUBLIC_URL ? new URL(env.TASKLOOM_PUBLIC_URL) : undefined,
     allowedHosts: (env.TASKLOOM_ALLOWED_HOSTS ?? '')
       .split(',')
@@ -202,6 +204,16 @@ export function targetOf(url: string, proxy?: string): Target {
   if (!hostname && !searchParams.has('host')) throw wrong();
   if (proxy) return { kind: 'neon', url, proxy };
   return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
+}
+
+/** Whether a name is one of an IANA time zone that this machine knows. */
+function isTimezone(name: string): boolean {
+  try {
+    Intl.DateTimeFormat('en', { timeZone: name });
+    return /^[A-Za-z]/.test(name); // not an offset, which it would take too
+  } catch {
+    return false;
+  }
 }
 
 /** The system's zone; where it says something that is none (some containers do), UTC. */

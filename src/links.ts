@@ -7,7 +7,6 @@ import type { RelayOptions } from './transports/relay.js';
 /** How a stdio server gets at the data. Nothing is opened, and no code for it loaded, before it is needed. */
 export function linkTo(program: Program, config: Config, log: Logger): RelayOptions & { close(): Promise<void> } {
   const { target, remote } = config;
-  const account = { user: config.user, timezone: config.timezone };
   let close = async () => {};
   const options = {
     refusal: (error: unknown) => {
@@ -29,14 +28,14 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
         return reachOwner({
           ...target,
           build: program.build,
-          account,
+          account: config,
           start: async (home) =>
             program.mayStart ? startOwner(home, [...program.start, OWN], program.environment) : undefined,
           async ownHere(home) {
             const { ownHere } = await import('./owner/background.js');
             const owner = await ownHere(program, config, log, home);
             close = owner.stop;
-            return { transport: owner.connect(account) };
+            return { transport: owner.connect(config) };
           },
         });
       },

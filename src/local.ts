@@ -8,6 +8,7 @@ import { Feed } from './feed.js';
 import type { Program } from './program.js';
 import { buildServer } from './server.js';
 import { converse } from './transports/conversation.js';
+import { listening } from './transports/listen-stdio.js';
 import type { Link } from './transports/relay.js';
 
 export interface Local {
@@ -28,7 +29,7 @@ export function serveLocally(program: Program, config: Config, target: Target, l
   return {
     async open() {
       const [near, far] = InMemoryTransport.createLinkedPair();
-      converse(far, log, () => buildServer(deps, principal.get));
+      converse(far, log, () => buildServer(deps, principal.get), { listening });
       return { transport: near };
     },
     async close() {

@@ -277,7 +277,7 @@ async function withOwner<T>(
   const config = context.config();
   const home = makeDirectory(target.path, target.fallback);
   const { cwd } = context;
-  const wish = { want: 'command', argv, cwd, timezone: config.timezone } as const;
+  const wish = () => ({ want: 'command', argv, cwd, timezone: config.timezone }) as const;
   for (const until = performance.now() + PATIENCE; ; await pause(50)) {
     const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
     if (reached) throw new RunElsewhere(await heard(reached.socket, context));

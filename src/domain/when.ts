@@ -199,16 +199,6 @@ export function sinceInstant(text: string, here: Here, field: string): Date {
   return meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOf(meant.first, here.timezone);
 }
 
-/** Whether a name is one of an IANA time zone that this machine knows. */
-export function isTimezone(name: string): boolean {
-  try {
-    Temporal.Now.zonedDateTimeISO(name);
-    return /^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name); // not an offset or a date with a zone, which it would take too
-  } catch {
-    return false;
-  }
-}
-
 /** The day of a moment, on the calendar of a zone. */
 export const dayOf = (when: When, timezone: string): When => plainDay(when, timezone).toString();
 

@@ -8,6 +8,7 @@ import { UsageError, whyNotWritten } from '../errors.js';
 import { Feed } from '../feed.js';
 import { buildServer, type Deps } from '../server.js';
 import { type Conversation, converse, FAREWELL } from '../transports/conversation.js';
+import { listening } from '../transports/listen-stdio.js';
 import { type Announcement, announce, withdraw } from './announcement.js';
 import { type Build, type Peer, receive, send, type Wish } from './handshake.js';
 import { overSocket } from './wire.js';
@@ -87,9 +88,8 @@ export async function own(options: OwnOptions): Promise<Owner> {
   let stopping: Promise<void> | undefined;
 
   function serve(transport: Transport, { user, timezone }: Account): Conversation {
-    const conversation = converse(transport, deps.log, () =>
-      buildServer(deps, async () => localPrincipal((await opening).database, user, timezone)),
-    );
+    const principal = async () => localPrincipal((await opening).database, user, timezone);
+    const conversation = converse(transport, deps.log, () => buildServer(deps, principal), { listening });
     conversations.add(conversation);
     conversation.ended.then(() => {
       lastUse = Math.max(lastUse, conversation.lastUse());

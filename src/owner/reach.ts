@@ -38,8 +38,9 @@ export async function reachOwner(options: ReachOptions): Promise<Link> {
   const until = performance.now() + PATIENCE;
   let startAt = 0;
   let holder: number | undefined;
+  const wish = (): Wish => ({ want: 'mcp', user: options.account.user, timezone: options.account.timezone });
   do {
-    const reached = await callOwner(home, options.build, { want: 'mcp', ...options.account });
+    const reached = await callOwner(home, options.build, wish);
     if (reached) return { transport: overSocket(reached.socket), pid: reached.peer.pid };
     if (performance.now() >= startAt) {
       startAt = performance.now() + START_AGAIN;
@@ -67,9 +68,10 @@ export interface Reached {
 /**
  * Calls the owner of a data directory, if there is one. One of an earlier build is asked to go instead.
  *
+ * @param wish asked for once there is one
  * @throws OwnerSilent where there is one that does not answer
  */
-export async function callOwner(home: string, build: Build, wish: Wish): Promise<Reached | undefined> {
+export async function callOwner(home: string, build: Build, wish: () => Wish): Promise<Reached | undefined> {
   const announcement = announced(home);
   const socket = announcement && (await dial(announcement.address));
   if (!announcement || !socket) return undefined;
@@ -77,7 +79,7 @@ export async function callOwner(home: string, build: Build, wish: Wish): Promise
   try {
     const peer = await approach(socket, announcement.secret, (found) => {
       leaves = found.retires && isNewer(build, found.build);
-      return leaves ? { want: 'retire' } : wish;
+      return leaves ? { want: 'retire' } : wish();
     });
     if (!leaves) return { socket, peer };
     await left(socket, peer.pid);
@@ -92,7 +94,7 @@ export async function callOwner(home: string, build: Build, wish: Wish): Promise
 
 /** Asks the owner, if there is one, to go; resolves when it has, with false where it stays. */
 export async function askToRetire(home: string, build: Build): Promise<boolean> {
-  const reached = await callOwner(home, build, { want: 'retire' });
+  const reached = await callOwner(home, build, () => ({ want: 'retire' }));
   if (!reached) return true;
   if (reached.peer.retires) await left(reached.socket, reached.peer.pid);
   reached.socket.destroy();
@@ -112,7 +114,7 @@ export interface Status {
 /** Asks the owner of a data directory, if there is one, how it is. It stays, also where this program is newer. */
 export async function statusOf(path: string, fallback?: string): Promise<Status | undefined> {
   for (const home of [path, fallback]) {
-    const reached = home && (await callOwner(home, { version: '0.0.0', at: 0 }, { want: 'status' }));
+    const reached = home && (await callOwner(home, { version: '0.0.0', at: 0 }, () => ({ want: 'status' })));
     if (!home || !reached) continue;
     for await (const line of createInterface({ input: reached.socket.resume() }))
       return { home, ...(JSON.parse(line) as Omit<Status, 'home'>) };

@@ -1,7 +1,7 @@
 import type { JSONRPCMessage, McpServerFactory, RequestId, Transport } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
-import { Listens } from './listen-stdio.js';
+import type { Listens } from './listen-stdio.js';
 
 /** One client served over a stream, in either era of the protocol. */
 export interface Conversation {
@@ -38,6 +38,8 @@ export interface Message {
 export interface ConversationOptions {
   /** Takes a message for itself, or leaves it to the server. */
   take?: ((message: JSONRPCMessage) => boolean) | undefined;
+  /** Brings subscriptions to the feed of a server that has one. */
+  listening?: (transport: Transport) => Listens;
 }
 
 /**
@@ -49,7 +51,7 @@ export function converse(
   transport: Transport,
   log: Logger,
   factory: McpServerFactory,
-  options: ConversationOptions = {},
+  { take, listening }: ConversationOptions,
 ): Conversation {
   const owed = new Set<RequestId>();
   const listeners = new Set<RequestId>();
@@ -75,8 +77,7 @@ export function converse(
     const { id, method } = message as Message;
     if (method === undefined) answered(id);
   };
-  // Where a relay takes what needs data, whoever it takes that to has the subscriptions too.
-  const listens = options.take ? undefined : new Listens(transport);
+  const listens = listening?.(transport);
   serveStdio(listens?.through(factory) ?? factory, {
     transport,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
@@ -97,7 +98,7 @@ export function converse(
     else if (id !== undefined && method !== undefined) owed.add(id);
     if (method === 'resources/subscribe') subscribed.add(String(params?.uri));
     if (method === 'resources/unsubscribe') subscribed.delete(String(params?.uri));
-    if (!options.take?.(message)) onmessage?.(message);
+    if (!take?.(message)) onmessage?.(message);
   };
   transport.onclose = () => {
     onclose?.();

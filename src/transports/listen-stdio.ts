@@ -9,6 +9,9 @@ import { AGAIN_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { known } from '../subscriptions.js';
 
+/** Brings subscriptions of a connection to the feed of its server. */
+export const listening = (transport: Transport): Listens => new Listens(transport);
+
 /** What is looked at in a message that passes by. */
 interface Passing {
   id?: string | number;

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
+import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { revokeToken, setDisabled } from '../../src/cli/accounts.js';
 import { openNeon, pastPooler } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
 import { Feed, type FeedOptions } from '../../src/feed.js';
 import { buildServer, type Deps } from '../../src/server.js';
-import { serveStreams } from '../../src/transports/stdio.js';
+import { converse } from '../../src/transports/conversation.js';
+import { listening as overStreams } from '../../src/transports/listen-stdio.js';
 import { type Agent, agentOf, newUser, rowsOf, useWorld, type World } from '../harness.js';
 import {
   bearer,
@@ -369,11 +371,11 @@ describe('a connection over streams', () => {
     const feed = feedOf();
     const ana = await someone({ ...world, feed });
     const [input, output] = [new PassThrough(), new PassThrough({ highWaterMark: 64 })];
-    const ended = serveStreams(
-      () => buildServer({ ...world, feed }, async () => ana.principal),
-      input,
-      output,
+    const { ended } = converse(
+      new StdioServerTransport(input, output),
       world.log,
+      () => buildServer({ ...world, feed }, async () => ana.principal),
+      { listening: overStreams },
     );
     let lines: AsyncIterator<string> | undefined; // nothing is read before the first is asked for
     const send = (message: object) => input.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);

@@ -27,7 +27,12 @@ test('an owner is in use while it runs a command, and finishes it when it is tol
       return 0;
     },
   });
-  const reached = await callOwner(home, build, { want: 'command', argv: ['backup'], cwd: home, timezone: 'UTC' });
+  const reached = await callOwner(home, build, () => ({
+    want: 'command',
+    argv: ['backup'],
+    cwd: home,
+    timezone: 'UTC',
+  }));
   if (!reached) throw new Error('there is an owner');
   const said: unknown[] = [];
   const ended = new Promise((resolve) =>
