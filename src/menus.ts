@@ -17,7 +17,11 @@ import type { ReadContext, Scope } from './tool.js';
 
 /** Whoever calls, as far as prompts, resources and completions need to know. */
 export interface Reader {
-  read<T>(scope: Scope, work: (tx: UserTx, context: ReadContext) => Promise<T>): Promise<{ outcome: T; say: Say }>;
+  read<Found, Answer>(
+    scope: Scope,
+    work: (tx: UserTx, context: ReadContext) => Promise<Found>,
+    answer: (found: Found, say: Say) => Answer,
+  ): Promise<Answer>;
   /** Turns any failure into words that may leave the server. */
   refusal(what: string, error: unknown): RefusalBody;
 }
@@ -28,8 +32,11 @@ export function offerMenus(server: McpServer, reader: Reader): void {
     server.registerPrompt(prompt.name, prompt.config, async (raw: unknown) => {
       try {
         const args = prompt.parse(raw) as never;
-        const { outcome, say } = await reader.read(prompt.scope, (tx, context) => prompt.run(args, tx, context));
-        const text = prompt.text(outcome as never, say, args);
+        const text = await reader.read(
+          prompt.scope,
+          (tx, context) => prompt.run(args, tx, context),
+          (found, say) => prompt.text(found as never, say, args),
+        );
         return {
           description: prompt.config.description,
           messages: [{ role: 'user', content: { type: 'text', text } }],
@@ -55,8 +62,11 @@ export function offerMenus(server: McpServer, reader: Reader): void {
 async function read(reader: Reader, resource: Resource, at: URL, variables: Record<string, unknown>) {
   try {
     const args = resource.parse(variables) as never;
-    const { outcome, say } = await reader.read(resource.scope, (tx, context) => resource.run(args, tx, context));
-    const text = resource.text(outcome as never, say, args);
+    const text = await reader.read(
+      resource.scope,
+      (tx, context) => resource.run(args, tx, context),
+      (found, say) => resource.text(found as never, say, args),
+    );
     return { contents: [{ uri: at.href, mimeType: resource.config.mimeType, text }] };
   } catch (error) {
     const refusal = reader.refusal(resource.name, error);
@@ -80,9 +90,11 @@ function completerOf(ref: Reference, argument: string): Complete | undefined {
 /** A person is typing: what fails offers nothing, unless they would wait for it in vain. */
 async function suggest(reader: Reader, complete: Complete, typed: string): Promise<CompleteResult['completion']> {
   try {
-    const { outcome } = await reader.read('tasks:read', (tx) => complete(tx, oneLine(typed, 200)));
-    const { found, total, more } = outcome;
-    return { values: found, ...(total !== undefined && { total }), hasMore: more };
+    return await reader.read(
+      'tasks:read',
+      (tx) => complete(tx, oneLine(typed, 200)),
+      ({ found, total, more }) => ({ values: found, ...(total !== undefined && { total }), hasMore: more }),
+    );
   } catch (error) {
     const refusal = reader.refusal('completion', error);
     if (refusal.code === 'forbidden') throw asProtocolError(refusal);

@@ -6,9 +6,8 @@ import type { Store } from './db/connect.js';
 import { isBusy, isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
 import type { Actor } from './db/schema.js';
 import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
-import { loadDateReader } from './domain/chrono.js';
 import { nameOf } from './domain/history.js';
-import { loadRecurrence } from './domain/repeats.js';
+import { withLate } from './domain/late.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
 import {
   conflict,
@@ -89,7 +88,11 @@ export function buildServer(
   const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
   if (!only)
     offerMenus(server, {
-      read: async (scope, work) => read(deps, allowed(await resolve(), scope), deps.clock(), work),
+      read: (scope, work, answer) =>
+        withLate(async () => {
+          const { outcome, say } = await read(deps, allowed(await resolve(), scope), deps.clock(), work);
+          return answer(outcome, say);
+        }),
       refusal,
     });
   const listen: TaskServer['listen'] = async (uris, wire, token) => {
@@ -133,24 +136,22 @@ async function run(
   const call = tool.parse(raw);
   const now = deps.clock();
   const started = performance.now();
-  const answer = await (tool.effect === 'read'
-    ? readWith(deps, tool, call, principal, now)
-    : write(
-        deps,
-        tool,
-        call,
-        principal,
-        now,
-        actorOf(principal, client, call),
-        requestKey(call, context.mcpReq._meta),
-      ));
+  const answer = await withLate(() =>
+    tool.effect === 'read'
+      ? readWith(deps, tool, call, principal, now)
+      : write(
+          deps,
+          tool,
+          call,
+          principal,
+          now,
+          actorOf(principal, client, call),
+          requestKey(call, context.mcpReq._meta),
+        ),
+  );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
-
-/** The store, and what is loaded with it: a server that only lists its tools pays for neither. */
-const ready = async (deps: Deps): Promise<Store> =>
-  (await Promise.all([deps.store(), loadDateReader(), loadRecurrence()]))[0];
 
 const fakeClock = (deps: Deps) => (deps.fakeTime ? { clock: deps.clock } : {});
 
@@ -167,7 +168,7 @@ async function read<T>(
   now: Date,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
 ): Promise<{ outcome: T; say: Say }> {
-  const { database, secret } = await ready(deps);
+  const { database, secret } = await deps.store();
   const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret }), fakeClock(deps));
   return { outcome, say: saying(principal, now) };
 }
@@ -193,7 +194,7 @@ async function write(
   key: RequestKey | undefined,
 ): Promise<Answer> {
   const change = tool.run(args as never);
-  const { database } = await ready(deps);
+  const { database } = await deps.store();
   let newest: number | undefined;
   const answer = await writeAsUser<unknown, Answer>(
     database,

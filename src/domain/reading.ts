@@ -1,7 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../errors.js';
 import { type Day, type Days, inRange, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
-import { dateReaders } from './chrono.js';
 import { type Clocked, type Time, takeClock } from './clock.js';
 import { readDistance } from './distance.js';
 import { readDays } from './words.js';
@@ -85,7 +84,6 @@ interface Meaning {
 }
 
 function readWords(said: string, context: Said): Days | Temporal.Instant | undefined {
-  dateReaders(); // or else only some words would tell that it is not loaded
   if (said.length > LONGEST) return undefined;
   const { here, field, direction } = context;
   const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);

@@ -1,4 +1,5 @@
 import type { RRuleTemporal } from 'rrule-temporal';
+import { Late } from './late.js';
 
 /**
  * The days of a recurrence rule (RFC 5545, section 3.3.10), reckoned on the calendar alone: a day is its number
@@ -30,16 +31,8 @@ export interface NthWeekday {
   weekday: number;
 }
 
-let Library: typeof RRuleTemporal | undefined;
-let loading: Promise<void> | undefined;
-
-/** Must be awaited before rules are read or followed. Only then, for who lists tools need not wait for a library. */
-export function loadRecurrence(): Promise<void> {
-  loading ??= import('rrule-temporal').then((module) => {
-    Library = module.RRuleTemporal;
-  });
-  return loading;
-}
+/** The library that finds the days of a rule. */
+export const recurrence = new Late(async () => (await import('rrule-temporal')).RRuleTemporal);
 
 export const WEEKDAY_CODES = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
 export const codeOf = ({ nth, weekday }: NthWeekday): string => `${nth || ''}${WEEKDAY_CODES[weekday - 1]}`;
@@ -87,7 +80,7 @@ export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<nu
  * rule with conditions and each week of a weekly one, or slow, as it is with numbered weeks and days of the year.
  */
 function libraryRule(rule: Rule, anchor: number): RRuleTemporal {
-  if (!Library) throw new Error('loadRecurrence() was not awaited before a recurrence rule was used');
+  const Library = recurrence.get();
   const { freq, byMonthDay, byDay, byYearDay, byWeekNo, bySetPos, weekStart } = rule;
   const inMonths = freq === 'DAILY' && (rule.byMonth || byMonthDay || byDay);
   const asked = inMonths ? 'MONTHLY' : byWeekNo ? 'WEEKLY' : freq;

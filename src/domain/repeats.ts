@@ -8,7 +8,6 @@ import { dayBefore, RULE_HINT, readRule, writeRule } from './rrule.js';
 import { isDay, today, type When } from './when.js';
 import { refuse } from './word-cursor.js';
 
-export { loadRecurrence } from './recurrence.js';
 export { isRepeat } from './repeat-words.js';
 
 interface Clock {

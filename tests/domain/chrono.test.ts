@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
 import { MONTHS, sayDay, WEEKDAYS } from '../../src/domain/calendar.js';
-import { loadDateReader } from '../../src/domain/chrono.js';
+import { withLate } from '../../src/domain/late.js';
 import { formatWhen, parseWhen } from '../../src/domain/when.js';
 import { Refusal } from '../../src/errors.js';
 
@@ -13,18 +13,17 @@ const read = (text: string, now = '2026-11-22T13:00:00Z', timezone = 'UTC') =>
 // Only here nothing is loaded yet.
 const before = (() => {
   try {
-    return read('tomorrow');
+    return read('24 nov');
   } catch (error) {
     return error;
   }
 })();
-const iso = read('2026-11-24');
-await loadDateReader();
+const [iso, late] = [read('2026-11-24'), await withLate(async () => read('24 nov'))];
 
-test('words that are read before the library is loaded are a mistake of the program, and ISO 8601 needs no library', () => {
+test('the library is loaded when words are first read, and ISO 8601 needs none', () => {
   expect(before).not.toBeInstanceOf(Refusal);
-  expect(before).toMatchObject({ message: expect.stringContaining('loadDateReader') });
-  expect(iso).toBe('2026-11-24');
+  expect(before).toMatchObject({ message: expect.stringContaining('outside withLate()') });
+  expect([iso, late]).toEqual(['2026-11-24', '2026-11-24']);
 });
 
 describe('what the library takes and people may not mean is no date', () => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { afterCompletion, loadRecurrence, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
+import { recurrence } from '../../src/domain/recurrence.js';
+import { afterCompletion, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
-await loadRecurrence();
+await recurrence.load();
 
 /**
  * Another way to the same days, which shares no code with the first: it walks the calendar day by day and asks of

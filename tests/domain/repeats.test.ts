@@ -1,17 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
-import {
-  afterCompletion,
-  isRepeat,
-  loadRecurrence,
-  parseRepeat,
-  sayRepeat,
-  upcoming,
-} from '../../src/domain/repeats.js';
+import { recurrence } from '../../src/domain/recurrence.js';
+import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
-await loadRecurrence();
+await recurrence.load();
 
 /** A Sunday, five in the afternoon in Paris. */
 const now = new Date('2026-11-22T16:00:00Z');
@@ -190,10 +184,15 @@ describe('a phrase', () => {
     expect(said.size).toBeGreaterThan(60);
   });
 
-  test('that comes before the library was loaded is a mistake of the program', async () => {
+  test('loads the library when one is first read, and reads it then', async () => {
     vi.resetModules();
-    const { parseRepeat } = await import('../../src/domain/repeats.js');
-    expect(() => parseRepeat('every day', null, context)).toThrow('loadRecurrence() was not awaited');
+    const [{ parseRepeat }, { withLate }] = await Promise.all([
+      import('../../src/domain/repeats.js'),
+      import('../../src/domain/late.js'),
+    ]);
+    expect(() => parseRepeat('every day', null, context)).toThrow('outside withLate()');
+    expect(await withLate(async () => parseRepeat('every day', null, context).due)).toBe('2026-11-22');
+    expect(parseRepeat('every day', null, context).due).toBe('2026-11-22');
   });
 
   test('of whatever characters is understood or refused, and said so that it reads back', () => {

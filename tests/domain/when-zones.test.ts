@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { expect, test } from 'vitest';
-import { loadDateReader } from '../../src/domain/chrono.js';
+import { dateReaders } from '../../src/domain/chrono.js';
 import { dueSort, formatWhen, parseWhen, sayToday, startOf } from '../../src/domain/when.js';
 import { Refusal } from '../../src/errors.js';
 
@@ -55,7 +55,7 @@ const changes: Change[] = [
   ),
 ];
 
-await loadDateReader();
+await dateReaders.load();
 
 const now = new Date('2026-11-22T13:00:00Z');
 const parse = (text: string, zone: string) => parseWhen(text, { now, timezone: zone }, 'due');

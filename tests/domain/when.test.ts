@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadDateReader } from '../../src/domain/chrono.js';
+import { dateReaders } from '../../src/domain/chrono.js';
 import { dueSort, formatWhen, parseWhen, parseWindow, sayWhen, startOf, today } from '../../src/domain/when.js';
 
-await loadDateReader();
+await dateReaders.load();
 
 const now = new Date('2026-11-22T13:00:00Z');
 const zones = Intl.supportedValuesOf('timeZone');

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadDateReader } from '../../src/domain/chrono.js';
+import { dateReaders } from '../../src/domain/chrono.js';
 import { formatWhen, isDay, parseWhen, parseWindow, sayToday, sayWhen, sinceInstant } from '../../src/domain/when.js';
 import { Refusal } from '../../src/errors.js';
 
-await loadDateReader();
+await dateReaders.load();
 
 const zone = 'Europe/Paris';
 const sunday = { now: new Date('2026-11-22T13:00:00Z'), timezone: zone };
