@@ -11,6 +11,9 @@ import { OWN, type Program, paths } from './program.js';
 // Since Node 22, what one start compiles the next does not: all that is imported from here on.
 const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
 if (isAbsolute(paths.cache)) enableCompileCache?.(join(paths.cache, 'compiled'));
+const argv = process.argv.slice(2);
+const [command] = argv;
+if (command === OWN) void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // beside all other imports
 const [{ readConfig, VARIABLES }, { makeLog }] = await Promise.all([import('./config.js'), import('./log.js')]);
 
 // The only reader of the arguments, the environment and the real clock.
@@ -39,18 +42,16 @@ const program: Program = {
     }),
 };
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main();
 
-async function main(argv: string[]): Promise<number> {
-  if (argv.length > 0 && argv[0] !== OWN)
+async function main(): Promise<number> {
+  if (command !== undefined && command !== OWN)
     return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: announced('command') });
   const stopped = program.untilStopped();
   try {
     const config = announced('stdio')();
-    if (argv[0] === OWN) {
-      void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // beside the imports of all the rest
-      await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
-    } else await serveStdin(config, stopped);
+    if (command === OWN) await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
+    else await serveStdin(config, stopped);
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

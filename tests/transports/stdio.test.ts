@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -8,7 +8,19 @@ import { McpServer } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { serveStreams } from '../../src/transports/stdio.js';
-import { connect, environment, INITIALIZE, MAIN, Peer, run, seeded, start, startCommand } from '../process.js';
+import {
+  connect,
+  environment,
+  INITIALIZE,
+  MAIN,
+  Peer,
+  run,
+  scratch,
+  seeded,
+  start,
+  startCommand,
+  succeed,
+} from '../process.js';
 
 const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
 const initialize = line({ id: 1, method: 'initialize', params: INITIALIZE });
@@ -193,12 +205,44 @@ describe('a probe', () => {
     expect(existsSync(String(env.TASKLOOM_HOME))).toBe(false);
   });
 
+  test('loads no code that only a server with data needs', async () => {
+    const loaded = scratch();
+    const peer = await connect(environment({ NODE_V8_COVERAGE: loaded }));
+    await peer.request('tools/list');
+    await peer.close();
+    const sources = readdirSync(loaded)
+      .flatMap((file) => JSON.parse(readFileSync(join(loaded, file), 'utf8')).result as { url: string }[])
+      .filter(({ url }) => url.startsWith('file:'))
+      // Of each piece of a bundle, the bundler notes in a line of its own which file it is from.
+      .flatMap(({ url }) => readFileSync(new URL(url), 'utf8').match(/^\/\/ (?:src|node_modules)\/.*$/gm) ?? []);
+    expect(sources).toContain('// src/front.ts');
+    const theirs =
+      /src\/(domain|db|tools|resources|prompts)\/|node_modules\/(drizzle-orm|temporal-polyfill|rrule|chrono)/;
+    expect(sources.filter((source) => theirs.test(source))).toEqual([]);
+  });
+
   test('succeeds where the database has no such host', async () => {
     const peer = await connect(environment({ TASKLOOM_DATABASE_URL: 'postgres://ana:sesame@nowhere.invalid/tasks' }));
     const { result } = await peer.request('tools/list');
     expect(result.tools.length).toBeGreaterThan(0);
     expect(await peer.close()).toMatchObject({ code: 0, stderr: '' });
   });
+});
+
+test.each([
+  ['a date in words', 'add_task', { title: 'Sweep', due: 'tomorrow 5pm' }, { task: { due: expect.any(String) } }],
+  ['a search by a date in words', 'list_tasks', { due: 'in 3 weeks' }, { total: expect.any(Number) }],
+  ['the days of what repeats', 'get_task', { ids: ['1'] }, { task: { repeats: expect.any(String) } }],
+  ['what follows on what repeats', 'complete_task', { ids: ['1'] }, { next: [{ title: 'Water' }] }],
+])('%s is read by the first call that needs the code for it', async (_, name, args, answer) => {
+  const env = seeded();
+  const first = await connect(env);
+  await first.call('add_task', { title: 'Water', due: '2030-01-07', repeats: 'RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' });
+  await first.close();
+  await succeed(['owner', '--stop'], env);
+  const second = await connect(env);
+  expect(await second.call(name, args)).toMatchObject(answer);
+  await second.close();
 });
 
 test('a database that is away is said in an answer with a hint, and its address nowhere', async () => {
