@@ -46,16 +46,20 @@ export interface Prompt {
   text(found: never, say: Say, args: never): string;
 }
 
-/** Defines a prompt. Schemas are built here, once, when the module loads; nothing is built per request. */
+/** Defines a prompt. Schemas are built once; nothing is built per request. */
 export function definePrompt<F extends Fields, Found>(spec: Spec<F, Found>): Prompt {
   const { name, title, description, complete = {}, run, message } = spec;
   const schema = z.strictObject(spec.args);
-  const json = inputJson(schema);
   const scope = 'tasks:read';
   return {
     name,
     scope,
-    config: { title, description, argsSchema: published(json), scopeChallenge: requireScopes(scope) },
+    config: {
+      title,
+      description,
+      argsSchema: published(() => inputJson(schema)),
+      scopeChallenge: requireScopes(scope),
+    },
     complete,
     parse: (raw: unknown) => parse(name, schema, new Map(), raw).args,
     run,

@@ -102,8 +102,8 @@ const everyWrite = {
 const everyRead = { max_tokens: maxTokens().optional() };
 
 /**
- * Defines a tool: one word of effect, fields, and the few lines that hand them to the domain. Schemas are
- * built here, once, when the module loads; nothing is built per request.
+ * Defines a tool: one word of effect, fields, and the few lines that hand them to the domain. Schemas are built once;
+ * nothing is built per request.
  */
 export function defineTool<F extends Fields, Outcome>(spec: Read<F, Outcome>): ReadTool;
 export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, State, Outcome>): WriteTool;
@@ -119,8 +119,8 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
     config: {
       title,
       description,
-      inputSchema: published(inputJson(schema)),
-      outputSchema: published(
+      inputSchema: published(() => inputJson(schema)),
+      outputSchema: published(() =>
         outputJson([...spec.output, ...(reads ? (['omitted'] as const) : (['undo', 'replayed'] as const))]),
       ),
       annotations: {
@@ -136,16 +136,21 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
 }
 
 /**
- * A schema for the SDK that publishes `json` and lets everything pass: we validate ourselves, so that bad
- * input is answered as every other refusal is.
+ * A schema for the SDK that publishes what `make` makes, once and when it is first listed, and lets everything pass: we
+ * validate ourselves, so that bad input is answered as every other refusal is.
  */
-export function published(json: Record<string, unknown>): StandardSchemaWithJSON {
+export function published(make: () => Record<string, unknown>): StandardSchemaWithJSON {
+  let made: Record<string, unknown> | undefined;
+  const json = () => {
+    made ??= make();
+    return made;
+  };
   return {
     '~standard': {
       version: 1,
       vendor: 'taskloom',
       validate: (value: unknown) => ({ value }),
-      jsonSchema: { input: () => json, output: () => json },
+      jsonSchema: { input: json, output: json },
     },
   };
 }
