@@ -3,11 +3,11 @@ import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
 import { COUNTED_EACH } from './domain/list.js';
-import type { Task } from './domain/task.js';
+import { isOpenTask, type Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
 import type { ProjectOutcome } from './domain/update-project.js';
-import { formatWhen, sayUntil } from './domain/when.js';
+import { dueSort, formatWhen, sayToday, sayUntil, startSort } from './domain/when.js';
 import { fitted } from './fit.js';
 import { detailAnswer } from './reads.js';
 import {
@@ -25,18 +25,50 @@ import {
   tasksWord,
 } from './shapes.js';
 
+/** How many tasks a note names. */
+const NOTED = 20;
+
+const numbersOf = (tasks: Task[]) =>
+  [
+    ...tasks.slice(0, NOTED).map(({ id }) => `#${id}`),
+    ...(tasks.length > NOTED ? [`and ${tasks.length - NOTED} more`] : []),
+  ].join(', ');
+
+/**
+ * Dates that were just given and are taken as they are, but may be a slip: a model easily writes the year that it was
+ * trained in.
+ *
+ * @param before those that are not new, as they were
+ */
+function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<number, Task>): string[] {
+  const given = (each: Task, field: 'due' | 'start') => each[field] !== (before?.get(each.id)?.[field] ?? null);
+  const open = tasks.filter((each) => isOpenTask(each) && (!before || before.has(each.id)));
+  const past = open.filter((each) => given(each, 'due') && dueSort(each.due, timezone) < now.toISOString());
+  const late = open.filter(
+    (each) =>
+      (given(each, 'due') || given(each, 'start')) && startSort(each.start, timezone) > dueSort(each.due, timezone),
+  );
+  return [
+    ...(past.length > 0 ? [`Due in the past: ${numbersOf(past)}; today is ${sayToday(now, timezone)}.`] : []),
+    ...(late.length > 0 ? [`Starts after it is due: ${numbersOf(late)}.`] : []),
+  ];
+}
+
 /** A new task. */
 export function addedAnswer({ tasks: [first], similar, similarProjects }: Added, say: Say): Answer {
   const task = first as Task;
+  const note = doubtsOf([task], say).join(' ');
   return {
     json: present({
       task: present({ ...single(task, say), next: datesOf(task, say) }),
       similar,
       similar_projects: similarProjects,
+      note: note || null,
     }),
     text: [
       `Added ${line(task, say)}`,
       ...dateLine(task, say),
+      ...(note ? [note] : []),
       ...(similar.length > 0 ? ['Open tasks like it:', ...similar.map(({ id, title }) => `  #${id} ${title}`)] : []),
       ...(similarProjects.length > 0
         ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
@@ -58,6 +90,7 @@ export function plannedAnswer(
     news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
+  const doubts = doubtsOf(tasks, say).join(' ');
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
@@ -65,7 +98,7 @@ export function plannedAnswer(
         return present({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
       }),
       total: tasks.length,
-      note: AS_GIVEN,
+      note: [AS_GIVEN, doubts].filter(Boolean).join(' '),
     },
     text: [
       `Added ${tasksWord(tasks.length)}`,
@@ -74,6 +107,7 @@ export function plannedAnswer(
         ...dateLine(each, say),
       ]),
       AS_GIVEN,
+      ...(doubts ? [doubts] : []),
     ].join('\n'),
   };
 }
@@ -166,10 +200,10 @@ export function outcomeAnswer(
       };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const free = ready.slice(0, READY);
-  const note = ended
-    .slice(0, READY)
-    .map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`)
-    .join(' ');
+  const note = [
+    ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...doubtsOf(tasks, say, before),
+  ].join(' ');
   return {
     json: present({
       ...json,

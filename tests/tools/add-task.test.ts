@@ -29,6 +29,32 @@ describe('add_task', () => {
     });
   });
 
+  test.each([
+    ['a day that is past', { due: '2024-11-24' }, 'Due in the past: #1; today is Sun 22 Nov 2026.'],
+    ['a time that is past', { due: '2026-11-22T14:01' }, 'Due in the past: #1; today is Sun 22 Nov 2026.'],
+    ['a start after its due date', { due: '2026-11-24', start: '2026-11-25' }, 'Starts after it is due: #1.'],
+    [
+      'both',
+      { due: '2025-11-24', start: '2026-11-25' },
+      'Due in the past: #1; today is Sun 22 Nov 2026. Starts after it is due: #1.',
+    ],
+  ])('takes %s, and says so: it may be a slip', async (_, dates, note) => {
+    const ana = await newAgent(world);
+    const { json, text } = await ana.call('add_task', { title: 'Renew', ...dates });
+    expect(json.note).toBe(note);
+    expect(text.split('\n').slice(1)).toEqual([note, 'undo: u1']);
+  });
+
+  test.each([
+    [{ due: '2026-11-22' }],
+    [{ due: '2026-11-22T14:03', start: '2026-11-22' }],
+    [{ start: '2020-01-01' }],
+    [{ due: '2026-11-24T10:00', start: '2026-11-24T10:00' }],
+  ])('says nothing of %j', async (dates) => {
+    const ana = await newAgent(world);
+    expect(await ana.ok('add_task', { title: 'Renew', ...dates })).not.toHaveProperty('note');
+  });
+
   test('counts ids per user, from 1', async () => {
     const [ana, bob] = [await newAgent(world), await newAgent(world)];
     await ana.ok('add_task', { title: 'One' });

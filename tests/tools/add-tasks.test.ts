@@ -4,6 +4,20 @@ import { newAgent, rowsOf, useWorld } from '../harness.js';
 const world = useWorld();
 
 describe('add_tasks', () => {
+  test('says which of a plan have dates that may be a slip', async () => {
+    const ana = await newAgent(world);
+    const { json, text } = await ana.call('add_tasks', {
+      tasks: [
+        { title: 'One', due: '2025-12-01' },
+        { title: 'Two', due: '2026-12-01' },
+        { title: 'Three', due: '2025-12-02', start: '2026-01-01' },
+      ],
+    });
+    const note = 'Due in the past: #1, #3; today is Sun 22 Nov 2026. Starts after it is due: #3.';
+    expect(json.note).toBe(`The rest is as you gave it. ${note}`);
+    expect(text).toContain(`The rest is as you gave it.\n${note}\n`);
+  });
+
   test('tells what came out otherwise than it was given, and nothing else', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'First', project: 'Home', labels: ['errand'] });

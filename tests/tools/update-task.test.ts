@@ -4,6 +4,22 @@ import { newAgent, rowsOf, useWorld } from '../harness.js';
 const world = useWorld();
 
 describe('update_task', () => {
+  test('says of dates it was given that they may be a slip, and of others nothing', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'One', due: '2025-12-01' }, { title: 'Two' }, { title: 'Three' }] });
+    expect(await ana.ok('update_task', { id: 1, priority: 'high' })).not.toHaveProperty('note');
+    expect(await ana.ok('update_task', { id: 1, due: '2025-12-01', title: 'First' })).not.toHaveProperty('note');
+    const { json, text } = await ana.call('update_task', { ids: [1, 2, 3], due: '2025-12-24' });
+    expect(json.note).toBe('Due in the past: #1, #2, #3; today is Sun 22 Nov 2026.');
+    expect(text).toContain(`\n${json.note}\n`);
+    await ana.ok('complete_task', { id: 2 });
+    expect(await ana.ok('update_task', { id: 2, due: '2025-12-20' })).not.toHaveProperty('note');
+    const started = await ana.ok('update_task', { id: 3, start: '2026-12-01' });
+    expect(started.note).toBe('Starts after it is due: #3.');
+    await ana.ok('add_task', { title: 'Part of it', parent: 3, due: '2025-12-31' });
+    expect(await ana.ok('update_task', { id: 3, project: 'Home' })).not.toHaveProperty('note');
+  });
+
   test('changes what is given and leaves the rest', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', description: 'about the roof', due: '2026-11-24', labels: ['phone'] });
