@@ -1,6 +1,7 @@
 import type { Changed } from './domain/changed.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
+import type { Unused } from './domain/labels.js';
 import { COUNTED, COUNTED_EACH, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
@@ -36,13 +37,23 @@ const LEFT_OUT: Record<Detail, string[]> = {
 };
 
 /** What a list by words leaves out, and what to do about it. */
-function noteOf({ near, cut, ended, sampled, paused }: TaskPage): string | undefined {
+function noteOf({ near, cut, ended, sampled, paused, unused }: TaskPage): string | undefined {
+  if (unused) return unusedNote(unused);
   if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
   if (sampled)
     return `More than ${LOOKED} tasks could match, and only the newest ${LOOKED} were sorted: narrow the list.`;
   if (paused) return 'So many others were looked at that the list goes on only with the cursor: there may be more.';
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
+}
+
+/** How many labels are offered instead of one that no task has. */
+const OFFERED = 20;
+
+function unusedNote({ labels, used }: Unused): string {
+  const [asked, instead] = [labels, used.slice(0, OFFERED)].map((some) => some.map((label) => `@${label}`).join(', '));
+  if (used.length === 0) return `No task has ${asked}, or any other label.`;
+  return `No task has ${asked}; there are ${instead}${used.length > OFFERED ? ' and others' : ''}.`;
 }
 
 /** One row in both channels. */

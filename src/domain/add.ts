@@ -1,10 +1,9 @@
-import { distance } from 'fastest-levenshtein';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, Refusal } from '../errors.js';
 import { refuseCircle, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
-import { nameKey } from './names.js';
+import { isNear, nameKey } from './names.js';
 import { rankOf } from './order.js';
 import { archived, chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
@@ -59,7 +58,7 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
         outcome: {
           tasks,
           similar: state.similar,
-          similarProjects: made ? nearNames(made, state.projectNames) : [],
+          similarProjects: made ? state.projectNames.filter((name) => isNear(name, made)).slice(0, 3) : [],
         },
       };
     },
@@ -237,19 +236,4 @@ function newTask(
     blockedBy,
     ...unwritten(moment),
   };
-}
-
-/** Names that differ from this one by a slip of the finger, or by what is around the same word. */
-function nearNames(name: string, names: string[]): string[] {
-  const key = nameKey(name);
-  return names
-    .filter((other) => {
-      const near = nameKey(other);
-      if (near === key) return false;
-      const [short, long] = near.length < key.length ? [near, key] : [key, near];
-      return (
-        distance(near, key) <= (short.length < 4 ? 1 : 2) || (short.length >= 4 && ` ${long} `.includes(` ${short} `))
-      );
-    })
-    .slice(0, 3);
 }

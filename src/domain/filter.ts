@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
-import { nameKey } from './names.js';
+import { isNear, nameKey } from './names.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -220,7 +220,9 @@ async function noProject(tx: UserTx, name: string): Promise<Refusal> {
     .orderBy(asc(projects.nameKey))
     .limit(literal(200));
   const key = nameKey(name);
-  const near = some.filter((project) => project.key.includes(key) || key.includes(project.key));
+  const near = some.filter(
+    (project) => project.key.includes(key) || key.includes(project.key) || isNear(name, project.name),
+  );
   return notFound(
     `No project "${name}".`,
     'Use list_projects to see the projects there are.',

@@ -1,5 +1,8 @@
+import { sql } from 'drizzle-orm';
+import { taskLabels } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { nameKey } from './names.js';
+import { isNear, nameKey } from './names.js';
 import { MAX_LABELS } from './task.js';
 
 /** Labels without doubles, in the order of their keys, as they are shown. */
@@ -23,4 +26,40 @@ export function editLabels(labels: string[], { add = [], remove = [], clear = fa
   const gone = new Set(remove.map(nameKey));
   const wanted = [...(clear ? [] : labels), ...add].filter((label) => !gone.has(nameKey(label)));
   return uniqueLabels(wanted.map((label) => spelled.get(nameKey(label)) ?? label));
+}
+
+/** Labels in use, in the order of their keys. One step over the index for each, however many tasks carry it. */
+export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
+  const rows = await tx.db
+    .select({ label: sql<string>`used.label` })
+    .from(sql`(
+      with recursive each (key, label) as (
+        (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId}
+         order by l.label_key limit 1)
+        union all
+        select next.label_key, next.label from each, lateral (
+          select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key > each.key
+          order by l.label_key limit 1) next
+      ) select key, label from each limit ${most}) as used`)
+    .orderBy(sql`used.key`);
+  return rows.map(({ label }) => label);
+}
+
+/** Labels that no task has, and those there are instead: the near ones, if there are some. */
+export interface Unused {
+  labels: string[];
+  used: string[];
+}
+
+/** How many labels are looked at: a bound on work, not on most people. */
+const LABELS = 1000;
+
+/** Looks whether labels are in use. Nothing is answered where all are, or where there are too many to know. */
+export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused | undefined> {
+  const used = await usedLabels(tx, LABELS + 1);
+  const keys = new Set(used.map(nameKey));
+  const unused = labels.filter((label) => !keys.has(nameKey(label)));
+  if (unused.length === 0 || used.length > LABELS) return undefined;
+  const near = used.filter((each) => unused.some((label) => isNear(label, each)));
+  return { labels: unused, used: near.length > 0 ? near : used };
 }

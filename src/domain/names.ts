@@ -1,9 +1,20 @@
+import { distance } from 'fastest-levenshtein';
+
 /**
  * A name as it is compared: compatibility forms and case folded, without regard to the locale of whoever
  * asks (a Turkish machine finds the same projects).
  */
 export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
+}
+
+/** Whether a name differs from another by a slip of the finger, or by what is around the same word. */
+export function isNear(name: string, other: string): boolean {
+  const [short = '', long = ''] = [nameKey(name), nameKey(other)].sort((a, b) => a.length - b.length);
+  if (short === long) return false;
+  return (
+    distance(short, long) <= (short.length < 4 ? 1 : 2) || (short.length >= 4 && ` ${long} `.includes(` ${short} `))
+  );
 }
 
 /** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */

@@ -1,6 +1,7 @@
 import { and, asc, between, desc, isNotNull, or, type SQL, sql } from 'drizzle-orm';
-import { isOpen, projects, taskLabels, tasks } from '../db/schema.js';
+import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { usedLabels } from './labels.js';
 import { COUNTED } from './list.js';
 import { nameKey, titleKey } from './names.js';
 
@@ -120,25 +121,9 @@ export async function fittingProjects(tx: UserTx, typed: string): Promise<Fittin
   );
 }
 
-/** Labels in use, likewise. One step over the index for each, however many tasks carry it. */
-export async function fittingLabels(tx: UserTx, typed: string): Promise<Fitting<string>> {
-  const rows = await tx.db
-    .select({ label: sql<string>`used.label` })
-    .from(sql`(
-      with recursive each (key, label) as (
-        (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId}
-         order by l.label_key limit 1)
-        union all
-        select next.label_key, next.label from each, lateral (
-          select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key > each.key
-          order by l.label_key limit 1) next
-      ) select key, label from each limit ${NAMES + 1}) as used`)
-    .orderBy(sql`used.key`);
-  return named(
-    rows.map(({ label }) => label),
-    typed,
-  );
-}
+/** Labels in use, likewise. */
+export const fittingLabels = async (tx: UserTx, typed: string): Promise<Fitting<string>> =>
+  named(await usedLabels(tx, NAMES + 1), typed);
 
 function named(names: string[], typed: string): Fitting<string> {
   const key = plain(typed.replace(/^\s*[@+#]+/, ''));

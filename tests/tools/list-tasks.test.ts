@@ -160,6 +160,32 @@ describe('list_tasks', () => {
     expect(await titles(ana, { priority: 'p2' })).toEqual(['high soon', 'high late']);
   });
 
+  test('says which labels no task has, and which there are, the near ones alone if there are some', async () => {
+    const ana = await newAgent(world);
+    const noteOf = async (args: Record<string, unknown>) => {
+      const { json, text } = await ana.call('list_tasks', args);
+      expect(json.total).toBe(0);
+      if (json.note) expect(text).toContain(`\n${json.note}`);
+      return json.note;
+    };
+    expect(await noteOf({ labels: ['shop'] })).toBe('No task has @shop, or any other label.');
+    await ana.ok('add_task', { title: 'Milk', labels: ['Errand', 'shop'] });
+    await ana.ok('add_task', { title: 'Bread', labels: ['errands'] });
+    expect(await noteOf({ labels: ['errnd', 'shop'] })).toBe('No task has @errnd; there are @Errand, @errands.');
+    expect(await noteOf({ labels: ['x', 'y'] })).toBe('No task has @x, @y; there are @Errand, @errands, @shop.');
+    expect(await noteOf({ labels: ['x'], text: 'milk' })).toBe('No task has @x; there are @Errand, @errands, @shop.');
+    expect(await noteOf({ labels: ['ERRAND'], status: 'completed' })).toBeUndefined();
+    expect(await noteOf({ labels: ['errand', 'errands'] })).toBeUndefined();
+    const bob = await newAgent(world);
+    expect((await bob.ok('list_tasks', { labels: ['shop'] })).note).toBe('No task has @shop, or any other label.');
+  });
+
+  test('offers projects that differ by a slip of the finger from one that is not there', async () => {
+    const ana = await newAgent(world);
+    for (const project of ['Home', 'Garden', 'Work']) await ana.ok('add_task', { title: 'One', project });
+    expect(await ana.refused('list_tasks', { project: 'Gardn' })).toMatchObject({ candidates: [{ name: 'Garden' }] });
+  });
+
   test('filters by project, labels and parent, whatever their case and decoration', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'roof', project: 'Home', labels: ['diy', 'Summer'] });
