@@ -188,7 +188,7 @@ describe('the runtime role', () => {
     );
     const path = 'search_path=pg_catalog, pg_temp';
     expect(Object.fromEntries(rows.map(([name, ...rest]) => [name, rest]))).toEqual({
-      app_now: ['caller', path, true, true],
+      app_now: ['caller', null, true, true],
       authenticate: ['definer', path, false, true],
       note_token_use: ['definer', path, false, true],
       live_tokens: ['definer', path, false, true],
@@ -198,7 +198,7 @@ describe('the runtime role', () => {
       fold: ['caller', path, true, true],
       spaced: ['caller', path, true, true],
       words: ['caller', path, true, true],
-      task_words: ['caller', path, true, true],
+      task_words: ['caller', null, true, true],
       search_query: ['caller', path, true, true],
       search_tasks: ['definer', `${path} plan_cache_mode=force_custom_plan`, false, true],
       near_tasks: [
