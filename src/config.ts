@@ -206,14 +206,17 @@ export function targetOf(url: string, proxy?: string): Target {
   return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
 }
 
+/** The names of three letters that IANA has. ICU has others, such as IST, which mean one of several zones. */
+const SHORT = /^(CET|EET|EST|GMT|HST|MET|MST|PRC|ROC|ROK|UCT|UTC|WET)$/i;
+
 /** Whether a name is one of an IANA time zone that this machine knows. */
-function isTimezone(name: string): boolean {
+export function isTimezone(name: string): boolean {
   try {
     Intl.DateTimeFormat('en', { timeZone: name });
-    return /^[A-Za-z]/.test(name); // not an offset, which it would take too
   } catch {
     return false;
   }
+  return name.length === 3 ? SHORT.test(name) : /^[A-Z]/i.test(name); // not an offset, which it would take too
 }
 
 /** The system's zone; where it says something that is none (some containers do), UTC. */

@@ -106,7 +106,10 @@ const toId = (value: unknown) => {
   const digits = typeof value === 'string' && /^\s*(?:#|t-?|#t-?)?(\d{1,10})\s*$/i.exec(value)?.[1];
   return digits ? Number(digits) : value;
 };
-const number = z.int('must be the number of a task, such as 12: list_tasks finds it by its words').min(1, 'must be 1 at least').max(MAX_ID, 'is too large');
+const number = z
+  .int('must be the number of a task: list_tasks finds it by its words')
+  .min(1, 'must be 1 at least')
+  .max(MAX_ID, 'is too large');
 
 /** What is meant by a list of one, where one is wanted. */
 const only = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);

@@ -7,6 +7,12 @@ import type { RelayOptions } from './transports/relay.js';
 /** How a stdio server gets at the data. Nothing is opened, and no code for it loaded, before it is needed. */
 export function linkTo(program: Program, config: Config, log: Logger): RelayOptions & { close(): Promise<void> } {
   const { target, remote } = config;
+  const account = {
+    user: config.user,
+    get timezone() {
+      return config.timezone;
+    },
+  };
   let close = async () => {};
   const options = {
     refusal: (error: unknown) => {
@@ -28,14 +34,14 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
         return reachOwner({
           ...target,
           build: program.build,
-          account: config,
+          account,
           start: async (home) =>
             program.mayStart ? startOwner(home, [...program.start, OWN], program.environment) : undefined,
           async ownHere(home) {
             const { ownHere } = await import('./owner/background.js');
             const owner = await ownHere(program, config, log, home);
             close = owner.stop;
-            return { transport: owner.connect(config) };
+            return { transport: owner.connect(account) };
           },
         });
       },

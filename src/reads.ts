@@ -47,13 +47,23 @@ function noteOf({ near, cut, ended, sampled, paused, unused }: TaskPage): string
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
 }
 
-/** How many labels are offered instead of one that no task has. */
-const OFFERED = 20;
+/** How much of a note may be labels, in characters, of those asked for and of those there are. */
+const NOTED = 200;
 
-function unusedNote({ labels, used }: Unused): string {
-  const [asked, instead] = [labels, used.slice(0, OFFERED)].map((some) => some.map((label) => `@${label}`).join(', '));
+function unusedNote({ labels, used, alike, more }: Unused): string {
+  const [asked, instead] = [shorten(labels, false), shorten(used, more)];
   if (used.length === 0) return `No task has ${asked}, or any other label.`;
-  return `No task has ${asked}; there are ${instead}${used.length > OFFERED ? ' and others' : ''}.`;
+  return `No task has ${asked}; ${alike ? 'written alike' : 'there'} are ${instead}.`;
+}
+
+/** As many labels as there is room for, one at least. */
+function shorten(labels: string[], more: boolean): string {
+  let room = NOTED;
+  const some = labels.filter((label, i) => {
+    room -= label.length;
+    return i === 0 || room > 0;
+  });
+  return `${some.map((label) => `@${label}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
 }
 
 /** One row in both channels. */

@@ -43,7 +43,7 @@ const numbersOf = (tasks: Task[]) =>
 function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<number, Task>): string[] {
   const given = (each: Task, field: 'due' | 'start') => each[field] !== (before?.get(each.id)?.[field] ?? null);
   const open = tasks.filter((each) => isOpenTask(each) && (!before || before.has(each.id)));
-  const past = open.filter((each) => given(each, 'due') && dueSort(each.due, timezone) < now.toISOString());
+  const past = open.filter((each) => given(each, 'due') && dueSort(each.due, timezone) < each.updatedAt.toISOString());
   const late = open.filter(
     (each) =>
       (given(each, 'due') || given(each, 'start')) && startSort(each.start, timezone) > dueSort(each.due, timezone),

@@ -58,7 +58,7 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
         outcome: {
           tasks,
           similar: state.similar,
-          similarProjects: made ? state.projectNames.filter((name) => isNear(name, made)).slice(0, 3) : [],
+          similarProjects: made ? nearNames(made, state.projectNames) : [],
         },
       };
     },
@@ -236,4 +236,9 @@ function newTask(
     blockedBy,
     ...unwritten(moment),
   };
+}
+
+function nearNames(name: string, names: string[]): string[] {
+  const key = nameKey(name);
+  return names.filter((other) => isNear(nameKey(other), key)).slice(0, 3);
 }

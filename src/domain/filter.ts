@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal } from '../errors.js';
-import { isNear, nameKey } from './names.js';
+import { isSlip, nameKey } from './names.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -221,7 +221,7 @@ async function noProject(tx: UserTx, name: string): Promise<Refusal> {
     .limit(literal(200));
   const key = nameKey(name);
   const near = some.filter(
-    (project) => project.key.includes(key) || key.includes(project.key) || isNear(name, project.name),
+    (project) => project.key.includes(key) || key.includes(project.key) || isSlip(key, project.key),
   );
   return notFound(
     `No project "${name}".`,

@@ -45,21 +45,35 @@ export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
   return rows.map(({ label }) => label);
 }
 
-/** Labels that no task has, and those there are instead: the near ones, if there are some. */
-export interface Unused {
-  labels: string[];
-  used: string[];
-}
-
 /** How many labels are looked at: a bound on work, not on most people. */
 const LABELS = 1000;
 
+/** How many labels are offered instead of one that no task has, and of how many that none has. */
+const [OFFERED, MISSED] = [20, 5];
+
+/** Labels that no task has, and what there is instead. */
+export interface Unused {
+  labels: string[];
+  /** Those in use that are written alike, if there are some, or else all, as far as they are offered. */
+  used: string[];
+  alike: boolean;
+  /** Whether there are more. */
+  more: boolean;
+}
+
 /** Looks whether labels are in use. Nothing is answered where all are, or where there are too many to know. */
 export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused | undefined> {
-  const used = await usedLabels(tx, LABELS + 1);
-  const keys = new Set(used.map(nameKey));
-  const unused = labels.filter((label) => !keys.has(nameKey(label)));
+  const used = (await usedLabels(tx, LABELS + 1)).map((label) => ({ label, key: nameKey(label) }));
+  const keys = new Set(used.map(({ key }) => key));
+  const unused = uniqueLabels(labels).filter((label) => !keys.has(nameKey(label)));
   if (unused.length === 0 || used.length > LABELS) return undefined;
-  const near = used.filter((each) => unused.some((label) => isNear(label, each)));
-  return { labels: unused, used: near.length > 0 ? near : used };
+  const missed = unused.slice(0, MISSED).map(nameKey);
+  const alike = used.filter(({ key }) => missed.some((other) => isNear(key, other)));
+  const offered = alike.length > 0 ? alike : used;
+  return {
+    labels: unused,
+    used: offered.slice(0, OFFERED).map(({ label }) => label),
+    alike: alike.length > 0,
+    more: offered.length > OFFERED,
+  };
 }

@@ -9,6 +9,21 @@ class NotLoaded extends Error {
   }
 }
 
+/** How long after the first work all late code is loaded, in milliseconds: by then nobody waits for the start. */
+const REST = 1_000;
+
+const all: Late<unknown>[] = [];
+let planned = false;
+
+/** Of a program that is replaced while it runs, files that were not read yet are gone. */
+function loadTheRest(): void {
+  if (planned) return;
+  planned = true;
+  setTimeout(() => {
+    for (const each of all) each.load().catch(() => {}); // whoever needs it hears of it
+  }, REST).unref();
+}
+
 /** Code that is loaded when it is first needed: few calls need it, and all of them would wait for it. */
 export class Late<Code> {
   readonly #load: () => Promise<Code>;
@@ -17,10 +32,14 @@ export class Late<Code> {
 
   constructor(load: () => Promise<Code>) {
     this.#load = load;
+    all.push(this);
   }
 
   async load(): Promise<void> {
-    this.#loading ??= this.#load();
+    if (this.#code) return;
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined; // what failed once may succeed
+    });
     this.#code = await this.#loading;
   }
 
@@ -35,7 +54,9 @@ export class Late<Code> {
 export async function withLate<T>(work: () => Promise<T>): Promise<T> {
   for (;;)
     try {
-      return await work();
+      const done = await work();
+      loadTheRest();
+      return done;
     } catch (error) {
       if (!(error instanceof NotLoaded)) throw error;
       await error.load();

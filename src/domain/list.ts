@@ -4,7 +4,7 @@ import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { packCursor, toSecond, unpackCursor } from './cursor.js';
 import { type Filter, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
-import { type Unused, unusedLabels } from './labels.js';
+import type { Unused } from './labels.js';
 import { type Looked, lookThrough } from './look.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
@@ -35,7 +35,7 @@ export interface TaskPage {
   paused?: true;
   /** The list goes on, but is not paged further. */
   ended?: true;
-  /** Nothing matches, for no task has these labels. */
+  /** Of an empty page, what was found out of the labels asked for, if that was asked. */
   unused?: Unused | undefined;
 }
 
@@ -45,20 +45,12 @@ export const COUNTED = 1000;
 /** How far each of several is counted that are in one answer. */
 export const COUNTED_EACH = 200;
 
-interface ListContext {
-  now: Date;
-  secret: Buffer;
-  descriptions: boolean;
-}
-
 /** Finds tasks: one page of those that match every filter, and how many there are. */
-export async function listTasks(tx: UserTx, input: ListInput, context: ListContext): Promise<TaskPage> {
-  const page = await find(tx, input, context);
-  if (page.total > 0 || !input.labels) return page;
-  return { ...page, unused: await unusedLabels(tx, input.labels) };
-}
-
-async function find(tx: UserTx, input: ListInput, { now, secret, descriptions }: ListContext): Promise<TaskPage> {
+export async function listTasks(
+  tx: UserTx,
+  input: ListInput,
+  { now, secret, descriptions }: { now: Date; secret: Buffer; descriptions: boolean },
+): Promise<TaskPage> {
   const { cursor, limit, ...filter } = input;
   // A list by due date or window is meant to be read in that order, and of what is ready the first comes first.
   const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : filter.ready ? 'priority' : 'newest');

@@ -8,13 +8,16 @@ export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
 }
 
-/** Whether a name differs from another by a slip of the finger, or by what is around the same word. */
-export function isNear(name: string, other: string): boolean {
-  const [short = '', long = ''] = [nameKey(name), nameKey(other)].sort((a, b) => a.length - b.length);
-  if (short === long) return false;
-  return (
-    distance(short, long) <= (short.length < 4 ? 1 : 2) || (short.length >= 4 && ` ${long} `.includes(` ${short} `))
-  );
+/** Whether two names, as they are compared, differ by a slip of the finger. */
+export function isSlip(key: string, other: string): boolean {
+  const most = Math.min(key.length, other.length) < 4 ? 1 : 2;
+  return key !== other && Math.abs(key.length - other.length) <= most && distance(key, other) <= most;
+}
+
+/** Whether they differ by a slip, or by what is around the same word. */
+export function isNear(key: string, other: string): boolean {
+  const [short, long] = key.length < other.length ? [key, other] : [other, key];
+  return isSlip(key, other) || (short !== long && short.length >= 4 && ` ${long} `.includes(` ${short} `));
 }
 
 /** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */

@@ -38,7 +38,7 @@ export async function reachOwner(options: ReachOptions): Promise<Link> {
   const until = performance.now() + PATIENCE;
   let startAt = 0;
   let holder: number | undefined;
-  const wish = (): Wish => ({ want: 'mcp', user: options.account.user, timezone: options.account.timezone });
+  const wish = (): Wish => ({ want: 'mcp', ...options.account });
   do {
     const reached = await callOwner(home, options.build, wish);
     if (reached) return { transport: overSocket(reached.socket), pid: reached.peer.pid };

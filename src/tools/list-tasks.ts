@@ -1,4 +1,5 @@
 import { LIST_STATUSES } from '../domain/filter.js';
+import { unusedLabels } from '../domain/labels.js';
 import { listTasks } from '../domain/list.js';
 import { SORTS } from '../domain/sort.js';
 import { atMost, id, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
@@ -41,7 +42,11 @@ export default defineTool({
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
-  run: ({ detail, limit = 25, ...filter }, tx, { now, secret }) =>
-    listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' }),
+  async run({ detail, limit = 25, ...filter }, tx, { now, secret }) {
+    const page = await listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' });
+    const { labels = [] } = filter;
+    const unused = page.total === 0 && labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
+    return { ...page, unused };
+  },
   answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),
 });

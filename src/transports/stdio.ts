@@ -12,7 +12,7 @@ const PATIENCE = 10_000;
  * Serves one client over a pair of streams. When the input ends, requests already received are still
  * answered: whoever pipes a script of messages in gets every answer.
  *
- * @param factory makes the server for all that the relay does not take, or for everything where there is none
+ * @param factory makes the server for all that the relay does not take
  */
 export function serveStreams(
   factory: McpServerFactory,

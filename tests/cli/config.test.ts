@@ -2,8 +2,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
-import { readConfig, VARIABLES } from '../../src/config.js';
+import { isTimezone, readConfig, VARIABLES } from '../../src/config.js';
 import { UsageError } from '../../src/errors.js';
 import { complaintOf, type Environment, environment, run, scratch, seeded, start, succeed } from '../process.js';
 
@@ -40,6 +41,22 @@ describe('an environment variable that is wrong', () => {
     }
     return undefined;
   };
+
+  test('a time zone is what dates can be reckoned in', () => {
+    const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+    const short = letters.flatMap((a) => letters.flatMap((b) => ['C', 'K', 'T'].map((c) => `${a}${b}${c}`)));
+    const odd = ['', 'utc', 'europe/paris', 'GB', 'Zulu', 'GMT0', 'EST5EDT', 'Etc/GMT+5', '+01:00', 'UTC+5', 'Factory'];
+    for (const name of [...short, ...odd, ...Intl.supportedValuesOf('timeZone')]) {
+      const known = (() => {
+        try {
+          return Boolean(Temporal.Now.zonedDateTimeISO(name)) && /^[a-z]/i.test(name);
+        } catch {
+          return false;
+        }
+      })();
+      expect(isTimezone(name), name).toBe(known);
+    }
+  });
 
   test.each(cases)('%s=%s is refused on stdio and by commands', (name, value, words) => {
     for (const mode of ['stdio', 'command'] as const) {

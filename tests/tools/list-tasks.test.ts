@@ -171,11 +171,18 @@ describe('list_tasks', () => {
     expect(await noteOf({ labels: ['shop'] })).toBe('No task has @shop, or any other label.');
     await ana.ok('add_task', { title: 'Milk', labels: ['Errand', 'shop'] });
     await ana.ok('add_task', { title: 'Bread', labels: ['errands'] });
-    expect(await noteOf({ labels: ['errnd', 'shop'] })).toBe('No task has @errnd; there are @Errand, @errands.');
+    expect(await noteOf({ labels: ['errnd', 'shop'] })).toBe(
+      'No task has @errnd; written alike are @Errand, @errands.',
+    );
     expect(await noteOf({ labels: ['x', 'y'] })).toBe('No task has @x, @y; there are @Errand, @errands, @shop.');
     expect(await noteOf({ labels: ['x'], text: 'milk' })).toBe('No task has @x; there are @Errand, @errands, @shop.');
     expect(await noteOf({ labels: ['ERRAND'], status: 'completed' })).toBeUndefined();
     expect(await noteOf({ labels: ['errand', 'errands'] })).toBeUndefined();
+    expect(await noteOf({ labels: ['@nope', 'NOPE'] })).toBe('No task has @nope; there are @Errand, @errands, @shop.');
+    const long = [...'abcdefghijklmnopqrst'].map((letter) => letter.repeat(60));
+    await ana.ok('add_task', { title: 'Many', labels: long.slice(0, 10) });
+    const note = await noteOf({ labels: long.slice(10), max_tokens: 200 });
+    expect(note).toMatch(/^No task has @k+, @l+, @m+ and others; there are @a+, @b+, @c+ and others\.$/);
     const bob = await newAgent(world);
     expect((await bob.ok('list_tasks', { labels: ['shop'] })).note).toBe('No task has @shop, or any other label.');
   });
