@@ -229,32 +229,38 @@ describe('a probe', () => {
   });
 });
 
-test.each([
-  ['a date in words', 'add_task', { title: 'Sweep', due: '24 nov' }, { task: { due: expect.any(String) } }],
-  ['a search by a date in words', 'list_tasks', { due: 'in 3 weeks' }, { total: expect.any(Number) }],
-  ['the days of what repeats', 'get_task', { ids: ['1'] }, { task: { repeats: expect.any(String) } }],
-  ['what follows on what repeats', 'complete_task', { ids: ['1'] }, { next: [{ title: 'Water' }] }],
-])('%s is read by the first call that needs the code for it', async (_, name, args, answer) => {
-  const env = seeded();
-  const first = await connect(env);
-  await first.call('add_task', { title: 'Water', due: '2030-01-07', repeats: 'RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' });
-  await first.close();
-  await succeed(['owner', '--stop'], env);
-  const second = await connect(env);
-  expect(await second.call(name, args)).toMatchObject(answer);
-  await second.close();
-});
+describe('code that few calls need is there', () => {
+  /** A client of a process that has done nothing yet, with a task that repeats. */
+  async function restarted(): Promise<Peer> {
+    const env = seeded();
+    const peer = await connect(env);
+    await peer.call('add_task', {
+      title: 'Water',
+      due: '2030-01-07',
+      repeats: 'RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO',
+    });
+    await peer.close();
+    await succeed(['owner', '--stop'], env);
+    return connect(env);
+  }
 
-test('what repeats is shown by a resource that is read before anything else', async () => {
-  const env = seeded();
-  const first = await connect(env);
-  await first.call('add_task', { title: 'Water', due: '2030-01-07', repeats: 'RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' });
-  await first.close();
-  await succeed(['owner', '--stop'], env);
-  const second = await connect(env);
-  const { result } = await second.request('resources/read', { uri: 'taskloom://task/1' });
-  expect(result.contents[0].text).toContain('21 Jan 2030');
-  await second.close();
+  test.each([
+    ['a date in words', 'add_task', { title: 'Sweep', due: '24 nov' }, { task: { due: expect.any(String) } }],
+    ['a list by a date in words', 'list_tasks', { due: 'in 3 weeks' }, { total: expect.any(Number) }],
+    ['the days of what repeats', 'get_task', { ids: ['1'] }, { task: { repeats: expect.any(String) } }],
+    ['what follows on what repeats', 'complete_task', { ids: ['1'] }, { next: [{ title: 'Water' }] }],
+  ])('for %s', async (_, name, args, answer) => {
+    const peer = await restarted();
+    expect(await peer.call(name, args)).toMatchObject(answer);
+    await peer.close();
+  });
+
+  test('for a resource that shows what repeats', async () => {
+    const peer = await restarted();
+    const { result } = await peer.request('resources/read', { uri: 'taskloom://task/1' });
+    expect(result.contents[0].text).toContain('21 Jan 2030');
+    await peer.close();
+  });
 });
 
 test('a database that is away is said in an answer with a hint, and its address nowhere', async () => {
