@@ -226,24 +226,32 @@ const known = (fields: string[]): string[] =>
   fields.flatMap((field) => RENAMED[field] ?? (field.endsWith('_at') || isClaimField(field) ? [] : field));
 const RENAMED: Record<string, string> = { rank: 'order', archived_at: 'archived' };
 
-type Step = Pick<Happening, 'what' | 'undoes' | 'fields' | 'status'>;
+type Step = Omit<Happening, 'at' | 'by'>;
 
-/** `updated title, due`; of what an undo put back, `undone title, due`, and of what it made or threw away, `deleted by undo`. */
-const happened = ({ what, undoes, fields, status }: Step) => {
-  const changed = known(fields).map((field) => (field === 'status' && status ? `status (${plain(status)})` : field));
+/**
+ * `updated title, due (Fri 25 Dec)`; of what an undo put back, `undone title, priority (none)`, and of what it made or threw
+ * away, `deleted by undo`.
+ */
+const happened = ({ what, undoes, fields, status, priority, due, start }: Step, { now, timezone }: Say) => {
+  const when = (each: string | null) => each && sayWhen(each, now, timezone);
+  const short = new Map(
+    Object.entries({ status: status && plain(status), priority, due: when(due), start: when(start) }),
+  );
+  const changed = known(fields).map((field) => (short.has(field) ? `${field} (${short.get(field) ?? 'none'})` : field));
   const whole = what === 'delete' || what === 'restore';
   if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed };
   return { what: HAPPENED[what], fields: what === 'update' ? changed : [] };
 };
 
-const sayHappened = (happening: Step): string => {
-  const { what, fields } = happened(happening);
+const sayHappened = (happening: Step, say: Say): string => {
+  const { what, fields } = happened(happening, say);
   return [what, fields.join(', ')].filter(Boolean).join(' ');
 };
 
 /** What one write did to one thing, in both channels, and who did it when. */
-export function changeRow({ entity, id, name, steps, by, at }: Delta, { now, timezone }: Say) {
-  const what = [...new Set(steps.map(sayHappened))].join(', then ');
+export function changeRow({ entity, id, name, steps, by, at }: Delta, say: Say) {
+  const { now, timezone } = say;
+  const what = [...new Set(steps.map((step) => sayHappened(step, say)))].join(', then ');
   const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
   const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
   return {
@@ -255,8 +263,8 @@ export function changeRow({ entity, id, name, steps, by, at }: Delta, { now, tim
   };
 }
 
-const happeningJson = (happening: Happening, { timezone }: Say) =>
-  present({ ...happened(happening), by: happening.by, at: formatStamp(happening.at, timezone) });
+const happeningJson = (happening: Happening, say: Say) =>
+  present({ ...happened(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
 
 export const detailed = (each: TaskDetail, say: Say) =>
   present({
@@ -352,7 +360,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
     ),
     ...section(
       'History',
-      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening)}`),
+      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening, say)}`),
     ),
   ].join('\n');
 }

@@ -6,7 +6,6 @@ import { invalid } from '../errors.js';
 import type { Happening } from './get.js';
 import { nameOf, rowsOf } from './history.js';
 import type { Operation } from './record.js';
-import type { Status } from './task.js';
 
 /** What one write did to one thing. */
 export interface Delta {
@@ -51,7 +50,8 @@ export async function whatChanged(
   const [row = []] = await rowsOf(
     tx,
     sql`select n.change_seq, n.changes_from, (
-      select json_agg(json_build_array(c.seq, c.batch, c.at, c.actor, c.entity, c.entity_id, c.op, c.reverts is not null, c.after ->> 'status',
+      select json_agg(json_build_array(c.seq, c.batch, c.at, c.actor, c.entity, c.entity_id, c.op, c.reverts is not null,
+        c.after ->> 'status', c.after ->> 'priority', c.after ->> 'due', c.after ->> 'start',
         (select json_agg(k order by k) from jsonb_object_keys(c.before || c.after) k),
         coalesce(
           (select t.title from ${tasks} t where t.user_id = ${user} and c.entity = 'task' and t.id = c.entity_id),
@@ -89,7 +89,10 @@ type Found = [
   id: number,
   op: Operation,
   undoes: boolean,
-  status: Status | null,
+  status: Step['status'],
+  priority: Step['priority'],
+  due: Step['due'],
+  start: Step['start'],
   fields: string[] | null,
   name: string | null,
 ];
@@ -98,8 +101,8 @@ type Found = [
 function merged(found: Found[]): Delta[] {
   const deltas: Delta[] = [];
   let last: { batch: number; delta: Delta } | undefined;
-  for (const [seq, batch, at, actor, entity, id, what, undoes, status, fields, name] of found) {
-    const step = { what, undoes, status, fields: fields ?? [] };
+  for (const [seq, batch, at, actor, entity, id, what, undoes, status, priority, due, start, fields, name] of found) {
+    const step = { what, undoes, status, priority, due, start, fields: fields ?? [] };
     if (last?.batch === batch && last.delta.entity === entity && last.delta.id === id) {
       last.delta.seq = seq;
       last.delta.steps.push(step);

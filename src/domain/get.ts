@@ -8,7 +8,18 @@ import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
 import type { Comment, Operation } from './record.js';
 import { nearTitles } from './search.js';
-import { inProject, isOpenStatus, noTask, PRESENT, type Status, type Task, taskColumns, toTask } from './task.js';
+import {
+  inProject,
+  isOpenStatus,
+  noTask,
+  PRESENT,
+  type Priority,
+  type Status,
+  type Task,
+  taskColumns,
+  toTask,
+} from './task.js';
+import type { When } from './when.js';
 
 /** A task as another mentions it. */
 export interface Related {
@@ -25,8 +36,11 @@ export interface Happening {
   /** Whether it took an earlier change back. */
   undoes: boolean;
   fields: string[];
-  /** What its status became, where that changed. */
-  status?: Status | null;
+  /** What became of those that are short to say; null where one was emptied. */
+  status: Status | null;
+  priority: Priority | null;
+  due: When | null;
+  start: When | null;
 }
 
 export interface TaskDetail extends Task {
@@ -71,7 +85,7 @@ function belongings(tx: UserTx) {
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
     // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
     history: sql<(Omit<Happening, 'at' | 'by'> & { at: string; actor: Actor })[]>`${list(sql`
-      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status,
+      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status, h.after->>'priority' as priority, h.after->>'due' as due, h.after->>'start' as start,
         array(select jsonb_object_keys(h.before || h.after)) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)

@@ -31,7 +31,7 @@ describe('what_changed', () => {
     const reply = await ana.call('what_changed', { cursor });
     expect(reply.json).toEqual({
       changes: [
-        { by: 'claude', at: AT, did: [{ id: 1, title: 'Buy oat milk', what: 'updated priority, title' }] },
+        { by: 'claude', at: AT, did: [{ id: 1, title: 'Buy oat milk', what: 'updated priority (high), title' }] },
         {
           by: 'test',
           at: AT,
@@ -47,7 +47,7 @@ describe('what_changed', () => {
       [
         '3 changes; today is Sun 22 Nov 2026 (Europe/Paris)',
         'Sun 22 Nov 14:02, claude:',
-        '#1 Buy oat milk · updated priority, title',
+        '#1 Buy oat milk · updated priority (high), title',
         'Sun 22 Nov 14:02, test:',
         '#1 Buy oat milk · commented',
         '#1 Buy oat milk · completed',
@@ -90,6 +90,25 @@ describe('what_changed', () => {
     expect((await ana.call('what_changed')).text).toContain('\n#1 · deleted\n');
   });
 
+  test('says what dates and priorities became, in the zone and the words of lists', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof', due: '2026-11-23', start: '2026-11-23', priority: 'low' });
+    await ana.ok('update_task', { id: 1, due: '2027-01-08T17:00', start: 'tomorrow', priority: 'urgent' });
+    const { undo } = await ana.ok('update_task', { id: 1, clear: ['due', 'start', 'priority'] });
+    await ana.ok('undo', { undo });
+    const said = [
+      'updated due (8 Jan 2027 17:00), priority (urgent)',
+      'updated due (none), priority (none), start (none)',
+      'undone due (8 Jan 2027 17:00), priority (urgent), start (Mon 23 Nov)',
+    ];
+    expect(done(await ana.ok('what_changed', { cursor: 1 })).map(({ what }) => what)).toEqual(said);
+    const { json, text } = await ana.call('get_task', { ids: ['1'] });
+    expect(json.task.history.map(({ fields }: { fields: string[] }) => fields.join(', '))).toEqual(
+      said.map((words) => words.replace(/^\w+ /, '')).reverse(),
+    );
+    for (const words of said) expect(text).toContain(`: ${words}`);
+  });
+
   test('says what a status became, and what an undo made or threw away', async () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'Roof' });
@@ -100,7 +119,7 @@ describe('what_changed', () => {
     expect(done(await ana.ok('what_changed', { cursor: 0 })).map(({ what }) => what)).toEqual([
       'created',
       'updated status (cancelled)',
-      'updated priority, status (pending)',
+      'updated priority (high), status (pending)',
       'deleted by undo',
       'restored by undo',
     ]);
@@ -114,7 +133,7 @@ describe('what_changed', () => {
     const { cursor } = await ana.ok('what_changed');
     await ana.ok('undo', { last: 2 });
     const next = await ana.ok('what_changed', { cursor });
-    expect(done(next)).toMatchObject([{ id: 1, what: 'undone status (pending), then undone priority' }]);
+    expect(done(next)).toMatchObject([{ id: 1, what: 'undone status (pending), then undone priority (none)' }]);
     expect(next.cursor).toBe(cursor + 2);
   });
 
