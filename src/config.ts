@@ -206,7 +206,7 @@ export function targetOf(url: string, proxy?: string): Target {
   return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
 }
 
-/** The names of three letters that IANA has. ICU has others, such as IST, which mean one of several zones. */
+/** The names of three letters that IANA has. ICU has others, such as IST, which can mean several zones: Temporal refuses them. */
 const SHORT = /^(CET|EET|EST|GMT|HST|MET|MST|PRC|ROC|ROK|UCT|UTC|WET)$/i;
 
 /** Whether a name is one of an IANA time zone that this machine knows. */

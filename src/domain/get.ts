@@ -85,7 +85,8 @@ function belongings(tx: UserTx) {
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
     // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
     history: sql<(Omit<Happening, 'at' | 'by'> & { at: string; actor: Actor })[]>`${list(sql`
-      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status, h.after->>'priority' as priority, h.after->>'due' as due, h.after->>'start' as start,
+      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status,
+        h.after->>'priority' as priority, h.after->>'due' as due, h.after->>'start' as start,
         array(select jsonb_object_keys(h.before || h.after)) as fields
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
