@@ -10,6 +10,8 @@ import { afterwards, randomFrom } from './harness.mjs';
 
 export const MAIN = resolve('dist/main.js');
 export const IDLE = resolve('bench/servers/idle.mjs');
+/** Longer than an embedded database that was just opened has things to do by itself, in milliseconds. */
+export const REST = 4_000;
 const FLOOR = resolve('bench/servers/floor.mjs');
 
 /** Nothing of the machine's own settings. */

@@ -18,12 +18,10 @@ import {
   newFolder,
   ours,
   postgres,
+  REST,
   seed,
   serve,
 } from '../lib/taskloom.mjs';
-
-/** Longer than the embedded database waits before it gathers statistics, in milliseconds. */
-const REST = 4_000;
 
 export const title = 'Each call';
 export const about =
