@@ -30,6 +30,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { project: 'none', text: title, status: 'all' },
     { priority: 'none', status: 'all', sort: 'due' },
     { labels: [label], status: 'all' },
+    { labels: ['unheard of'], status: 'all' },
     { status: 'deleted' },
     { status: 'all', due: 'overdue' },
     { status: 'all', changed_since: '2020-01-01', detail: 'full', limit: 100 },
