@@ -109,7 +109,6 @@ const answer = z
     unchanged: z.array(z.int()),
     next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
     similar: z.array(related),
-    similar_projects: z.array(z.string()),
     user: z.string(),
     timezone: z.string(),
     now: z.string(),

@@ -187,7 +187,6 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
     next: 'array',
     similar: 'array',
     unchanged: 'array',
-    similar_projects: 'array',
     moved: 'integer',
     changes: 'array',
     cursor: 'integer',

@@ -3,6 +3,7 @@ import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
 import { COUNTED_EACH } from './domain/list.js';
+import type { Kin } from './domain/names.js';
 import { isOpenTask, type Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
@@ -54,15 +55,23 @@ function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<nu
   ];
 }
 
+const MARKS = { project: '+', label: '@' };
+
+/** Names that were given and are new, but may be a slip too. */
+const kinNotes = (kin: Kin[]): string[] =>
+  kin.map(({ of, name, alike }) => {
+    const mark = MARKS[of];
+    return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
+  });
+
 /** A new task. */
-export function addedAnswer({ tasks: [first], similar, similarProjects }: Added, say: Say): Answer {
+export function addedAnswer({ tasks: [first], similar, kin }: Added, say: Say): Answer {
   const task = first as Task;
-  const note = doubtsOf([task], say).join(' ');
+  const note = [...doubtsOf([task], say), ...kinNotes(kin)].join(' ');
   return {
     json: present({
       task: present({ ...single(task, say), next: datesOf(task, say) }),
       similar,
-      similar_projects: similarProjects,
       note: note || null,
     }),
     text: [
@@ -70,9 +79,6 @@ export function addedAnswer({ tasks: [first], similar, similarProjects }: Added,
       ...dateLine(task, say),
       ...(note ? [note] : []),
       ...(similar.length > 0 ? ['Open tasks like it:', ...similar.map(({ id, title }) => `  #${id} ${title}`)] : []),
-      ...(similarProjects.length > 0
-        ? [`The project is new; there is also ${similarProjects.map((name) => `+${name}`).join(', ')}.`]
-        : []),
     ].join('\n'),
   };
 }
@@ -81,7 +87,7 @@ const AS_GIVEN = 'The rest is as you gave it.';
 
 /** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
 export function plannedAnswer(
-  { tasks, refs }: Added,
+  { tasks, refs, kin }: Added,
   say: Say,
   { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
 ): Answer {
@@ -90,7 +96,7 @@ export function plannedAnswer(
     news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
-  const doubts = doubtsOf(tasks, say).join(' ');
+  const doubts = [...doubtsOf(tasks, say), ...kinNotes(kin)].join(' ');
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
@@ -170,7 +176,7 @@ const READY = 20;
  * @param asked the status that it was asked to give them: of many, it is not said back
  */
 export function outcomeAnswer(
-  { tasks, before, unchanged, failed, ended, ready, next: following }: Outcome,
+  { tasks, before, unchanged, failed, ended, ready, next: following, kin }: Outcome,
   say: Say,
   verb: string,
   asked?: string,
@@ -203,6 +209,7 @@ export function outcomeAnswer(
   const note = [
     ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
     ...doubtsOf(tasks, say, before),
+    ...kinNotes(kin),
   ].join(' ');
   return {
     json: present({

@@ -15,6 +15,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { title: 'Mine', parent: id },
     { title: 'Mine', blocked_by: [id] },
     { title, project, dry_run: true },
+    { title: 'Mine', project: 'Zbra', labels: ['zbrafish'], dry_run: true },
   ],
   add_tasks: ({ id }) => [
     { tasks: [{ title: 'Mine', parent: id }] },
@@ -49,6 +50,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { ids: [id], project: 'Mine' },
     { ids: [id], project: 'none' },
     { ids: [1], parent: id },
+    { ids: [1], project: 'Zbra', add_labels: ['zbrafish'], dry_run: true },
     { ids: [1], add_blocked_by: [id] },
     { ids: [1], remove_blocked_by: [id] },
     { ids: [1], before: id },

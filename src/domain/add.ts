@@ -3,7 +3,7 @@ import { conflict, invalid, Refusal } from '../errors.js';
 import { refuseCircle, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { uniqueLabels } from './labels.js';
-import { isNear, nameKey } from './names.js';
+import { type Kin, kinOf, nameKey } from './names.js';
 import { rankOf } from './order.js';
 import { archived, chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
@@ -39,8 +39,8 @@ export interface Added {
   refs?: Map<number, string>;
   /** Open tasks that may be the same. */
   similar: { id: number; title: string }[];
-  /** Projects whose names are almost that of one which was made. */
-  similarProjects: string[];
+  /** What is new of their projects and labels, and written almost like another. */
+  kin: Kin[];
 }
 
 /** Adds one task; its project is created by naming it. A sub-task without a project takes its parent's. */
@@ -51,16 +51,8 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
       return { ...gathered, similar };
     },
     decide(state, moment) {
-      const { tasks, ...decision } = make([input], state, moment);
-      const made = decision.projects[0]?.after.name;
-      return {
-        ...decision,
-        outcome: {
-          tasks,
-          similar: state.similar,
-          similarProjects: made ? nearNames(made, state.projectNames) : [],
-        },
-      };
+      const { tasks, kin, ...decision } = make([input], state, moment);
+      return { ...decision, outcome: { tasks, similar: state.similar, kin } };
     },
   };
 }
@@ -94,9 +86,9 @@ export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
   return {
     read: (tx) => gatherFor(tx, resolved),
     decide(state, moment) {
-      const { tasks, ...decision } = make(resolved, state, moment);
+      const { tasks, kin, ...decision } = make(resolved, state, moment);
       const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
-      return { ...decision, outcome: { tasks, refs: named, similar: [], similarProjects: [] } };
+      return { ...decision, outcome: { tasks, refs: named, similar: [], kin } };
     },
   };
 }
@@ -115,7 +107,7 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
     parents: parents.length > 0,
     waits: blockers,
     projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
-    projectNames: inputs.length === 1 && names.length > 0,
+    labels: inputs.flatMap((input) => input.labels ?? []),
   });
 }
 
@@ -180,7 +172,14 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
     moment,
   );
   const now = settled(state.tasks, result);
-  return { ...result, projects, tasks: [...tasks.keys()].map((id) => now.get(id) as Task) };
+  const names = projects.map(({ after }) => after.name);
+  const labels = inputs.flatMap((input) => input.labels ?? []);
+  return {
+    ...result,
+    projects,
+    tasks: [...tasks.keys()].map((id) => now.get(id) as Task),
+    kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
+  };
 }
 
 /** A sub-task without a project of its own is in that of its nearest parent that has one. */
@@ -236,9 +235,4 @@ function newTask(
     blockedBy,
     ...unwritten(moment),
   };
-}
-
-function nearNames(name: string, names: string[]): string[] {
-  const key = nameKey(name);
-  return names.filter((other) => isNear(nameKey(other), key)).slice(0, 3);
 }

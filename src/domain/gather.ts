@@ -1,7 +1,8 @@
 import { type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { listOf, literal, preparedBy } from '../db/prepared.js';
-import { dependencies, isOpen, projects, tasks } from '../db/schema.js';
+import { dependencies, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { labelsInUse } from './labels.js';
 import { nameKey } from './names.js';
 import type { Project } from './project.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
@@ -22,10 +23,10 @@ export interface Wanted {
   /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
   around?: number | undefined;
   descriptions?: boolean | undefined;
-  /** Projects by name, gone ones aside, or by id. */
+  /** Projects by name, gone ones aside, or by id; where one of the names is not there, names to compare it with. */
   projects?: { names?: string[]; ids?: number[] } | undefined;
-  /** Names to compare with that of a project which is not there. */
-  projectNames?: boolean | undefined;
+  /** Where one of these labels is not in use, those that are. */
+  labels?: string[] | undefined;
 }
 
 export interface Gathered {
@@ -34,7 +35,11 @@ export interface Gathered {
   /** The project of that name, if there is one now. */
   named(name: string): Project | undefined;
   projectNames: string[];
+  labelNames: string[];
 }
+
+/** How many names are gathered, to compare one with that is new. */
+const NAMES = 500;
 
 /** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
 export const HOUSED = 2001;
@@ -42,13 +47,19 @@ export const HOUSED = 2001;
 /** More than a write can move at once, so that where a task goes to is always in sight. */
 const NEIGHBOURS = 132;
 
-const NOTHING: Gathered = { tasks: new Map(), projects: [], named: () => undefined, projectNames: [] };
+const NOTHING: Gathered = {
+  tasks: new Map(),
+  projects: [],
+  named: () => undefined,
+  projectNames: [],
+  labelNames: [],
+};
 
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
-  const { ids, housedIn, below = [], waits = [], around, projects: which, ...flags } = wanted;
+  const { ids, housedIn, below = [], waits = [], around, projects: which, labels = [], ...flags } = wanted;
   const some = ids.length > 0 || housedIn !== undefined;
-  if (!some && !which) return NOTHING;
+  if (!some && !which && labels.length === 0) return NOTHING;
   const load = loadOf(wanted);
   const rows = await gathering(
     {
@@ -59,6 +70,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       waits: waits.length > 0,
       around: around !== undefined,
       projects: which !== undefined,
+      labels: labels.length > 0,
     },
     tx,
     {
@@ -69,6 +81,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       around,
       names: JSON.stringify(which?.names?.map(nameKey) ?? []),
       projects: array(which?.ids ?? []),
+      labels: JSON.stringify(labels.map(nameKey)),
     },
   );
   const found = rows.flatMap(({ task }) =>
@@ -81,14 +94,15 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
     tasks: new Map(found.map((task) => [task.id, task])),
     projects: known.map(({ project }) => project),
     named: (name) => byKey.get(nameKey(name)),
-    projectNames: rows[0]?.names ?? [],
+    projectNames: rows[0]?.projectNames ?? [],
+    labelNames: rows[0]?.labelNames ?? [],
   };
 }
 
 /** What the statement depends on, but for the values. */
-type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions' | 'projectNames'> &
-  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects', boolean>;
-type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects') => Placeholder;
+type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions'> &
+  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects' | 'labels', boolean>;
+type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects' | 'labels') => Placeholder;
 
 const array = (numbers: number[]) => `{${numbers.join()}}`;
 const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, blockers: 'all' as const });
@@ -98,7 +112,8 @@ const gathering = preparedBy(
     tx.db
       .select({
         projects: projectsOf(tx, shape, value),
-        names: projectNames(tx, shape),
+        projectNames: projectNames(tx, shape, value),
+        labelNames: labelNames(tx, shape, value),
         task: taskColumns(tx, loadOf(shape)),
       })
       .from(sql`(select 1) as one`)
@@ -130,11 +145,28 @@ function projectsOf(tx: UserTx, { projects: wanted }: Shape, value: Value) {
   );
 }
 
-function projectNames(tx: UserTx, { projectNames: want }: Shape) {
-  if (!want) return sql<string[] | null>`null::json`.as('names');
-  return sql<string[] | null>`(select json_agg(n.name) from (
-    select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null and p.archived_at is null
-    order by p.id desc limit 500) n)`.as('names');
+/** Names to compare others with, if one of these is not there: in most calls, all are. */
+const unlessAll = (keys: Placeholder, known: SQL, names: SQL) => sql<string[] | null>`case
+  when exists (select from json_array_elements_text(${keys}::json) as given (key) where not exists (${known} = given.key))
+  then (select json_agg(n.name) from ${names} n) end`;
+
+function projectNames(tx: UserTx, shape: Shape, value: Value) {
+  if (!shape.projects) return sql<string[] | null>`null::json`.as('project_names');
+  return unlessAll(
+    value('names'),
+    sql`select from ${projects} p where p.user_id = ${tx.userId} and p.name_key`,
+    sql`(select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null and p.archived_at is null
+      order by p.id desc limit ${literal(NAMES)})`,
+  ).as('project_names');
+}
+
+function labelNames(tx: UserTx, shape: Shape, value: Value) {
+  if (!shape.labels) return sql<string[] | null>`null::json`.as('label_names');
+  return unlessAll(
+    value('labels'),
+    sql`select from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key`,
+    sql`(select u.label as name from ${labelsInUse(tx, literal(NAMES))} u)`,
+  ).as('label_names');
 }
 
 function toProject(row: ProjectRow): { key: string | null; project: Project } {

@@ -1,4 +1,5 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { taskLabels } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
@@ -29,18 +30,19 @@ export function editLabels(labels: string[], { add = [], remove = [], clear = fa
 }
 
 /** Labels in use, in the order of their keys. One step over the index for each, however many tasks carry it. */
+export const labelsInUse = ({ userId }: Pick<UserTx, 'userId'>, most: SQL) => sql`(
+  with recursive each (key, label) as (
+    (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${userId} order by l.label_key limit 1)
+    union all
+    select next.label_key, next.label from each, lateral (
+      select l.label_key, l.label from ${taskLabels} l where l.user_id = ${userId} and l.label_key > each.key
+      order by l.label_key limit 1) next
+  ) select key, label from each limit ${most})`;
+
 export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
   const rows = await tx.db
     .select({ label: sql<string>`used.label` })
-    .from(sql`(
-      with recursive each (key, label) as (
-        (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId}
-         order by l.label_key limit 1)
-        union all
-        select next.label_key, next.label from each, lateral (
-          select l.label_key, l.label from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key > each.key
-          order by l.label_key limit 1) next
-      ) select key, label from each limit ${most}) as used`)
+    .from(sql`${labelsInUse(tx, literal(most))} as used`)
     .orderBy(sql`used.key`);
   return rows.map(({ label }) => label);
 }

@@ -8,16 +8,45 @@ export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
 }
 
-/** Whether two names, as they are compared, differ by a slip of the finger. */
+const digits = (key: string) => key.replace(/\D/g, '');
+const letters = (key: string) => [...key].sort().join('');
+
+/**
+ * Whether two names, as they are compared, differ by a slip of the finger: not by a number, as "sprint 1" and
+ * "sprint 2", nor by one of two letters, as "ui" and "ux".
+ */
 export function isSlip(key: string, other: string): boolean {
-  const most = Math.min(key.length, other.length) < 4 ? 1 : 2;
-  return key !== other && Math.abs(key.length - other.length) <= most && distance(key, other) <= most;
+  const length = Math.min(key.length, other.length);
+  if (key === other || length < 3 || Math.abs(key.length - other.length) > 2 || digits(key) !== digits(other))
+    return false;
+  const apart = distance(key, other);
+  return apart <= (length < 5 ? 1 : 2) || (apart === 2 && letters(key) === letters(other));
 }
 
 /** Whether they differ by a slip, or by what is around the same word. */
 export function isNear(key: string, other: string): boolean {
   const [short, long] = key.length < other.length ? [key, other] : [other, key];
   return isSlip(key, other) || (short !== long && short.length >= 4 && ` ${long} `.includes(` ${short} `));
+}
+
+/** A name that is new, and those in use that are written almost like it. */
+export interface Kin {
+  of: 'project' | 'label';
+  name: string;
+  alike: string[];
+}
+
+/** How many names are told of that are written alike. */
+const KIN = 3;
+
+/** Which of some names are new and written almost like others: whoever gave them may have meant those. */
+export function kinOf(of: Kin['of'], names: string[], inUse: string[]): Kin[] {
+  const known = inUse.map((name) => ({ name, key: nameKey(name) }));
+  return [...new Map(names.map((name) => [nameKey(name), name]))].flatMap(([key, name]) => {
+    if (known.some((other) => other.key === key)) return [];
+    const alike = known.filter((other) => isNear(other.key, key)).map((other) => other.name);
+    return alike.length > 0 ? [{ of, name, alike: alike.slice(0, KIN) }] : [];
+  });
 }
 
 /** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */

@@ -45,7 +45,6 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
       const gathering = gather(tx, {
         ids: [],
         projects: { names },
-        projectNames: true,
         housedIn: patch.merge_into === undefined ? undefined : name,
       });
       const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);

@@ -5,6 +5,7 @@ import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { editLabels } from './labels.js';
 import { refuseLate } from './lease.js';
+import { type Kin, kinOf } from './names.js';
 import { type Place, placed, placeTarget } from './order.js';
 import { chooseProject, type Home } from './project.js';
 import type { ProjectEdit } from './record.js';
@@ -71,6 +72,8 @@ export interface Outcome {
   ready: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
+  /** What is new of the project and the labels given, and written almost like another. */
+  kin: Kin[];
 }
 
 interface State extends Gathered {
@@ -108,6 +111,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           // What repeats is copied when it is closed.
           descriptions: patch.description !== undefined || clear.has('description') || closes || extra !== undefined,
           projects: patch.project === undefined ? undefined : { names: [patch.project] },
+          labels: patch.add_labels,
         },
         guard,
       ),
@@ -142,6 +146,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
       });
       return conclude(state, plans, failed, moment, {
         projects: newProjects,
+        labels: patch.add_labels,
         next,
         ranks,
         held: guard.claim !== undefined,
@@ -175,11 +180,13 @@ function conclude(
   moment: Moment,
   {
     projects = [],
+    labels = [],
     next = [],
     ranks,
     held,
   }: {
     projects?: ProjectEdit[];
+    labels?: string[] | undefined;
     next?: Task[];
     ranks?: Map<number, string> | undefined;
     /** Whether the caller holds the tasks that it named. */
@@ -202,10 +209,12 @@ function conclude(
   const changed = new Set(edits.map((edit) => edit.after.id));
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
+  const made = projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id));
+  const names = made.map((project) => project.after.name);
   return {
     edits,
     counted,
-    projects: projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id)),
+    projects: made,
     outcome: {
       tasks: shown,
       before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
@@ -216,6 +225,7 @@ function conclude(
       ),
       ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
+      kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
     },
   };
 }

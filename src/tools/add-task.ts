@@ -15,7 +15,7 @@ export default defineTool({
     blocked_by: ids().optional(),
   },
   none: 'absent',
-  output: ['task', 'similar', 'similar_projects'],
+  output: ['task', 'similar', 'note'],
   run: (args) => addTask(args),
   answer: addedAnswer,
 });

@@ -129,20 +129,38 @@ describe('add_task', () => {
   });
 
   test.each([
-    ['Hom', ['Home']],
-    ['Homes', ['Home']],
-    ['home office', ['Home']],
-    ['Garden', undefined],
-    ['HOME', undefined],
-  ])('a project that is new and called %s is reported beside %s', async (project, similar) => {
+    [{ project: 'Hom' }, '+Hom is new; there is also +Home.'],
+    [{ project: 'Homes' }, '+Homes is new; there is also +Home.'],
+    [{ project: 'home office' }, '+home office is new; there is also +Home.'],
+    [{ project: 'Garden' }, undefined],
+    [{ project: 'HOME' }, undefined],
+    [{ labels: ['errnd'] }, '@errnd is new; there is also @errand.'],
+    [{ labels: ['at home', 'phone'] }, '@at home is new; there is also @home.'],
+    [{ labels: ['ERRAND', 'home'] }, undefined],
+    [{ labels: ['q2', 'ux', 'sprint 2'] }, undefined],
+    [
+      { project: 'Hme', labels: ['home', 'hoem', 'other'] },
+      '+Hme is new; there is also +Home. @hoem is new; there is also @home.',
+    ],
+  ])('what is new of %j is said where it is written like what there is', async (given, note) => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
       tasks: [
-        { title: 'A', project: 'Home' },
+        { title: 'A', project: 'Home', labels: ['errand', 'home', 'q1', 'ui', 'sprint 1'] },
         { title: 'B', project: 'Zoo' },
       ],
     });
-    expect((await ana.ok('add_task', { title: 'C', project })).similar_projects).toEqual(similar);
+    const added = await ana.call('add_task', { title: 'C', ...given });
+    expect(added.json.note).toBe(note);
+    if (note) expect(added.text.split('\n')).toContain(note);
+    // It is there now.
+    expect((await ana.ok('add_task', { title: 'D', ...given })).note).toBeUndefined();
+  });
+
+  test('a name is not held against that of a project or a label of another user', async () => {
+    const [ana, ben] = [await newAgent(world), await newAgent(world)];
+    await ben.ok('add_task', { title: 'A', project: 'Home', labels: ['errand'] });
+    expect((await ana.ok('add_task', { title: 'B', project: 'Hom', labels: ['errnd'] })).note).toBeUndefined();
   });
 
   test('waits for tasks that there are', async () => {

@@ -18,6 +18,20 @@ describe('add_tasks', () => {
     expect(text).toContain(`The rest is as you gave it.\n${note}\n`);
   });
 
+  test('says which of its projects and labels are new and written like others', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'A', project: 'Home', labels: ['errand'] });
+    const { json } = await ana.call('add_tasks', {
+      tasks: [
+        { title: 'B', project: 'Hme', labels: ['errnd', 'phone'] },
+        { title: 'C', project: 'hme', labels: ['errands', 'errand'] },
+      ],
+    });
+    expect(json.note).toBe(
+      'The rest is as you gave it. +Hme is new; there is also +Home. @errnd is new; there is also @errand. @errands is new; there is also @errand.',
+    );
+  });
+
   test('tells what came out otherwise than it was given, and nothing else', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'First', project: 'Home', labels: ['errand'] });

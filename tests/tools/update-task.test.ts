@@ -127,6 +127,18 @@ describe('update_task', () => {
     });
   });
 
+  test('says of a project and labels that are new what there is that is written like them', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call', project: 'Home', labels: ['errand'] });
+    await ana.ok('add_task', { title: 'Write' });
+    const updated = await ana.call('update_task', { ids: [1, 2], project: 'Hme', add_labels: ['errnd', 'phone'] });
+    const note = '+Hme is new; there is also +Home. @errnd is new; there is also @errand.';
+    expect(updated.json.note).toBe(note);
+    expect(updated.text.split('\n')).toContain(note);
+    // A project that comes of nothing is none.
+    expect((await ana.refused('update_task', { ids: [9], project: 'Hom' })).code).toBe('not_found');
+  });
+
   test('adds and removes labels one by one, and a label keeps its spelling', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', labels: ['Phone', 'home'] });
