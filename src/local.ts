@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { openStore, type Target } from './db/connect.js';
 import { readMigrations } from './db/migrate.js';
 import { Feed } from './feed.js';
+import { once } from './once.js';
 import type { Program } from './program.js';
 import { buildServer } from './server.js';
 import { converse } from './transports/conversation.js';
@@ -37,17 +38,4 @@ export function serveLocally(program: Program, config: Config, target: Target, l
       await (await store.started()?.catch(() => undefined))?.close();
     },
   };
-}
-
-/** Runs `make` until it has succeeded once; whoever asks meanwhile shares the attempt. */
-function once<T>(make: () => Promise<T>): { get(): Promise<T>; started(): Promise<T> | undefined } {
-  let made: Promise<T> | undefined;
-  const get = () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
-  return { get, started: () => made };
 }

@@ -82,7 +82,7 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
   const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
   const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
-  const rows = once((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
+  const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
   return {
     rungs: least + details.length - 1,
     at(rung) {
@@ -117,7 +117,7 @@ export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
 }
 
 /** Remembers what a function answered. */
-function once<K, V>(make: (key: K) => V): (key: K) => V {
+function memoized<K, V>(make: (key: K) => V): (key: K) => V {
   const made = new Map<K, V>();
   return (key) => {
     const value = made.get(key) ?? make(key);
@@ -176,10 +176,10 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
  */
 export function detailAnswer({ tasks, failed }: { tasks: TaskDetail[]; failed: Failure[] }, say: Say): Ladder {
   const count = tasks.length;
-  const whole = once((each: TaskDetail) => inFull(each, say));
+  const whole = memoized((each: TaskDetail) => inFull(each, say));
   const brief = {
-    compact: once((each: TaskDetail) => listed(each, say, 'compact')),
-    ids: once((each: TaskDetail) => listed(each, say, 'ids')),
+    compact: memoized((each: TaskDetail) => listed(each, say, 'compact')),
+    ids: memoized((each: TaskDetail) => listed(each, say, 'ids')),
   };
   return {
     // One more is there, then one more is a row, then one more piece of one more is shown.

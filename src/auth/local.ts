@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/database.js';
 import { asService } from '../db/scope.js';
+import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
 import { SCOPES } from '../tool.js';
 import type { Principal } from './principal.js';
@@ -13,7 +14,8 @@ import type { Principal } from './principal.js';
  * @throws Refusal `forbidden` where there is no such account
  */
 export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
-  const find = () => asService(database, 'select user_id, timezone, disabled from taskloom.find_user($1)', [handle]);
+  const lane = laneOf(database, handle, 'requests');
+  const find = () => asService(lane, 'select user_id, timezone from taskloom.find_user($1)', [handle]);
   let [row] = await find();
   if (!row && database.kind === 'pglite') {
     await ensureUser(database, { handle, timezone });

@@ -6,6 +6,7 @@ import type { OpenedStore } from '../db/connect.js';
 import { type Hold, holdDirectory } from '../db/lock.js';
 import { UsageError, whyNotWritten } from '../errors.js';
 import { Feed } from '../feed.js';
+import { once } from '../once.js';
 import { buildServer, type Deps } from '../server.js';
 import { type Conversation, converse, FAREWELL } from '../transports/conversation.js';
 import { listening } from '../transports/listen-stdio.js';
@@ -88,8 +89,9 @@ export async function own(options: OwnOptions): Promise<Owner> {
   let stopping: Promise<void> | undefined;
 
   function serve(transport: Transport, { user, timezone }: Account): Conversation {
-    const principal = async () => localPrincipal((await opening).database, user, timezone);
-    const conversation = converse(transport, deps.log, () => buildServer(deps, principal), { listening });
+    // Who it is does not change; whether the account still serves is asked with every call.
+    const principal = once(async () => localPrincipal((await opening).database, user, timezone));
+    const conversation = converse(transport, deps.log, () => buildServer(deps, principal.get), { listening });
     conversations.add(conversation);
     conversation.ended.then(() => {
       lastUse = Math.max(lastUse, conversation.lastUse());

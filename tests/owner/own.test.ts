@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { Client } from '@modelcontextprotocol/client';
 import { expect, test } from 'vitest';
 import { own } from '../../src/owner/own.js';
 import { callOwner } from '../../src/owner/reach.js';
@@ -7,6 +8,33 @@ import { scratch } from '../process.js';
 
 const world = useWorld();
 const build = { version: '1.0.0', at: 1 };
+
+test('who is connected is looked up once, not with every call', async () => {
+  const owner = await own({
+    home: scratch(),
+    build,
+    retires: true,
+    open: async () => ({ database: world.database, secret: Buffer.alloc(32), applied: [], close: async () => {} }),
+    deps: world,
+    command: async () => 0,
+  });
+  const client = new Client({ name: 'test', version: '0' });
+  await client.connect(owner.connect({ user: 'dora', timezone: 'UTC' }));
+  const call = () => client.callTool({ name: 'get_overview', arguments: {} });
+  await call();
+  const { onStatement } = world.database;
+  const sent: string[] = [];
+  world.database.onStatement = (text, params) => {
+    onStatement?.(text, params);
+    sent.push(text);
+  };
+  expect((await call()).isError).toBeFalsy();
+  world.database.onStatement = onStatement;
+  expect(sent.filter((text) => text.startsWith('begin'))).toHaveLength(1);
+  expect(sent.filter((text) => text.includes('find_user'))).toEqual([]);
+  await client.close();
+  await owner.stop();
+});
 
 test('an owner is in use while it runs a command, and finishes it when it is told to stop', async () => {
   const home = scratch();
