@@ -103,7 +103,7 @@ export const maxTokens = () => whole(LEAST_BUDGET, MOST_BUDGET).describe(`${USUA
 
 const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {
-  const digits = typeof value === 'string' && /^\s*(?:#|t-?|#t-?)?(\d{1,10})\s*$/i.exec(value)?.[1];
+  const digits = typeof value === 'string' && /^\s*#?(\d{1,10})\s*$/.exec(value)?.[1];
   return digits ? Number(digits) : value;
 };
 const number = z
@@ -114,7 +114,7 @@ const number = z
 /** What is meant by a list of one, where one is wanted. */
 const only = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
 
-/** The number of a task: 12, "12", "#12" or "T-12". */
+/** The number of a task: 12, "12" or "#12". Not "T12": plans are written with names like that, which mean others. */
 export const id = () => z.preprocess((value) => toId(only(value)), number);
 
 /** The number of a task, or its title. */
@@ -125,8 +125,6 @@ export const idOrTitle = () =>
 export const pickedTask = () =>
   z.preprocess((value) => (typeof value === 'string' && /^\s*#(\d{1,10})\s+\S/.exec(value)?.[1]) || value, idOrTitle());
 
-const toNumber = (value: unknown) =>
-  typeof value === 'string' && /^\s*#?\d{1,10}\s*$/.test(value) ? toId(value) : value;
 const refuseTaken = (text: string) =>
   /^#?\d+$/.test(text)
     ? 'must not be a number, for numbers are ids of tasks that there are'
@@ -140,10 +138,7 @@ export const ref = () => z.preprocess(trimmed, checked(40, refuseText, refuseLin
 
 /** The number of a task that there is, or the ref of one in the same plan. */
 export const idOrRef = () =>
-  z.preprocess(
-    toNumber,
-    z.union([number, z.preprocess(trimmed, word)], { error: 'must be an id of a task, or a ref' }),
-  );
+  z.preprocess(toId, z.union([number, z.preprocess(trimmed, word)], { error: 'must be an id of a task, or a ref' }));
 
 /** An object of fields; one that comes as a JSON string is read, and what says "not given" is left out. */
 export const object = <T extends z.ZodRawShape>(shape: T) =>

@@ -31,7 +31,7 @@ describe('a task is offered', () => {
     const { task, id } = await completing(Array.from({ length: 25 }, (_, i) => `Task of ${i % 2 ? 'day' : 'night'}`));
     expect((await id('2')).values).toEqual(['2', '20', '21', '22', '23', '24', '25']);
     expect((await id('#25')).values).toEqual(['25']);
-    expect((await id('T-3')).values).toEqual(['3']);
+    expect((await id('#3')).values).toEqual(['3']);
     expect((await id('99999999999')).values).toEqual([]);
     expect((await id('2147483647')).values).toEqual([]);
     expect((await id('0')).values).toEqual([]);

@@ -182,7 +182,7 @@ describe('what clients are known to send', () => {
       labels: ['errand'],
     });
     expect(reply.task.due).toBeUndefined();
-    for (const ids of [1, '1', '#1', 'T-1', 't1', [1], ['#1'], '["T-1"]', '[1]'])
+    for (const ids of [1, '1', '#1', [1], ['#1'], '["#1"]', '[1]'])
       expect((await ana.ok('get_task', { ids })).task.id, JSON.stringify(ids)).toBe(1);
     expect((await ana.ok('add_task', { title: 42 })).task.title).toBe('42');
     const listed = await ana.ok('add_task', { title: 'x', labels: 'errand, #Home,@work', project: 2026 });
@@ -190,6 +190,19 @@ describe('what clients are known to send', () => {
     expect((await ana.ok('add_task', { title: 'x', labels: [] })).task.labels).toBeUndefined();
     expect((await ana.ok('update_task', { ids: '1, #2', priority: 3 })).total).toBe(2);
     expect((await ana.ok('list_tasks', { limit: '1', status: 'Not Started' })).tasks).toHaveLength(1);
+  });
+
+  test('a name from a plan is not taken for the number of a task', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { ref: 'T2', title: 'One' },
+        { ref: 'T3', title: 'T1' },
+      ],
+    });
+    for (const tool of ['complete_task', 'delete_task', 'claim_task'])
+      expect((await ana.refused(tool, { id: 'T2' })).message, tool).toMatch(/must be the number of a task/);
+    expect((await ana.ok('get_task', { ids: ['T1'] })).task.id).toBe(2);
   });
 
   test.each(tools.map((tool) => tool.name))(

@@ -69,8 +69,6 @@ export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
   const resolve = (name: number | string, i: number): number => {
     if (typeof name === 'number') return name;
     const place = refs.get(name);
-    const id = /^t-?(\d{1,9})$/i.exec(name)?.[1];
-    if (place === undefined && id) return Number(id);
     if (place === undefined)
       throw invalid(
         `tasks[${i}]: no task of this plan has the ref "${name}".`,

@@ -57,7 +57,7 @@ const nothingToFind = () =>
 
 /** People look for a task by its number too. */
 function numberIn(text: string): number | null {
-  const digits = /^(?:#|t-|#t-?)?(\d{1,9})$/i.exec(text)?.[1];
+  const digits = /^#?(\d{1,9})$/.exec(text)?.[1];
   return digits ? Number(digits) : null;
 }
 

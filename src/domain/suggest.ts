@@ -44,7 +44,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     return fitting(rows, total, total <= COUNTED);
   }
 
-  const [, digits = '', rest = ''] = /^\s*(?:#|t-)?(\d{1,10})(.*)$/i.exec(typed) ?? [];
+  const [, digits = '', rest = ''] = /^\s*#?(\d{1,10})(.*)$/.exec(typed) ?? [];
   const recent = tx.db.$with('recent').as(
     tx.db
       .select({ ...columns, titleKey: tasks.titleKey })

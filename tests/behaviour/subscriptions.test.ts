@@ -105,7 +105,7 @@ describe('a listener of 2026-07-28 over HTTP', () => {
     const ana = await someone(deps);
     await ana.ok('add_task', { title: 'Roof', project: 'Home' });
     await ana.ok('add_task', { title: 'Report', project: 'Work' });
-    const asked = [task(1), 'taskloom://project/home', 'taskloom://project/Attic%20room', 'taskloom://task/T-3'];
+    const asked = [task(1), 'taskloom://project/home', 'taskloom://project/Attic%20room', 'taskloom://task/%233'];
     const { heard, subscription } = await listenAs(url, ana.token, [
       ...asked,
       'taskloom://task/none',

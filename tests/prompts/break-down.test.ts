@@ -14,7 +14,7 @@ describe('break_down', () => {
     expect(text).toMatch(
       / {4}#1 Move house · due 1 May 2027\n[\s\S]*By \*\*May\*\*\.\n {8}With the piano\.[\s\S]*#2 Find boxes/,
     );
-    for (const task of ['#1', 'T-1', 'house  move', '#1 Move house', '#1 Moved since'])
+    for (const task of ['#1', '1', 'house  move', '#1 Move house', '#1 Moved since'])
       expect(await promptText(client, 'break_down', { task }), task).toBe(text);
   });
 

@@ -105,6 +105,14 @@ describe('add_tasks', () => {
   test.each([
     ['a ref that nobody has', [{ title: 'A', parent: 'b' }], 'tasks[0]: no task of this plan has the ref "b".'],
     [
+      'a ref that nobody has, though a task has its number',
+      [
+        { title: 'A', ref: 'T7' },
+        { title: 'B', blocked_by: ['T1'] },
+      ],
+      'tasks[1]: no task of this plan has the ref "T1".',
+    ],
+    [
       'a ref that says none',
       [
         { title: 'A', ref: 'none' },
