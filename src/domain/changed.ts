@@ -4,7 +4,7 @@ import { type Actor, changes, counters, projects, tasks } from '../db/schema.js'
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import type { Happening } from './get.js';
-import { nameOf, rowsOf } from './history.js';
+import { nameInSql, nameOf, rowsOf } from './history.js';
 import type { Operation } from './record.js';
 
 /** What one write did to one thing. */
@@ -59,7 +59,7 @@ export async function whatChanged(
           c.after ->> 'title', c.before ->> 'title')) order by c.seq)
       from (
         select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0}
-          ${notBy === undefined ? sql`` : sql`and coalesce(l.actor ->> 'client', l.actor ->> 'via') <> ${notBy}`}
+          ${notBy === undefined ? sql`` : sql`and ${nameInSql(sql`l.actor`)} <> ${notBy}`}
         order by ${cursor === undefined ? sql`l.seq desc limit ${literal(NEWEST)}` : sql`l.seq limit ${literal(PAGE + 1)}`}
       ) c)
     from ${counters} n where n.user_id = ${user}`,

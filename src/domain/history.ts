@@ -29,6 +29,8 @@ export interface Later {
 
 /** Who made a change, in a word. */
 export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? actor.via;
+export const nameInSql = (actor: SQL): SQL =>
+  sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
 
 /** Raw rows, as arrays of columns. */
 export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {

@@ -154,6 +154,18 @@ describe('what_changed', () => {
     expect(done(await ana.ok('what_changed', { not_by: 'test' }))).toHaveLength(1);
   });
 
+  test('is left out by the name that it is shown with', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    await ana.ok('claim_task', { id: 1, agent: 'writer' });
+    const by = async (not_by: string) => {
+      const { changes } = await ana.ok('what_changed', { cursor: 0, not_by });
+      return changes.map((each: { by: string }) => each.by);
+    };
+    expect(await by('writer')).toEqual(['test']);
+    expect(await by('test')).toEqual(['writer']);
+  });
+
   test('what does not fit is left for the cursor, and nothing is lost or told twice', async () => {
     const ana = await newAgent(world);
     const tasks = Array.from({ length: 90 }, (_, i) => ({ title: `A task with a title of some length, number ${i}` }));
