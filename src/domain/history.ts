@@ -25,6 +25,8 @@ export interface Later {
   entityId: number;
   fields: string[];
   by: string;
+  /** The write that it undid, if it did. */
+  reverts: number | null;
 }
 
 /** Who made a change, in a word. */
@@ -141,18 +143,19 @@ const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
 export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]> {
   const rows = await rowsOf(
     tx,
-    sql`select l.batch, l.entity, l.entity_id, l.actor, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
+    sql`select l.batch, l.entity, l.entity_id, l.actor, l.reverts, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
       from ${changes} l
       where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches, 'bigint')})
         and (l.entity, l.entity_id) in (
           select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and ${ofWrites(tx, sql`c.seq`, batches)})
       order by l.seq desc limit 5000`,
   );
-  return rows.map(([batch, entity, entityId, actor, fields]) => ({
+  return rows.map(([batch, entity, entityId, actor, reverts, fields]) => ({
     batch: Number(batch),
     entity: entity as Later['entity'],
     entityId: Number(entityId),
     by: nameOf(actor as Actor),
+    reverts: reverts === null ? null : Number(reverts),
     fields: (fields ?? []) as string[],
   }));
 }

@@ -4,6 +4,7 @@ import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
 import { type Failure, refusePlan } from './judge.js';
 import { uniqueLabels } from './labels.js';
+import { holderOf } from './lease.js';
 import { nameKey } from './names.js';
 import { isGone, type Project } from './project.js';
 import {
@@ -207,10 +208,23 @@ export class Reversal {
     return kept;
   }
 
-  /** What was made goes to the trash. */
+  /** What was made goes to the trash, unless somebody else has put work into it since, or does. */
   private removeTask(id: number) {
     const task = this.taskNow(id);
-    if (task && !task.deletedAt) this.after.set(id, { ...task, deletedAt: this.moment.now });
+    if (!task || task.deletedAt) return;
+    const reason = this.bundle.has(id) ? undefined : this.workOfOthers(task);
+    if (reason) return this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+    this.after.set(id, { ...task, deletedAt: this.moment.now });
+  }
+
+  /** What somebody else has done to a task and not taken back, or is about to do. */
+  private workOfOthers(task: Task): string | undefined {
+    const { by } = this.moment;
+    const change = standing(this.state.later).find(
+      (each) => each.entity === 'task' && each.entityId === task.id && each.by !== by,
+    );
+    if (change) return `was changed since, by ${change.by} (u${change.batch})`;
+    return task.claimed && task.claimedBy !== by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
   }
 
   private revertProject({ entityId: id, before, after }: Entry) {
@@ -316,8 +330,18 @@ export class Reversal {
   private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
     const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
-    return child && `#${task.id} has a sub-task that was added since: #${child.id}.`;
+    return child && `#${task.id} has a sub-task that stays: #${child.id}.`;
   }
+}
+
+/** Changes, the newest first, but for undos and what they took back. */
+function standing(later: Later[]): Later[] {
+  const gone = new Set<number>();
+  return later.filter(({ batch, reverts }) => {
+    if (gone.has(batch)) return false;
+    if (reverts !== null) gone.add(reverts);
+    return reverts === null;
+  });
 }
 
 /** Whether a change closed a task that repeats, or took that back. */

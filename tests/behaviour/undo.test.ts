@@ -20,6 +20,39 @@ describe('undo, sent twice', () => {
   });
 });
 
+describe('undo of what was added', () => {
+  test('leaves what somebody else has changed or works on, and throws away the rest', async () => {
+    const ana = await newAgent(world);
+    const other = await agentOf(world, ana.principal, 'other');
+    const { undo } = await ana.ok('add_tasks', {
+      tasks: ['changed', 'commented', 'claimed', 'own', 'plain'].map((title) => ({ title, project: 'Plan' })),
+    });
+    const { undo: edit } = await other.ok('update_task', { id: 1, priority: 'high' });
+    const { undo: remark } = await other.ok('add_comment', { id: 2, text: 'Half of it is done.' });
+    await other.ok('claim_task', { id: 3 });
+    await ana.ok('update_task', { id: 4, priority: 'low' });
+    const undone = await ana.ok('undo', { undo });
+    expect(undone.tasks.map(({ id }: { id: number }) => id)).toEqual([5, 4]);
+    expect(undone.failed.map(({ id, message }: { id: number; message: string }) => [id, message])).toEqual([
+      [3, expect.stringMatching(/^#3 is claimed by other until /)],
+      [2, `#2 was changed since, by other (${remark}).`],
+      [1, `#1 was changed since, by other (${edit}).`],
+    ]);
+    expect((await ana.ok('list_tasks', { project: 'Plan' })).total).toBe(3);
+  });
+
+  test('is refused where nothing of it is left to take back', async () => {
+    const ana = await newAgent(world);
+    const other = await agentOf(world, ana.principal, 'other');
+    const { undo } = await ana.ok('add_task', { title: 'One' });
+    await other.ok('update_task', { id: 1, description: 'much of it' });
+    expect((await ana.refused('undo', { undo })).message).toMatch(/^#1 was changed since, by other \(u\d+\)\.$/);
+    // It has only their own work in it then.
+    await other.ok('undo', { last: 1 });
+    expect((await ana.ok('undo', { undo })).tasks).toHaveLength(1);
+  });
+});
+
 describe('undo of what a project went through', () => {
   test('leaves a merge alone whose name was taken since', async () => {
     const ana = await newAgent(world);

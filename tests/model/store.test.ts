@@ -75,7 +75,9 @@ function contents({ tasks, projects }: Tables, of: Tables): unknown {
 }
 
 test('what is undone write by write is as it was, and undone again it is as it had become', LONG, async () => {
-  await hold([8, 24], writes, async (run, calls) => {
+  await hold([8, 24], writes, async (run, chosen) => {
+    // Nothing takes claims back, and what somebody works on is not thrown away by others.
+    const calls = chosen.filter(({ tool }) => tool !== 'claim_task');
     const half = calls.length >> 1;
     for (const action of calls.slice(0, half)) await run.step(action);
     const before = await run.tables();

@@ -1,5 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { accepted, type Draft, isGone, key, type Model, type Moment, type Prediction, refused } from './model.js';
+import {
+  accepted,
+  type Draft,
+  isClaimed,
+  isGone,
+  key,
+  type Model,
+  type Moment,
+  type Prediction,
+  refused,
+} from './model.js';
 import { type Comment, type Entry, isClaiming, TASK_FIELDS, type Task } from './tables.js';
 
 /** Takes writes back, the newest first. */
@@ -47,7 +57,7 @@ class Reversal {
 
   constructor(
     private readonly model: Model,
-    batch: number,
+    private readonly batch: number,
     private readonly moment: Moment,
   ) {
     this.draft = model.draft();
@@ -113,11 +123,28 @@ class Reversal {
       });
   }
 
+  /** Whether somebody else has changed a task since it was made, or works on it. */
+  private isOthers({ id, claimed_by }: Task): boolean {
+    const { now, by } = this.moment;
+    const changed = this.model.log.some(
+      (entry) =>
+        entry.entity === 'task' &&
+        entry.entity_id === id &&
+        entry.batch > this.batch &&
+        entry.by !== by &&
+        entry.reverts === null &&
+        !isClaiming(entry.op) &&
+        !this.model.undone(entry.batch),
+    );
+    return changed || (isClaimed(this.model.task(id), now) && claimed_by !== by);
+  }
+
   /** Says whether a task that belongs to a series could be put back. */
   private task({ entity_id: id, op, before, after }: Entry): boolean {
     const task = this.draft.task(id);
     if (op === 'create') {
-      task.deleted_at ??= this.moment.now;
+      if (task.deleted_at === null && !this.bundle.has(id) && this.isOthers(task)) this.failed.add(id);
+      else task.deleted_at ??= this.moment.now;
       return true;
     }
     let whole = true;

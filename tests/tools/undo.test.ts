@@ -147,7 +147,7 @@ describe('undo', () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'House' });
     await ana.ok('add_task', { title: 'Roof', parent: 1 });
-    expect((await ana.refused('undo', { undo })).message).toBe('#1 has a sub-task that was added since: #2.');
+    expect((await ana.refused('undo', { undo })).message).toBe('#1 has a sub-task that stays: #2.');
   });
 
   test('what would leave a circle, or an open task below a closed one, is left and named', async () => {
