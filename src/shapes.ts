@@ -3,11 +3,12 @@ import type { Delta } from './domain/changed.js';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { COUNTED } from './domain/list.js';
-import { type Comment, isClaimField, type Operation } from './domain/record.js';
+import type { Comment } from './domain/record.js';
 import { sayRepeat, upcoming } from './domain/repeats.js';
 import { isOpenTask, type Task } from './domain/task.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from './domain/when.js';
 import type { Candidate, RefusalBody } from './errors.js';
+import { happened, sayHappened, saySteps } from './happened.js';
 
 /** What an answer's words depend on beside its content. */
 export interface Say {
@@ -53,6 +54,7 @@ const task = z
     claimed_until: z.string(),
     note: z.string(),
     ref: z.string(),
+    what: z.string(),
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
     blocks: z.array(related),
@@ -90,7 +92,7 @@ const answer = z
     projects: z.array(
       z.strictObject({
         name: z.string(),
-        state: z.string().optional(),
+        what: z.string().optional(),
         open: z.union([z.int(), z.string()]).optional(),
         completed: z.union([z.int(), z.string()]).optional(),
       }),
@@ -206,51 +208,10 @@ const commentJson = ({ text, by, at }: Comment, { timezone }: Say) => ({
   at: formatStamp(at, timezone),
 });
 
-/** What happened, as one would say it. */
-const HAPPENED: Record<Operation | 'claim' | 'release', string> = {
-  create: 'created',
-  update: 'updated',
-  complete: 'completed',
-  delete: 'deleted',
-  restore: 'restored',
-  comment: 'commented',
-  claim: 'claimed',
-  release: 'released',
-  archive: 'archived',
-  merge: 'merged',
-};
-
-/** Fields as a caller knows them; what only follows from another is left out. */
-const known = (fields: string[]): string[] =>
-  fields.flatMap((field) => RENAMED[field] ?? (field.endsWith('_at') || isClaimField(field) ? [] : field));
-const RENAMED: Record<string, string> = { rank: 'order', archived_at: 'archived' };
-
-type Step = Omit<Happening, 'at' | 'by'>;
-
-/**
- * `updated title, due (Fri 25 Dec)`; of what an undo put back, `undone title, priority (none)`, and of what it made or threw
- * away, `deleted by undo`.
- */
-const happened = ({ what, undoes, fields, status, priority, due, start }: Step, { now, timezone }: Say) => {
-  const when = (each: string | null) => each && sayWhen(each, now, timezone);
-  const short = new Map(
-    Object.entries({ status: status && plain(status), priority, due: when(due), start: when(start) }),
-  );
-  const changed = known(fields).map((field) => (short.has(field) ? `${field} (${short.get(field) ?? 'none'})` : field));
-  const whole = what === 'delete' || what === 'restore';
-  if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed };
-  return { what: HAPPENED[what], fields: what === 'update' ? changed : [] };
-};
-
-const sayHappened = (happening: Step, say: Say): string => {
-  const { what, fields } = happened(happening, say);
-  return [what, fields.join(', ')].filter(Boolean).join(' ');
-};
-
 /** What one write did to one thing, in both channels, and who did it when. */
 export function changeRow({ entity, id, name, steps, by, at }: Delta, say: Say) {
   const { now, timezone } = say;
-  const what = [...new Set(steps.map((step) => sayHappened(step, say)))].join(', then ');
+  const what = saySteps(steps, say);
   const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
   const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
   return {
@@ -318,7 +279,7 @@ export function line(each: Task, { now, timezone }: Say, told = 'pending'): stri
 }
 
 /** A title that would pass for a row's other parts is told apart from them. */
-const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
+export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
 /** Nothing that a terminal would obey, or that would pass for the end of a line. */
 const escaped = (text: string): string =>

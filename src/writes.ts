@@ -10,6 +10,7 @@ import type { Outcome } from './domain/update.js';
 import type { ProjectOutcome } from './domain/update-project.js';
 import { dueSort, formatWhen, sayToday, sayUntil, startSort } from './domain/when.js';
 import { fitted } from './fit.js';
+import { saySteps } from './happened.js';
 import { detailAnswer } from './reads.js';
 import {
   type Answer,
@@ -20,6 +21,7 @@ import {
   failedLines,
   line,
   present,
+  quoted,
   row,
   type Say,
   single,
@@ -251,22 +253,18 @@ export function claimAnswer({ task, whole }: Claimed, say: Say): Answer {
 }
 
 /** What an undo put back. */
-export function undoneAnswer({ tasks, before, projects, failed }: Undone, say: Say): Answer {
-  const named = tasks.slice(0, NAMED).map((each) => newsOf(each, before.get(each.id) ?? each));
-  const state = (project: Undone['projects'][number]) =>
-    project.deletedAt ? 'removed' : project.archivedAt ? 'archived' : 'restored';
+export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
+  const named = tasks
+    .slice(0, NAMED)
+    .map(({ task: { id, title }, steps }) => ({ id, title, what: saySteps(steps, say) }));
+  const homes = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
   return {
-    json: present({
-      tasks: named.map((each) => row(each, say)),
-      total: tasks.length,
-      projects: projects.map((project) => ({ name: project.name, state: state(project) })),
-      failed: failedJson(failed),
-    }),
+    json: present({ tasks: named, total: tasks.length, projects: homes, failed: failedJson(failed) }),
     text: [
       `Undone: ${tasksWord(tasks.length)} changed back`,
-      ...named.map((each) => line(each, say)),
+      ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
       ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
-      ...projects.map((project) => `Project +${project.name}: ${state(project)}`),
+      ...homes.map(({ name, what }) => `+${name} · ${what}`),
       ...failedLines(failed),
     ].join('\n'),
   };

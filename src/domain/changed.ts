@@ -3,9 +3,8 @@ import { literal } from '../db/prepared.js';
 import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import type { Happening } from './get.js';
-import { nameInSql, nameOf, rowsOf } from './history.js';
-import type { Operation } from './record.js';
+import { nameInSql, nameOf, rowsOf, stepIn } from './history.js';
+import type { Step } from './record.js';
 
 /** What one write did to one thing. */
 export interface Delta {
@@ -20,8 +19,6 @@ export interface Delta {
   by: string;
   at: Date;
 }
-
-type Step = Omit<Happening, 'at' | 'by'>;
 
 export interface Changed {
   /** Oldest first. */
@@ -50,9 +47,7 @@ export async function whatChanged(
   const [row = []] = await rowsOf(
     tx,
     sql`select n.change_seq, n.changes_from, (
-      select json_agg(json_build_array(c.seq, c.batch, c.at, c.actor, c.entity, c.entity_id, c.op, c.reverts is not null,
-        c.after ->> 'status', c.after ->> 'priority', c.after ->> 'due', c.after ->> 'start',
-        (select json_agg(k order by k) from jsonb_object_keys(c.before || c.after) k),
+      select json_agg(json_build_array(c.seq, c.batch, c.at, c.actor, c.entity, c.entity_id, ${stepIn(tx, 'c')},
         coalesce(
           (select t.title from ${tasks} t where t.user_id = ${user} and c.entity = 'task' and t.id = c.entity_id),
           (select p.name from ${projects} p where p.user_id = ${user} and c.entity = 'project' and p.id = c.entity_id),
@@ -87,13 +82,7 @@ type Found = [
   actor: Actor,
   entity: Delta['entity'],
   id: number,
-  op: Operation,
-  undoes: boolean,
-  status: Step['status'],
-  priority: Step['priority'],
-  due: Step['due'],
-  start: Step['start'],
-  fields: string[] | null,
+  step: Step,
   name: string | null,
 ];
 
@@ -101,8 +90,7 @@ type Found = [
 function merged(found: Found[]): Delta[] {
   const deltas: Delta[] = [];
   let last: { batch: number; delta: Delta } | undefined;
-  for (const [seq, batch, at, actor, entity, id, what, undoes, status, priority, due, start, fields, name] of found) {
-    const step = { what, undoes, status, priority, due, start, fields: fields ?? [] };
+  for (const [seq, batch, at, actor, entity, id, step, name] of found) {
     if (last?.batch === batch && last.delta.entity === entity && last.delta.id === id) {
       last.delta.seq = seq;
       last.delta.steps.push(step);

@@ -3,23 +3,12 @@ import { listOf, literal, prepared } from '../db/prepared.js';
 import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
-import { nameOf } from './history.js';
+import { nameOf, stepIn } from './history.js';
 import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
-import type { Comment, Operation } from './record.js';
+import type { Comment, Step } from './record.js';
 import { nearTitles } from './search.js';
-import {
-  inProject,
-  isOpenStatus,
-  noTask,
-  PRESENT,
-  type Priority,
-  type Status,
-  type Task,
-  taskColumns,
-  toTask,
-} from './task.js';
-import type { When } from './when.js';
+import { inProject, isOpenStatus, noTask, PRESENT, type Status, type Task, taskColumns, toTask } from './task.js';
 
 /** A task as another mentions it. */
 export interface Related {
@@ -29,18 +18,9 @@ export interface Related {
 }
 
 /** What happened to a task, in short. */
-export interface Happening {
+export interface Happening extends Step {
   at: Date;
   by: string;
-  what: Operation;
-  /** Whether it took an earlier change back. */
-  undoes: boolean;
-  fields: string[];
-  /** What became of those that are short to say; null where one was emptied. */
-  status: Status | null;
-  priority: Priority | null;
-  due: When | null;
-  start: When | null;
 }
 
 export interface TaskDetail extends Task {
@@ -84,10 +64,8 @@ function belongings(tx: UserTx) {
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
     // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
-    history: sql<(Omit<Happening, 'at' | 'by'> & { at: string; actor: Actor })[]>`${list(sql`
-      select h.at, h.actor, h.op as what, h.reverts is not null as undoes, h.after->>'status' as status,
-        h.after->>'priority' as priority, h.after->>'due' as due, h.after->>'start' as start,
-        array(select jsonb_object_keys(h.before || h.after)) as fields
+    history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
+      select h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
       order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
@@ -170,11 +148,11 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     blocks: has.blocks,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
     commentCount: has.comments[0]?.total ?? 0,
-    history: has.history.map(({ at, actor, fields, ...happening }) => ({
-      ...happening,
+    history: has.history.map(({ at, actor, step }) => ({
+      ...step,
+      said: step.said !== null && task.note?.startsWith(step.said) ? null : step.said, // the last note stands beside it
       at: new Date(at),
       by: nameOf(actor),
-      fields: fields.sort(),
     })),
   };
 }

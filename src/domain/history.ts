@@ -1,9 +1,9 @@
 import { and, asc, inArray, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
-import { listOf } from '../db/prepared.js';
+import { listOf, literal } from '../db/prepared.js';
 import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound } from '../errors.js';
-import type { Operation, Recorded } from './record.js';
+import type { Operation, Recorded, Step } from './record.js';
 
 /** A recorded change of a task or a project. */
 export interface Entry {
@@ -33,6 +33,26 @@ export interface Later {
 export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? actor.via;
 export const nameInSql = (actor: SQL): SQL =>
   sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
+
+/** How much of a remark is shown, in characters. */
+export const REMARK = 100;
+
+/** What is recorded and too long to be told. */
+const LONG = `array['description', 'comments', 'note']`;
+
+/** What a change did, as a `Step`: what it was and is only of what it changed, not of what it made. */
+export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
+  const change = sql.raw(row);
+  const told = sql`${change}.op = 'update' or ${change}.reverts is not null`;
+  const short = (what: 'before' | 'after') =>
+    sql`case when ${told} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
+  return sql`json_build_object('what', ${change}.op, 'undoes', ${change}.reverts is not null,
+    'fields', array(select k from jsonb_object_keys(${change}.before || ${change}.after) k order by k collate "C"),
+    'before', ${short('before')}, 'after', ${short('after')},
+    'project', case when ${told} then (select p.name from ${projects} p
+      where p.user_id = ${tx.userId} and p.id = (${change}.after ->> 'project')::int) end,
+    'said', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literal(REMARK + 1)}))`;
+};
 
 /** Raw rows, as arrays of columns. */
 export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {

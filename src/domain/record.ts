@@ -143,6 +143,39 @@ export const isTaskField = (field: string): boolean => Object.hasOwn(TASK_FIELDS
 
 export const isClaimField = (field: string): boolean => Object.hasOwn(CLAIM_FIELDS, field);
 
+/** What a change did to a task or project, as far as it is short to say. */
+export interface Step {
+  what: Operation;
+  /** Whether it took an earlier change back. */
+  undoes: boolean;
+  /** The names of all fields that it changed, in alphabetical order. */
+  fields: string[];
+  /** What these were and are: of lists, what went and what came. */
+  before: Recorded;
+  after: Recorded;
+  /** The name of the project that a task came into. */
+  project: string | null;
+  /** The beginning of what was remarked: a comment, or the note of a release. */
+  said: string | null;
+}
+
+export function taskStep(edit: Edit): Step {
+  const change = differences(edit);
+  const [comment] = edit.commented?.added ?? [];
+  return { ...stepOf(change, taskOperation(edit), edit), project: edit.after.project, said: comment?.text ?? null };
+}
+
+export const projectStep = (edit: ProjectEdit): Step => stepOf(projectDifferences(edit), projectOperation(edit), edit);
+
+const stepOf = (change: Pick<Step, 'before' | 'after'>, what: Operation, { reverts }: Pick<Edit, 'reverts'>): Step => ({
+  ...change,
+  what,
+  undoes: reverts !== undefined,
+  fields: changedFields(change).sort(),
+  project: null,
+  said: null,
+});
+
 /** Whether a change of this field makes another version of a task. */
 export const makesVersion = (field: string): boolean => field !== 'comments' && !isClaimField(field);
 

@@ -5,7 +5,7 @@ import { gather } from './gather.js';
 import { commentsOf, type Entry, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from './history.js';
 import { allFailed, type Failure } from './judge.js';
 import type { Project } from './project.js';
-import { type Edit, isClaiming, type ProjectEdit } from './record.js';
+import { type Edit, isClaiming, type ProjectEdit, projectStep, type Step, taskStep } from './record.js';
 import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
 import { settled } from './settle.js';
 import type { Task } from './task.js';
@@ -18,10 +18,8 @@ export interface UndoInput {
 }
 
 export interface Undone {
-  tasks: Task[];
-  /** The same, as they were. */
-  before: ReadonlyMap<number, Task>;
-  projects: Project[];
+  tasks: { task: Task; steps: Step[] }[];
+  projects: { project: Project; steps: Step[] }[];
   /** What could not be put back, and why. */
   failed: Failure[];
 }
@@ -134,10 +132,19 @@ function decide(state: State, moment: Moment) {
     counted: [...counted.values()],
     projects: projectEdits,
     outcome: {
-      tasks: [...new Set(edits.map((edit) => edit.after.id))].map((id) => tasks.get(id) as Task),
-      before: state.tasks,
-      projects: [...new Set(projectEdits.map((edit) => edit.after.id))].map((id) => projects.get(id) as Project),
+      tasks: byId(edits).map(([id, some]) => ({ task: tasks.get(id) as Task, steps: some.map(taskStep) })),
+      projects: byId(projectEdits).map(([id, some]) => ({
+        project: projects.get(id) as Project,
+        steps: some.map(projectStep),
+      })),
       failed,
     },
   };
+}
+
+/** The edits of each thing, in the order in which the things come. */
+function byId<E extends { after: { id: number } }>(edits: E[]): [id: number, edits: E[]][] {
+  const all = new Map<number, E[]>();
+  for (const edit of edits) all.set(edit.after.id, [...(all.get(edit.after.id) ?? []), edit]);
+  return [...all];
 }

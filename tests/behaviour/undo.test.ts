@@ -53,6 +53,59 @@ describe('undo of what was added', () => {
   });
 });
 
+describe('the answer to an undo', () => {
+  test('says what it did, to projects and to what was remarked as well', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'One', project: 'Alfa' },
+        { title: 'Two', project: 'Beta' },
+      ],
+    });
+    const undone = async (undo: string) => {
+      const { json, text } = await ana.call('undo', { undo });
+      return { undo: json.undo as string, said: text.split('\n').slice(1, -1) };
+    };
+    const cases: [tool: string, args: Record<string, unknown>, back: string[], again: string[]][] = [
+      [
+        'add_comment',
+        { id: 1, text: 'hm' },
+        ['#1 One · undone comment (removed)'],
+        ['#1 One · undone comment (put back)'],
+      ],
+      ['complete_task', { id: 1 }, ['#1 One · undone status (pending)'], ['#1 One · undone status (completed)']],
+      ['delete_task', { id: 1 }, ['#1 One · restored by undo'], ['#1 One · deleted by undo']],
+      [
+        'update_project',
+        { project: 'Beta', name: 'Bet' },
+        ['+Beta · undone name (was Bet)'],
+        ['+Bet · undone name (was Beta)'],
+      ],
+      [
+        'update_project',
+        { project: 'Bet', archived: true },
+        ['+Bet · undone archived (no)'],
+        ['+Bet · undone archived (yes)'],
+      ],
+      [
+        'update_project',
+        { project: 'Alfa', archived: true },
+        ['+Alfa · undone archived (no)'],
+        ['+Alfa · undone archived (yes)'],
+      ],
+    ];
+    for (const [tool, args, back, again] of cases) {
+      const first = await undone((await ana.ok(tool, args)).undo);
+      expect(first.said, JSON.stringify(args)).toEqual(back);
+      expect((await undone(first.undo)).said, JSON.stringify(args)).toEqual(again);
+    }
+    for (const project of ['Alfa', 'Bet']) await ana.ok('update_project', { project, archived: false });
+    const merged = await undone((await ana.ok('update_project', { project: 'Bet', merge_into: 'Alfa' })).undo);
+    expect(merged.said).toEqual(['#2 Two · undone project (+Bet)', '+Bet · restored by undo']);
+    expect((await undone(merged.undo)).said).toEqual(['#2 Two · undone project (+Alfa)', '+Bet · merged by undo']);
+  });
+});
+
 describe('undo of what a project went through', () => {
   test('leaves a merge alone whose name was taken since', async () => {
     const ana = await newAgent(world);

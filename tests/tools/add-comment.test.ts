@@ -40,7 +40,7 @@ describe('add_comment', () => {
     const again = await ana.ok('undo', { undo });
     const { task } = await ana.ok('get_task', { id: 1 });
     expect(task.comments).toBeUndefined();
-    expect(task.history[0]).toMatchObject({ what: 'undone', fields: ['comments'] });
+    expect(task.history[0]).toMatchObject({ what: 'undone', fields: ['comment (removed)'] });
     await ana.ok('undo', { undo: again.undo });
     expect((await ana.ok('get_task', { id: 1 })).task.comments).toMatchObject([{ text: 'Secret', by: 'test' }]);
   });

@@ -32,7 +32,12 @@ describe('undo', () => {
     const after = await stateOf(ana);
     const undone = await ana.call('undo', { undo });
     expect(undone.text).toBe(
-      'Undone: 1 task changed back\n#1 Call · due Tue 24 Nov · @phone\nProject +Home: removed\nundo: u4',
+      [
+        'Undone: 1 task changed back',
+        '#1 Call · undone description, due (Tue 24 Nov), labels (@phone, no @now), priority (none), project (none), title (was Ring)',
+        '+Home · deleted by undo',
+        'undo: u4',
+      ].join('\n'),
     );
     expect(await stateOf(ana)).toBe(before);
     expect((await ana.ok('get_task', { id: 1 })).task.version).toBe(3);
@@ -205,7 +210,7 @@ describe('undo', () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'One' });
     const reply = await ana.call('undo', { undo, dry_run: true });
-    expect(reply.json).toMatchObject({ tasks: [{ id: 1, status: 'deleted' }], dry_run: true });
+    expect(reply.json).toMatchObject({ tasks: [{ id: 1, what: 'deleted by undo' }], dry_run: true });
     expect((await ana.ok('list_tasks')).total).toBe(1);
   });
 });

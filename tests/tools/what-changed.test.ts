@@ -31,12 +31,16 @@ describe('what_changed', () => {
     const reply = await ana.call('what_changed', { cursor });
     expect(reply.json).toEqual({
       changes: [
-        { by: 'claude', at: AT, did: [{ id: 1, title: 'Buy oat milk', what: 'updated priority (high), title' }] },
+        {
+          by: 'claude',
+          at: AT,
+          did: [{ id: 1, title: 'Buy oat milk', what: 'updated priority (high), title (was Buy milk)' }],
+        },
         {
           by: 'test',
           at: AT,
           did: [
-            { id: 1, title: 'Buy oat milk', what: 'commented' },
+            { id: 1, title: 'Buy oat milk', what: 'commented "two litres"' },
             { id: 1, title: 'Buy oat milk', what: 'completed' },
           ],
         },
@@ -47,9 +51,9 @@ describe('what_changed', () => {
       [
         '3 changes; today is Sun 22 Nov 2026 (Europe/Paris)',
         'Sun 22 Nov 14:02, claude:',
-        '#1 Buy oat milk · updated priority (high), title',
+        '#1 Buy oat milk · updated priority (high), title (was Buy milk)',
         'Sun 22 Nov 14:02, test:',
-        '#1 Buy oat milk · commented',
+        '#1 Buy oat milk · commented "two litres"',
         '#1 Buy oat milk · completed',
         `cursor: ${cursor + 3}`,
       ].join('\n'),
@@ -81,10 +85,10 @@ describe('what_changed', () => {
     expect(done(await ana.ok('what_changed', { cursor: 0 }))).toEqual([
       { project: 'Home', what: 'created' },
       { id: 1, title: 'Roof', what: 'created' },
-      { project: 'Home', what: 'updated name' },
-      { project: 'Home', what: 'undone name' },
+      { project: 'Home', what: 'updated name (was Home)' },
+      { project: 'Home', what: 'undone name (was House)' },
       { project: 'Home', what: 'archived' },
-      { project: 'Home', what: 'updated archived' },
+      { project: 'Home', what: 'updated archived (no)' },
       { id: 1, what: 'deleted' },
     ]);
     expect((await ana.call('what_changed')).text).toContain('\n#1 · deleted\n');
@@ -152,6 +156,34 @@ describe('what_changed', () => {
     });
     expect(await ana.ok('what_changed', { cursor: 2, not_by: 'test' })).toEqual({ changes: [], cursor: 3 });
     expect(done(await ana.ok('what_changed', { not_by: 'test' }))).toHaveLength(1);
+  });
+
+  test('says what short fields became, what was remarked, and what came into lists and went', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A', labels: ['home'] }, { title: 'B' }, { title: 'C' }] });
+    const { cursor } = await ana.ok('what_changed');
+    const did = async (tool: string, args: Record<string, unknown>) => {
+      await ana.ok(tool, args);
+      const { changes } = await ana.ok('what_changed', { cursor });
+      return changes.at(-1).did.at(-1).what;
+    };
+    const labels = { add_labels: ['phone'], remove_labels: ['home'], add_blocked_by: [2] };
+    expect(await did('update_task', { id: 1, ...labels, project: 'Work' })).toBe(
+      'updated blocked_by (#2), labels (@phone, no @home), project (+Work)',
+    );
+    expect(await did('update_task', { id: 1, parent: 3, estimate_minutes: 30, clear: ['project'] })).toBe(
+      'updated estimate_minutes (30 min), parent (#3), project (none)',
+    );
+    expect(await did('update_task', { id: 2, due: '2026-11-24', repeats: 'every day' })).toBe(
+      'updated due (Tue 24 Nov), repeats (every day)',
+    );
+    expect(await did('add_comment', { id: 1, text: `One\ntwo ${'very '.repeat(60)}` })).toBe(
+      `commented "One two ${'very '.repeat(18)}ve"`,
+    );
+    const { claim } = await ana.ok('claim_task', { id: 2 });
+    expect(await did('release_task', { id: 2, claim, note: 'Needs a ladder.' })).toBe('released "Needs a ladder."');
+    const { history } = (await ana.ok('get_task', { id: 2 })).task;
+    expect(history.slice(0, 2).map(({ what }: { what: string }) => what)).toEqual(['released', 'claimed']); // its note stands beside it
   });
 
   test('is left out by the name that it is shown with', async () => {
