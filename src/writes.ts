@@ -57,6 +57,14 @@ function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<nu
   ];
 }
 
+/** What was completed though it waits for others: perhaps they are done too. */
+const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
+  tasks.slice(0, NAMED).flatMap(({ id, status, waitsFor }) => {
+    if (status !== 'completed' || before.get(id)?.status === status || waitsFor.length === 0) return [];
+    const open = waitsFor.slice(0, NOTED).map((each) => `#${each}`);
+    return [`#${id} waits for ${open.join(', ')}, still open.`];
+  });
+
 const MARKS = { project: '+', label: '@' };
 
 /** Names that were given and are new, but may be a slip too. */
@@ -80,16 +88,19 @@ export function addedAnswer({ tasks: [first], similar, kin }: Added, say: Say): 
       `Added ${line(task, say)}`,
       ...dateLine(task, say),
       ...(note ? [note] : []),
-      ...(similar.length > 0 ? ['Open tasks like it:', ...similar.map(({ id, title }) => `  #${id} ${title}`)] : []),
+      ...similarLines(similar, 'Open tasks like it'),
     ].join('\n'),
   };
 }
+
+const similarLines = (similar: Added['similar'], heading: string): string[] =>
+  similar.length > 0 ? [`${heading}:`, ...similar.map(({ id, title }) => `  #${id} ${title}`)] : [];
 
 const AS_GIVEN = 'The rest is as you gave it.';
 
 /** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
 export function plannedAnswer(
-  { tasks, refs, kin }: Added,
+  { tasks, refs, similar, kin }: Added,
   say: Say,
   { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
 ): Answer {
@@ -106,6 +117,7 @@ export function plannedAnswer(
         return present({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
       }),
       total: tasks.length,
+      ...(similar.length > 0 && { similar }),
       note: [AS_GIVEN, doubts].filter(Boolean).join(' '),
     },
     text: [
@@ -116,6 +128,7 @@ export function plannedAnswer(
       ]),
       AS_GIVEN,
       ...(doubts ? [doubts] : []),
+      ...similarLines(similar, 'Open tasks of the same titles'),
     ].join('\n'),
   };
 }
@@ -178,7 +191,7 @@ const READY = 20;
  * @param asked the status that it was asked to give them: of many, it is not said back
  */
 export function outcomeAnswer(
-  { tasks, before, unchanged, failed, ended, ready, next: following, kin }: Outcome,
+  { tasks, before, unchanged, failed, ended, ready, next: following, orphans, kin }: Outcome,
   say: Say,
   verb: string,
   asked?: string,
@@ -210,6 +223,8 @@ export function outcomeAnswer(
   const free = ready.slice(0, READY);
   const note = [
     ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...completedEarly(tasks, before),
+    ...orphans.map(([child, parent]) => `#${child} is part of #${parent}, which is still in the trash.`),
     ...doubtsOf(tasks, say, before),
     ...kinNotes(kin),
   ].join(' ');

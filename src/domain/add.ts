@@ -1,13 +1,14 @@
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, Refusal } from '../errors.js';
+import { conflict, invalid, Refusal, type RefusalBody } from '../errors.js';
 import { refuseCircle, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
+import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
 import { type Kin, kinOf, nameKey } from './names.js';
 import { rankOf } from './order.js';
 import { archived, chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
-import { similarTasks } from './search.js';
+import { namesakes, similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
 import { inTrash, isOpenTask, MAX_BLOCKERS, noTask, type Priority, type Task, unwritten } from './task.js';
 import { times } from './times.js';
@@ -37,7 +38,7 @@ export interface Added {
   tasks: Task[];
   /** Of a plan, the refs by which its tasks named each other, by id. */
   refs?: Map<number, string>;
-  /** Open tasks that may be the same. */
+  /** Open tasks that may be the same; of a plan, those of the same titles. */
   similar: { id: number; title: string }[];
   /** What is new of their projects and labels, and written almost like another. */
   kin: Kin[];
@@ -58,7 +59,7 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
 }
 
 /** Adds a plan: tasks that may name each other as parents and blockers. All of them, or none. */
-export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
+export function addTasks(inputs: PlannedTask[]): Change<Gathered & Pick<Added, 'similar'>, Added> {
   const refs = new Map<string, number>();
   for (const [i, { ref }] of inputs.entries()) {
     if (ref === undefined) continue;
@@ -82,11 +83,15 @@ export function addTasks(inputs: PlannedTask[]): Change<Gathered, Added> {
     blocked_by: input.blocked_by?.map((name) => resolve(name, i)),
   }));
   return {
-    read: (tx) => gatherFor(tx, resolved),
+    async read(tx) {
+      const titles = inputs.map(({ title }) => title);
+      const [gathered, similar] = await Promise.all([gatherFor(tx, resolved), namesakes(tx, titles)]);
+      return { ...gathered, similar };
+    },
     decide(state, moment) {
       const { tasks, kin, ...decision } = make(resolved, state, moment);
       const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
-      return { ...decision, outcome: { tasks, refs: named, similar: [], kin } };
+      return { ...decision, outcome: { tasks, refs: named, similar: state.similar, kin } };
     },
   };
 }
@@ -130,6 +135,16 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
     }
   };
 
+  /** What is wrong with the dates of many is said at once. */
+  const attempt = (refusals: RefusalBody[], i: number, work: () => void) => {
+    try {
+      each(i, work);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refusals.push(error.body);
+    }
+  };
+
   // Before any is made, for an id is that of a task which is there, not of one that this call happens to make.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
@@ -138,8 +153,9 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
     if (missing) throw refused(i, missing);
   }
 
+  const refusals: RefusalBody[] = [];
   for (const [i, input] of inputs.entries())
-    each(i, () => {
+    attempt(refusals, i, () => {
       const id = moment.nextTask + i;
       const made = {
         named: (name: string) =>
@@ -151,6 +167,7 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
       projects.push(...newProjects);
       tasks.set(id, newTask(id, input, home, idOf, moment));
     });
+  if (refusals.length > 0) throw allRefused(refusals);
 
   const all = new Map([...state.tasks, ...tasks]);
   const check = (judge: (task: Task) => Refusal | undefined) => {

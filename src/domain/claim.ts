@@ -6,7 +6,7 @@ import { conflict, invalid, notFound, Refusal } from '../errors.js';
 import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
-import { isHeld, refuseLate } from './lease.js';
+import { holderOf, isHeld, refuseLate } from './lease.js';
 import { COUNTED, listTasks } from './list.js';
 import { hasWords } from './search.js';
 import { settle } from './settle.js';
@@ -257,7 +257,11 @@ export interface Release {
 export function releaseTask(id: number, { claim, note, status }: Release): Change<unknown, Outcome> {
   const release = updateTasks([id], { status }, { claim }, (task, moment) => {
     if (task.deletedAt) throw inTrash(task);
-    if (task.claimed && claim === undefined) throw isHeld(task, moment);
+    if (task.claimed && claim === undefined)
+      throw conflict(
+        `#${id} is claimed by ${holderOf(task, moment)}.`,
+        `If that is you, give the number of your claim. If they are gone, this frees it: update_task {"ids": [${id}], "status": "pending"}.`,
+      );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };
   });
   return release as Change<unknown, Outcome>;

@@ -8,9 +8,13 @@ export interface Failure extends RefusalBody {
 
 /** One refusal for one task; for several, the first one's code, and every reason. */
 export function allFailed(failed: Failure[]): Refusal {
-  const [{ id: _, ...first }] = failed as [Failure];
-  if (failed.length === 1) return new Refusal(first);
-  return new Refusal({ ...first, message: failed.map((failure) => failure.message).join(' ') });
+  return allRefused(failed.map(({ id: _, ...body }) => body));
+}
+
+/** One refusal instead of several: the first one's code, and every reason once. */
+export function allRefused(bodies: RefusalBody[]): Refusal {
+  const [first] = bodies as [RefusalBody];
+  return new Refusal({ ...first, message: [...new Set(bodies.map(({ message }) => message))].join(' ') });
 }
 
 type Tasks = ReadonlyMap<number, Task>;

@@ -1,6 +1,6 @@
-import { and, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { and, desc, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { literal, prepared, preparedBy } from '../db/prepared.js';
-import { comments, projects, tasks } from '../db/schema.js';
+import { comments, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { packCursor } from './cursor.js';
@@ -175,6 +175,30 @@ const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
     .crossJoinLateral(task)
     .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
 });
+
+/** How many open tasks of the same titles are named. */
+const NAMESAKES = 5;
+
+/** Open tasks that are called as new ones are to be, the newest first. */
+export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>
+  openCalled(tx, { keys: JSON.stringify(titles.map(titleKey)) });
+
+const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
+  tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(tasks)
+    .leftJoin(projects, inProject(tx))
+    .where(
+      and(
+        tx.mine(tasks),
+        isOpen(tasks),
+        isNull(projects.archivedAt),
+        sql`${tasks.titleKey} = any(array(select json_array_elements_text(${value('keys')}::json)))`,
+      ),
+    )
+    .orderBy(desc(tasks.id))
+    .limit(literal(NAMESAKES)),
+);
 
 /** A few tasks, of any status, whose words come nearest to a title. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {

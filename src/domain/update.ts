@@ -20,6 +20,7 @@ import {
   type Priority,
   type Status,
   type Task,
+  UNCLAIMED,
 } from './task.js';
 import { times } from './times.js';
 import { startSort } from './when.js';
@@ -72,6 +73,8 @@ export interface Outcome {
   ready: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
+  /** Tasks that came out of the trash, by those that they are part of, which did not. */
+  orphans: [child: number, parent: number][];
   /** What is new of the project and the labels given, and written almost like another. */
   kin: Kin[];
 }
@@ -131,7 +134,11 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           if (refusal) throw refusal;
           const patched = applyPatch(task, patch, home, moment);
           refuseMistaken(task, patched, guard, { since: state.since, timezone: moment.timezone });
-          const after = { ...patched, ...extra?.(task, moment) };
+          const after = {
+            ...patched,
+            ...extra?.(task, moment),
+            ...(patch.status === 'pending' && freed(task, guard, moment)),
+          };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
@@ -225,6 +232,9 @@ function conclude(
       ),
       ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
+      orphans: edits.flatMap(({ before, after: { id, deletedAt, parentId } }) =>
+        before?.deletedAt && !deletedAt && parentId !== null && now.get(parentId)?.deletedAt ? [[id, parentId]] : [],
+      ),
       kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
     },
   };
@@ -236,6 +246,10 @@ const becameReady = (before: Task | undefined, after: Task, { now, timezone }: M
   isUnblockedTask(after) &&
   !after.claimed &&
   (after.start === null || startSort(after.start, timezone) <= now.toISOString());
+
+/** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
+const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =>
+  task.claimed ? { ...UNCLAIMED, claim: claim ?? batch } : {};
 
 /** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
 function restored(was: Task, { projectId, project }: Task, state: Gathered): Task[] {

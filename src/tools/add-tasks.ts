@@ -22,7 +22,7 @@ export default defineTool({
       100,
     ),
   },
-  output: ['tasks', 'note'],
+  output: ['tasks', 'similar', 'note'],
   run: ({ tasks }) => addTasks(tasks),
   answer: plannedAnswer,
 });

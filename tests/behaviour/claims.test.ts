@@ -257,6 +257,23 @@ describe('undo', () => {
   });
 });
 
+describe('a claim whose holder is gone', () => {
+  test('is ended by who says that the task is still to be begun, and the refusal of others says how', async () => {
+    const { one, two, claim } = await claimed();
+    expect(await two.refused('release_task', { id: 1 })).toMatchObject({
+      code: 'conflict',
+      hint: expect.stringContaining('update_task {"ids": [1], "status": "pending"}'),
+    });
+    const freed = await two.ok('update_task', { ids: [1], status: 'pending' });
+    expect(freed.note).toMatch(/^#1 was claimed by one until .*: that is over\.$/);
+    expect(freed.task).toEqual({ id: 1, title: expect.any(String), status: 'pending', version: 1 });
+    expect(freed.undo).toBeUndefined();
+    // What its holder still sends is late, and the task is there for others.
+    expect((await one.refused('complete_task', { id: 1, claim })).code).toBe('conflict');
+    expect((await two.ok('claim_task')).task.id).toBe(1);
+  });
+});
+
 describe('history', () => {
   test('shows who claimed and gave back, not each time a claim went on', async () => {
     const { one, claim } = await claimed();

@@ -176,7 +176,14 @@ export function update(
       }
       const more = extra(task);
       if (!more) return { refuse: new Set(['conflict']) };
-      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more };
+      // Said to be still to be begun, nobody works on it.
+      const freed = patch.status === 'pending' &&
+        isClaimed(task, moment.now) && {
+          ...NEVER_CLAIMED,
+          note: task.note,
+          claim: guard.claim ?? model.log.length + 1,
+        };
+      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed };
       // A rule that comes with the call brings its own date.
       if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
       const was = model.task(task.id);

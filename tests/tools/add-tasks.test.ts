@@ -18,6 +18,27 @@ describe('add_tasks', () => {
     expect(text).toContain(`The rest is as you gave it.\n${note}\n`);
   });
 
+  test('names open tasks of the same titles, which an earlier call may have made', async () => {
+    const ana = await newAgent(world);
+    const tasks = [{ title: 'Paint the wall' }, { title: 'Buy paint' }];
+    expect((await ana.ok('add_tasks', { tasks })).similar).toBeUndefined();
+    await ana.ok('add_tasks', { tasks: [{ title: 'buy PAINT', project: 'Past' }, { title: 'Buy more paint' }] });
+    await ana.ok('update_project', { project: 'Past', archived: true });
+    await ana.ok('complete_task', { id: 1 });
+    const again = await ana.call('add_tasks', { tasks });
+    expect(again.json.similar).toEqual([{ id: 2, title: 'Buy paint' }]);
+    expect(again.text).toContain('\nOpen tasks of the same titles:\n  #2 Buy paint\n');
+  });
+
+  test('says all dates of a plan that it cannot read at once', async () => {
+    const ana = await newAgent(world);
+    const tasks = [{ title: 'A', due: 'foo' }, { title: 'B' }, { title: 'C', due: 'bar', project: 'none at all' }];
+    const { message } = await ana.refused('add_tasks', { tasks });
+    expect(message).toContain('tasks[0] "A": due: "foo" is not a date');
+    expect(message).toContain('tasks[2] "C": due: "bar" is not a date');
+    expect((await ana.ok('list_projects')).projects).toEqual([]);
+  });
+
   test('says which of its projects and labels are new and written like others', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'A', project: 'Home', labels: ['errand'] });

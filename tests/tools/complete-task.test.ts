@@ -15,6 +15,21 @@ describe('complete_task', () => {
     expect(reply.text).toBe('Completed #1 Call\nundo: u2');
   });
 
+  test('says which tasks that one waits for are still open', async () => {
+    const ana = await newAgent(world);
+    const tasks = [
+      { title: 'A', ref: 'a' },
+      { title: 'B', ref: 'b' },
+      { title: 'Ship', blocked_by: ['a', 'b'] },
+    ];
+    await ana.ok('add_tasks', { tasks });
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.ok('complete_task', { id: 3 })).note).toBe('#3 waits for #2, still open.');
+    expect((await ana.ok('complete_task', { ids: [2, 3] })).note).toBeUndefined();
+    await ana.ok('update_task', { ids: [2, 3], status: 'pending' });
+    expect((await ana.ok('complete_task', { ids: [2, 3] })).note).toBeUndefined();
+  });
+
   test('is no toggle: doing it again changes nothing, and there is nothing to undo', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call' });

@@ -127,6 +127,29 @@ describe('update_task', () => {
     });
   });
 
+  test('says once what is wrong with all of them', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }, { title: 'C' }] });
+    const { message } = await ana.refused('update_task', { ids: [1, 2, 3, 9], due: 'whenever' });
+    expect(message.match(/whenever/g)).toHaveLength(1);
+    expect(message).toContain('No task #9.');
+  });
+
+  test('says where a sub-task comes out of the trash and what it is part of does not', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ref: 'a' },
+        { title: 'B', parent: 'a' },
+        { title: 'C', parent: 'a' },
+      ],
+    });
+    await ana.ok('delete_task', { id: 1 });
+    const note = '#2 is part of #1, which is still in the trash.';
+    expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toBe(note);
+    expect((await ana.ok('update_task', { ids: [1, 3], status: 'pending' })).note).toBeUndefined();
+  });
+
   test('says of a project and labels that are new what there is that is written like them', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', project: 'Home', labels: ['errand'] });
