@@ -38,6 +38,35 @@ describe('housekeeping', () => {
     expect((await ana.ok('add_task', { title: 'New', request_id: 'r2' })).replayed).toBe(true);
   });
 
+  test('goes on in a minute where there was more than one write removes', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', request_id: 'r1' });
+    await rowsOf(
+      world,
+      `insert into taskloom.requests (user_id, key, fingerprint, answer, at)
+       select user_id, key || n, fingerprint, answer, at from taskloom.requests, generate_series(1, 1500) n where user_id = $1`,
+      [ana.principal.userId],
+    );
+    await age(ana, 'requests', 'at', '25 hours');
+    await dueForTidying(ana);
+    await ana.ok('add_task', { title: 'Two' });
+    expect(await countOf(ana, 'requests')).toBe(501);
+    await ana.ok('add_task', { title: 'Three' });
+    expect(await countOf(ana, 'requests')).toBe(501);
+    await age(ana, 'counters', 'tidied_at', '61 seconds');
+    await ana.ok('add_task', { title: 'Four' });
+    expect(await countOf(ana, 'requests')).toBe(0);
+    await age(ana, 'counters', 'tidied_at', '61 seconds');
+    const [[before] = []] = await rowsOf(world, 'select tidied_at from taskloom.counters where user_id = $1', [
+      ana.principal.userId,
+    ]);
+    await ana.ok('add_task', { title: 'Five' });
+    const [[after] = []] = await rowsOf(world, 'select tidied_at from taskloom.counters where user_id = $1', [
+      ana.principal.userId,
+    ]);
+    expect(after).toEqual(before); // an hour from then on
+  });
+
   test('answers to calls that were handed on are kept for an hour', async () => {
     const ana = await newAgent(world);
     for (const request_id of ['r1', 'r2', 'r3']) await ana.ok('add_task', { title: request_id, request_id });
