@@ -89,7 +89,8 @@ export class Relay {
   #link: Link | undefined;
   #linking = false;
   #losses = 0;
-  #heard = 0;
+  /** Since when the other end, which was asked something, has said nothing, in milliseconds of `performance.now()`. */
+  #silentSince: number | undefined;
   #beating: NodeJS.Timeout | undefined;
   #made = 0;
   #closed = false;
@@ -177,7 +178,7 @@ export class Relay {
     transport.onclose = () => this.#lost(link);
     link.onfailure = (id, refusal) => this.#failed(link, id, refusal);
     await transport.start();
-    this.#heard = performance.now();
+    this.#silentSince = performance.now();
     this.#link = link;
     const { initialize, initialized } = this.#handshake;
     if (initialize && !link.stateless) {
@@ -209,7 +210,7 @@ export class Relay {
   }
 
   #fromServer(link: Link, message: JSONRPCMessage): void {
-    this.#heard = performance.now();
+    this.#silentSince = undefined;
     const { id, method, params, result } = message as Message;
     if (method !== undefined && id !== undefined) {
       const own = this.#ownId();
@@ -297,6 +298,7 @@ export class Relay {
   #listenForLife(): void {
     if (this.#beating) return;
     const { beat = BEAT, silence = SILENCE } = this.#options;
+    this.#silentSince = performance.now(); // while nobody waited, it was not asked
     this.#beating = setInterval(() => {
       if (this.#waiting.size === 0) {
         clearInterval(this.#beating);
@@ -305,7 +307,8 @@ export class Relay {
       }
       const link = this.#link;
       if (!link?.pid) return;
-      if (performance.now() - this.#heard < silence)
+      this.#silentSince ??= performance.now();
+      if (performance.now() - this.#silentSince < silence)
         return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: ALIVE });
       this.#link = undefined;
       link.transport.close().catch(() => {});

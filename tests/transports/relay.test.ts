@@ -1,43 +1,59 @@
-import { InMemoryTransport, type JSONRPCMessage } from '@modelcontextprotocol/server';
-import { describe, expect, test } from 'vitest';
-import { FAREWELL, type Message } from '../../src/transports/conversation.js';
-import { Relay } from '../../src/transports/relay.js';
+import { InMemoryTransport, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { ALIVE, FAREWELL, type Message } from '../../src/transports/conversation.js';
+import { Relay, type RelayOptions } from '../../src/transports/relay.js';
 
 const message = (given: Message): JSONRPCMessage => ({ jsonrpc: '2.0', ...given }) as JSONRPCMessage;
 
-/** A client of 2025 that has subscribed, and the servers that its relay finds one after the other. */
-async function subscribed() {
-  const servers: { end: InMemoryTransport; answers: boolean }[] = [];
+/** A relay, and the servers that it finds one after the other. */
+function relaying(options: Partial<RelayOptions>) {
+  const servers: { end: InMemoryTransport; answers: boolean; unanswered: JSONRPCMessage[] }[] = [];
   const asked: ((method: string) => void)[] = [];
+  const answers = new Map<RequestId, (answer: Message) => void>();
   const relay = new Relay({
     async open() {
       const [near, far] = InMemoryTransport.createLinkedPair();
-      const server = { end: far, answers: true };
+      const server = { end: far, answers: true, unanswered: [] as JSONRPCMessage[] };
       const heard = asked.shift();
       far.onmessage = (each) => {
         const { id, method } = each as Message;
         if (method) heard?.(method);
-        if (id !== undefined && server.answers) void far.send(message({ id, result: {} }));
+        if (id === undefined) return;
+        const answer = message({ id, result: {} });
+        if (server.answers) void far.send(answer);
+        else server.unanswered.push(answer);
       };
       await far.start();
       servers.push(server);
       return { transport: near, pid: 4711 };
     },
     refusal: () => ({ code: 'unavailable', message: 'There is none.' }),
-    beat: 20,
-    silence: 60,
-    again: 20,
+    ...options,
   });
-  const answered = new Promise<void>((resolve) => {
-    relay.start((each) => {
-      if ((each as Message).id === 1) resolve();
-    });
+  relay.start((each) => {
+    const { id } = each as Message;
+    if (id !== undefined) answers.get(id)?.(each as Message);
   });
+  return {
+    relay,
+    servers,
+    asked,
+    /** Resolves with the answer. */
+    request: (id: RequestId, method: string, params: object) =>
+      new Promise<Message>((resolve) => {
+        answers.set(id, resolve);
+        relay.take(message({ id, method, params } as Message));
+      }),
+  };
+}
+
+/** A client of 2025 that has subscribed. */
+async function subscribed() {
+  const { relay, servers, asked, request } = relaying({ beat: 20, silence: 60, again: 20 });
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
   relay.take(message({ id: 0, method: 'initialize', params } as Message));
   relay.take(message({ method: 'notifications/initialized' }));
-  relay.take(message({ id: 1, method: 'resources/subscribe', params: { uri: 'taskloom://overview' } } as Message));
-  await answered;
+  await request(1, 'resources/subscribe', { uri: 'taskloom://overview' });
   const again = new Promise<void>((resolve) => asked.push((method) => method === 'resources/subscribe' && resolve()));
   return { relay, first: servers[0] as (typeof servers)[0], again };
 }
@@ -62,5 +78,42 @@ describe('a client of 2025 that only listens is subscribed again', () => {
     relay.take(message({ id: 2, method: 'tools/call', params: { name: 'get_overview' } } as Message));
     await again;
     expect(first.answers).toBe(false);
+  });
+});
+
+describe('a server that is alive', () => {
+  const LOOK = ['tools/call', { name: 'get_overview' }] as const;
+
+  test('has fifteen seconds to say so, also after nobody asked for longer than that', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { servers, request } = relaying({});
+    await request(1, ...LOOK);
+    vi.advanceTimersByTime(20_000);
+    const [server] = servers as [(typeof servers)[0]];
+    server.answers = false;
+    const answer = request(2, ...LOOK);
+    vi.advanceTimersByTime(14_000);
+    for (const each of server.unanswered) await server.end.send(each);
+    expect(await answer).toEqual({ jsonrpc: '2.0', id: 2, result: {} });
+  });
+
+  test('is asked before it is given up where the relay itself had been stopped', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { servers, asked, request } = relaying({ beat: 5 });
+    let alive = () => {};
+    asked.push((method) => method === ALIVE && alive());
+    await request(1, ...LOOK);
+    const [server] = servers as [(typeof servers)[0]];
+    server.answers = false;
+    const waits = request(2, ...LOOK);
+    server.answers = true;
+    await request(3, ...LOOK);
+    vi.advanceTimersByTime(3_600_000);
+    const asks = new Promise<void>((resolve) => {
+      alive = resolve;
+    });
+    expect(await Promise.race([asks, waits])).toBeUndefined();
   });
 });
