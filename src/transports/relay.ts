@@ -265,7 +265,8 @@ export class Relay {
   #lost(link: Link): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    this.#losses++;
+    const isMissed = this.#waiting.size + this.#subscribed.size > 0;
+    if (isMissed) this.#losses++; // one that ended idle says nothing about the next
     for (const [own, asked] of this.#asked)
       if (asked.link === link) {
         this.#asked.delete(own);

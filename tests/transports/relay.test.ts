@@ -23,8 +23,8 @@ function relaying(options: Partial<RelayOptions>) {
         if (server.answers) void far.send(answer);
         else server.unanswered.push(answer);
       };
-      await far.start();
       servers.push(server);
+      await far.start();
       return { transport: near, pid: 4711 };
     },
     refusal: () => ({ code: 'unavailable', message: 'There is none.' }),
@@ -81,9 +81,31 @@ describe('a client of 2025 that only listens is subscribed again', () => {
   });
 });
 
-describe('a server that is alive', () => {
-  const LOOK = ['tools/call', { name: 'get_overview' }] as const;
+const LOOK = ['tools/call', { name: 'get_overview' }] as const;
 
+describe('after a server that ended, the next is looked for', () => {
+  test('at once, where nothing waited for an answer', async () => {
+    const { servers, request } = relaying({});
+    await request(1, ...LOOK);
+    await servers[0]?.end.close();
+    const answer = request(2, ...LOOK);
+    expect(servers).toHaveLength(2);
+    expect(await answer).toMatchObject({ result: {} });
+  });
+
+  test('a moment later, where something did: it may be what ends them', async () => {
+    const { servers, request } = relaying({});
+    await request(1, ...LOOK);
+    const [first] = servers as [(typeof servers)[0]];
+    first.answers = false;
+    const answer = request(2, ...LOOK);
+    await first.end.close();
+    expect(servers).toHaveLength(1);
+    expect(await answer).toMatchObject({ result: {} });
+  });
+});
+
+describe('a server that is alive', () => {
   test('has fifteen seconds to say so, also after nobody asked for longer than that', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
