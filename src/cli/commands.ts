@@ -69,13 +69,14 @@ function commandLine(argv: string[], context: Context): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
-      // The help that a bare `taskloom user` gets is many lines; a complaint is one.
-      writeErr: (text) =>
-        context.complain(
-          text.startsWith('error: ')
-            ? printable(`taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}`)
-            : text.trimEnd(),
-        ),
+      // All that commander complains of begins with "error: ".
+      writeErr: (text) => context.complain(printable(`taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}`)),
+    })
+    // Help that nobody asked for, as for a bare `taskloom user`, is many lines; a complaint is one.
+    .addHelpText('beforeAll', ({ error, command }) => {
+      const names = command.commands.map((each) => each.name()).join(', ');
+      if (error) throw new UsageError(`${command.name()} needs a command: ${names}`);
+      return '';
     });
 
   const migrations = () => readMigrations(context.migrations);

@@ -93,6 +93,9 @@ describe('a command line that is wrong', () => {
   const cases: [string[], RegExp][] = [
     [['usr'], /unknown command 'usr'/],
     [['user', 'ad', 'x'], /unknown command 'ad'/],
+    [['user'], /user needs a command: add, edit, list, disable, enable$/],
+    [['token'], /token needs a command: create, list, revoke$/],
+    [['help', 'usr'], /taskloom needs a command: serve, .*token$/],
     [['user', 'list', '--jsn'], /unknown option '--jsn'/],
     [['--bogus'], /unknown option '--bogus'/],
     [['serve', 'extra'], /too many arguments/],
