@@ -136,8 +136,9 @@ function commandLine(argv: string[], context: Context): Command {
       const { askToRetire, statusOf } = await import('../owner/reach.js');
       const status = await statusOf(target.path, target.fallback);
       if (!status) return show(options, {}, 'no process has it open');
-      if (options.stop) await askToRetire(status.home, context.build);
       const { pid, version, connections, idle } = status;
+      if (options.stop && !(await askToRetire(status.home, context.build)))
+        throw new UsageError(`process ${pid} serves over HTTP and stays: end that process itself`);
       const words = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
       show(
         options,

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { connectClient } from '../http.js';
 import {
+  complaintOf,
   connect,
   type Environment,
   gone,
@@ -357,6 +358,9 @@ describe('serve on the embedded database', () => {
     await gone(before); // it lets go of the directory a moment before it ends
     expect(await titlesSeenBy(peer)).toEqual(['Over stdio']);
     expect(ownerIn(home(env))).toBe(server.child.pid);
+    expect(await complaintOf(['owner', '--stop'], env)).toBe(
+      `taskloom: process ${server.child.pid} serves over HTTP and stays: end that process itself`,
+    );
     const token = await succeed(['token', 'create', '--user', 'local'], env);
     const url = /http:\S+/.exec(server.stderr())?.[0] as string;
     const response = await fetch(url, {
