@@ -40,10 +40,9 @@ export interface Pace {
 
 const PACE: Pace = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
 
-/** How many may listen in one process, how many of them as one user, and to how many addresses each. */
+/** How many may listen in one process, and how many of them as one user. */
 const MOST = 1000;
 const MOST_OF_ONE = 200;
-export const MOST_ADDRESSES = 500;
 
 /** One user, as long as somebody listens. */
 interface Heard {
@@ -153,7 +152,7 @@ export class Feed {
       add: (more) => {
         for (const uri of more) {
           const subject = subjectOf(uri);
-          if (subject !== undefined && ear.subjects.size < MOST_ADDRESSES) ear.subjects.set(uri, subject);
+          if (subject !== undefined) ear.subjects.set(uri, subject);
         }
       },
       remove: (uri) => {

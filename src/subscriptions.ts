@@ -1,8 +1,13 @@
 import { type McpServer, ResourceNotFoundError } from '@modelcontextprotocol/server';
-import { MOST_ADDRESSES, type Subscription } from './feed.js';
+import { rateLimited } from './errors.js';
+import type { Subscription } from './feed.js';
+import { asProtocolError } from './menus.js';
 import { AGAIN_KEY } from './meta.js';
 import { subjectOf } from './resources/index.js';
 import type { Wire } from './server.js';
+
+/** To how many addresses each who listens may subscribe. */
+const MOST_ADDRESSES = 500;
 
 /** The addresses among these that can be subscribed to, each once. */
 export const known = (uris: string[]): string[] =>
@@ -27,6 +32,7 @@ export function offerSubscriptions({ server }: McpServer, listen: (wire: Wire) =
   };
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }, { mcpReq }) => {
     if (subjectOf(uri) === undefined) throw new ResourceNotFoundError(uri);
+    if (!uris.has(uri) && uris.size >= MOST_ADDRESSES) throw asProtocolError(TOO_MANY.body);
     uris.add(uri); // before anything is waited for: whoever takes the last one away meanwhile must see it
     subscription ??= listen(wire).catch((error: unknown) => {
       subscription = undefined;
@@ -55,3 +61,8 @@ export function offerSubscriptions({ server }: McpServer, listen: (wire: Wire) =
     onclose?.();
   };
 }
+
+const TOO_MANY = rateLimited(
+  `This connection is subscribed to ${MOST_ADDRESSES} addresses, which is the most.`,
+  'Unsubscribe from some of them first.',
+);

@@ -24,6 +24,7 @@ import {
   serveHttp,
   withHeaders,
 } from '../http.js';
+import { INITIALIZE } from '../process.js';
 import { urlOf } from '../setup/server.js';
 
 const world = useWorld();
@@ -459,6 +460,53 @@ describe('a connection over streams', () => {
       told.push(message.method);
     expect(told.length).toBeLessThanOrEqual(5);
     await close();
+  });
+});
+
+describe('a client of 2025 over streams', () => {
+  /** A client that sends by hand, in this order whatever is answered, and its server. */
+  async function connected() {
+    const feed = feedOf();
+    const ana = await someone({ ...world, feed });
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const conversation = converse(
+      new StdioServerTransport(input, output),
+      world.log,
+      () => buildServer({ ...world, feed }, async () => ana.principal),
+      { listening: overStreams },
+    );
+    onTestFinished(async () => {
+      input.end();
+      await conversation.ended;
+    });
+    const lines = createInterface({ input: output })[Symbol.asyncIterator]();
+    const next = async () => JSON.parse(String((await lines.next()).value));
+    const send = (message: object) => input.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    send({ id: 0, method: 'initialize', params: INITIALIZE });
+    expect(await next()).toMatchObject({ id: 0, result: {} });
+    send({ method: 'notifications/initialized' });
+    let id = 0;
+    const about = (verb: string) => (uri: string) => send({ id: ++id, method: `resources/${verb}`, params: { uri } });
+    return { ana, conversation, next, subscribe: about('subscribe'), unsubscribe: about('unsubscribe') };
+  }
+
+  test('is refused one address more than it can be told of, until it gives one up', async () => {
+    const { ana, next, subscribe, unsubscribe } = await connected();
+    for (let i = 1; i <= 500; i++) subscribe(task(i));
+    for (let i = 1; i <= 500; i++) expect(await next()).toMatchObject({ id: i, result: {} });
+    subscribe(OVERVIEW);
+    expect(await next()).toMatchObject({
+      id: 501,
+      error: { code: -32603, message: expect.stringContaining('Unsubscribe'), data: { code: 'rate_limited' } },
+    });
+    subscribe(task(1));
+    expect(await next()).toMatchObject({ id: 502, result: {} });
+    unsubscribe(task(1));
+    expect(await next()).toMatchObject({ id: 503, result: {} });
+    subscribe(OVERVIEW);
+    expect(await next()).toMatchObject({ id: 504, result: {} });
+    await ana.ok('add_task', { title: 'Roof' });
+    expect(await next()).toMatchObject({ params: { uri: OVERVIEW } });
   });
 });
 
