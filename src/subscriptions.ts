@@ -46,9 +46,10 @@ export function offerSubscriptions({ server }: McpServer, listen: (wire: Wire) =
     return {};
   });
   server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
+    uris.delete(uri); // likewise: it may be subscribed to again meanwhile
     const opened = await subscription;
     opened?.remove(uri);
-    if (uris.delete(uri) && uris.size === 0) {
+    if (uris.size === 0) {
       opened?.close();
       subscription = undefined;
     }

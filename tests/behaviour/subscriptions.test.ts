@@ -508,6 +508,16 @@ describe('a client of 2025 over streams', () => {
     await ana.ok('add_task', { title: 'Roof' });
     expect(await next()).toMatchObject({ params: { uri: OVERVIEW } });
   });
+
+  test('is told as it asked last, also where it did not wait for answers', async () => {
+    const { ana, next, subscribe, unsubscribe } = await connected();
+    subscribe(OVERVIEW);
+    unsubscribe(OVERVIEW);
+    subscribe(OVERVIEW);
+    for (let id = 1; id <= 3; id++) expect(await next()).toMatchObject({ id, result: {} });
+    await ana.ok('add_task', { title: 'Roof' });
+    expect(await next()).toMatchObject({ params: { uri: OVERVIEW } });
+  });
 });
 
 describe.skipIf(inject('backend') === 'pglite')('replicas on one database', () => {
