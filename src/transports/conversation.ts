@@ -53,7 +53,7 @@ export function converse(
   factory: McpServerFactory,
   { take, listening }: ConversationOptions,
 ): Conversation {
-  const owed = new Set<RequestId>();
+  const owed = new Map<RequestId, Message>();
   const listeners = new Set<RequestId>();
   /** Resources subscribed to in the way of 2025, by address. */
   const subscribed = new Set<string>();
@@ -65,17 +65,20 @@ export function converse(
     end = resolve;
   });
 
-  const answered = (id: RequestId | undefined) => {
+  const answered = (id: RequestId | undefined, result?: unknown) => {
     if (id === undefined) return;
     lastUse = performance.now();
     listeners.delete(id);
+    const { method, params } = owed.get(id) ?? {};
+    if (result && method === 'resources/subscribe') subscribed.add(String(params?.uri));
+    if (result && method === 'resources/unsubscribe') subscribed.delete(String(params?.uri));
     if (owed.delete(id) && owed.size === 0) settled();
   };
   const send = transport.send.bind(transport);
   transport.send = async (message, given) => {
     await send(message, given);
-    const { id, method } = message as Message;
-    if (method === undefined) answered(id);
+    const { id, method, result } = message as Message;
+    if (method === undefined) answered(id, result);
   };
   const listens = listening?.(transport);
   serveStdio(listens?.through(factory) ?? factory, {
@@ -95,9 +98,7 @@ export function converse(
     // A cancelled request gets no answer, and a subscription none before its end: nobody waits for those.
     if (method === 'notifications/cancelled') answered(params?.requestId);
     else if (method === 'subscriptions/listen' && id !== undefined) listeners.add(id);
-    else if (id !== undefined && method !== undefined) owed.add(id);
-    if (method === 'resources/subscribe') subscribed.add(String(params?.uri));
-    if (method === 'resources/unsubscribe') subscribed.delete(String(params?.uri));
+    else if (id !== undefined && method !== undefined) owed.set(id, message as Message);
     if (!take?.(message)) onmessage?.(message);
   };
   transport.onclose = () => {

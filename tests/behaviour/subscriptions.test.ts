@@ -487,8 +487,32 @@ describe('a client of 2025 over streams', () => {
     send({ method: 'notifications/initialized' });
     let id = 0;
     const about = (verb: string) => (uri: string) => send({ id: ++id, method: `resources/${verb}`, params: { uri } });
-    return { ana, conversation, next, subscribe: about('subscribe'), unsubscribe: about('unsubscribe') };
+    const isIdle = () => {
+      const now = performance.now();
+      return conversation.lastUse() < now;
+    };
+    return { ana, isIdle, next, subscribe: about('subscribe'), unsubscribe: about('unsubscribe') };
   }
+
+  test('keeps its server in use while it is subscribed, and not by what was refused', async () => {
+    const { isIdle, next, subscribe, unsubscribe } = await connected();
+    subscribe('nothing://here');
+    expect(await next()).toMatchObject({ id: 1, error: { code: -32602 } });
+    expect(isIdle()).toBe(true);
+    subscribe(OVERVIEW);
+    unsubscribe(task(1));
+    for (const id of [2, 3]) expect(await next()).toMatchObject({ id, result: {} });
+    expect(isIdle()).toBe(false);
+    unsubscribe(OVERVIEW);
+    subscribe(OVERVIEW);
+    for (const id of [4, 5]) expect(await next()).toMatchObject({ id, result: {} });
+    expect(isIdle()).toBe(false);
+    subscribe(task(1));
+    unsubscribe(task(1));
+    unsubscribe(OVERVIEW);
+    for (const id of [6, 7, 8]) expect(await next()).toMatchObject({ id, result: {} });
+    expect(isIdle()).toBe(true);
+  });
 
   test('is refused one address more than it can be told of, until it gives one up', async () => {
     const { ana, next, subscribe, unsubscribe } = await connected();
