@@ -206,7 +206,7 @@ async function write(
       decide(state, opened) {
         newest = undefined; // it is decided anew where a connection broke
         const say = saying(principal, now);
-        if (opened.request) return { value: replay(opened.request, fingerprint, key?.relayed ? undefined : say) };
+        if (opened.request) return { value: replay(opened.request, fingerprint, key?.relay, say) };
         const { nextTask, nextProject, nextComment } = opened;
         const decision = change.decide(state, {
           userId: principal.userId,
@@ -222,7 +222,14 @@ async function write(
         const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
         checkAnswer(answer.json); // before it is too late: what is committed must have an answer
         const request =
-          key && !dryRun ? { key: key.digest, relayed: key.relayed, fingerprint, answer: { ...answer } } : undefined;
+          key && !dryRun
+            ? {
+                key: key.digest,
+                relayed: key.digest === key.relay,
+                fingerprint,
+                answer: { ...answer, relay: key.relay },
+              }
+            : undefined;
         const call = randomUUID();
         const statement = writeStatement(principal, opened, decision, { actor, call, request });
         const seq = opened.changeSeq + 1;
@@ -249,15 +256,23 @@ const asDryRun = ({ json, text }: Answer): Answer => ({
   text: `Dry run, nothing was written. It would answer:\n${text}`,
 });
 
+/** An answer as it is kept, with the relay's id of the request that it was first given to. */
+type Kept = Answer & { relay?: string };
+
 /** The first answer again, word for word; marked as such for a client that asked again itself. */
-function replay(request: NonNullable<Opened['request']>, fingerprint: string, say: Say | undefined): Answer {
+function replay(
+  request: NonNullable<Opened['request']>,
+  fingerprint: string,
+  relay: string | undefined,
+  say: Say,
+): Answer {
   if (request.fingerprint !== fingerprint)
     throw conflict(
       'This request_id was already used for another call.',
       'Use a fresh random request_id for each new write.',
     );
-  const { json, text } = request.answer as unknown as Answer; // stored by `write`, above
-  if (!say) return { json, text };
+  const { json, text, relay: first } = request.answer as unknown as Kept; // stored by `write`, above
+  if (relay !== undefined && relay === first) return { json, text };
   return {
     json: { ...json, replayed: true },
     text: `Already done at ${sayTime(request.at, say)}, nothing new was written.\n${text}`,
@@ -267,24 +282,21 @@ function replay(request: NonNullable<Opened['request']>, fingerprint: string, sa
 /** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
 const STABLE_META = ['claudecode/toolUseId'];
 
-/** What a write is known by, so that it happens once however often it is sent. */
+/** What a write is known by, so that it happens once however often it is sent. Each is SHA-256, hex. */
 interface RequestKey {
-  /** SHA-256, hex. */
+  /** Of the client's id; of the relay's, where it gave none. */
   digest: string;
-  /** Made by our own relay, for one request that it may have to send again: the client knows nothing of it. */
-  relayed: boolean;
+  /** Of the id that our own relay gave one request, which it may have to send again: the client knows nothing of it. */
+  relay: string | undefined;
 }
 
 function requestKey(call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
-  const key = (source: string, id: string, relayed = false) => ({
-    digest: createHash('sha256').update(`${source}\0${id}`).digest('hex'),
-    relayed,
-  });
-  if (call.requestId !== undefined) return key('client', call.requestId);
+  const digestOf = (source: string, id: unknown) =>
+    typeof id === 'string' ? createHash('sha256').update(`${source}\0${id}`).digest('hex') : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
-  if (name) return key('meta', `${name}\0${meta?.[name]}`);
-  const relayed = meta?.[RELAY_KEY];
-  return typeof relayed === 'string' ? key('relay', relayed, true) : undefined;
+  const relay = digestOf('relay', meta?.[RELAY_KEY]);
+  const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
+  return digest === undefined ? undefined : { digest, relay };
 }
 
 const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({

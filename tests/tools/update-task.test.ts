@@ -416,4 +416,33 @@ describe('every write', () => {
     await send({ progressToken: 7 });
     expect((await ana.ok('list_tasks')).total).toBe(3);
   });
+
+  test.each([
+    ['by nothing else', {}, {}],
+    ['by a request_id', { request_id: 'r' }, {}],
+    ['by a host’s own id', {}, { 'claudecode/toolUseId': 'toolu_1' }],
+  ])('what a relay sends again, known %s, is answered as the first time', async (_known, args, meta) => {
+    const ana = await newAgent(world);
+    const send = async (call: string) => {
+      const _meta = { ...meta, 'taskloom/call': call };
+      const params = { name: 'add_task', arguments: { title: 'Relayed', ...args }, _meta };
+      const { content, structuredContent } = await ana.client.callTool(params);
+      return { content, structuredContent };
+    };
+    const first = await send('one');
+    expect(await send('one')).toEqual(first);
+    expect((await ana.ok('list_tasks')).total).toBe(1);
+  });
+
+  test('a write that the client itself repeats through a relay is marked as replayed', async () => {
+    const ana = await newAgent(world);
+    const send = (call: string) =>
+      ana.client.callTool({
+        name: 'add_task',
+        arguments: { title: 'Repeated', request_id: 'r' },
+        _meta: { 'taskloom/call': call },
+      });
+    await send('one');
+    for (const call of ['two', 'two']) expect((await send(call)).structuredContent).toMatchObject({ replayed: true });
+  });
 });
