@@ -46,10 +46,10 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   if (command !== undefined && command !== OWN)
-    return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: announced('command') });
+    return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: configReader('command') });
   const stopped = program.untilStopped();
   try {
-    const config = announced('stdio')();
+    const config = configReader('stdio')();
     if (command === OWN) await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
     else await serveStdin(config, stopped);
     return 0;
@@ -61,7 +61,7 @@ async function main(): Promise<number> {
 }
 
 /** Reads the configuration once, and says what a person should be told of it. */
-function announced(mode: 'stdio' | 'command'): () => Config {
+function configReader(mode: 'stdio' | 'command'): () => Config {
   let config: Config | undefined;
   return () => {
     if (!config) {

@@ -66,7 +66,7 @@ export function withdraw(home: string, { address }: Announcement): void {
 }
 
 /** What the owner of this directory announced. It may be gone since. */
-export function announced(home: string): Announcement | undefined {
+export function readAnnouncement(home: string): Announcement | undefined {
   try {
     const found = JSON.parse(readFileSync(file(home), 'utf8')) as Announcement;
     return found.directory === identity(home) ? found : undefined;

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { makeDirectory } from '../db/lock.js';
 import { DirectoryInUse, OwnerSilent, UsageError } from '../errors.js';
 import type { Link } from '../transports/relay.js';
-import { announced, makeRunDirectory } from './announcement.js';
+import { makeRunDirectory, readAnnouncement } from './announcement.js';
 import { approach, type Build, isNewer, NoProof, type Peer, type Wish } from './handshake.js';
 import type { Account } from './own.js';
 import { overSocket } from './wire.js';
@@ -72,7 +72,7 @@ export interface Reached {
  * @throws OwnerSilent where there is one that does not answer
  */
 export async function callOwner(home: string, build: Build, wish: () => Wish): Promise<Reached | undefined> {
-  const announcement = announced(home);
+  const announcement = readAnnouncement(home);
   const socket = announcement && (await dial(announcement.address));
   if (!announcement || !socket) return undefined;
   let leaves = false;

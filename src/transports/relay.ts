@@ -234,7 +234,7 @@ export class Relay {
     }
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || !waiting) return; // of a cancelled request, or of the relay's own
-    if (this.#isOverTooSoon(link, waiting, result)) {
+    if (this.#isCutShort(link, waiting, result)) {
       this.#request(link, waiting);
       return;
     }
@@ -247,7 +247,7 @@ export class Relay {
   }
 
   /** A server that stops ends its streams as if all had been said; the next one goes on with them. */
-  #isOverTooSoon(link: Link, { message, heardSince }: Waiting, result: unknown): boolean {
+  #isCutShort(link: Link, { message, heardSince }: Waiting, result: unknown): boolean {
     if (!link.stateless || !result || message.method !== 'subscriptions/listen') return false;
     return heardSince !== undefined && performance.now() - heardSince > SHORTEST_STREAM;
   }
