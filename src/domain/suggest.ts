@@ -1,4 +1,5 @@
 import { and, asc, between, desc, isNotNull, or, type SQL, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
@@ -32,14 +33,14 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
       .select({ id: tasks.id })
       .from(tasks)
       .where(open)
-      .limit(COUNTED + 1)
+      .limit(literal(COUNTED + 1))
       .as('counted');
     const rows = await tx.db
       .select({ ...columns, total: sql<number>`(select count(*)::int from ${counted})` })
       .from(tasks)
       .where(open)
       .orderBy(asc(tasks.dueSort), asc(tasks.id))
-      .limit(OFFERED);
+      .limit(literal(OFFERED));
     const total = rows[0]?.total ?? 0;
     return fitting(rows, total, total <= COUNTED);
   }
@@ -51,7 +52,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
       .from(tasks)
       .where(open)
       .orderBy(desc(tasks.id))
-      .limit(LOOKED_AT),
+      .limit(literal(LOOKED_AT)),
   );
   const byTitle = tx.db
     .select({ id: recent.id, title: recent.title, dueSort: recent.dueSort })
@@ -68,7 +69,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     .from(tasks)
     .where(and(open, digits ? or(...numbersLike(digits, rest.trim() !== '')) : sql`false`))
     .orderBy(asc(tasks.id))
-    .limit(COUNTED + 1);
+    .limit(literal(COUNTED + 1));
   const matches = byTitle.union(byNumber).as('matches');
   const looked = tx.db
     .select({ at: sql<number>`count(*)::int`.as('at') })
@@ -80,7 +81,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     .from(looked)
     .leftJoin(matches, sql`true`)
     .orderBy(sql`${matches.id} <> ${digits ? capped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
-    .limit(OFFERED);
+    .limit(literal(OFFERED));
   const found = rows.flatMap(({ id, title }) => (id === null || title === null ? [] : [{ id, title }]));
   return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
 }
@@ -114,7 +115,7 @@ export async function fittingProjects(tx: UserTx, typed: string): Promise<Fittin
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
-    .limit(NAMES + 1);
+    .limit(literal(NAMES + 1));
   return named(
     rows.map(({ name }) => name),
     typed,
