@@ -2,8 +2,9 @@ import { and, asc, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { notFound, type Refusal } from '../errors.js';
-import { isSlip, nameKey } from './names.js';
+import type { Refusal } from '../errors.js';
+import { nameKey } from './names.js';
+import { noProjectCalled } from './project.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
@@ -214,18 +215,13 @@ export async function refuseMissing(tx: UserTx, what: 'project' | 'parent', filt
 
 async function noProject(tx: UserTx, name: string): Promise<Refusal> {
   const some = await tx.db
-    .select({ name: projects.name, key: sql<string>`${projects.nameKey}` })
+    .select({ name: projects.name })
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
     .limit(literal(200));
-  const key = nameKey(name);
-  const near = some.filter(
-    (project) => project.key.includes(key) || key.includes(project.key) || isSlip(key, project.key),
-  );
-  return notFound(
-    `No project "${name}".`,
-    'Use list_projects to see the projects there are.',
-    (near.length > 0 ? near : some).slice(0, 5).map((project) => ({ name: project.name })),
+  return noProjectCalled(
+    name,
+    some.map((project) => project.name),
   );
 }

@@ -155,7 +155,7 @@ function projectNames(tx: UserTx, shape: Shape, value: Value) {
   return unlessAll(
     value('names'),
     sql`select from ${projects} p where p.user_id = ${tx.userId} and p.name_key`,
-    sql`(select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null and p.archived_at is null
+    sql`(select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null
       order by p.id desc limit ${literal(NAMES)})`,
   ).as('project_names');
 }

@@ -15,7 +15,7 @@ const letters = (key: string) => [...key].sort().join('');
  * Whether two names, as they are compared, differ by a slip of the finger: not by a number, as "sprint 1" and
  * "sprint 2", nor by one of two letters, as "ui" and "ux".
  */
-export function isSlip(key: string, other: string): boolean {
+function isSlip(key: string, other: string): boolean {
   const length = Math.min(key.length, other.length);
   if (key === other || length < 3 || Math.abs(key.length - other.length) > 2 || digits(key) !== digits(other))
     return false;
@@ -47,6 +47,17 @@ export function kinOf(of: Kin['of'], names: string[], inUse: string[]): Kin[] {
     const alike = known.filter((other) => isNear(other.key, key)).map((other) => other.name);
     return alike.length > 0 ? [{ of, name, alike: alike.slice(0, KIN) }] : [];
   });
+}
+
+/** How many names are offered instead of one that is not there. */
+const OFFERED = 5;
+
+/** Of the names that there are, those which may be meant by one that is not among them; any, where none may. */
+export function offeredFor(name: string, names: string[]): { name: string }[] {
+  const key = nameKey(name);
+  const isMeant = (other: string) => other.includes(key) || key.includes(other) || isSlip(other, key);
+  const near = names.filter((each) => isMeant(nameKey(each)));
+  return (near.length > 0 ? near : names).slice(0, OFFERED).map((each) => ({ name: each }));
 }
 
 /** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */

@@ -1,5 +1,5 @@
-import { conflict, invalid } from '../errors.js';
-import { isNone } from './names.js';
+import { conflict, invalid, notFound } from '../errors.js';
+import { isNone, offeredFor } from './names.js';
 import type { ProjectEdit } from './record.js';
 
 /** A project as the rules see it. */
@@ -24,6 +24,10 @@ export const archived = ({ name }: Pick<Project, 'name'>) =>
     `The project "${name}" is archived.`,
     `Choose another, or bring it back: update_project {"project": ${JSON.stringify(name)}, "archived": false}.`,
   );
+
+/** @param names those that there are, archived ones included */
+export const noProjectCalled = (name: string, names: string[]) =>
+  notFound(`No project "${name}".`, 'Use list_projects to see the projects there are.', offeredFor(name, names));
 
 /** @throws Refusal for the word that says that there is no project: in one of that name, nothing could be found */
 export function refuseNone(name: string): void {

@@ -2,12 +2,12 @@ import { and, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { isOpen, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, notFound } from '../errors.js';
+import { conflict, invalid } from '../errors.js';
 import { isInProject } from './filter.js';
 import { type Gathered, gather, HOUSED } from './gather.js';
 import { COUNTED_EACH } from './list.js';
 import { nameKey } from './names.js';
-import { type Project, refuseNone } from './project.js';
+import { noProjectCalled, type Project, refuseNone } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
 import type { Change } from './write.js';
@@ -95,13 +95,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
 function find(name: string, state: Gathered): Project {
   const project = state.named(name);
   if (project) return project;
-  const key = nameKey(name);
-  const near = state.projectNames.filter((each) => nameKey(each).includes(key) || key.includes(nameKey(each)));
-  throw notFound(
-    `No project "${name}".`,
-    'Use list_projects to see the projects there are.',
-    (near.length > 0 ? near : state.projectNames).slice(0, 5).map((each) => ({ name: each })),
-  );
+  throw noProjectCalled(name, state.projectNames);
 }
 
 /** How many open tasks a project has, up to one more than are counted. */

@@ -133,5 +133,15 @@ describe('update_project', () => {
     ] as const)
       expect(await ana.refused('update_project', args)).toMatchObject({ code, message });
     expect((await ana.refused('update_project', { project: 'On', name: 'X' })).candidates).toEqual([{ name: 'One' }]);
+    // By a slip too, and one that is archived, to be brought back.
+    for (const [project, name] of [
+      ['Oen', 'One'],
+      ['Tow', 'Two'],
+    ] as const)
+      for (const [tool, args] of [
+        ['update_project', { project, archived: false }],
+        ['list_tasks', { project }],
+      ] as const)
+        expect((await ana.refused(tool, args)).candidates, `${tool} ${project}`).toEqual([{ name }]);
   });
 });
