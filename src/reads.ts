@@ -1,4 +1,5 @@
 import type { Changed } from './domain/changed.js';
+import type { Empty } from './domain/empty.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import type { Unused } from './domain/labels.js';
@@ -37,8 +38,12 @@ const LEFT_OUT: Record<Detail, string[]> = {
 };
 
 /** What a list by words leaves out, and what to do about it. */
-function noteOf({ near, cut, ended, sampled, paused, unused }: TaskPage): string | undefined {
-  if (unused) return unusedNote(unused);
+function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty): string | undefined {
+  if (empty?.unused) return unusedNote(empty.unused);
+  if (empty?.elsewhere) return `None of them is open; status all finds ${capped(empty.elsewhere)}.`;
+  if (empty?.called)
+    return `There is a ${empty.called.of} of that name: ask with ${empty.called.of === 'label' ? 'labels' : 'project'} instead of text.`;
+  if (empty?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';
   if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
   if (sampled)
@@ -76,9 +81,9 @@ function listed(each: Task, say: Say, detail: Detail) {
 }
 
 /** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
-export function pageAnswer(page: TaskPage, say: Say, asked: Detail): Ladder {
+export function pageAnswer(page: TaskPage, say: Say, asked: Detail, empty?: Empty): Ladder {
   const { tasks } = page;
-  const note = noteOf(page);
+  const note = noteOf(page, empty);
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
   const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
   const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);

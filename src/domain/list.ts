@@ -4,7 +4,6 @@ import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { packCursor, toSecond, unpackCursor } from './cursor.js';
 import { type Filter, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
-import type { Unused } from './labels.js';
 import { type Looked, lookThrough } from './look.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
@@ -35,8 +34,6 @@ export interface TaskPage {
   paused?: true;
   /** The list goes on, but is not paged further. */
   ended?: true;
-  /** Of an empty page, what was found out of the labels asked for, if that was asked. */
-  unused?: Unused | undefined;
 }
 
 /** Counts stop here: beyond, nobody acts on the difference, and it would cost. */

@@ -1,5 +1,5 @@
+import { refuseContradictions, whyEmpty } from '../domain/empty.js';
 import { LIST_STATUSES } from '../domain/filter.js';
-import { unusedLabels } from '../domain/labels.js';
 import { listTasks } from '../domain/list.js';
 import { SORTS } from '../domain/sort.js';
 import { atMost, id, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
@@ -43,10 +43,13 @@ export default defineTool({
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret }) {
-    const page = await listTasks(tx, { ...filter, limit }, { now, secret, descriptions: detail === 'full' });
-    const { labels = [] } = filter;
-    const unused = page.total === 0 && labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
-    return { ...page, unused };
+    const [input, options] = [
+      { ...filter, limit },
+      { now, secret, descriptions: detail === 'full' },
+    ];
+    refuseContradictions(input);
+    const page = await listTasks(tx, input, options);
+    return { ...page, empty: page.total === 0 ? await whyEmpty(tx, input, options) : undefined };
   },
-  answer: (page, say, { detail }) => pageAnswer(page, say, detail ?? 'compact'),
+  answer: ({ empty, ...page }, say, { detail }) => pageAnswer(page, say, detail ?? 'compact', empty),
 });

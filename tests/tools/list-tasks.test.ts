@@ -229,6 +229,51 @@ describe('list_tasks', () => {
     expect(await titles(ana, { query: 'pay' })).toEqual(['Pay 500 euros', 'Pay 50% deposit']);
   });
 
+  test.each<[why: string, args: Record<string, unknown>, note: string | undefined]>([
+    [
+      'words that only a completed task has',
+      { text: 'invoice' },
+      'None of them is open; status all finds 1.',
+    ],
+    [
+      'words of a task in an archived project',
+      { text: 'hedge' },
+      'None of them is open; status all finds 1.',
+    ],
+    ['a project with nothing to do', { project: 'Done' }, 'None of them is open; status all finds 2.'],
+    ['the name of a label', { text: 'BACKEND' }, 'There is a label of that name: ask with labels instead of text.'],
+    ['the name of a project', { text: 'zeta' }, 'There is a project of that name: ask with project instead of text.'],
+    ['what is not there at all', { text: 'xylophone' }, undefined],
+    ['what fits no date', { text: 'invoice', due: 'overdue' }, undefined],
+    ['completed ones', { text: 'hedge', status: 'completed' }, undefined],
+    ['ready false', { ready: false }, 'ready false asks for those that cannot be started: leave it out to see all.'],
+  ])('of an empty list says why, for %s', async (_why, args, note) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Send the invoice', project: 'Done' },
+        { title: 'File it', project: 'Done' },
+        { title: 'Cut the hedge', project: 'Garden' },
+        { title: 'Deploy', labels: ['backend'], project: 'Zeta' },
+      ],
+    });
+    await ana.ok('complete_task', { ids: [1, 2] });
+    await ana.ok('update_project', { project: 'Garden', archived: true });
+    const { json, text } = await ana.call('list_tasks', args);
+    expect(json).toMatchObject({ tasks: [], total: 0 });
+    expect(json.note).toBe(note);
+    if (note) expect(text.split('\n')[1]).toBe(note);
+  });
+
+  test.each([
+    [{ status: 'open', completed_since: 'yesterday' }, 'status open and completed_since'],
+    [{ status: 'completed', ready: true }, 'status completed and ready'],
+    [{ ready: true, claimed_by: 'any' }, 'claimed_by and ready'],
+  ])('refuses what nothing can fit: %j', async (args, filters) => {
+    const ana = await newAgent(world);
+    expect((await ana.refused('list_tasks', args)).message).toContain(`Nothing can fit ${filters}:`);
+  });
+
   test('changed_since and completed_since take a day or a moment', async () => {
     const ana = await newAgent(world);
     world.now = new Date('2026-11-20T08:00:00Z');

@@ -1,0 +1,71 @@
+import { and, eq, sql } from 'drizzle-orm';
+import { literal } from '../db/prepared.js';
+import { projects, taskLabels } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { invalid } from '../errors.js';
+import { type Unused, unusedLabels } from './labels.js';
+import { type ListInput, listTasks } from './list.js';
+import { nameKey } from './names.js';
+
+/** Why a list is empty, as far as that can be told. */
+export interface Empty {
+  /** Of the labels asked for, those that no task has. */
+  unused?: Unused | undefined;
+  /** How many tasks there are that are not open, or are in archived projects, and fit all else. */
+  elsewhere?: number;
+  /** What is called by the words that were looked for: these are looked for in titles, descriptions and comments only. */
+  called?: { of: 'project' | 'label'; name: string } | undefined;
+  /** What was asked for are tasks that are not ready, as who fills in every field does. */
+  unready?: true;
+}
+
+/** Filters of which one expects that something fits, open or not. */
+const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
+
+/** Looks for the reason why a list has no tasks. */
+export async function whyEmpty(
+  tx: UserTx,
+  input: ListInput,
+  options: Parameters<typeof listTasks>[2],
+): Promise<Empty | undefined> {
+  const { labels = [] } = input;
+  const unused = labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
+  if (unused) return { unused };
+  if (input.ready === false) return { unready: true };
+  const { status = 'open', limit: _, sort: __, ...filter } = input;
+  const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
+  if (status !== 'open' || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
+  const { total, near } = await listTasks(tx, { ...filter, status: 'all', limit: 1 }, options);
+  if (total > 0 && !near) return { elsewhere: total };
+  return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
+}
+
+/** A project or a label of that name. */
+async function calledSo(tx: UserTx, name: string): Promise<Empty['called']> {
+  const key = nameKey(name);
+  const project = tx.db
+    .select({ of: sql<'project' | 'label'>`'project'`.as('of'), name: projects.name })
+    .from(projects)
+    .where(and(tx.mine(projects), eq(projects.nameKey, key)));
+  const label = tx.db
+    .select({ of: sql<'project' | 'label'>`'label'`.as('of'), name: taskLabels.label })
+    .from(taskLabels)
+    .where(and(tx.mine(taskLabels), eq(taskLabels.labelKey, key)))
+    .limit(literal(1));
+  const [found] = await project.unionAll(label);
+  return found;
+}
+
+/** @throws Refusal `invalid` for filters that nothing can fit */
+export function refuseContradictions({ status, ready, claimed_by, completed_since }: ListInput): void {
+  const isOver = status === 'completed' || status === 'cancelled' || status === 'deleted';
+  const isOpen = status !== undefined && status !== 'all' && !isOver;
+  if (ready && isOver) throw nothing(`status ${status} and ready`, 'only what is open is ready');
+  if (ready && claimed_by && claimed_by !== 'none')
+    throw nothing('claimed_by and ready', 'what is claimed is not ready');
+  if (completed_since && (isOpen || status === 'cancelled'))
+    throw nothing(`status ${status} and completed_since`, 'it is not completed');
+}
+
+const nothing = (filters: string, why: string) =>
+  invalid(`Nothing can fit ${filters}: ${why}.`, 'Leave out one of the two.');
