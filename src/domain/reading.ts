@@ -47,7 +47,7 @@ export function read(
 }
 
 /** In one form: full-width digits, capitals in any locale, dashes, commas and points that mean nothing. */
-const plain = (text: string) =>
+export const plain = (text: string) =>
   text
     .slice(0, LONGEST + 1)
     .normalize('NFKC')

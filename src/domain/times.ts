@@ -1,5 +1,6 @@
 import { invalid } from '../errors.js';
 import { isRepeat, parseRepeat } from './repeats.js';
+import { readShift, shifted } from './shift.js';
 import type { Task } from './task.js';
 import { dayOf, daysBetween, isDay, parseWhen, shiftDays, startSort, type When } from './when.js';
 import type { Moment } from './write.js';
@@ -9,10 +10,15 @@ type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 /** The dates of a task after a patch. What recurs may be said in `due` too; moving one occurrence keeps the rule. */
 export function times(
   task: Times,
-  patch: Partial<Record<keyof Times, string | undefined>>,
+  patch: Partial<Record<keyof Times | 'shift', string | undefined>>,
   moment: Moment,
   clear: ReadonlySet<string> = new Set(),
 ): Times {
+  if (patch.shift !== undefined) {
+    const amount = readShift(patch.shift);
+    const move = (field: 'due' | 'start') => task[field] && shifted(task[field], amount, moment.timezone, field);
+    return { due: move('due'), start: move('start'), repeats: task.repeats };
+  }
   const recurring = patch.repeats ?? (patch.due && isRepeat(patch.due) ? patch.due : undefined);
   const when = (field: 'due' | 'start') => {
     const text = patch[field];

@@ -49,6 +49,8 @@ export interface Patch extends Place {
   due?: string | undefined;
   start?: string | undefined;
   repeats?: string | undefined;
+  /** By how much due and start move. */
+  shift?: string | undefined;
   estimate_minutes?: number | undefined;
   project?: string | undefined;
   parent?: number | undefined;

@@ -211,7 +211,15 @@ export function daysBetween(from: When, to: When, timezone: string): number {
 }
 
 /** A day or moment so many days later; a moment keeps its time of day. */
-export function shiftDays(when: When, days: number, timezone: string): When {
-  if (isDay(when)) return Temporal.PlainDate.from(when).add({ days }).toString();
-  return utc(zoned(when, timezone).add({ days }).toInstant());
+export const shiftDays = (when: When, days: number, timezone: string): When =>
+  later(when, Temporal.Duration.from({ days }), timezone);
+
+/**
+ * A day or moment so much later; a moment keeps its time of day over days and months.
+ *
+ * @throws RangeError beyond what Temporal knows
+ */
+export function later(when: When, amount: Temporal.Duration, timezone: string): When {
+  if (isDay(when)) return Temporal.PlainDate.from(when).add(amount).toString();
+  return utc(zoned(when, timezone).add(amount).toInstant());
 }

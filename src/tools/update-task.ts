@@ -2,7 +2,7 @@ import { takeGuard } from '../domain/guard.js';
 import { STATUSES } from '../domain/task.js';
 import { CLEARABLE, updateTasks } from '../domain/update.js';
 import { invalid } from '../errors.js';
-import { guard, id, ids, labels, many, oneOf, taskFields } from '../fields.js';
+import { guard, id, ids, labels, many, oneOf, taskFields, words } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { outcomeAnswer } from '../writes.js';
 
@@ -11,10 +11,11 @@ export default defineTool({
   title: 'Update task',
   effect: 'update',
   description:
-    'Change fields of one or many tasks. What is left out stays; clear empties fields. status pending reopens, and restores from the trash.',
+    'Change fields of one or many tasks. What is left out stays; clear empties fields. status pending reopens, restores from the trash, and ends a claim.',
   input: {
     ids: ids(),
     ...taskFields.partial().shape,
+    shift: words().describe('move due and start, each from where it is: 1 week, -2 days').optional(),
     status: oneOf(
       STATUSES,
       { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' },
@@ -39,6 +40,10 @@ export default defineTool({
       throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
     const both = patch.clear?.find((field) => patch[field as keyof typeof patch] !== undefined);
     if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
+    const date = (['due', 'start', 'repeats'] as const).find(
+      (field) => patch[field] !== undefined || patch.clear?.includes(field),
+    );
+    if (patch.shift !== undefined && date) throw invalid(`shift and ${date} are both given.`, 'Choose one.');
     if (patch.before !== undefined && patch.after !== undefined)
       throw invalid('before and after are both given.', 'Choose one.');
     return updateTasks(ids, patch, guard);

@@ -230,16 +230,8 @@ describe('list_tasks', () => {
   });
 
   test.each<[why: string, args: Record<string, unknown>, note: string | undefined]>([
-    [
-      'words that only a completed task has',
-      { text: 'invoice' },
-      'None of them is open; status all finds 1.',
-    ],
-    [
-      'words of a task in an archived project',
-      { text: 'hedge' },
-      'None of them is open; status all finds 1.',
-    ],
+    ['words that only a completed task has', { text: 'invoice' }, 'None of them is open; status all finds 1.'],
+    ['words of a task in an archived project', { text: 'hedge' }, 'None of them is open; status all finds 1.'],
     ['a project with nothing to do', { project: 'Done' }, 'None of them is open; status all finds 2.'],
     ['the name of a label', { text: 'BACKEND' }, 'There is a label of that name: ask with labels instead of text.'],
     ['the name of a project', { text: 'zeta' }, 'There is a project of that name: ask with project instead of text.'],

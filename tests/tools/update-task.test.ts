@@ -127,6 +127,57 @@ describe('update_task', () => {
     });
   });
 
+  test('shifts the dates of many, each from where it is', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Build', start: '2027-03-01', due: '2027-03-27T09:00' },
+        { title: 'Test', due: '2027-01-31' },
+        { title: 'Water', due: '2027-01-02', repeats: 'every week' },
+        { title: 'Some day' },
+      ],
+    });
+    const datesAfter = async (shift: string, ids = [1, 2, 3]) => {
+      await ana.ok('update_task', { ids, shift });
+      const { tasks } = await ana.ok('get_task', { ids });
+      return tasks.map(({ start, due }: { start?: string; due?: string }) => [start, due].filter(Boolean).join(' '));
+    };
+    // At nine before the clocks change, and at nine after.
+    expect(await datesAfter('1 day')).toEqual(['2027-03-02 2027-03-28T09:00+02:00', '2027-02-01', '2027-01-03']);
+    expect(await datesAfter('-1 day')).toEqual(['2027-03-01 2027-03-27T09:00+01:00', '2027-01-31', '2027-01-02']);
+    expect(await datesAfter('a month later')).toEqual([
+      '2027-04-01 2027-04-27T09:00+02:00',
+      '2027-02-28',
+      '2027-02-02',
+    ]);
+    expect(await datesAfter('by 2 weeks earlier')).toEqual([
+      '2027-03-18 2027-04-13T09:00+02:00',
+      '2027-02-14',
+      '2027-01-19',
+    ]);
+    const moved = await ana.call('update_task', { ids: [1, 4], shift: '+1 week' });
+    expect(moved.json).toMatchObject({ tasks: [{ id: 1, due: '2027-04-20T09:00+02:00' }, { id: 4 }], unchanged: [4] });
+    await ana.ok('undo', { last: 1 });
+    expect((await ana.ok('get_task', { id: 1 })).task.due).toBe('2027-04-13T09:00+02:00');
+    // The series goes on as it was: this one alone is late.
+    expect((await ana.ok('complete_task', { id: 3 })).next).toMatchObject([{ id: 5, due: '2027-01-23' }]);
+  });
+
+  test.each([
+    [{ shift: 'soon' }, 'shift: "soon" is not an amount of time.'],
+    [{ shift: '0 days' }, 'shift: "0 days" is not an amount of time.'],
+    [{ shift: '2027-01-01' }, 'shift: "2027-01-01" is not an amount of time.'],
+    [{ shift: '3 hours' }, 'due is a day without a time, which hours do not move.'],
+    [{ shift: '2000 years' }, 'shift leads due to no year that a date can have.'],
+    [{ shift: '999999 years' }, 'shift: "999999 years" is not an amount of time.'],
+    [{ shift: '1 day', due: 'tomorrow' }, 'shift and due are both given.'],
+    [{ shift: '1 day', clear: ['start'] }, 'shift and start are both given.'],
+  ])('refuses to shift by %j', async (patch, message) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Test', due: '2027-01-31' });
+    expect((await ana.refused('update_task', { id: 1, ...patch })).message).toBe(message);
+  });
+
   test('says once what is wrong with all of them', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }, { title: 'C' }] });
