@@ -231,7 +231,11 @@ async function write(
               }
             : undefined;
         const call = randomUUID();
-        const statement = writeStatement(principal, opened, decision, { actor, call, request });
+        const statement = writeStatement(principal, opened, decision, {
+          actor: actingAs(actor, decision.by),
+          call,
+          request,
+        });
         const seq = opened.changeSeq + 1;
         if (changes(decision) > 0 && !dryRun) newest = opened.changeSeq + changes(decision);
         return {
@@ -298,6 +302,8 @@ function requestKey(call: Call, meta: Record<string, unknown> | undefined): Requ
   const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
   return digest === undefined ? undefined : { digest, relay };
 }
+
+const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });
 
 const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({
   via: principal.via,

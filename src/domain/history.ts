@@ -119,7 +119,7 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
   const links = await chainOf(
     tx,
     sql`select c.batch from ${changes} c
-      where c.user_id = ${tx.userId} and c.reverts is null and c.actor = ${JSON.stringify(actor)}::jsonb
+      where c.user_id = ${tx.userId} and c.reverts is null and c.actor - 'agent' = ${JSON.stringify(actor)}::jsonb
         and c.op not in ('claim', 'release') and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
       group by c.batch order by c.batch desc limit 200`,
   );

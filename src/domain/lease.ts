@@ -14,6 +14,11 @@ export const isHeld = (task: Task, moment: Moment): Refusal =>
     'Work on another: claim_task without id. If this claim is yours, give its number as claim.',
   );
 
+/** Who gives the number of a claim writes under the name that it was made with: agents of one client have names of their own. */
+export function asHolder(task: Task | undefined, claim: number | undefined, moment: Moment): Moment {
+  return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
+}
+
 /**
  * Holds a write to the claim that its caller believes to have. Numbers are compared, never clocks: who is late still
  * has the task, as long as nobody else has claimed or closed it.

@@ -4,7 +4,7 @@ import { type Gathered, gather } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { editLabels } from './labels.js';
-import { refuseLate } from './lease.js';
+import { asHolder, refuseLate } from './lease.js';
 import { type Kin, kinOf } from './names.js';
 import { type Place, placed, placeTarget } from './order.js';
 import { chooseProject, type Home } from './project.js';
@@ -120,7 +120,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
         },
         guard,
       ),
-    decide(state, moment) {
+    decide(state, called) {
+      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const { home, newProjects } = chooseProject(patch.project, state, moment);
       const parent = parentFor(patch, state);
       refuseBlockers(patch.add_blocked_by ?? [], state);
@@ -169,7 +170,8 @@ export function deleteTasks(ids: number[], guard: Guard = {}): Change<State, Out
   checkGuard(guard, ids);
   return {
     read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
-    decide(state, moment) {
+    decide(state, called) {
+      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
       const { plans, failed } = judgeEach(ids, state.tasks, () => (task) => {
         refuseLate(task, guard.claim, moment);
@@ -224,6 +226,7 @@ function conclude(
     edits,
     counted,
     projects: made,
+    by: moment.by,
     outcome: {
       tasks: shown,
       before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),

@@ -36,6 +36,8 @@ export interface Decision<Outcome> {
   /** Tasks that only learn that something they wait for has come or gone. No version, no history. */
   counted?: Task[];
   projects?: ProjectEdit[];
+  /** Who, in a word, where that is told by the claim that the call came with. */
+  by?: string;
   outcome: Outcome;
 }
 

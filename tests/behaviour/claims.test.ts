@@ -281,7 +281,7 @@ describe('history', () => {
     await one.ok('release_task', { id: 1, claim, note: 'hm' });
     const { history } = await get(one);
     expect(history).toEqual([
-      { what: 'released', by: 'test', at: '2026-11-22T14:02+01:00' },
+      { what: 'released', by: 'one', at: '2026-11-22T14:02+01:00' },
       { what: 'claimed', by: 'one', at: '2026-11-22T14:02+01:00' },
     ]);
   });
@@ -295,6 +295,27 @@ describe('history', () => {
       by: 'two',
       at: '2026-11-22T14:02+01:00',
     });
+  });
+});
+
+describe('agents of one client', () => {
+  test('write under the names that they claimed with, whoever gives the number, and the client can take it back', async () => {
+    const host = await newAgent(world);
+    await host.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }, { title: 'C' }] });
+    const { cursor } = await host.ok('what_changed');
+    const [ann, ben] = [await host.ok('claim_task', { agent: 'ann' }), await host.ok('claim_task', { agent: 'ben' })];
+    await host.ok('update_task', { id: 1, claim: ann.claim, priority: 'high' });
+    await host.ok('complete_task', { id: 1, claim: ann.claim });
+    await host.ok('release_task', { id: 2, claim: ben.claim });
+    await host.ok('update_task', { id: 3, priority: 'low' });
+    const seenBy = async (not_by: string) => {
+      const { changes } = await host.ok('what_changed', { cursor, not_by });
+      return changes.map(({ by, did }: { by: string; did: unknown[] }) => `${by} ${did.length}`);
+    };
+    expect(await seenBy('ann')).toEqual(['ben 2', 'test 1']);
+    expect(await seenBy('ben')).toEqual(['ann 3', 'test 1']);
+    await host.ok('undo', { last: 2 });
+    expect((await host.ok('get_task', { id: 1 })).task).toMatchObject({ status: 'pending', priority: 'high' });
   });
 });
 

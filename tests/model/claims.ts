@@ -51,7 +51,7 @@ export function take(model: Model, args: Args, moment: Moment): Prediction {
     claimed_until: new Date(Date.parse(moment.now) + minutes * 60_000).toISOString(),
     claim: claim ?? model.log.length + 1,
   });
-  model.commit(draft, moment);
+  model.commit(draft, { ...moment, client: moment.by, by: agent ?? moment.by });
   return accepted({ good: [task.id] });
 }
 

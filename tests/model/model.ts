@@ -19,6 +19,8 @@ export type Args = Record<string, any>;
 export interface Moment {
   now: string;
   by: string;
+  /** The client, where its agent has another name. */
+  client?: string;
 }
 
 /** What the answer to a call must be. */
@@ -125,7 +127,12 @@ export class Model extends Draft {
   draft = (): Draft => new Draft(structuredClone(this.tasks), structuredClone(this.projects));
 
   /** Makes a draft so: versions rise, and what differs is recorded. */
-  commit(draft: Draft, { now, by }: Moment, batch = this.log.length + 1, reverts: number | null = null): Entry[] {
+  commit(
+    draft: Draft,
+    { now, by, client = by }: Moment,
+    batch = this.log.length + 1,
+    reverts: number | null = null,
+  ): Entry[] {
     const entries: Entry[] = [];
     const record = (entity: Entry['entity'], entity_id: number, version: number, op: string, change: Change) =>
       entries.push({
@@ -134,6 +141,7 @@ export class Model extends Draft {
         reverts,
         at: now,
         by,
+        client,
         entity,
         entity_id,
         version,

@@ -53,6 +53,7 @@ export interface Entry {
   reverts: number | null;
   at: string;
   by: string;
+  client: string;
   entity: 'task' | 'project';
   entity_id: number;
   version: number;
@@ -171,12 +172,15 @@ const toProject = (raw: Raw): Project => ({
   version: raw.version,
 });
 
+const clientOf = ({ client, via }: { client?: string; via: string }) => client ?? via;
+
 const toEntry = (raw: Raw): Entry => ({
   seq: raw.seq,
   batch: raw.batch,
   reverts: raw.reverts,
   at: iso(raw.at) as string,
-  by: (raw.actor as { client?: string; via: string }).client ?? (raw.actor as { via: string }).via,
+  by: raw.actor.agent ?? clientOf(raw.actor),
+  client: clientOf(raw.actor),
   entity: raw.entity,
   entity_id: raw.entity_id,
   version: raw.version,

@@ -25,7 +25,9 @@ export function undo(model: Model, input: { undo?: string; last?: number }, mome
     if (model.log.every((entry) => entry.batch !== number || isClaiming(entry.op))) return refused('conflict');
     batches.push(number);
   } else {
-    const own = model.log.filter((entry) => entry.by === moment.by && entry.reverts === null && !isClaiming(entry.op));
+    const own = model.log.filter(
+      (entry) => entry.client === moment.by && entry.reverts === null && !isClaiming(entry.op),
+    );
     const left = [...new Set(own.map((entry) => entry.batch))].filter((batch) => !model.undone(batch));
     batches.push(...left.reverse().slice(0, last));
     if (batches.length === 0) return refused('not_found');

@@ -55,6 +55,14 @@ function mistaken(model: Model, was: Task, is: Task, { expected_version: expecte
   return mine.some((field) => theirs.includes(field)) ? 'conflict' : undefined;
 }
 
+/** Who has the claim, by its number, writes under the name that it was made with. */
+function asHolder(model: Model, [id]: number[], { claim }: Guard, moment: Moment): Moment {
+  const task = model.tasks.get(id as number);
+  return claim !== undefined && task?.claim === claim && task.claimed_by
+    ? { ...moment, client: moment.by, by: task.claimed_by }
+    : moment;
+}
+
 const tooMany = (ids: number[], guard: Guard) =>
   new Set(ids).size > 1 && Object.values(guard).some((each) => each !== undefined);
 
@@ -127,11 +135,12 @@ export function update(
   ids: number[],
   patch: Args,
   guard: Guard,
-  moment: Moment,
+  called: Moment,
   seen: Tables,
   /** What becomes of a task beside the patch, if anything may. */
   extra: (task: Task) => Partial<Task> | undefined = () => ({}),
 ): Prediction {
+  const moment = asHolder(model, ids, guard, called);
   const clear = new Set<string>(patch.clear ?? []);
   const place = patch.before ?? patch.after;
   if (Object.keys(patch).length === 0 || [...clear].some((field) => patch[field] !== undefined))
@@ -179,8 +188,8 @@ export function update(
       // Said to be still to be begun, nobody works on it.
       const freed = patch.status === 'pending' &&
         isClaimed(task, moment.now) && {
-          ...NEVER_CLAIMED,
-          note: task.note,
+          claimed_by: null,
+          claimed_until: null,
           claim: guard.claim ?? model.log.length + 1,
         };
       const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed };
@@ -327,7 +336,8 @@ function placing(
     throw new Error(`placed in the order ${now.map(({ id }) => id)} instead of ${order}`);
 }
 
-export function remove(model: Model, ids: number[], guard: Guard, moment: Moment): Prediction {
+export function remove(model: Model, ids: number[], guard: Guard, called: Moment): Prediction {
+  const moment = asHolder(model, ids, guard, called);
   if (tooMany(ids, guard)) return refused('invalid');
   const gone = (task: Task) => ({ ...structuredClone(task), deleted_at: task.deleted_at ?? moment.now });
   const draftOf = () => {
