@@ -45,7 +45,7 @@ export interface Agent {
 
 /** A fresh database on the backend of this project. */
 export async function openTestDatabase(): Promise<Database> {
-  if (inject('backend') === 'pglite') return openPglite(undefined, new Blob([readFileSync(inject('source'))]));
+  if (inject('backend') === 'pglite') return openPglite(new Blob([readFileSync(inject('source'))]));
   const { openServerDatabase } = await import('./setup/server.js');
   return openServerDatabase();
 }

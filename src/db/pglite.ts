@@ -33,13 +33,11 @@ const endProcess: Fatal = (reason) => {
 };
 
 /**
- * Opens the embedded database.
+ * Opens the embedded database in memory.
  *
- * @param directory where it is kept; in memory without one
  * @param image a data directory to start from, as `dumpDataDir` makes it
  */
-export async function openPglite(directory?: string, image?: Blob): Promise<Database> {
-  if (directory !== undefined) return openFiles(directory);
+export async function openPglite(image?: Blob): Promise<Database> {
   const startParams = [...PGlite.defaultStartParams, ...settings({ ...SMALL, ...ALWAYS })];
   return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
 }

@@ -3,7 +3,7 @@ import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
 import { titleKey } from './names.js';
-import { changedFields, differences, makesVersion, type Recorded } from './record.js';
+import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
 import { sayRepeat } from './repeats.js';
 import type { Task } from './task.js';
 import { formatWhen } from './when.js';
@@ -55,13 +55,13 @@ export async function changesSince(tx: UserTx, { expected_version }: Guard, ids:
     .orderBy(asc(changes.seq));
 }
 
-/** Fields that mean one thing together: a change of one is a change of all. */
-const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
 /** They change one by one, and so never get into each other's way. */
 const ONE_BY_ONE = ['labels', 'blocked_by', 'rank'];
 
-const groupOf = (field: string) =>
-  ONE_BY_ONE.includes(field) || !makesVersion(field) ? undefined : (TOGETHER[field] ?? field);
+function groupOf(field: string): string | undefined {
+  if (ONE_BY_ONE.includes(field) || !makesVersion(field)) return undefined;
+  return STATUS_FIELDS.includes(field) ? 'status' : field;
+}
 
 /** How much of a text a refusal repeats. */
 const LONGEST = 200;

@@ -64,6 +64,9 @@ const PROJECT_FIELDS = {
   deleted_at: 'deletedAt',
 } as const satisfies Record<string, keyof Project>;
 
+/** Fields that mean one thing together: a change of one is a change of all, and all of them go back, or none. */
+export const STATUS_FIELDS = ['status', 'completed_at', 'repeats'];
+
 const toJson = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : (value ?? null));
 const fromJson = (field: string, value: unknown): unknown =>
   field.endsWith('_at') && typeof value === 'string' ? new Date(value) : value;

@@ -15,6 +15,7 @@ import {
   projectDifferences,
   projectStillHas,
   type Recorded,
+  STATUS_FIELDS,
   stillAsMade,
   stillHas,
   withField,
@@ -42,11 +43,8 @@ export const endsProject = ({ entity, op, before }: Entry): boolean =>
 
 export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
 
-/** Fields that mean one thing together: all of them go back, or none. */
-const TOGETHER = ['status', 'completed_at', 'repeats'];
-
 /** Fields by which a series goes on with one task or with another. */
-const BUNDLED = [...TOGETHER, 'deleted_at'];
+const BUNDLED = [...STATUS_FIELDS, 'deleted_at'];
 
 /** One write being undone. */
 export class Reversal {
@@ -125,10 +123,10 @@ export class Reversal {
     if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
     let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
-    const alone = fields.filter((field) => !TOGETHER.includes(field));
+    const alone = fields.filter((field) => !STATUS_FIELDS.includes(field));
     // Whether it is in the trash comes first: what is there may be part of something that is there too.
     alone.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
-    const groups = [fields.filter((field) => TOGETHER.includes(field)), ...alone.map((field) => [field])];
+    const groups = [fields.filter((field) => STATUS_FIELDS.includes(field)), ...alone.map((field) => [field])];
     for (const group of groups.filter((each) => each.length > 0)) {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
