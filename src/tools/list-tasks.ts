@@ -29,7 +29,7 @@ export default defineTool({
     project: nameOrNone().describe('a name, or none').optional(),
     labels: labels().optional(),
     priority: priority('none').optional(),
-    due: words().describe('overdue, today, week, none, a date, or from..to').optional(),
+    due: words().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
     parent: id().optional(),
     ready: yes().describe('can be started now: not blocked, not claimed').optional(),
     claimed_by: words().describe('a name, any or none').optional(),
