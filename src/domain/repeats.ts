@@ -58,7 +58,7 @@ export function parseRepeat(text: string, due: When | null, { now, timezone }: C
   const start = given?.day ?? phrase.start ?? present;
   const rule = named(phrase, start, time, timezone);
   const toCome = (day: string) => !time || new Date(whenOf({ day, time }, timezone)) > now;
-  const first = given?.day ?? firstDay(rule, start, toCome);
+  const first = given?.day ?? firstDay(rule, time && start < present ? present : start, toCome);
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
     throw refuse('no day fits that rule.', RULE_HINT);
   if (rule.count !== undefined && toDay(present) - toDay(first) > LONGEST_COUNT)
@@ -102,7 +102,10 @@ function named(phrase: Phrase, start: string, time: string | undefined, timezone
 const isPlaced = ({ byMonth, byWeekNo, byYearDay, byMonthDay, byDay }: Rule): boolean =>
   Boolean(byMonth ?? byWeekNo ?? byYearDay ?? byMonthDay ?? byDay);
 
-/** Whichever week, month or year it is in: the interval is counted from this day on. */
+/**
+ * Whichever week, month or year it is in: the interval is counted from this day on. So which days there are does not
+ * hang on where the search begins, and it must not begin long before the first that is to come.
+ */
 function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): string {
   const freq = isPlaced(rule) ? rule.freq : 'DAILY';
   for (const day of daysOf({ ...rule, freq, interval: 1, until: undefined }, toDay(start)))

@@ -367,6 +367,28 @@ describe('clocks and calendars', () => {
     expect(at('20261130T165959')).toBe('FREQ=DAILY;UNTIL=20261129');
   });
 
+  test.each([
+    ['every day at 9', '1900-01-01', 'FREQ=DAILY', '2026-11-23T08:00:00.000Z'],
+    ['every day at 18', '1900-01-01', 'FREQ=DAILY', '2026-11-22T17:00:00.000Z'],
+    ['every 3 days at 9 for 4 times', '1900-01-01', 'FREQ=DAILY;INTERVAL=3;COUNT=4', '2026-11-23T08:00:00.000Z'],
+    ['every 2 weeks at 9', '1900-01-02', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', '2026-11-24T08:00:00.000Z'],
+    ['every 2nd month at 9', '1900-01-25', 'FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=25', '2026-11-25T08:00:00.000Z'],
+    [
+      'monthly on the last business day at 9',
+      '1900-01-01',
+      'FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1',
+      '2026-11-30T08:00:00.000Z',
+    ],
+    ['every! 3 days at 9', '1900-01-01', 'FREQ=DAILY;INTERVAL=3', '2026-11-23T08:00:00.000Z'],
+  ])('of "%s", starting long ago, no day that is past is looked at', (text, start, rule, due) => {
+    const asked = vi.spyOn(recurrence.get().prototype, 'between');
+    const read = parse(`${text} starting ${start}`);
+    const past = asked.mock.calls.filter(([from]) => (from as Date) < new Date('2026-11-22'));
+    asked.mockRestore();
+    expect([read.repeat.rule, read.due]).toEqual([rule, due]);
+    expect(past).toEqual([]);
+  });
+
   test('a rule that never or hardly ever comes costs little to find out', () => {
     const all = 'BYDAY=MO,TU,WE,TH,FR,SA,SU';
     const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1).join();
