@@ -138,10 +138,7 @@ function readTimes(cursor: Cursor): number | undefined {
   const start = cursor.at();
   const counted = cursor.eat('for') !== undefined;
   const count = cursor.number();
-  if (count !== undefined && cursor.eat('times', 'time', 'occurrences', 'occurrence')) {
-    if (count < 1 || count > 10_000) throw refuse('it can be 1 to 10000 times.');
-    return count;
-  }
+  if (count !== undefined && cursor.eat('times', 'time', 'occurrences', 'occurrence')) return count;
   if (counted) throw lost(cursor);
   cursor.back(start);
   return undefined;

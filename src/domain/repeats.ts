@@ -15,7 +15,10 @@ interface Clock {
   timezone: string;
 }
 
-/** 25 years: each day from the first on is looked at. */
+/** Of a series that counts, each one from the first on is looked at whenever the next is asked for. */
+const MOST_TIMES = 1000;
+
+/** How long ago the first of them may be, in days. */
 const LONGEST_COUNT = 25 * 366;
 
 /** A day, with a time of day or without. */
@@ -52,6 +55,9 @@ export function parseRepeat(text: string, due: When | null, { now, timezone }: C
   const given = due === null ? undefined : localOf(due, timezone);
   const present = today(now, timezone).toString();
   const phrase = readPhrase(text, given?.day ?? present, present);
+  const { count = 1 } = phrase.rule;
+  if (count < 1 || count > MOST_TIMES)
+    throw refuse(`it can be 1 to ${MOST_TIMES} times.`, 'For more, say until which day.');
   if (given && phrase.start && phrase.start !== given.day)
     throw refuse(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
   const time = phrase.time ?? given?.time;

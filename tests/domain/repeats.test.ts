@@ -119,6 +119,9 @@ describe('a phrase', () => {
     ['every 0 days', 'the interval goes from 1 to 1000.'],
     ['every 4 hours', 'a task repeats once a day at most.'],
     ['every day until 2020-01-01', 'it ends 2020-01-01, before the first one on 2026-11-22.'],
+    ['every day for 1001 times', 'it can be 1 to 1000 times.'],
+    ['every day for 0 times', 'it can be 1 to 1000 times.'],
+    ['FREQ=DAILY;COUNT=1001', 'it can be 1 to 1000 times.'],
     ['every day until june for 3 times', 'it ends by a date or after a number of times, not both.'],
     ['FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', 'no day fits that rule.'],
     ['FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=1', 'no day fits that rule.'],
@@ -164,7 +167,7 @@ describe('a phrase', () => {
         fc.constantFrom('day', 'week', 'fortnight', 'month', 'quarter', 'year', ''),
         fc.tuple(fc.constantFrom('on', 'on the', 'the', ''), place).map((parts) => parts.join(' ')),
         fc.constantFrom('', 'of the month', 'of feb', 'of nov'),
-        fc.constantFrom('', 'after completion', 'for 10000 times', 'until 2030'),
+        fc.constantFrom('', 'after completion', 'for 1000 times', 'until 2030'),
       )
       .map((parts) => parts.filter(Boolean).join(' '));
     const said = new Set<string>();
@@ -263,9 +266,9 @@ describe('with a due date', () => {
   });
 
   test('nothing is counted from long ago', () => {
-    expect(refusal('every day for 10000 times', '2001-01-01').message).toContain('cannot have begun that long ago');
-    expect(next(parse('every day for 10000 times', '2002-01-01').repeat, '2002-01-01', '2026-11-23T12:00:00Z')).toBe(
-      '2026-11-23',
+    expect(refusal('every week for 1000 times', '2001-01-01').message).toContain('cannot have begun that long ago');
+    expect(next(parse('every month for 1000 times', '2002-01-01').repeat, '2002-01-01', '2026-11-23T12:00:00Z')).toBe(
+      '2026-12-01',
     );
   });
 
@@ -400,18 +403,18 @@ describe('clocks and calendars', () => {
       `FREQ=YEARLY;${all};BYMONTHDAY=1,2,3,4,5,6,7;BYYEARDAY=100`,
       `FREQ=YEARLY;${all};BYMONTHDAY=${upTo(28)};BYSETPOS=366`,
       `FREQ=YEARLY;BYWEEKNO=${upTo(20)};BYMONTH=12;BYDAY=SU`,
-      `FREQ=YEARLY;BYWEEKNO=${upTo(53)};${all};COUNT=10000`,
-      `FREQ=YEARLY;BYYEARDAY=${upTo(100)};COUNT=10000`,
-      `FREQ=YEARLY;BYWEEKNO=20;${all};COUNT=10000`,
-      `FREQ=WEEKLY;BYMONTH=1;${all};COUNT=10000`,
-      'FREQ=DAILY;INTERVAL=1000;BYMONTH=1,2,3,4,5,6,7,8,9;COUNT=10000',
+      `FREQ=YEARLY;BYWEEKNO=${upTo(53)};${all};COUNT=1000`,
+      `FREQ=YEARLY;BYYEARDAY=${upTo(100)};COUNT=1000`,
+      `FREQ=YEARLY;BYWEEKNO=20;${all};COUNT=1000`,
+      `FREQ=WEEKLY;BYMONTH=1;${all};COUNT=1000`,
+      'FREQ=DAILY;INTERVAL=1000;BYMONTH=1,2,3,4,5,6,7,8,9;COUNT=1000',
       `FREQ=YEARLY;INTERVAL=2;BYYEARDAY=366,${upTo(100)};BYDAY=SU`,
       'FREQ=YEARLY;INTERVAL=2;BYYEARDAY=366',
       `FREQ=MONTHLY;${all};BYMONTHDAY=${upTo(28)};BYSETPOS=29`,
       `FREQ=WEEKLY;INTERVAL=13;BYMONTH=2;${all}`,
       `FREQ=YEARLY;BYWEEKNO=53;${all};WKST=WE`,
       'FREQ=DAILY;INTERVAL=7;BYDAY=TU,WE,TH,FR,SA,SU;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17',
-      'FREQ=DAILY;COUNT=10000',
+      'FREQ=DAILY;COUNT=1000',
       '9'.repeat(500),
       'every '.repeat(83),
       `FREQ=DAILY;BYMONTH=${'1,'.repeat(200)}1`,
