@@ -22,16 +22,24 @@ export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text))
 
 const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
 
+/** Where the days that a phrase names are looked for, as `2026-11-24`. */
+interface Horizon {
+  today: string;
+  /** It starts on the first such day from this one on, where no year is said. */
+  from: string;
+  /** Where it starts if that is not said. It ends after that, and not in the past. */
+  start: string;
+}
+
 /**
  * Reads a phrase, all of it, or a rule of RFC 5545 with or without words behind it.
  *
  * Where people mean different things: `every 2nd tuesday` is one of each month (`every other tuesday` is each second
  * one), `every 2nd week` is each second one, `every weekend` is both of its days, and `until june` includes June.
  *
- * @param from the day that a date without a year comes after, `2026-11-24`
  * @throws Refusal `invalid`, naming the word that was not understood
  */
-export function readPhrase(text: string, from: string, today: string): Phrase {
+export function readPhrase(text: string, horizon: Horizon): Phrase {
   if (text.length > 500) throw refuse('that is too long.');
   const words = folded(text);
   if (/dtstart|rdate|exdate|[\r\n]/.test(words))
@@ -41,7 +49,7 @@ export function readPhrase(text: string, from: string, today: string): Phrase {
   const phrase: Phrase = asRule
     ? { ...readRule(asRule), inWords: false, afterCompletion: false }
     : { ...readDays(cursor), inWords: true };
-  readRest(cursor, phrase, { from, today });
+  readRest(cursor, phrase, horizon);
   return phrase;
 }
 
@@ -98,7 +106,7 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
 }
 
 /** What follows the days, in any order: a time, an end, a start, and what it is counted from. */
-function readRest(cursor: Cursor, phrase: Phrase, days: { from: string; today: string }): void {
+function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
   const once = <T>(had: T | undefined, value: T | undefined): T => {
     if (had !== undefined || value === undefined) throw lost(cursor);
@@ -109,12 +117,12 @@ function readRest(cursor: Cursor, phrase: Phrase, days: { from: string; today: s
     if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
     else if (cursor.eat('until', 'till', 'til')) {
       until = once(until, cursor.at());
-      once(rule.until, readDate(cursor, { ...days, edge: 'last' }));
+      once(rule.until, readDate(cursor, { today, from, edge: 'last' }));
     } else if (cursor.eat('starting', 'beginning', 'from')) {
       if (cursor.eat('completion')) phrase.afterCompletion = true;
       else {
         cursor.eat('on', 'from');
-        phrase.start = once(phrase.start, readDate(cursor, { ...days, edge: 'first' }));
+        phrase.start = once(phrase.start, readDate(cursor, { today, from, edge: 'first' }));
       }
     } else if (cursor.eat('after')) {
       if (!cursor.eat('completion', 'completing')) throw lost(cursor);
@@ -128,7 +136,8 @@ function readRest(cursor: Cursor, phrase: Phrase, days: { from: string; today: s
   if (until !== undefined) {
     // Only now it is known where it starts, and so of which year the end is.
     cursor.back(until);
-    rule.until = readDate(cursor, { ...days, from: phrase.start ?? days.from, edge: 'last' });
+    const begin = phrase.start ?? start;
+    rule.until = readDate(cursor, { today, from: begin > today ? begin : today, edge: 'last' });
   }
   if (rule.until && rule.count !== undefined) throw refuse('it ends by a date or after a number of times, not both.');
 }

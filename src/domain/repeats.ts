@@ -46,25 +46,37 @@ function whenOf({ day, time }: Local, timezone: string): When {
 /**
  * Reads words (`every 2 weeks on tue until june`) or a rule of RFC 5545.
  *
- * With a due date the rule starts there, and the task is due then, on the rule or not; otherwise it is due on the
- * first day of the rule from today on, at a time that is still to come.
+ * With a due date the rule starts there, and the task is due then, on the rule or not. Otherwise it is due on the first
+ * day of the rule: from the day that it was due on, at the time that it had; or from the start that is said, or from
+ * today on, at a time that is still to come.
  *
+ * @param due the date that is given along with the rule
+ * @param was the date that there was before, for a rule that is given without one
  * @throws Refusal `invalid` for what is not understood to the end, and for rules that no day fits
  */
-export function parseRepeat(text: string, due: When | null, { now, timezone }: Clock): { repeat: Repeat; due: When } {
-  const given = due === null ? undefined : localOf(due, timezone);
+export function parseRepeat(
+  text: string,
+  due: When | null,
+  { now, timezone }: Clock,
+  was: When | null = null,
+): { repeat: Repeat; due: When } {
+  const dated = due ?? was;
+  const known = dated === null ? undefined : localOf(dated, timezone);
+  const given = due === null ? undefined : known;
   const present = today(now, timezone).toString();
-  const phrase = readPhrase(text, given?.day ?? present, present);
+  const horizon = { today: present, from: given?.day ?? present, start: known?.day ?? present };
+  const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
   if (count < 1 || count > MOST_TIMES)
     throw refuse(`it can be 1 to ${MOST_TIMES} times.`, 'For more, say until which day.');
   if (given && phrase.start && phrase.start !== given.day)
     throw refuse(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
-  const time = phrase.time ?? given?.time;
-  const start = given?.day ?? phrase.start ?? present;
+  const time = phrase.time ?? known?.time;
+  const start = given?.day ?? phrase.start ?? known?.day ?? present;
   const rule = named(phrase, start, time, timezone);
-  const toCome = (day: string) => !time || new Date(whenOf({ day, time }, timezone)) > now;
-  const first = given?.day ?? firstDay(rule, time && start < present ? present : start, toCome);
+  const ahead = time !== undefined && (phrase.start !== undefined || !known);
+  const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
+  const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
     throw refuse('no day fits that rule.', RULE_HINT);
   if (rule.count !== undefined && toDay(present) - toDay(first) > LONGEST_COUNT)
@@ -72,15 +84,15 @@ export function parseRepeat(text: string, due: When | null, { now, timezone }: C
   if (rule.until && rule.until < first)
     throw refuse(`it ends ${rule.until}, before the first one on ${first}.`, 'Use a later end, or an earlier due.');
   const moment = { day: first, time };
-  const occurrence = given?.time ? given : moment;
+  const asItWas = known?.time !== undefined && known.day === first; // this one may be at another time than the rest
   return {
     repeat: {
       rule: writeRule(rule),
       from: phrase.afterCompletion ? 'completion' : 'due',
       anchor: write(moment),
-      occurrence: write(occurrence),
+      occurrence: write(asItWas ? known : moment),
     },
-    due: due !== null && (given?.time || !time) ? due : whenOf(moment, timezone),
+    due: dated !== null && asItWas ? dated : whenOf(moment, timezone),
   };
 }
 

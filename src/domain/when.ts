@@ -200,8 +200,6 @@ export function sinceInstant(text: string, here: Here, field: string): Date {
 }
 
 /** The day of a moment, on the calendar of a zone. */
-export const dayOf = (when: When, timezone: string): When => plainDay(when, timezone).toString();
-
 const plainDay = (when: When, timezone: string) =>
   isDay(when) ? Temporal.PlainDate.from(when) : zoned(when, timezone).toPlainDate();
 

@@ -284,6 +284,46 @@ describe('update_task', () => {
     );
   });
 
+  test.each([
+    ['2027-12-24', 'every day', { due: '2027-12-24' }],
+    ['2027-12-24', 'every day starting tomorrow', { due: '2026-11-23' }],
+    ['2027-12-24', 'every day starting friday', { due: '2026-11-27' }],
+    ['2027-12-24', 'every monday starting 1 dec', { due: '2026-12-07' }],
+    ['2027-12-24T14:30', 'every monday starting 1 dec', { due: '2026-12-07T14:30+01:00' }],
+    ['2027-12-24T14:30', 'every day starting today', { due: '2026-11-22T14:30+01:00' }],
+    ['2027-12-24T14:30', 'every day at 9 starting today', { due: '2026-11-23T09:00+01:00' }],
+    ['2027-12-24', 'every day until june', { due: '2027-12-24', repeats: 'every day until 30 Jun 2028' }],
+    ['2026-11-10', 'every day starting friday', { due: '2026-11-27' }],
+    ['2026-11-10', 'every day until friday', { due: '2026-11-10', repeats: 'every day until 27 Nov 2026' }],
+    ['2026-11-24', 'every day at 0:00', { due: '2026-11-24T00:00+01:00' }],
+  ])('due %s and made to repeat %s it starts and ends as said today, not then', async (due, repeats, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due });
+    expect((await ana.ok('update_task', { id: 1, repeats })).task).toMatchObject(expected);
+  });
+
+  test('refuses an end before the day that it is due on, and a start beside a due date, as a new task does', async () => {
+    const ana = await newAgent(world);
+    const due = '2027-12-24';
+    await ana.ok('add_task', { title: 'Bins', due });
+    for (const [repeats, end] of [
+      ['every friday until today', '2026-11-22'],
+      ['every day until tomorrow', '2026-11-23'],
+      ['every day until 2027-12-23', '2027-12-23'],
+    ]) {
+      const message = `repeats: it ends ${end}, before the first one on 2027-12-24.`;
+      expect(await ana.refused('update_task', { id: 1, repeats })).toMatchObject({ message });
+      expect(await ana.refused('add_task', { title: 'Bins', due, repeats })).toMatchObject({ message });
+    }
+    expect((await ana.refused('update_task', { id: 1, repeats: 'every monday until tomorrow' })).message).toBe(
+      'repeats: it ends 2026-11-23, before the first one on 2027-12-27.',
+    );
+    const both = { due, repeats: 'every day starting tomorrow' };
+    const { message } = await ana.refused('update_task', { id: 1, ...both });
+    expect(message).toBe('repeats: it starts 2026-11-23, but due is 2027-12-24.');
+    expect((await ana.refused('add_task', { title: 'Bins', ...both })).message).toBe(message);
+  });
+
   test('tells next dates only where they changed and something follows', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Bins', due: '2026-11-24', repeats: 'every week' });
