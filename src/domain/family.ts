@@ -26,13 +26,6 @@ export function descendants(family: Family, id: number): Task[] {
   return childrenOf(family, id).flatMap((child) => [child, ...descendants(family, child.id)]);
 }
 
-/** All sub-tasks below a task that are not in the trash, nor below one that is. */
-export function livingDescendants(family: Family, id: number): Task[] {
-  return childrenOf(family, id).flatMap((child) =>
-    child.deletedAt ? [] : [child, ...livingDescendants(family, child.id)],
-  );
-}
-
 /** Levels from a task up to its root, itself included. */
 function depth(family: Family, id: number | null): number {
   const task = id === null ? undefined : family.get(id);

@@ -1,4 +1,4 @@
-import { livingDescendants } from './family.js';
+import { childrenOf } from './family.js';
 import { rankOf } from './order.js';
 import { afterCompletion } from './repeats.js';
 import { isOpenStatus, type Task, unwritten } from './task.js';
@@ -29,7 +29,7 @@ export function nextInSeries(
   if (!next) return undefined;
   const days = daysBetween(due, next.due, moment.timezone);
   const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
-  const family = [closing, ...livingDescendants(tasks, closing.id)];
+  const family = [closing, ...lasting(tasks, closing.id)];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
     const id = ids.get(was.id) as number;
@@ -50,6 +50,25 @@ export function nextInSeries(
   });
   return { task: task as Task, subtasks };
 }
+
+/** All sub-tasks that the next one gets: none that is in the trash, nor what is over of a series that goes on beside it. */
+function lasting(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
+  const children = childrenOf(tasks, id);
+  const newest = new Map(children.flatMap((child) => marksOf(child, child.createdAt).map((mark) => [mark, child.id])));
+  const isOver = (child: Task) =>
+    !isOpenStatus(child.status) &&
+    marksOf(child, child.completedAt ?? child.updatedAt).some((mark) => (newest.get(mark) ?? 0) > child.id);
+  return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...lasting(tasks, child.id)]));
+}
+
+/**
+ * What tells that one task was followed by another, for no link between them is stored: the next was made when the one
+ * before was closed, to the millisecond, at its place and with its title, of which one may have been changed since.
+ */
+const marksOf = ({ rank, title }: Task, at: Date): string[] => [
+  `${at.getTime()} at ${rank}`,
+  `${at.getTime()} ${title}`,
+];
 
 /** Whether a task is about to be closed that was open. */
 export const isClosing = (before: Task, after: Task): boolean =>

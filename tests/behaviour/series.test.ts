@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { newAgent, useWorld } from '../harness.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
@@ -42,6 +42,76 @@ describe('what follows a repeating task', () => {
       { id: 4, title: 'Water' },
       { id: 3, title: 'Find the can' },
     ]);
+  });
+});
+
+describe('what follows a task with a sub-task that repeats too', () => {
+  const NOON = world.now;
+  const wait = () => {
+    world.now = new Date(world.now.getTime() + 60_000);
+  };
+  afterEach(() => {
+    world.now = NOON;
+  });
+
+  /** A week with a daily walk, as its second task; each time that it is closed is another moment. */
+  async function aWeek() {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Week', due: '2026-11-22', repeats: 'every week' });
+    await ana.ok('add_task', { title: 'Walk', due: '2026-11-20', repeats: 'every day', parent: 1 });
+    const close = async (ids: number[], status = 'completed'): Promise<number> => {
+      wait();
+      return (await ana.ok('update_task', { ids, status })).next[0].id;
+    };
+    const open = async () => (await ana.ok('list_tasks')).tasks.map(({ title }: { title: string }) => title);
+    return { ana, close, open };
+  }
+
+  test('has that once, however often it was done or left out', async () => {
+    const { ana, close, open } = await aWeek();
+    let [week, walk] = [1, 2];
+    for (const _ of ['one week', 'another']) {
+      for (const status of ['completed', 'cancelled', 'completed']) walk = await close([walk], status);
+      week = await close([week, walk]);
+      walk = week + 1;
+      expect(await open()).toEqual(['Walk', 'Week']);
+      expect((await ana.ok('get_task', { id: walk })).task).toMatchObject({ parent: week, repeats: 'every day' });
+    }
+  });
+
+  test('has that as it was last, also where it was renamed or moved, and nothing that was part of those done', async () => {
+    const { ana, close, open } = await aWeek();
+    await ana.ok('add_task', { title: 'Shoes', parent: 2 });
+    await close([2, 3]);
+    await ana.ok('update_task', { id: 4, title: 'Long walk' });
+    await close([4, 5]);
+    await ana.ok('update_task', { id: 6, before: 1 });
+    await close([1, 6, 7]);
+    expect(await open()).toEqual(['Shoes', 'Long walk', 'Week']);
+  });
+
+  test('has none where that went to the trash', async () => {
+    const { ana, close, open } = await aWeek();
+    await close([2]);
+    await ana.ok('delete_task', { id: await close([3]) });
+    await close([1]);
+    expect(await open()).toEqual(['Week']);
+  });
+
+  test('has all that was done once, also where another took its name or its place', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Week', due: '2026-11-22', repeats: 'every week' });
+    for (const title of ['Plan', 'Buy milk', 'Cook', 'Bake']) await ana.ok('add_task', { title, parent: 1 });
+    wait();
+    await ana.ok('complete_task', { id: 3 });
+    wait();
+    await ana.ok('add_task', { title: 'Buy milk', parent: 1 });
+    await ana.ok('update_task', { id: 5, after: 2 });
+    const ranks = 'select distinct rank from taskloom.tasks where user_id = $1 and id in (3, 5)';
+    expect(await rowsOf(world, ranks, [ana.principal.userId])).toHaveLength(1);
+    await ana.ok('complete_task', { ids: [1, 2, 4, 5, 6] });
+    const titles = (await ana.ok('list_tasks', { parent: 7 })).tasks.map(({ title }: { title: string }) => title);
+    expect(titles.sort()).toEqual(['Bake', 'Buy milk', 'Buy milk', 'Cook', 'Plan']);
   });
 });
 

@@ -275,11 +275,19 @@ function following(
   newId: () => number,
 ): Task[] {
   const moved = new Map(along.map((task) => [task.id, task]));
+  const isOver = (task: Task, others: Task[]) =>
+    !isOpenStatus(task.status) &&
+    others.some(
+      (other) =>
+        other.id > task.id &&
+        other.created_at === (task.completed_at ?? task.updated_at) &&
+        (other.rank === task.rank || other.title === task.title),
+    );
   const living = (task: Task): Task[] => [
     moved.get(task.id) ?? task,
     ...model
       .children(task.id)
-      .filter((child) => child.deleted_at === null)
+      .filter((child, _, all) => child.deleted_at === null && !isOver(child, all))
       .flatMap(living),
   ];
   const [, ...subtasks] = living(closing);
