@@ -74,6 +74,13 @@ const kinNotes = (kin: Kin[]): string[] =>
     return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
   });
 
+/** Who cancels a task that repeats may mean all that are to come. */
+function endingNotes(next: Task[]): string[] {
+  if (next.length === 0) return [];
+  const [come, them, their] = next.length === 1 ? ['comes', 'it', 'its'] : ['come', 'them', 'their'];
+  return [`${numbersOf(next)} ${come} next: to end ${them}, clear ${their} repeats.`];
+}
+
 /** A new task. */
 export function addedAnswer({ tasks: [first], similar, kin }: Added, say: Say): Answer {
   const task = first as Task;
@@ -227,6 +234,7 @@ export function outcomeAnswer(
     ...orphans.map(([child, parent]) => `#${child} is part of #${parent}, which is still in the trash.`),
     ...doubtsOf(tasks, say, before),
     ...kinNotes(kin),
+    ...(first?.status === 'cancelled' ? endingNotes(following) : []),
   ].join(' ');
   return {
     json: present({

@@ -13,6 +13,30 @@ describe('closing a repeating task', () => {
     expect((await ana.ok('list_tasks')).tasks).toEqual([]);
   });
 
+  test.each([
+    ['update_task', { status: 'cancelled' }, '#2 comes next: to end it, clear its repeats.'],
+    ['release_task', { status: 'cancelled' }, '#2 comes next: to end it, clear its repeats.'],
+    ['update_task', { status: 'completed' }, undefined],
+    ['complete_task', {}, undefined],
+  ])('says once how to end the series where it is cancelled: %s %j', async (tool, args, note) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const { json, text } = await ana.call(tool, { id: 1, ...args });
+    expect(json).toMatchObject({ next: [{ id: 2 }] });
+    expect(json.note).toBe(note);
+    expect(text.split('comes next')).toHaveLength(note ? 2 : 1);
+    if (note) expect(text).toContain(`\n${note}\nNext #2 Water`);
+  });
+
+  test('says how to end several series at once, and nothing of what has ended', async () => {
+    const ana = await newAgent(world);
+    for (let i = 0; i < 2; i++) await ana.ok('add_task', daily);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 1 time' });
+    const both = await ana.ok('update_task', { ids: [1, 2, 3], status: 'cancelled' });
+    expect(both.note).toBe('#4, #5 come next: to end them, clear their repeats.');
+    expect((await ana.ok('update_task', { id: 4, status: 'cancelled', clear: ['repeats'] })).note).toBeUndefined();
+  });
+
   test('passes on what the same call changed', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
