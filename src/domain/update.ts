@@ -249,6 +249,7 @@ const becameReady = (before: Task | undefined, after: Task, { now, timezone }: M
   before !== undefined &&
   !isUnblockedTask(before) &&
   isUnblockedTask(after) &&
+  !after.shelved &&
   !after.claimed &&
   (after.start === null || startSort(after.start, timezone) <= now.toISOString());
 

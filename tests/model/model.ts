@@ -107,6 +107,9 @@ export class Draft {
     return (moved || !isDeepStrictEqual(was?.blocked_by, task.blocked_by)) && this.circles(task.id);
   }
 
+  /** Whether its project is archived. */
+  shelved = (task: Task): boolean => task.project !== null && Boolean(this.projects.get(task.project)?.archived_at);
+
   openBlockers = (task: Task): number =>
     task.blocked_by.filter((id) => this.tasks.has(id) && isOpen(this.task(id))).length;
   openSubtasks = (task: Task): number => this.children(task.id).filter(isOpen).length;

@@ -123,6 +123,7 @@ function each(
         !changed.has(task.id) &&
         !before.unblocked(task) &&
         model.unblocked(task) &&
+        !model.shelved(task) &&
         started(task) &&
         !isClaimed(task, moment.now),
     );

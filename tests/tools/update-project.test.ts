@@ -71,6 +71,22 @@ describe('update_project', () => {
     expect(refusal.message).toContain('#1: the project "One" it was in is no more.');
   });
 
+  test('what waits in an archived project is not told to be ready', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Scaffold', ref: 'a', project: 'Now' },
+        { title: 'Roof', project: 'Past', blocked_by: ['a'] },
+        { title: 'Walls', project: 'Now', blocked_by: ['a'] },
+      ],
+    });
+    await ana.ok('update_project', { project: 'Past', archived: true });
+    const done = await ana.call('complete_task', { id: 1 });
+    expect(done.json.ready).toEqual([{ id: 3, title: 'Walls' }]);
+    expect(done.text).not.toContain('Roof');
+    expect((await ana.ok('list_tasks', { ready: true })).tasks).toMatchObject([{ id: 3 }]);
+  });
+
   test('an archived project is out of the way until it is named, and takes no new tasks', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
