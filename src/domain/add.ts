@@ -1,16 +1,16 @@
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, Refusal, type RefusalBody } from '../errors.js';
-import { refuseCircle, refuseParent } from './family.js';
+import { invalid, Refusal, type RefusalBody } from '../errors.js';
+import { refuseChild, refuseCircle, refuseParent } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
 import { type Kin, kinOf, nameKey } from './names.js';
 import { rankOf } from './order.js';
-import { archived, chooseProject } from './project.js';
+import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { namesakes, similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
-import { inTrash, isOpenTask, MAX_BLOCKERS, noTask, type Priority, type Task, unwritten } from './task.js';
+import { inTrash, MAX_BLOCKERS, noTask, type Priority, type Task, unwritten } from './task.js';
 import { times } from './times.js';
 import type { Change, Moment } from './write.js';
 
@@ -178,7 +178,10 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
       });
   };
   check((task) => refuseCircle(all, task));
-  check((task) => (task.parentId === null ? undefined : refuseChild(all, task.parentId)));
+  check((task) => {
+    const parent = task.parentId === null ? undefined : all.get(task.parentId);
+    return parent && (refuseChild(parent, task) ?? refuseParent(all, parent));
+  });
   for (const task of tasks.values()) if (task.projectId === null) Object.assign(task, inherited(all, task));
 
   const result = settle(
@@ -210,17 +213,6 @@ function refuseMissing(tasks: ReadonlyMap<number, Task>, id: number): Refusal | 
   const task = tasks.get(id);
   if (!task) return noTask(id);
   return task.deletedAt ? inTrash(task) : undefined;
-}
-
-/** Why a task takes no new sub-tasks, if it does not. */
-function refuseChild(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
-  const parent = tasks.get(id) as Task;
-  if (parent.shelved) return archived({ name: parent.project as string });
-  if (isOpenTask(parent)) return refuseParent(tasks, parent);
-  return conflict(
-    `#${id} is ${parent.status}: it takes no new sub-tasks.`,
-    `Reopen it first: update_task {"ids": [${id}], "status": "pending"}.`,
-  );
 }
 
 function newTask(

@@ -1,4 +1,5 @@
 import { conflict, invalid, type Refusal } from '../errors.js';
+import { archived } from './project.js';
 import { isOpenTask, MAX_DEPTH, type Task } from './task.js';
 
 /** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
@@ -50,6 +51,16 @@ export function refuseParent(family: Family, parent: Task, id?: number): Refusal
       `Choose a parent nearer to the top than #${parent.id}.`,
     );
   return undefined;
+}
+
+/** Why a task takes no other as a new sub-task, if it does not. One that is closed still takes what is closed too. */
+export function refuseChild(parent: Task, child: Task): Refusal | undefined {
+  if (parent.shelved) return archived({ name: parent.project as string });
+  if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
+  return conflict(
+    `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,
+    `Reopen it first: update_task {"ids": [${parent.id}], "status": "pending"}.`,
+  );
 }
 
 /** Why a family may not be left like this, if it may not: an open sub-task needs an open parent. */

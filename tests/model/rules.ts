@@ -103,8 +103,7 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
     if (draft.circles(task.id)) wrong.add('conflict');
     if (task.parent !== null && !isOpen(draft.task(task.parent))) wrong.add('conflict');
     if (draft.depth(task.id) > 5) wrong.add('invalid');
-    const home = task.parent === null ? null : (model.tasks.get(task.parent)?.project ?? null);
-    if (home !== null && model.projects.get(home)?.archived_at) wrong.add('conflict');
+    if (task.parent !== null && draft.shelved(draft.task(task.parent))) wrong.add('conflict');
   }
   if (wrong.size > 0) return refused(...wrong);
   for (const task of made)

@@ -194,6 +194,10 @@ export function update(
           claim: guard.claim ?? model.log.length + 1,
         };
       const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed };
+      if (patch.parent !== undefined && patch.parent !== task.parent) {
+        const parent = model.task(patch.parent);
+        if (model.shelved(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');
+      }
       // A rule that comes with the call brings its own date.
       if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
       const was = model.task(task.id);

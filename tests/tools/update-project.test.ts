@@ -87,6 +87,14 @@ describe('update_project', () => {
     expect((await ana.ok('list_tasks', { ready: true })).tasks).toMatchObject([{ id: 3 }]);
   });
 
+  test('a sub-task in an archived project can be changed where it is', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'House', project: 'Past' });
+    await ana.ok('add_task', { title: 'Roof', parent: 1 });
+    await ana.ok('update_project', { project: 'Past', archived: true });
+    expect((await ana.ok('update_task', { id: 2, parent: 1, priority: 'high' })).task).toMatchObject({ parent: 1 });
+  });
+
   test('an archived project is out of the way until it is named, and takes no new tasks', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
@@ -113,6 +121,8 @@ describe('update_project', () => {
     for (const [tool, args] of [
       ['add_task', { title: 'More', project: 'PAST' }],
       ['update_task', { id: 2, project: 'Past' }],
+      ['add_task', { title: 'More', parent: 1 }],
+      ['update_task', { id: 2, parent: 1 }],
     ] as const)
       expect(await ana.refused(tool, args)).toMatchObject({
         code: 'conflict',

@@ -366,8 +366,16 @@ describe('update_task', () => {
     expect(await ana.refused('update_task', { id: 1, parent: 6 })).toMatchObject({ code: 'invalid' });
     expect(await ana.refused('add_task', { title: 'deeper', parent: 5 })).toMatchObject({ code: 'invalid' });
     await ana.ok('complete_task', { id: 6 });
-    expect(await ana.refused('update_task', { id: 5, parent: 6 })).toMatchObject({ code: 'conflict' });
-    expect(await ana.refused('add_task', { title: 'late', parent: 6 })).toMatchObject({ code: 'conflict' });
+    const closed = {
+      code: 'conflict',
+      message: '#6 is completed: it takes no new sub-tasks.',
+      hint: 'Reopen it first: update_task {"ids": [6], "status": "pending"}.',
+    };
+    expect(await ana.refused('update_task', { id: 5, parent: 6 })).toEqual(closed);
+    expect(await ana.refused('update_task', { ids: [4, 5], parent: 6 })).toEqual(closed);
+    expect(await ana.refused('add_task', { title: 'late', parent: 6 })).toEqual(closed);
+    expect((await ana.ok('update_task', { id: 5, parent: 6, status: 'completed' })).task.parent).toBe(6);
+    await ana.ok('update_task', { id: 5, parent: 4, status: 'pending' });
     await ana.ok('delete_task', { id: 6 });
     expect(await ana.refused('update_task', { id: 5, parent: 6 })).toMatchObject({ message: '#6 is in the trash.' });
     expect(await ana.refused('update_task', { id: 5, parent: 99 })).toMatchObject({ message: 'No task #99.' });
