@@ -33,11 +33,14 @@ export const ORDINAL = '(\\d{1,2})(?:st|nd|rd|th)';
 export const numberOf = (names: readonly string[], word: string) =>
   names.findIndex((name) => name.slice(0, 3).toLowerCase() === word.slice(0, 3)) + 1;
 
+/** `Mon`, `Nov`: the name of a weekday or a month, from 1, as short as it is said. */
+export const shortName = (names: readonly string[], number: number) => names[number - 1]?.slice(0, 3) ?? '';
+
 export const one = (day: Day, exact = false): Days => ({ first: day, last: day, day, exact });
 
 /** `Sun 22 Nov 2026`. */
 export const sayDay = (day: Day) =>
-  [WEEKDAYS[day.dayOfWeek - 1]?.slice(0, 3), day.day, MONTHS[day.month - 1]?.slice(0, 3), day.year].join(' ');
+  [shortName(WEEKDAYS, day.dayOfWeek), day.day, shortName(MONTHS, day.month), day.year].join(' ');
 
 /** The first that is not past, or looking back, the latest that is not to come. Leap days are 8 years apart at most. */
 export function nearest(at: (offset: number) => Day[], today: Day, look: Look): Day[] {

@@ -1,5 +1,6 @@
+import { MONTHS, WEEKDAYS } from './calendar.js';
 import { fromDay, toDay, weekdayOf } from './recurrence.js';
-import { type Cursor, MONTH_NAMES, named, WEEKDAY_NAMES } from './word-cursor.js';
+import { type Cursor, named } from './word-cursor.js';
 
 export interface DateContext {
   today: string;
@@ -26,7 +27,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
     cursor.eat();
     return isoDay(Number(word.slice(0, 4)), Number(word.slice(5, 7)), Number(word.slice(8)));
   }
-  const weekday = named(WEEKDAY_NAMES, word);
+  const weekday = named(WEEKDAYS, word);
   if (weekday) {
     cursor.eat();
     return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));
@@ -40,7 +41,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   if (cursor.eat('end') && !cursor.eat('of')) return undefined;
   let date = cursor.ordinal() ?? cursor.number();
   cursor.eat('of');
-  const month = named(MONTH_NAMES, cursor.peek() ?? '');
+  const month = named(MONTHS, cursor.peek() ?? '');
   if (!month) return undefined;
   cursor.eat();
   if (date === undefined && !/^\d{4}$/.test(cursor.peek() ?? '')) {

@@ -1,6 +1,7 @@
+import { MONTHS, WEEKDAYS } from './calendar.js';
 import type { Freq, NthWeekday, Rule } from './recurrence.js';
 import { canonical, countedOrder } from './rrule.js';
-import { type Cursor, lost, MONTH_NAMES, named, refuse, WEEKDAY_NAMES } from './word-cursor.js';
+import { type Cursor, lost, named, refuse } from './word-cursor.js';
 
 /** Where in a week, a month or a year the days of a phrase are. Ordinals are -1 for the last. */
 export interface Places {
@@ -43,7 +44,7 @@ export function readPlaces(cursor: Cursor, numbers: boolean): Places {
 function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: boolean): number[] | undefined {
   cursor.eat('the');
   const name = cursor.peek() ?? '';
-  const weekday = named(WEEKDAY_NAMES, name);
+  const weekday = named(WEEKDAYS, name);
   if (weekday) {
     cursor.eat();
     if (waiting.length === 0) places.weekdays.push(...readRange(cursor, weekday));
@@ -66,7 +67,7 @@ function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: b
     places.leapDay = true;
     return [];
   }
-  const month = waiting.length + places.monthDays.length === 0 ? named(MONTH_NAMES, name) : undefined;
+  const month = waiting.length + places.monthDays.length === 0 ? named(MONTHS, name) : undefined;
   if (month && !places.month) {
     cursor.eat();
     places.month = month;
@@ -86,7 +87,7 @@ function readCounted(cursor: Cursor, places: Places, ordinals: number[], numbers
     if (!cursor.eat('last') || !cursor.eat('day')) throw lost(cursor);
   } else if (!cursor.eat('day', 'days')) {
     const name = cursor.peek() ?? '';
-    const follows = named(WEEKDAY_NAMES, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
+    const follows = named(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
     return follows ? (readPlace(cursor, places, ordinals, numbers) ?? []) : ordinals;
   }
   places.monthDays.push(...ordinals);
@@ -98,7 +99,7 @@ function readNumber(cursor: Cursor, numbers: boolean): number | undefined {
   const start = cursor.at();
   const value = cursor.number();
   const next = cursor.peek() ?? '';
-  const month = named(MONTH_NAMES, next === 'of' ? (cursor.peek(1) ?? '') : next);
+  const month = named(MONTHS, next === 'of' ? (cursor.peek(1) ?? '') : next);
   if (month || (numbers && !/^(?:times?|occurrences?|am|pm)$/.test(next))) return value;
   cursor.back(start);
   return undefined;
@@ -113,7 +114,7 @@ function eatWorkday(cursor: Cursor): boolean {
 
 /** `mon-fri`, `mon to fri`: the weekdays from one to another, over the end of the week if need be. */
 function readRange(cursor: Cursor, first: number): number[] {
-  const last = named(WEEKDAY_NAMES, cursor.peek(1) ?? '');
+  const last = named(WEEKDAYS, cursor.peek(1) ?? '');
   if (!last || !cursor.eat('-', '–', 'to', 'through')) return [first];
   cursor.eat();
   return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, index) => ((first - 1 + index) % 7) + 1);
@@ -127,7 +128,7 @@ function readMonth(cursor: Cursor, places: Places): void {
     if (cursor.peek(-1) !== 'month' && !cursor.eat('month')) throw lost(cursor);
     return;
   }
-  places.month = named(MONTH_NAMES, cursor.peek() ?? '');
+  places.month = named(MONTHS, cursor.peek() ?? '');
   if (places.month) cursor.eat();
   else if (of) throw lost(cursor);
 }

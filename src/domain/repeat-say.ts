@@ -1,9 +1,8 @@
+import { MONTHS, shortName, WEEKDAYS } from './calendar.js';
 import type { Rule } from './recurrence.js';
 import { lastingDays } from './repeat-places.js';
 import { writeRule } from './rrule.js';
 
-const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
 
 /**
@@ -16,7 +15,7 @@ export function sayRule(rule: Rule, time: string | undefined, afterCompletion: b
   return [
     sayDays(rule) ?? writeRule(days),
     time && `at ${time}`,
-    until && `until ${day} ${MONTHS[(month ?? 1) - 1]} ${year}`,
+    until && `until ${day} ${shortName(MONTHS, month ?? 1)} ${year}`,
     count !== undefined && `for ${count} ${count === 1 ? 'time' : 'times'}`,
     afterCompletion && 'after completion',
   ]
@@ -39,7 +38,7 @@ function sayDays(rule: Rule): string | undefined {
     return place && `${interval === 1 ? 'monthly' : every} on ${place}`;
   }
   if (freq !== 'YEARLY' || byMonth?.length !== 1) return undefined;
-  const month = MONTHS[(byMonth[0] ?? 1) - 1];
+  const month = shortName(MONTHS, byMonth[0] ?? 1);
   const [date = 0, other] = byMonthDay ?? [];
   if (date > 0 && other === undefined && !byDay && !bySetPos) {
     if (month !== 'Feb' || date < 29) return `${every} on ${date} ${month}`;
@@ -51,7 +50,7 @@ function sayDays(rule: Rule): string | undefined {
 
 function sayWeekdays(days: number[]): string {
   if (days.join() === '1,2,3,4,5') return 'weekday';
-  return days.join() === '6,7' ? 'weekend' : listed(days.map((day) => WEEKDAYS[day - 1] ?? ''));
+  return days.join() === '6,7' ? 'weekend' : listed(days.map((day) => shortName(WEEKDAYS, day)));
 }
 
 /** `the last Fri`, `the 1st and 15th`, `the 30th or last day`: a place in a month. */
@@ -60,7 +59,7 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
   if (byDay) {
     if (!bySetPos)
       return byDay.every(({ nth }) => nth >= -1 && nth !== 0 && nth <= 5)
-        ? `the ${listed(byDay.map(({ nth, weekday }) => `${ordinal(nth)} ${WEEKDAYS[weekday - 1]}`))}`
+        ? `the ${listed(byDay.map(({ nth, weekday }) => `${ordinal(nth)} ${shortName(WEEKDAYS, weekday)}`))}`
         : undefined;
     const [nth = 0, other] = bySetPos;
     const workdays = byDay.map((day) => `${day.nth}${day.weekday}`).join() === '01,02,03,04,05';

@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid } from '../errors.js';
-import { type Days, LAST_YEAR, MONTHS, WEEKDAYS } from './calendar.js';
+import { type Days, LAST_YEAR, MONTHS, shortName, WEEKDAYS } from './calendar.js';
 import { type Here, read, short, todayIs, withOffset } from './reading.js';
 
 /**
@@ -116,8 +116,8 @@ function sayClock(shown: string, now: Date, timezone: string): string {
 
 /** @param date its midnight in UTC */
 function sayDate(date: Date, weekday: boolean, year: boolean, time?: string): string {
-  const words = [`${date.getUTCDate()}`, MONTHS[date.getUTCMonth()]?.slice(0, 3)];
-  if (weekday) words.unshift(WEEKDAYS.at(date.getUTCDay() - 1)?.slice(0, 3));
+  const words = [`${date.getUTCDate()}`, shortName(MONTHS, date.getUTCMonth() + 1)];
+  if (weekday) words.unshift(shortName(WEEKDAYS, date.getUTCDay() || 7));
   if (year) words.push(`${date.getUTCFullYear()}`);
   if (time) words.push(time);
   return words.join(' ');

@@ -1,26 +1,12 @@
 import { invalid, type Refusal } from '../errors.js';
-
-export const WEEKDAY_NAMES = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
-export const MONTH_NAMES = [
-  'january',
-  'february',
-  'march',
-  'april',
-  'may',
-  'june',
-  'july',
-  'august',
-  'september',
-  'october',
-  'november',
-  'december',
-];
+import { numberOf } from './calendar.js';
 
 /** Which of the names a word is, from 1: whole, in the plural, or its first letters (`tue`, `tues`, `sept`). */
-export function named(names: string[], word: string): number | undefined {
+export function named(names: readonly string[], word: string): number | undefined {
+  const number = numberOf(names, word);
+  const name = names[number - 1]?.toLowerCase();
   const stem = word.length > 4 ? word.replace(/s$/, '') : word;
-  const index = word.length < 3 ? -1 : names.findIndex((name) => name === stem || name.slice(0, 5).startsWith(word));
-  return index < 0 ? undefined : index + 1;
+  return name === stem || name?.slice(0, 5).startsWith(word) ? number : undefined;
 }
 
 const CARDINALS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
