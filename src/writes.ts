@@ -31,6 +31,9 @@ import {
 /** How many tasks a note names. */
 const NOTED = 20;
 
+/** How many notes of one kind are said. */
+const SAID = 5;
+
 const numbersOf = (tasks: Task[]) =>
   [
     ...tasks.slice(0, NOTED).map(({ id }) => `#${id}`),
@@ -59,19 +62,30 @@ function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<nu
 
 /** What was completed though it waits for others: perhaps they are done too. */
 const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
-  tasks.slice(0, NAMED).flatMap(({ id, status, waitsFor }) => {
-    if (status !== 'completed' || before.get(id)?.status === status || waitsFor.length === 0) return [];
-    const open = waitsFor.slice(0, NOTED).map((each) => `#${each}`);
-    return [`#${id} waits for ${open.join(', ')}, still open.`];
-  });
+  tasks
+    .filter(
+      ({ id, status, waitsFor }) => status === 'completed' && before.get(id)?.status !== status && waitsFor.length > 0,
+    )
+    .slice(0, SAID)
+    .map(({ id, waitsFor }) => {
+      const open = waitsFor.slice(0, NOTED).map((each) => `#${each}`);
+      return `#${id} waits for ${open.join(', ')}, still open.`;
+    });
 
 const MARKS = { project: '+', label: '@' };
 
 /** Names that were given and are new, but may be a slip too. */
 const kinNotes = (kin: Kin[]): string[] =>
-  kin.map(({ of, name, alike }) => {
+  kin.slice(0, SAID).map(({ of, name, alike }) => {
     const mark = MARKS[of];
     return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
+  });
+
+/** What came out of the trash from below something that did not. */
+const orphanNotes = (orphans: Outcome['orphans']): string[] =>
+  orphans.slice(0, SAID).map(([{ id }, children]) => {
+    const [are, them] = children.length === 1 ? ['is', 'it'] : ['are', 'them'];
+    return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear the parent of ${them}.`;
   });
 
 /** Who cancels a task that repeats may mean all that are to come. */
@@ -231,7 +245,7 @@ export function outcomeAnswer(
   const note = [
     ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
     ...completedEarly(tasks, before),
-    ...orphans.map(([child, parent]) => `#${child} is part of #${parent}, which is still in the trash.`),
+    ...orphanNotes(orphans),
     ...doubtsOf(tasks, say, before),
     ...kinNotes(kin),
     ...(first?.status === 'cancelled' ? endingNotes(following) : []),

@@ -23,8 +23,11 @@ export interface Wanted {
   /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
   around?: number | undefined;
   descriptions?: boolean | undefined;
-  /** Projects by name, gone ones aside, or by id; where one of the names is not there, names to compare it with. */
-  projects?: { names?: string[]; ids?: number[] } | undefined;
+  /**
+   * Projects by name, gone ones aside, or by id; where one of the names is not there, names to compare it with, those of
+   * archived ones only if they are asked for.
+   */
+  projects?: { names?: string[]; ids?: number[]; archived?: boolean } | undefined;
   /** Where one of these labels is not in use, those that are. */
   labels?: string[] | undefined;
 }
@@ -70,6 +73,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       waits: waits.length > 0,
       around: around !== undefined,
       projects: which !== undefined,
+      archived: which?.archived === true,
       labels: labels.length > 0,
     },
     tx,
@@ -81,7 +85,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       around,
       names: JSON.stringify(which?.names?.map(nameKey) ?? []),
       projects: array(which?.ids ?? []),
-      labels: JSON.stringify(labels.map(nameKey)),
+      labels: JSON.stringify([...new Set(labels.map(nameKey))]),
     },
   );
   const found = rows.flatMap(({ task }) =>
@@ -101,7 +105,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
 
 /** What the statement depends on, but for the values. */
 type Shape = Pick<Wanted, 'parents' | 'dependents' | 'descriptions'> &
-  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects' | 'labels', boolean>;
+  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects' | 'archived' | 'labels', boolean>;
 type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects' | 'labels') => Placeholder;
 
 const array = (numbers: number[]) => `{${numbers.join()}}`;
@@ -145,26 +149,32 @@ function projectsOf(tx: UserTx, { projects: wanted }: Shape, value: Value) {
   );
 }
 
-/** Names to compare others with, if one of these is not there: in most calls, all are. */
+/**
+ * Names to compare others with, if one of these is not there: in most calls, all are.
+ *
+ * @param known the first of the keys in use from `given.key` on: in their order, so that no plan can go through them all
+ */
 const unlessAll = (keys: Placeholder, known: SQL, names: SQL) => sql<string[] | null>`case
-  when exists (select from json_array_elements_text(${keys}::json) as given (key) where not exists (${known} = given.key))
+  when exists (select from json_array_elements_text(${keys}::json) as given (key) where (${known}) is distinct from given.key)
   then (select json_agg(n.name) from ${names} n) end`;
 
 function projectNames(tx: UserTx, shape: Shape, value: Value) {
   if (!shape.projects) return sql<string[] | null>`null::json`.as('project_names');
+  const user = tx.userId;
   return unlessAll(
     value('names'),
-    sql`select from ${projects} p where p.user_id = ${tx.userId} and p.name_key`,
-    sql`(select p.name from ${projects} p where p.user_id = ${tx.userId} and p.name_key is not null
-      order by p.id desc limit ${literal(NAMES)})`,
+    sql`select p.name_key from ${projects} p where p.user_id = ${user} and p.name_key >= given.key order by p.name_key limit 1`,
+    sql`(select p.name from ${projects} p where p.user_id = ${user} and p.name_key is not null
+      ${shape.archived ? sql`` : sql`and p.archived_at is null`} order by p.id desc limit ${literal(NAMES)})`,
   ).as('project_names');
 }
 
 function labelNames(tx: UserTx, shape: Shape, value: Value) {
   if (!shape.labels) return sql<string[] | null>`null::json`.as('label_names');
+  const user = tx.userId;
   return unlessAll(
     value('labels'),
-    sql`select from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key`,
+    sql`select l.label_key from ${taskLabels} l where l.user_id = ${user} and l.label_key >= given.key order by l.label_key limit 1`,
     sql`(select u.label as name from ${labelsInUse(tx, literal(NAMES))} u)`,
   ).as('label_names');
 }

@@ -11,10 +11,15 @@ export function allFailed(failed: Failure[]): Refusal {
   return allRefused(failed.map(({ id: _, ...body }) => body));
 }
 
-/** One refusal instead of several: the first one's code, and every reason once. */
+/** How many reasons a refusal says. */
+const REASONS = 10;
+
+/** One refusal instead of several: the first one's code, and the reasons, each once. */
 export function allRefused(bodies: RefusalBody[]): Refusal {
   const [first] = bodies as [RefusalBody];
-  return new Refusal({ ...first, message: [...new Set(bodies.map(({ message }) => message))].join(' ') });
+  const reasons = [...new Set(bodies.map(({ message }) => message))];
+  const more = reasons.length > REASONS ? [`And ${reasons.length - REASONS} more like that.`] : [];
+  return new Refusal({ ...first, message: [...reasons.slice(0, REASONS), ...more].join(' ') });
 }
 
 type Tasks = ReadonlyMap<number, Task>;

@@ -36,14 +36,15 @@ export interface Kin {
   alike: string[];
 }
 
-/** How many names are told of that are written alike. */
-const KIN = 3;
+/** How many new names are compared with others, a bound on work, and how many are told of that are written alike. */
+const [COMPARED, KIN] = [10, 3];
 
 /** Which of some names are new and written almost like others: whoever gave them may have meant those. */
 export function kinOf(of: Kin['of'], names: string[], inUse: string[]): Kin[] {
   const known = inUse.map((name) => ({ name, key: nameKey(name) }));
-  return [...new Map(names.map((name) => [nameKey(name), name]))].flatMap(([key, name]) => {
-    if (known.some((other) => other.key === key)) return [];
+  const keys = new Set(known.map(({ key }) => key));
+  const fresh = [...new Map(names.map((name) => [nameKey(name), name]))].filter(([key]) => !keys.has(key));
+  return fresh.slice(0, COMPARED).flatMap(([key, name]) => {
     const alike = known.filter((other) => isNear(other.key, key)).map((other) => other.name);
     return alike.length > 0 ? [{ of, name, alike: alike.slice(0, KIN) }] : [];
   });

@@ -44,7 +44,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
     async read(tx) {
       const gathering = gather(tx, {
         ids: [],
-        projects: { names },
+        projects: { names, archived: true },
         housedIn: patch.merge_into === undefined ? undefined : name,
       });
       const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);

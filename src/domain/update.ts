@@ -75,8 +75,8 @@ export interface Outcome {
   ready: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
-  /** Tasks that came out of the trash, by those that they are part of, which did not. */
-  orphans: [child: number, parent: number][];
+  /** Tasks that came out of the trash, with those that they are part of, which did not. */
+  orphans: [parent: Task, children: Task[]][];
   /** What is new of the project and the labels given, and written almost like another. */
   kin: Kin[];
 }
@@ -239,12 +239,22 @@ function conclude(
       ),
       ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
-      orphans: edits.flatMap(({ before, after: { id, deletedAt, parentId } }) =>
-        before?.deletedAt && !deletedAt && parentId !== null && now.get(parentId)?.deletedAt ? [[id, parentId]] : [],
+      orphans: orphansOf(
+        edits.flatMap(({ before, after }) => (before?.deletedAt && !after.deletedAt ? [after] : [])),
+        now,
       ),
       kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
     },
   };
+}
+
+function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome['orphans'] {
+  const children = new Map<Task, Task[]>();
+  for (const task of restored) {
+    const parent = task.parentId === null ? undefined : tasks.get(task.parentId);
+    if (parent?.deletedAt) children.set(parent, [...(children.get(parent) ?? []), task]);
+  }
+  return [...children];
 }
 
 const becameReady = (before: Task | undefined, after: Task, { now, timezone }: Moment): boolean =>
@@ -257,7 +267,7 @@ const becameReady = (before: Task | undefined, after: Task, { now, timezone }: M
 
 /** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
 const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =>
-  task.claimed ? { ...UNCLAIMED, claim: claim ?? batch } : {};
+  task.claimedBy === null ? {} : { ...UNCLAIMED, claim: claim ?? batch };
 
 /** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
 function restored(was: Task, { projectId, project }: Task, state: Gathered): Task[] {

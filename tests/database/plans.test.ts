@@ -185,6 +185,9 @@ describe('of 100,000 tasks, what is not a list looks at few', () => {
     ['get_overview', {}],
     ['what_changed', {}],
     ['update_task', { ids: [50_026], title: 'Otherwise' }],
+    ['add_task', { title: 'New', project: 'P1', labels: ['common', 'some', 'rare'] }],
+    ['add_task', { title: 'Newer', project: 'P one', labels: ['commn'] }],
+    ['add_tasks', { tasks: [{ title: 'Newest', labels: ['common', 'some', 'rare', 'new'] }] }],
     ['complete_task', { ids: [50_027] }],
     ['add_comment', { id: 50_004, text: 'Noted' }],
   ])('%s %j', async (tool, args) => {

@@ -188,7 +188,7 @@ export function update(
       if (!more) return { refuse: new Set(['conflict']) };
       // Said to be still to be begun, nobody works on it.
       const freed = patch.status === 'pending' &&
-        isClaimed(task, moment.now) && {
+        task.claimed_by !== null && {
           claimed_by: null,
           claimed_until: null,
           claim: guard.claim ?? model.log.length + 1,

@@ -39,6 +39,25 @@ describe('add_tasks', () => {
     expect((await ana.ok('list_projects')).projects).toEqual([]);
   });
 
+  test('of very many new names compares a few, and says fewer', async () => {
+    const ana = await newAgent(world);
+    const many = (end: string) => Array.from({ length: 20 }, (_, i) => `label ${'x'.repeat(80)} ${i}${end}`);
+    for (let i = 0; i < 4; i++) await ana.ok('add_task', { title: `A${i}`, labels: many(`a${i}`) });
+    const tasks = Array.from({ length: 100 }, (_, i) => ({ title: `B${i}`, labels: many(`${i}b`), due: '2027-01-01' }));
+    const { note } = await ana.ok('add_tasks', {
+      tasks: [{ title: 'B', labels: many('a0').map((each) => `${each}s`) }, ...tasks.slice(1)],
+    });
+    expect(note.match(/ is new; /g)).toHaveLength(5);
+  });
+
+  test('a plan with very many wrong dates is refused in few words', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 100 }, (_, i) => ({ title: `B${i}`, due: `whenever ${i}` }));
+    const { message } = await ana.refused('add_tasks', { tasks });
+    expect(message.match(/is not a date/g)).toHaveLength(10);
+    expect(message).toContain('And 90 more like that.');
+  });
+
   test('says which of its projects and labels are new and written like others', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'A', project: 'Home', labels: ['errand'] });
