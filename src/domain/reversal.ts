@@ -121,6 +121,8 @@ export class Reversal {
   private revertTask({ entityId: id, before, after }: Entry) {
     const now = this.taskNow(id);
     if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    const reason = before.deleted_at && !now.deletedAt ? this.workOfOthers(now) : undefined;
+    if (reason) return this.leaveWork(id, reason);
     let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
     const alone = fields.filter((field) => !STATUS_FIELDS.includes(field));
@@ -210,19 +212,28 @@ export class Reversal {
   private removeTask(id: number) {
     const task = this.taskNow(id);
     if (!task || task.deletedAt) return;
-    const reason = this.bundle.has(id) ? undefined : this.workOfOthers(task);
-    if (reason) return this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+    const reason = this.workOfOthers(task);
+    if (reason) return this.leaveWork(id, reason);
     this.after.set(id, { ...task, deletedAt: this.moment.now });
   }
 
   /** What somebody else has done to a task and not taken back, or is about to do. */
   private workOfOthers(task: Task): string | undefined {
-    const { by } = this.moment;
+    if (this.bundle.has(task.id)) return undefined; // these go together: see nextChanged()
+    const change = this.changeOfOthers('task', task.id);
+    if (change) return change;
+    const isTheirs = task.claimed && task.claimedBy !== this.moment.by;
+    return isTheirs ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
+  }
+
+  private leaveWork = (id: number, reason: string) =>
+    this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+
+  private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
     const change = standing(this.state.later).find(
-      (each) => each.entity === 'task' && each.entityId === task.id && each.by !== by,
+      (each) => each.entity === entity && each.entityId === id && each.by !== this.moment.by,
     );
-    if (change) return `was changed since, by ${change.by} (u${change.batch})`;
-    return task.claimed && task.claimedBy !== by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
+    return change && `was changed since, by ${change.by} (u${change.batch})`;
   }
 
   private revertProject({ entityId: id, before, after }: Entry) {
@@ -240,6 +251,8 @@ export class Reversal {
         `Another project is called "${holder.name}" now.`,
         'Rename or merge it with update_project.',
       );
+    const reason = isGone(restored) && !isGone(project) ? this.changeOfOthers('project', id) : undefined;
+    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
     if (isGone(restored) && !isGone(project) && (this.state.housing.has(id) || this.housed(id).length > 0))
       return this.leave(
         project.name,
@@ -262,6 +275,8 @@ export class Reversal {
   private removeProject({ entityId: id }: Entry) {
     const project = this.projectNow(id);
     if (!project || isGone(project)) return;
+    const reason = this.changeOfOthers('project', id);
+    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
     const housed = this.housed(id);
     const trashed = housed.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
     if (this.state.housing.has(id) || housed.length > trashed.length) return;

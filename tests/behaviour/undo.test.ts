@@ -53,6 +53,29 @@ describe('undo of what was added', () => {
   });
 });
 
+describe('undo of what was undone', () => {
+  test('throws nothing away that others have put work into meanwhile, nor a project that they have named', async () => {
+    const ana = await newAgent(world);
+    const other = await agentOf(world, ana.principal, 'other');
+    const added = await ana.ok('add_task', { title: 'One', project: 'Plan' });
+    const gone = await ana.ok('undo', { undo: added.undo });
+    const back = await ana.ok('undo', { undo: gone.undo });
+    await other.ok('update_task', { id: 1, description: 'much of it' });
+    await other.ok('update_project', { project: 'Plan', name: 'Plan of all' });
+    const refusal = await ana.refused('undo', { undo: back.undo });
+    expect(refusal.message).toContain('#1 was changed since, by other');
+    expect(refusal.message).toContain('The project "Plan of all" was changed since, by other');
+    const lone = await ana.ok('add_task', { title: 'Two', project: 'Home' });
+    await other.ok('update_project', { project: 'Home', name: 'House' });
+    const undone = await ana.ok('undo', { undo: lone.undo });
+    expect(undone.tasks).toMatchObject([{ id: 2, what: 'deleted by undo' }]);
+    expect(undone.failed).toMatchObject([
+      { id: 'House', message: expect.stringContaining('was changed since, by other') },
+    ]);
+    expect((await ana.ok('list_projects')).projects).toMatchObject([{ name: 'House' }, { name: 'Plan of all' }]);
+  });
+});
+
 describe('the answer to an undo', () => {
   test('says what it did, to projects and to what was remarked as well', async () => {
     const ana = await newAgent(world);

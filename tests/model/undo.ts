@@ -95,6 +95,7 @@ class Reversal {
     const taken = !isGone(was) && holder !== undefined && holder.id !== id;
     const housing = isGone(was) && !isGone(is) && [...this.draft.tasks.values()].some((task) => task.project === id);
     if (fields.some((field) => is[field] !== after[field])) this.failed.add(is.name);
+    else if (isGone(was) && !isGone(is) && this.isChangedByOthers('project', id)) this.failed.add(is.name);
     else if (taken || housing) this.failed.add(was.name);
     else Object.assign(is, before);
     if (op === 'create') throw new Error('a project that was made is not changed back');
@@ -104,6 +105,10 @@ class Reversal {
   private unmake(id: number): void {
     const project = this.draft.projects.get(id);
     if (!project || isGone(project)) return;
+    if (this.isChangedByOthers('project', id)) {
+      this.failed.add(project.name);
+      return;
+    }
     const housed = [...this.draft.tasks.values()].filter((task) => task.project === id);
     const trashed = (task: Task) => task.deleted_at !== null && this.model.task(task.id).deleted_at === null;
     if (!housed.every(trashed)) return;
@@ -128,25 +133,32 @@ class Reversal {
   /** Whether somebody else has changed a task since it was made, or works on it. */
   private isOthers({ id, claimed_by }: Task): boolean {
     const { now, by } = this.moment;
-    const changed = this.model.log.some(
+    return this.isChangedByOthers('task', id) || (isClaimed(this.model.task(id), now) && claimed_by !== by);
+  }
+
+  private isChangedByOthers(entity: Entry['entity'], id: number): boolean {
+    return this.model.log.some(
       (entry) =>
-        entry.entity === 'task' &&
+        entry.entity === entity &&
         entry.entity_id === id &&
         entry.batch > this.batch &&
-        entry.by !== by &&
+        entry.by !== this.moment.by &&
         entry.reverts === null &&
         !isClaiming(entry.op) &&
         !this.model.undone(entry.batch),
     );
-    return changed || (isClaimed(this.model.task(id), now) && claimed_by !== by);
   }
 
   /** Says whether a task that belongs to a series could be put back. */
   private task({ entity_id: id, op, before, after }: Entry): boolean {
     const task = this.draft.task(id);
+    const goes = task.deleted_at === null && (op === 'create' || (before.deleted_at ?? null) !== null);
+    if (goes && !this.bundle.has(id) && this.isOthers(task)) {
+      this.failed.add(id);
+      return true;
+    }
     if (op === 'create') {
-      if (task.deleted_at === null && !this.bundle.has(id) && this.isOthers(task)) this.failed.add(id);
-      else task.deleted_at ??= this.moment.now;
+      task.deleted_at ??= this.moment.now;
       return true;
     }
     let whole = true;
