@@ -40,7 +40,7 @@ const LEFT_OUT: Record<Detail, string[]> = {
 /** What a list by words leaves out, and what to do about it. */
 function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty): string | undefined {
   if (empty?.unused) return unusedNote(empty.unused);
-  if (empty?.elsewhere) return `None of them is open; status all finds ${capped(empty.elsewhere)}.`;
+  if (empty?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(empty.elsewhere)}.`;
   if (empty?.called)
     return `There is a ${empty.called.of} of that name: ask with ${empty.called.of === 'label' ? 'labels' : 'project'} instead of text.`;
   if (empty?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';

@@ -4,8 +4,8 @@ import { projects, taskLabels } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { type Unused, unusedLabels } from './labels.js';
-import { type ListInput, listTasks } from './list.js';
-import { nameKey } from './names.js';
+import { type ListInput, listTasks, type TaskPage } from './list.js';
+import { isNone, nameKey } from './names.js';
 
 /** Why a list is empty, as far as that can be told. */
 export interface Empty {
@@ -19,6 +19,9 @@ export interface Empty {
   unready?: true;
 }
 
+/** Whether a list has no tasks for sure: of one that paused, more may come. */
+export const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
+
 /** Filters of which one expects that something fits, open or not. */
 const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
 
@@ -31,12 +34,16 @@ export async function whyEmpty(
   const { labels = [] } = input;
   const unused = labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
   if (unused) return { unused };
-  if (input.ready === false) return { unready: true };
+  const has = async (some: Partial<ListInput>) => {
+    const page = await listTasks(tx, { ...input, ...some, limit: 1 }, options);
+    return page.near ? 0 : page.total;
+  };
+  if (input.ready === false) return (await has({ ready: undefined })) > 0 ? { unready: true } : undefined;
   const { status = 'open', limit: _, sort: __, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
   if (status !== 'open' || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
-  const { total, near } = await listTasks(tx, { ...filter, status: 'all', limit: 1 }, options);
-  if (total > 0 && !near) return { elsewhere: total };
+  const elsewhere = await has({ status: 'all', sort: undefined });
+  if (elsewhere > 0) return { elsewhere };
   return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
 }
 
@@ -60,9 +67,12 @@ async function calledSo(tx: UserTx, name: string): Promise<Empty['called']> {
 export function refuseContradictions({ status, ready, claimed_by, completed_since }: ListInput): void {
   const isOver = status === 'completed' || status === 'cancelled' || status === 'deleted';
   const isOpen = status !== undefined && status !== 'all' && !isOver;
+  const isHeld = claimed_by !== undefined && !isNone(claimed_by);
   if (ready && isOver) throw nothing(`status ${status} and ready`, 'only what is open is ready');
-  if (ready && claimed_by && claimed_by !== 'none')
-    throw nothing('claimed_by and ready', 'what is claimed is not ready');
+  if (ready && isHeld) throw nothing('claimed_by and ready', 'what is claimed is not ready');
+  if (ready && completed_since) throw nothing('completed_since and ready', 'only what is open is ready');
+  if (isHeld && (isOver || status === 'not_started'))
+    throw nothing(`status ${status} and claimed_by`, 'what is claimed is in progress');
   if (completed_since && (isOpen || status === 'cancelled'))
     throw nothing(`status ${status} and completed_since`, 'it is not completed');
 }

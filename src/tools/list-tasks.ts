@@ -1,4 +1,4 @@
-import { refuseContradictions, whyEmpty } from '../domain/empty.js';
+import { isEmpty, refuseContradictions, whyEmpty } from '../domain/empty.js';
 import { LIST_STATUSES } from '../domain/filter.js';
 import { listTasks } from '../domain/list.js';
 import { SORTS } from '../domain/sort.js';
@@ -49,7 +49,7 @@ export default defineTool({
     ];
     refuseContradictions(input);
     const page = await listTasks(tx, input, options);
-    return { ...page, empty: page.total === 0 ? await whyEmpty(tx, input, options) : undefined };
+    return { ...page, empty: isEmpty(page) ? await whyEmpty(tx, input, options) : undefined };
   },
   answer: ({ empty, ...page }, say, { detail }) => pageAnswer(page, say, detail ?? 'compact', empty),
 });

@@ -230,14 +230,23 @@ describe('list_tasks', () => {
   });
 
   test.each<[why: string, args: Record<string, unknown>, note: string | undefined]>([
-    ['words that only a completed task has', { text: 'invoice' }, 'None of them is open; status all finds 1.'],
-    ['words of a task in an archived project', { text: 'hedge' }, 'None of them is open; status all finds 1.'],
-    ['a project with nothing to do', { project: 'Done' }, 'None of them is open; status all finds 2.'],
+    [
+      'words that only a completed task has',
+      { text: 'invoice' },
+      'Only what is closed or archived fits: status all finds 1.',
+    ],
+    [
+      'words of a task in an archived project',
+      { text: 'hedge' },
+      'Only what is closed or archived fits: status all finds 1.',
+    ],
+    ['a project with nothing to do', { project: 'Done' }, 'Only what is closed or archived fits: status all finds 2.'],
     ['the name of a label', { text: 'BACKEND' }, 'There is a label of that name: ask with labels instead of text.'],
     ['the name of a project', { text: 'zeta' }, 'There is a project of that name: ask with project instead of text.'],
     ['what is not there at all', { text: 'xylophone' }, undefined],
     ['what fits no date', { text: 'invoice', due: 'overdue' }, undefined],
     ['completed ones', { text: 'hedge', status: 'completed' }, undefined],
+    ['ready false of nothing', { ready: false, text: 'xylophone' }, undefined],
     ['ready false', { ready: false }, 'ready false asks for those that cannot be started: leave it out to see all.'],
   ])('of an empty list says why, for %s', async (_why, args, note) => {
     const ana = await newAgent(world);
@@ -261,6 +270,9 @@ describe('list_tasks', () => {
     [{ status: 'open', completed_since: 'yesterday' }, 'status open and completed_since'],
     [{ status: 'completed', ready: true }, 'status completed and ready'],
     [{ ready: true, claimed_by: 'any' }, 'claimed_by and ready'],
+    [{ ready: true, completed_since: 'today' }, 'completed_since and ready'],
+    [{ status: 'not_started', claimed_by: 'bot' }, 'status not_started and claimed_by'],
+    [{ status: 'completed', claimed_by: 'any' }, 'status completed and claimed_by'],
   ])('refuses what nothing can fit: %j', async (args, filters) => {
     const ana = await newAgent(world);
     expect((await ana.refused('list_tasks', args)).message).toContain(`Nothing can fit ${filters}:`);
