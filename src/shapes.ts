@@ -337,8 +337,10 @@ const hintOf = (failed: Failure[], i: number) =>
 export const failedJson = (failed: Failure[]) =>
   failed.map(({ hint, ...failure }, i) => present({ ...failure, hint: hintOf(failed, i) }));
 export const failedLines = (failed: Failure[]) =>
-  failed.flatMap(({ message, candidates = [] }, i) => [
-    ['Failed:', message, hintOf(failed, i)].filter(Boolean).join(' '),
+  failed.flatMap(({ id, message, candidates = [] }, i) => [
+    ['Failed:', typeof id === 'number' && !message.includes(`#${id}`) ? `#${id}:` : '', message, hintOf(failed, i)]
+      .filter(Boolean)
+      .join(' '),
     ...candidates.map((each) => `  ${candidateLine(each)}`),
   ]);
 

@@ -3,9 +3,9 @@ import { invalid } from '../errors.js';
 import { inRange } from './calendar.js';
 import { readDuration } from './distance.js';
 import { plain, short } from './reading.js';
-import { isDay, later, type When } from './when.js';
+import { clockAt, isDay, later, type When } from './when.js';
 
-const AMOUNT = /^(?:by )?(?<sign>[+-] ?)?(?<amount>.+?)(?: (?<way>later|earlier))?$/;
+const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<way>later|earlier|sooner))?)$/;
 
 /**
  * Reads by how much dates are to move: "1 week", "-2 days", "3 hours earlier".
@@ -13,17 +13,17 @@ const AMOUNT = /^(?:by )?(?<sign>[+-] ?)?(?<amount>.+?)(?: (?<way>later|earlier)
  * @throws Refusal `invalid` for what is no amount of time, or none at all
  */
 export function readShift(text: string): Temporal.Duration {
-  const { sign = '', amount = '', way } = AMOUNT.exec(plain(text))?.groups ?? {};
-  const read = readDuration(amount);
+  const { sign, signed, amount, way } = AMOUNT.exec(plain(text))?.groups ?? {};
+  const read = readDuration(signed ?? amount ?? '');
   if (!read || read.blank)
     throw invalid(`shift: "${short(text)}" is not an amount of time.`, 'Use 1 week, -2 days or 3 hours.');
-  return sign.startsWith('-') !== (way === 'earlier') ? read.negated() : read;
+  return sign === '-' || way === 'earlier' || way === 'sooner' ? read.negated() : read;
 }
 
 /**
  * A date moved by an amount of time: a day by the calendar, a moment by its clock, so that 9:00 stays 9:00.
  *
- * @throws Refusal `invalid` for a day moved by hours, and for what no date can be
+ * @throws Refusal `invalid` for a day moved by hours, for a time that the clocks skip, and for what no date can be
  */
 export function shifted(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
   if (isDay(when) && amount.seconds !== 0)
@@ -31,6 +31,11 @@ export function shifted(when: When, amount: Temporal.Duration, timezone: string,
   const moved = attempt(() => later(when, amount, timezone));
   if (!moved || !inRange({ year: Number(moved.slice(0, 4)) }))
     throw invalid(`shift leads ${field} to no year that a date can have.`, 'Shift it by less.');
+  if (!isDay(when) && amount.seconds === 0 && clockAt(when, timezone) !== clockAt(moved, timezone))
+    throw invalid(
+      `shift leads ${field} to ${clockAt(when, timezone)} on a day on which the clocks skip that.`,
+      'Shift it by other days, or set it in a call of its own.',
+    );
   return moved;
 }
 

@@ -203,6 +203,9 @@ export function sinceInstant(text: string, here: Here, field: string): Date {
 const plainDay = (when: When, timezone: string) =>
   isDay(when) ? Temporal.PlainDate.from(when) : zoned(when, timezone).toPlainDate();
 
+/** What clocks in a zone show at a moment: `09:00`. */
+export const clockAt = (moment: When, timezone: string): string => wallClock(Date.parse(moment), timezone).slice(11);
+
 /** Days from one day or moment to another, as the calendar on the wall counts them. */
 export function daysBetween(from: When, to: When, timezone: string): number {
   return plainDay(from, timezone).until(plainDay(to, timezone)).days;

@@ -170,12 +170,31 @@ describe('update_task', () => {
     [{ shift: '3 hours' }, 'due is a day without a time, which hours do not move.'],
     [{ shift: '2000 years' }, 'shift leads due to no year that a date can have.'],
     [{ shift: '999999 years' }, 'shift: "999999 years" is not an amount of time.'],
+    [{ shift: '-2 days earlier' }, 'shift: "-2 days earlier" is not an amount of time.'],
     [{ shift: '1 day', due: 'tomorrow' }, 'shift and due are both given.'],
     [{ shift: '1 day', clear: ['start'] }, 'shift and start are both given.'],
   ])('refuses to shift by %j', async (patch, message) => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Test', due: '2027-01-31' });
     expect((await ana.refused('update_task', { id: 1, ...patch })).message).toBe(message);
+  });
+
+  test('says of each that it cannot shift which it is and why, and shifts the rest', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', due: '2027-01-31' },
+        { title: 'B', due: '2027-03-27T02:30' },
+      ],
+    });
+    const hours = await ana.call('update_task', { ids: [1, 2], shift: '3 hours' });
+    expect(hours.text).toContain('Failed: #1: due is a day without a time, which hours do not move.');
+    expect(hours.json.tasks).toMatchObject([{ id: 2, due: '2027-03-27T05:30+01:00' }]);
+    await ana.ok('update_task', { id: 2, shift: '3 hours sooner' });
+    // At half past two the clocks are at three.
+    expect((await ana.refused('update_task', { id: 2, shift: '1 day' })).message).toBe(
+      'shift leads due to 02:30 on a day on which the clocks skip that.',
+    );
   });
 
   test('says once what is wrong with all of them', async () => {
@@ -196,7 +215,7 @@ describe('update_task', () => {
       ],
     });
     await ana.ok('delete_task', { id: 1 });
-    const note = '#2 is part of #1, which is still in the trash.';
+    const note = '#2 is part of #1, still in the trash: restore that too, or clear the parent of it.';
     expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toBe(note);
     expect((await ana.ok('update_task', { ids: [1, 3], status: 'pending' })).note).toBeUndefined();
   });
