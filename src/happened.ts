@@ -45,6 +45,9 @@ const MEMBERS: Record<string, (value: unknown) => string> = {
   blocked_by: (value) => `#${value}`,
 };
 
+/** A name that would pass for more than one field is told apart. */
+const apart = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
+
 /** A field as a caller knows it, and what became of it; nothing of what only follows from another. */
 function sayField(field: string, { before, after, project, said }: Step, clock: Clock): string[] {
   const list = (from: Recorded) => (from[field] ?? []) as unknown[];
@@ -56,7 +59,8 @@ function sayField(field: string, { before, after, project, said }: Step, clock: 
   const became = BECAME[field];
   if (became) return [`${field} (${after[field] == null ? 'none' : became(after[field], clock)})`];
   // The new one stands before it.
-  if (field === 'title' || field === 'name') return [before[field] == null ? field : `${field} (was ${before[field]})`];
+  if (field === 'title' || field === 'name')
+    return [before[field] == null ? field : `${field} (was ${apart(String(before[field]))})`];
   if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
   if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
   if (field === 'comments') return [`comment (${said === null ? 'removed' : 'put back'})`];
@@ -69,12 +73,14 @@ function sayField(field: string, { before, after, project, said }: Step, clock: 
  * threw away, `deleted by undo`.
  */
 export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
-  const { what, undoes, fields, said } = step;
-  const changed = () => fields.flatMap((field) => sayField(field, step, clock));
+  const { what, undoes, said } = step;
+  const changed = () => step.fields.flatMap((field) => sayField(field, step, clock));
   const whole = what === 'delete' || what === 'restore' || what === 'merge';
   if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed() };
-  const remark = said === null ? '' : ` ${JSON.stringify(oneLine(said.replace(/\s+/g, ' '), REMARK))}`;
-  return { what: HAPPENED[what] + remark, fields: what === 'update' ? changed() : [] };
+  const remark = said === null ? [] : [JSON.stringify(oneLine(said.replace(/\s+/g, ' '), REMARK))];
+  if (what === 'update')
+    return { what: HAPPENED[what], fields: [...changed(), ...remark.map((each) => `note ${each}`)] };
+  return { what: [HAPPENED[what], ...remark].join(' '), fields: [] };
 }
 
 export function sayHappened(step: Step, clock: Clock): string {
