@@ -42,7 +42,7 @@ function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty):
   if (empty?.unused) return unusedNote(empty.unused);
   if (empty?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(empty.elsewhere)}.`;
   if (empty?.called)
-    return `There is a ${empty.called.of} of that name: ask with ${empty.called.of === 'label' ? 'labels' : 'project'} instead of text.`;
+    return `There is a ${empty.called} of that name: ask with ${empty.called === 'label' ? 'labels' : 'project'} instead of text.`;
   if (empty?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';
   if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;

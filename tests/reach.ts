@@ -17,9 +17,16 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { title, project, dry_run: true },
     { title: 'Mine', project: 'Zbra', labels: ['zbrafish'], dry_run: true },
   ],
-  add_tasks: ({ id }) => [
+  add_tasks: ({ id, title, project, label }) => [
     { tasks: [{ title: 'Mine', parent: id }] },
     { tasks: [{ title: 'Mine' }, { title: 'Also mine', blocked_by: [id] }] },
+    {
+      tasks: [
+        { title, project, labels: [label] },
+        { title: 'Mine', labels: ['zbrafish'] },
+      ],
+      dry_run: true,
+    },
   ],
   list_tasks: ({ id, title, project, label }) => [
     { parent: id, status: 'all' },
@@ -52,6 +59,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { ids: [id], add_labels: ['mine'] },
     { ids: [id], project: 'Mine' },
     { ids: [id], project: 'none' },
+    { ids: [id], shift: '1 day' },
     { ids: [1], parent: id },
     { ids: [1], project: 'Zbra', add_labels: ['zbrafish'], dry_run: true },
     { ids: [1], add_blocked_by: [id] },

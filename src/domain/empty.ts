@@ -14,7 +14,7 @@ export interface Empty {
   /** How many tasks there are that are not open, or are in archived projects, and fit all else. */
   elsewhere?: number;
   /** What is called by the words that were looked for: these are looked for in titles, descriptions and comments only. */
-  called?: { of: 'project' | 'label'; name: string } | undefined;
+  called?: 'project' | 'label' | undefined;
   /** What was asked for are tasks that are not ready, as who fills in every field does. */
   unready?: true;
 }
@@ -31,6 +31,7 @@ export async function whyEmpty(
   input: ListInput,
   options: Parameters<typeof listTasks>[2],
 ): Promise<Empty | undefined> {
+  if (input.cursor !== undefined) return undefined; // it had tasks, and the cursor is of that list alone
   const { labels = [] } = input;
   const unused = labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
   if (unused) return { unused };
@@ -47,20 +48,20 @@ export async function whyEmpty(
   return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
 }
 
-/** A project or a label of that name. */
+/** Whether there is a project or a label of that name. */
 async function calledSo(tx: UserTx, name: string): Promise<Empty['called']> {
   const key = nameKey(name);
   const project = tx.db
-    .select({ of: sql<'project' | 'label'>`'project'`.as('of'), name: projects.name })
+    .select({ of: sql<'project' | 'label'>`'project'` })
     .from(projects)
     .where(and(tx.mine(projects), eq(projects.nameKey, key)));
   const label = tx.db
-    .select({ of: sql<'project' | 'label'>`'label'`.as('of'), name: taskLabels.label })
+    .select({ of: sql<'project' | 'label'>`'label'` })
     .from(taskLabels)
     .where(and(tx.mine(taskLabels), eq(taskLabels.labelKey, key)))
     .limit(literal(1));
   const [found] = await project.unionAll(label);
-  return found;
+  return found?.of;
 }
 
 /** @throws Refusal `invalid` for filters that nothing can fit */

@@ -266,6 +266,22 @@ describe('list_tasks', () => {
     if (note) expect(text.split('\n')[1]).toBe(note);
   });
 
+  test('goes on with a cursor where nothing is left, without looking for a reason', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ref: 'a' },
+        { title: 'B', blocked_by: ['a'] },
+        { title: 'C', blocked_by: ['a'] },
+      ],
+    });
+    const { next_cursor } = await ana.ok('list_tasks', { ready: false, limit: 1 });
+    await ana.ok('complete_task', { id: 1 });
+    const rest = await ana.ok('list_tasks', { ready: false, limit: 1, cursor: next_cursor });
+    expect(rest).toMatchObject({ tasks: [], total: 0 });
+    expect(rest.note).toBeUndefined();
+  });
+
   test.each([
     [{ status: 'open', completed_since: 'yesterday' }, 'status open and completed_since'],
     [{ status: 'completed', ready: true }, 'status completed and ready'],
