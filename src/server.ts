@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
@@ -27,7 +27,15 @@ import { CLIENT_KEY, RELAY_KEY } from './meta.js';
 import { implementation, offer } from './offer.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
 import { offerSubscriptions } from './subscriptions.js';
-import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
+import {
+  type Call,
+  fingerprintOf,
+  type ReadContext,
+  type ReadTool,
+  type Scope,
+  type Tool,
+  type WriteTool,
+} from './tool.js';
 import { tools } from './tools/index.js';
 
 export interface Deps {
@@ -52,6 +60,13 @@ export interface Wire {
   end(): void;
 }
 
+/** What one request asks for. */
+export interface Asked {
+  tool: Tool;
+  /** What it answers, where that is under way. */
+  ahead?: Promise<Answer>;
+}
+
 /** The server of one connection or request, and its door for subscriptions that the transport carries. */
 export interface TaskServer extends McpServer {
   /** Subscribes the caller to addresses. @throws ProtocolError where they may not */
@@ -63,30 +78,29 @@ export interface TaskServer extends McpServer {
  *
  * @param resolve who is calling; asked before each tool runs
  * @param subscribe whether what changes can be told to this client: a 2025 one over HTTP has no stream to be told on
- * @param asked the name of the tool that it will be asked for, where that is known
+ * @param asked the one tool that it will be asked for, where that is known
  */
 export function buildServer(
   deps: Deps,
   resolve: () => Promise<Principal>,
-  { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: string | undefined } = {},
+  { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: Asked | undefined } = {},
 ): TaskServer {
   const server = new McpServer(implementation(deps.version), offer(subscribe));
   const reply = ({ json, text }: Answer) => {
     if (deps.checks) checkAnswer(json);
     return { content: [{ type: 'text' as const, text }], structuredContent: json };
   };
-  const only = tools.find(({ name }) => name === asked);
-  for (const tool of only ? [only] : tools)
+  for (const tool of asked ? [asked.tool] : tools)
     server.registerTool(tool.name, tool.config, async (raw, context) => {
-      const client = clientName(server, context);
+      const origin = { client: clientName(server, context), meta: context.mcpReq._meta };
       try {
-        return reply(await run(deps, tool, raw, await resolve(), context, client));
+        return reply(await (asked?.ahead ?? run(deps, tool, raw, await resolve(), origin)));
       } catch (error) {
         return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
       }
     });
   const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
-  if (!only)
+  if (!asked)
     offerMenus(server, {
       read: (scope, work, answer) =>
         withLate(async () => {
@@ -104,7 +118,7 @@ export function buildServer(
       throw asProtocolError(refusal('subscription', error));
     }
   };
-  if (subscribe) offerSubscriptions(server, (wire) => listen([], wire));
+  if (subscribe && !asked) offerSubscriptions(server, (wire) => listen([], wire));
   return Object.assign(server, { listen });
 }
 
@@ -124,13 +138,31 @@ function clientName(server: McpServer, context: ServerContext): string | undefin
   return typeof name === 'string' ? oneLine(name, 100) || undefined : undefined;
 }
 
+/**
+ * What a request asks for. If it reads, that is begun before there is a server: the database works while the SDK looks
+ * at the request. Where the SDK refuses it, it was read in vain; so a write has to wait.
+ */
+export function askedBy(deps: Deps, body: unknown, principal: Principal): Asked | undefined {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown; arguments?: unknown } };
+  const tool = method === 'tools/call' ? tools.find(({ name }) => name === params?.name) : undefined;
+  if (tool?.effect !== 'read') return tool && { tool };
+  const ahead = run(deps, tool, params?.arguments, principal);
+  ahead.catch(() => {}); // it may be that nobody waits for it
+  return { tool, ahead };
+}
+
+/** Where a call came from. */
+interface Origin {
+  client?: string | undefined;
+  meta?: Record<string, unknown> | undefined;
+}
+
 async function run(
   deps: Deps,
   tool: Tool,
   raw: unknown,
   principal: Principal,
-  context: ServerContext,
-  client: string | undefined,
+  { client, meta }: Origin = {},
 ): Promise<Answer> {
   allowed(principal, tool.scope);
   const call = tool.parse(raw);
@@ -139,15 +171,7 @@ async function run(
   const answer = await withLate(() =>
     tool.effect === 'read'
       ? readWith(deps, tool, call, principal, now)
-      : write(
-          deps,
-          tool,
-          call,
-          principal,
-          now,
-          actorOf(principal, client, call),
-          requestKey(call, context.mcpReq._meta),
-        ),
+      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
@@ -187,7 +211,7 @@ async function readWith(
 async function write(
   deps: Deps,
   tool: WriteTool,
-  { args, dryRun, fingerprint }: Call,
+  { args, dryRun }: Call,
   principal: Principal,
   now: Date,
   actor: Actor,
@@ -206,7 +230,7 @@ async function write(
       decide(state, opened) {
         newest = undefined; // it is decided anew where a connection broke
         const say = saying(principal, now);
-        if (opened.request) return { value: replay(opened.request, fingerprint, key?.relay, say) };
+        if (key && opened.request) return { value: replay(opened.request, key, say) };
         const { nextTask, nextProject, nextComment } = opened;
         const decision = change.decide(state, {
           userId: principal.userId,
@@ -226,7 +250,7 @@ async function write(
             ? {
                 key: key.digest,
                 relayed: key.digest === key.relay,
-                fingerprint,
+                fingerprint: key.fingerprint,
                 answer: { ...answer, relay: key.relay },
               }
             : undefined;
@@ -264,12 +288,7 @@ const asDryRun = ({ json, text }: Answer): Answer => ({
 type Kept = Answer & { relay?: string };
 
 /** The first answer again, word for word; marked as such for a client that asked again itself. */
-function replay(
-  request: NonNullable<Opened['request']>,
-  fingerprint: string,
-  relay: string | undefined,
-  say: Say,
-): Answer {
+function replay(request: NonNullable<Opened['request']>, { fingerprint, relay }: RequestKey, say: Say): Answer {
   if (request.fingerprint !== fingerprint)
     throw conflict(
       'This request_id was already used for another call.',
@@ -292,15 +311,17 @@ interface RequestKey {
   digest: string;
   /** Of the id that our own relay gave one request, which it may have to send again: the client knows nothing of it. */
   relay: string | undefined;
+  /** Of the call itself, which is to be the same again. */
+  fingerprint: string;
 }
 
-function requestKey(call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
+function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
-    typeof id === 'string' ? createHash('sha256').update(`${source}\0${id}`).digest('hex') : undefined;
+    typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
   const relay = digestOf('relay', meta?.[RELAY_KEY]);
   const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
-  return digest === undefined ? undefined : { digest, relay };
+  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
 }
 
 const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import type { UserTx } from './db/scope.js';
@@ -55,8 +55,6 @@ export interface Call {
   budget: number;
   requestId?: string;
   dryRun: boolean;
-  /** SHA-256 of the tool and its arguments, before anything in them is interpreted. */
-  fingerprint: string;
 }
 
 interface Registered {
@@ -243,15 +241,17 @@ export function parse(
   const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
   // Sorted, for it is the same call in whatever order its fields come.
   if (none === 'clear' && emptied.length > 0) args.clear = [...new Set([args.clear ?? [], emptied].flat())].sort();
-  const canonical = JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]);
   return {
     args,
     budget: typeof max_tokens === 'number' ? max_tokens : USUAL_BUDGET,
     dryRun: dry_run === true,
-    fingerprint: createHash('sha256').update(canonical).digest('hex'),
     ...(typeof request_id === 'string' && { requestId: request_id }),
   };
 }
+
+/** SHA-256 of a tool and its arguments, before anything in them is interpreted, in whatever order they came. */
+export const fingerprintOf = (tool: string, { args }: Call): string =>
+  hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
 /** What is wrong with a field, and where: `tasks[0].title is missing`. */
 function problem(

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash as digest, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
 import type { Statement } from '../db/flight.js';
 import { type Account, asService, type Proof } from '../db/scope.js';
@@ -14,7 +14,7 @@ const TOKEN = /^tlm_[A-Za-z0-9_-]{43}$/;
 /** A new personal access token: 256 random bits. Shown once; only its hash is kept. */
 export const makeToken = (): string => PREFIX + randomBytes(32).toString('base64url');
 
-export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+export const hashToken = (token: string): string => digest('sha256', token);
 
 /**
  * Reads the scheme and credentials of an `Authorization` header (RFC 6750, 2.1).

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { serialize } from 'pg-protocol';
 import { isForgotten, type Row } from './database.js';
 
@@ -29,7 +29,7 @@ export class KeptStatements {
 
   /** A name stands for one text, whichever process gave it: behind a pooler they meet on one connection. */
   get(text: string): Kept {
-    const kept = this.#kept.get(text) ?? { name: createHash('sha256').update(text).digest('base64url') };
+    const kept = this.#kept.get(text) ?? { name: hash('sha256', text, 'base64url') };
     this.#kept.delete(text);
     this.#kept.set(text, kept);
     const [oldest] = this.#kept.keys();

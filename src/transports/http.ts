@@ -1,7 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { getConnInfo } from '@hono/node-server/conninfo';
 import {
   type AuthInfo,
   createMcpHandler,
@@ -10,13 +9,12 @@ import {
   type McpHttpHandler,
   originValidationResponse,
 } from '@modelcontextprotocol/server';
-import { Hono } from 'hono';
 import type { Principal } from '../auth/principal.js';
 import { authenticate, bearerToken, hashToken, REFUSED_TOKEN, TokenProof } from '../auth/tokens.js';
 import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
-import { buildServer, type Deps } from '../server.js';
+import { type Asked, askedBy, buildServer, type Deps } from '../server.js';
 import { SCOPES, type Scope } from '../tool.js';
 import { originOf, Rate, Recent } from './limits.js';
 import { asksToListen, Streams } from './listen-http.js';
@@ -67,11 +65,14 @@ const tooMany = (message: string, seconds: number) =>
     'Retry-After': String(seconds),
   });
 
+/** A web application: what it answers to a request from an address. */
+type Fetch = (request: Request, from: { incoming: { socket: Pick<Socket, 'remoteAddress'> } }) => Promise<Response>;
+
 /** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
 export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
-): { app: Hono; handler: McpHttpHandler; streams: Streams } {
+): { fetch: Fetch; handler: McpHttpHandler; streams: Streams } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
   const streams = new Streams(deps.feed !== undefined);
   const handler = createMcpHandler(
@@ -86,7 +87,7 @@ export function createApp(
         {
           // A client of 2025 could only be told on a stream of a session, and there are none here.
           subscribe: era === 'modern' && deps.feed !== undefined,
-          asked: authInfo?.extra?.tool as string | undefined,
+          asked: authInfo?.extra?.asked as Asked | undefined,
         },
       ),
     {
@@ -96,19 +97,24 @@ export function createApp(
     },
   );
 
+  /** Host headers that were found to be ours: to take one apart is a fifth of what a request costs before it is run. */
+  const ours = new Recent<true>();
+  /** Against DNS rebinding, before anything is looked at: a page that points its own name at this machine. */
+  const elsewhere = (request: Request): Response | undefined => {
+    const host = request.headers.get('host') ?? '';
+    const rejected = ours.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
+    if (rejected) return rejected;
+    ours.set(host, true);
+    return originValidationResponse(request, hosts);
+  };
+
   const strangers = new Rate(STRANGERS, steady);
   const users = new Rate(perMinute, steady);
   /** Whose the tokens are that were good when they last came, by their hashes. */
   const known = new Recent<Principal>();
   let looking: Promise<boolean> | undefined;
 
-  const app = new Hono();
-  app.onError((error) => {
-    deps.log.error({ kind: error.name }, 'http failure');
-    return Response.json({ error: 'internal' }, { status: 500 });
-  });
-  app.get('/livez', () => new Response('ok'));
-  app.get('/readyz', async () => {
+  const ready = async (): Promise<Response> => {
     // All who ask at once share one look: anybody may ask.
     looking ??= deps
       .store()
@@ -121,18 +127,16 @@ export function createApp(
         looking = undefined;
       });
     return (await looking) ? new Response('ok') : new Response('database unreachable', { status: 503 });
-  });
-  app.all('/mcp', async (context) => {
-    const request = context.req.raw;
-    // Against DNS rebinding, before anything is looked at: a page that points its own name at this machine.
-    const rejected = hostHeaderValidationResponse(request, hosts) ?? originValidationResponse(request, hosts);
+  };
+  const mcp = async (request: Request, address: string | undefined): Promise<Response> => {
+    const rejected = elsewhere(request);
     if (rejected) return rejected;
 
     const token = bearerToken(request.headers.get('authorization'));
     const hash = token && hashToken(token);
-    const from = originOf(getConnInfo(context).remote.address, request.headers.get('x-forwarded-for'), proxies);
+    const from = () => originOf(address, request.headers.get('x-forwarded-for'), proxies);
     const last = hash ? known.get(hash) : undefined;
-    const wait = last ? users.take(last.userId) : strangers.take(from);
+    const wait = last ? users.take(last.userId) : strangers.take(from());
     if (wait > 0)
       return tooMany(last ? TOO_MANY : 'Too many requests without a valid token came from this address.', wait);
     if (!hash)
@@ -153,7 +157,7 @@ export function createApp(
       const principal = again ?? (await authenticate(database, hash, last?.userId));
       if (!principal) return unauthorized();
       if (!last) {
-        strangers.giveBack(from);
+        strangers.giveBack(from());
         known.set(hash, principal);
         const wait = users.take(principal.userId);
         if (wait > 0) return tooMany(TOO_MANY, wait);
@@ -166,7 +170,9 @@ export function createApp(
         });
       if (!asksToListen(request)) {
         const { parsedBody, ...read } = await readBody(request);
-        const authInfo = authInfoOf(principal, toolOf(parsedBody));
+        const asked = askedBy(deps, parsedBody, principal);
+        if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
+        const authInfo = authInfoOf(principal, asked);
         const response = await handler.fetch(read.request, { authInfo, parsedBody });
         if (again) {
           const { proof, ...found } = again; // by now of the zone that the user has moved to, if so
@@ -189,18 +195,31 @@ export function createApp(
         );
       throw error;
     }
-  });
-  return { app, handler, streams };
+  };
+  const fetch: Fetch = async (request, { incoming }) => {
+    const path = /^\w+:\/\/[^/]*([^?#]*)/.exec(request.url)?.[1];
+    try {
+      if (path === '/mcp') return await mcp(request, incoming.socket.remoteAddress);
+      const looks = request.method === 'GET' || request.method === 'HEAD';
+      if (looks && path === '/livez') return new Response('ok');
+      if (looks && path === '/readyz') return await ready();
+      return new Response('404 Not Found', { status: 404 });
+    } catch (error) {
+      deps.log.error({ kind: (error as Error).name }, 'http failure');
+      return Response.json({ error: 'internal' }, { status: 500 });
+    }
+  };
+  return { fetch, handler, streams };
 }
 
 const TOO_MANY = 'Too many requests.';
 
 /** The token itself stays out: nothing behind this point has a use for it. */
-const authInfoOf = (principal: Principal, tool?: string): AuthInfo => ({
+const authInfoOf = (principal: Principal, asked?: Asked): AuthInfo => ({
   token: '',
   clientId: principal.token ?? '',
   scopes: [...principal.scopes],
-  extra: { principal, tool },
+  extra: { principal, asked },
 });
 
 /**
@@ -221,12 +240,6 @@ async function readBody(request: Request): Promise<{ request: Request; parsedBod
 
 /** Whether a request is of 2026-07-28, whose answer is whole when it begins, and asks for no stream. */
 const isModern = (request: Request) => request.headers.has('mcp-method') && !asksToListen(request);
-
-/** The one tool that a request asks for, if it does. */
-function toolOf(body: unknown): string | undefined {
-  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown } };
-  return method === 'tools/call' && typeof params?.name === 'string' ? params.name : undefined;
-}
 
 /** The SDK answers a missing scope without the realm, and with nothing to go by. */
 function inOurWords(response: Response): Response {
@@ -274,13 +287,13 @@ export interface ListenOptions {
 
 /** Listens. Bounded against clients that send slowly, much, or never end. */
 export async function listen(
-  { app, handler, streams }: ReturnType<typeof createApp>,
+  { fetch, handler, streams }: ReturnType<typeof createApp>,
   { host, port, ...options }: ListenOptions,
 ): Promise<HttpServer> {
   const patience = { ...PATIENCE, ...options.patience };
   const room = { ...ROOM, ...options.room };
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch,
     serverOptions: {
       requestTimeout: patience.request,
       headersTimeout: patience.headers,

@@ -231,9 +231,9 @@ describe('a listener of 2026-07-28 over HTTP', () => {
     const ana = await someone(deps);
     const reads = await listenAs(url, ana.token, [OVERVIEW]);
     const { createApp } = await import('../../src/transports/http.js');
-    const { app, streams } = createApp(deps, { allowedHosts: [] });
+    const { fetch, streams } = createApp(deps, { allowedHosts: [] });
     const { headers, body } = withHeaders(listening([OVERVIEW]), { ...bearer(ana.token), host: 'localhost' });
-    const answer = await app.fetch(
+    const answer = await fetch(
       new Request('http://localhost/mcp', {
         method: 'POST',
         headers: headers as Record<string, string>,

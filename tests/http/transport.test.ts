@@ -96,6 +96,43 @@ describe('a page in a browser that points its own name at this machine', () => {
   });
 });
 
+describe('a request', () => {
+  test.each([
+    ['GET', '/livez', 200],
+    ['HEAD', '/readyz', 200],
+    ['GET', '/livez?probe=1', 200],
+    ['POST', '/livez', 404],
+    ['GET', '/livez/', 404],
+    ['GET', '/', 404],
+    ['GET', '/mcp/', 404],
+  ])('%s %s is answered %i', async (method, path, status) => {
+    expect((await send(http.url, { method, path })).status).toBe(status);
+  });
+
+  test('finds the endpoint with a query too', async () => {
+    const answer = await as(await anyToken(world), {
+      ...callOf('2026-07-28', 'get_overview'),
+      path: '/mcp?from=there',
+    });
+    expect(answer.status, answer.body).toBe(200);
+  });
+
+  test.each([
+    ['another tool', { 'mcp-name': 'get_overview' }],
+    ['another method', { 'mcp-method': 'tools/list' }],
+    ['another kind of content', { 'content-type': 'text/plain' }],
+  ])('whose headers speak of %s is refused: nothing is told or written', async (_what, headers) => {
+    const token = await anyToken(world);
+    for (const call of [callOf('2026-07-28', 'add_task', { title: 'No' }), callOf('2026-07-28', 'list_tasks')]) {
+      const answer = await as(token, withHeaders(call, headers));
+      expect([400, 415], answer.body).toContain(answer.status);
+      expect(answer.body).not.toContain('structuredContent');
+    }
+    const { body } = await as(token, callOf('2026-07-28', 'list_tasks', { status: 'all' }));
+    expect(JSON.parse(body).result.structuredContent).toMatchObject({ tasks: [], total: 0 });
+  });
+});
+
 describe('a request that is too much', () => {
   afterEach(() => expectAlive());
 
