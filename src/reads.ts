@@ -2,7 +2,7 @@ import type { Changed } from './domain/changed.js';
 import type { Empty } from './domain/empty.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
-import type { Unused } from './domain/labels.js';
+import { sayUnused } from './domain/labels.js';
 import { COUNTED, COUNTED_EACH, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
@@ -39,7 +39,7 @@ const LEFT_OUT: Record<Detail, string[]> = {
 
 /** What a list by words leaves out, and what to do about it. */
 function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty): string | undefined {
-  if (empty?.unused) return unusedNote(empty.unused);
+  if (empty?.unused) return sayUnused(empty.unused);
   if (empty?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(empty.elsewhere)}.`;
   if (empty?.called)
     return `There is a ${empty.called} of that name: ask with ${empty.called === 'label' ? 'labels' : 'project'} instead of text.`;
@@ -50,25 +50,6 @@ function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty):
     return `More than ${LOOKED} tasks could match, and only the newest ${LOOKED} were sorted: narrow the list.`;
   if (paused) return 'So many others were looked at that the list goes on only with the cursor: there may be more.';
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
-}
-
-/** How much of a note may be labels, in characters, of those asked for and of those there are. */
-const NOTED = 200;
-
-function unusedNote({ labels, used, alike, more }: Unused): string {
-  const [asked, instead] = [shorten(labels, false), shorten(used, more)];
-  if (used.length === 0) return `No task has ${asked}, or any other label.`;
-  return `No task has ${asked}; ${alike ? 'written alike' : 'there'} are ${instead}.`;
-}
-
-/** As many labels as there is room for, one at least. */
-function shorten(labels: string[], more: boolean): string {
-  let room = NOTED;
-  const some = labels.filter((label, i) => {
-    room -= label.length;
-    return i === 0 || room > 0;
-  });
-  return `${some.map((label) => `@${label}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
 }
 
 /** One row in both channels. */

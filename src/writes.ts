@@ -91,8 +91,9 @@ const orphanNotes = (orphans: Outcome['orphans']): string[] =>
 /** Who cancels a task that repeats may mean all that are to come. */
 function endingNotes(next: Task[]): string[] {
   if (next.length === 0) return [];
-  const [come, them, their] = next.length === 1 ? ['comes', 'it', 'its'] : ['come', 'them', 'their'];
-  return [`${numbersOf(next)} ${come} next: to end ${them}, clear ${their} repeats.`];
+  const [come, series] = next.length === 1 ? ['comes', 'the series'] : ['come', 'these series'];
+  const call = JSON.stringify({ ids: next.map(({ id }) => id), status: 'cancelled', clear: ['repeats'] });
+  return [`${numbersOf(next)} ${come} next. To end ${series}: update_task ${call}.`];
 }
 
 /** A new task. */

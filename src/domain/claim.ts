@@ -6,6 +6,7 @@ import { conflict, invalid, notFound, Refusal } from '../errors.js';
 import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
+import { sayUnused, unusedLabels } from './labels.js';
 import { holderOf, isHeld, refuseLate } from './lease.js';
 import { COUNTED, listTasks } from './list.js';
 import { hasWords } from './search.js';
@@ -199,6 +200,9 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     later && `${are(later.count, 'is')} to start later, the first on ${start}`,
     begun && `${are(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);
+  const unused = reasons.length === 0 && filter.labels ? await unusedLabels(tx, filter.labels) : undefined;
+  if (unused)
+    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Ask with other labels, or without.');
   const hint = claimed
     ? `Ask again when one of them is completed or released, or at ${until}.`
     : later

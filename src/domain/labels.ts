@@ -79,3 +79,23 @@ export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused
     more: offered.length > OFFERED,
   };
 }
+
+/** How much of what is said may be labels, in characters, of those asked for and of those there are. */
+const NOTED = 200;
+
+/** Says which labels nobody has, and what there is instead. */
+export function sayUnused({ labels, used, alike, more }: Unused): string {
+  const [asked, instead] = [shorten(labels, false), shorten(used, more)];
+  if (used.length === 0) return `No task has ${asked}, or any other label.`;
+  return `No task has ${asked}; ${alike ? 'written alike' : 'there'} are ${instead}.`;
+}
+
+/** As many labels as there is room for, one at least. */
+function shorten(labels: string[], more: boolean): string {
+  let room = NOTED;
+  const some = labels.filter((label, i) => {
+    room -= label.length;
+    return i === 0 || room > 0;
+  });
+  return `${some.map((label) => `@${label}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
+}

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
+const END = '#2 comes next. To end the series: update_task {"ids":[2],"status":"cancelled","clear":["repeats"]}.';
 const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
 
 describe('closing a repeating task', () => {
@@ -14,8 +15,8 @@ describe('closing a repeating task', () => {
   });
 
   test.each([
-    ['update_task', { status: 'cancelled' }, '#2 comes next: to end it, clear its repeats.'],
-    ['release_task', { status: 'cancelled' }, '#2 comes next: to end it, clear its repeats.'],
+    ['update_task', { status: 'cancelled' }, END],
+    ['release_task', { status: 'cancelled' }, END],
     ['update_task', { status: 'completed' }, undefined],
     ['complete_task', {}, undefined],
   ])('says once how to end the series where it is cancelled: %s %j', async (tool, args, note) => {
@@ -33,8 +34,13 @@ describe('closing a repeating task', () => {
     for (let i = 0; i < 2; i++) await ana.ok('add_task', daily);
     await ana.ok('add_task', { ...daily, repeats: 'every day for 1 time' });
     const both = await ana.ok('update_task', { ids: [1, 2, 3], status: 'cancelled' });
-    expect(both.note).toBe('#4, #5 come next: to end them, clear their repeats.');
-    expect((await ana.ok('update_task', { id: 4, status: 'cancelled', clear: ['repeats'] })).note).toBeUndefined();
+    expect(both.note).toBe(
+      '#4, #5 come next. To end these series: update_task {"ids":[4,5],"status":"cancelled","clear":["repeats"]}.',
+    );
+    const call = JSON.parse(/update_task (.*)\.$/.exec(both.note)?.[1] ?? '');
+    const end = await ana.ok('update_task', call);
+    expect([end.note, end.next]).toEqual([undefined, undefined]);
+    expect((await ana.ok('list_tasks')).tasks).toEqual([]);
   });
 
   test('passes on what the same call changed', async () => {

@@ -97,6 +97,19 @@ describe('claim_task', () => {
     });
   });
 
+  test('says of a label that no task has it, and what there is instead', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Call', labels: ['errand'] });
+    expect(await ana.refused('claim_task', { labels: ['errnd'] })).toMatchObject({
+      message: 'Nothing is ready to be claimed. No task has @errnd; written alike are @errand.',
+      hint: 'Ask with other labels, or without.',
+    });
+    await ana.ok('claim_task', { labels: ['errand'] });
+    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toContain('1 is claimed');
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toBe('Nothing is ready to be claimed.');
+  });
+
   test('of very many tasks with the same words, finds the one that is ready, not only among the newest', async () => {
     const ana = await newAgent(world);
     const chapter = (n: number, before?: string) => ({
