@@ -107,8 +107,8 @@ async function chainOf(tx: UserTx, batches: SQL): Promise<Link[]> {
 const undoneBy = (links: Link[], batch: number): number | undefined =>
   links.find((link) => link.reverts === batch && undoneBy(links, link.batch) === undefined)?.batch;
 
-/** How many changes back the caller's own writes are looked for. */
-const REACH = 5000;
+/** How many changes back the caller's own writes are looked for, and how many of them are looked at. */
+const [REACH, OWN] = [5000, 200];
 
 /**
  * The caller's newest writes that are no undos, no claims and were not undone, newest first.
@@ -116,12 +116,18 @@ const REACH = 5000;
  * @throws Refusal `not_found` where there are none
  */
 export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promise<Writes> {
+  // One step over the index for each: to group all within reach took longer than the rest of an undo.
   const links = await chainOf(
     tx,
-    sql`select c.batch from ${changes} c
-      where c.user_id = ${tx.userId} and c.reverts is null and c.actor - 'agent' = ${JSON.stringify(actor)}::jsonb
-        and c.op not in ('claim', 'release') and c.seq > (select n.change_seq from ${counters} n where n.user_id = ${tx.userId}) - ${REACH}
-      group by c.batch order by c.batch desc limit 200`,
+    sql`with recursive own (batch, first) as (
+      select n.change_seq + 1, n.change_seq - ${literal(REACH)} from ${counters} n where n.user_id = ${tx.userId}
+      union all
+      select next.batch, own.first from own, lateral (
+        select c.batch from ${changes} c
+        where c.user_id = ${tx.userId} and c.seq < own.batch and c.seq > own.first and c.reverts is null
+          and c.actor - 'agent' = ${JSON.stringify(actor)}::jsonb and c.op not in ('claim', 'release')
+        order by c.seq desc limit 1) next
+    ) select batch from own offset 1 limit ${literal(OWN)}`,
   );
   const own = links.flatMap(({ batch, reverts }) => (reverts === null ? [batch] : [])).sort((a, b) => b - a);
   const batches = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
