@@ -7,26 +7,28 @@ import { paths } from './program.js';
 
 /** Every environment variable there is, and what it means. The README's table is made from this. */
 export const VARIABLES = {
-  TASKLOOM_HOME: 'Directory of the embedded database. Default: the platform’s data directory.',
+  TASKLOOM_HOME:
+    'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that cannot be written.',
   TASKLOOM_DATABASE_URL:
     '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
   TASKLOOM_URL:
     'Address of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then carries its client’s requests there, and has no database of its own.',
   TASKLOOM_TOKEN: 'Personal access token for `TASKLOOM_URL`.',
   TASKLOOM_USER: 'Whose tasks a stdio server keeps. Default: `local`. Created by itself only on the embedded database.',
-  TASKLOOM_TZ: 'Time zone of an account made on the embedded database, such as `Europe/Paris`. Default: the system’s.',
+  TASKLOOM_TZ: 'Time zone of an account that is made without one, such as `Europe/Paris`. Default: the system’s.',
   TASKLOOM_PUBLIC_URL: 'Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.',
   TASKLOOM_ALLOWED_HOSTS: 'More host names that `taskloom serve` answers to, separated by commas.',
   TASKLOOM_TRUST_PROXY:
     'How many proxies of yours every request to `taskloom serve` comes through: clients are then told apart by what these add to `X-Forwarded-For`. Default: 0, which ignores that header.',
   TASKLOOM_RATE_LIMIT:
     'How many requests a minute `taskloom serve` takes from one user, with whichever tokens; 0 for any number. Default: 12000.',
-  TASKLOOM_SECRET: 'Signs page cursors; the same on every replica. Default: made once and kept in the database.',
+  TASKLOOM_SECRET:
+    'Signs page cursors, 32 characters or more; the same on every replica. Default: made once and kept in the database.',
   TASKLOOM_NEON_PROXY:
     '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
   TASKLOOM_HISTORY_DAYS: 'For how many days history and undo are kept. Default: 365.',
   TASKLOOM_IDLE_SECONDS:
-    'After how many seconds without a request the background process that has the embedded database ends. The next request starts another. Default: 300.',
+    'After how many seconds without a request the background process that has the embedded database ends, a minute at most while no client is connected. The next request starts another. Default: 300.',
   TASKLOOM_LOG_LEVEL: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `info`.',
   DATABASE_URL: 'As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.',
   HOST: 'Address that `taskloom serve` listens on. Default: `127.0.0.1`.',

@@ -30,6 +30,8 @@ interface Description<F extends Fields> {
   input: F;
   /** Other names accepted for fields. */
   aliases?: Record<string, keyof F & string>;
+  /** Whether the same call again changes nothing more. Default: unless it makes something. */
+  idempotent?: boolean;
   /** What it means where a field is said to be "none": that it is not given, or that it is named in `clear`. */
   none?: 'absent' | 'clear';
   /** What an answer may hold. A total is left out: it is a number or "1000+", which some hosts cannot be told. */
@@ -124,7 +126,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       annotations: {
         readOnlyHint: reads,
         destructiveHint: effect === 'delete',
-        idempotentHint: effect !== 'create',
+        idempotentHint: spec.idempotent ?? effect !== 'create',
         openWorldHint: false,
       },
       scopeChallenge: requireScopes(scope),

@@ -2,8 +2,9 @@ import type { UserScope } from '../db/scope.js';
 import type { Scope } from '../tool.js';
 
 /**
- * Who is calling. Resolved from the connection alone, before any tool runs: never from an argument, a
- * header of the client's making, or an earlier request.
+ * Who is calling. Resolved from the connection alone, never from an argument: on stdio once, over HTTP from the token of
+ * each request. A token that was good before is taken for good until the database answers, in the flight of the first
+ * thing that is asked for, and nothing is told or written unless it is (`proof`).
  */
 export interface Principal extends UserScope {
   handle: string;

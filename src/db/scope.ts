@@ -16,7 +16,7 @@ import type { Statement } from './flight.js';
 import { AS_TEXT, PLANNING } from './settings.js';
 import { inTurn, LANES, tooMany } from './turns.js';
 
-/** For whom the rows are. Resolved from the connection before any tool runs. */
+/** For whom the rows are. Resolved from the connection alone. */
 export interface UserScope {
   userId: string;
   /** IANA name. */

@@ -22,7 +22,7 @@ const MAC = 8;
 const NEVER = 0xff_ff_ff_ff_ff_ff;
 
 /**
- * Packs a position as `c` and decimal digits, which a model reads three to the token: at most 24 tokens.
+ * Packs a position as `c` and decimal digits, which a model reads three to the token: some two dozen tokens.
  * Signed over user, filter and sort, none of which it contains; the key is shared by all replicas.
  *
  * @param bound what it belongs to, as a string

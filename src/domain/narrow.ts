@@ -21,7 +21,7 @@ import { isClaimed, notArchived } from './task.js';
 export interface Route {
   /** Ids of the tasks that a part of the filter comes to, each from an index, the newest or likeliest first. */
   parts: SQL[];
-  /** Tasks that an index has in the order asked for; absent where none has. What it leaves of the filter is `rest`. */
+  /** Tasks that an index has in the order asked for; absent where none has. */
   walk?: SQL | undefined;
   /** Whether `walk` is all of the filter. */
   whole: boolean;

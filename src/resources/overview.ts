@@ -6,7 +6,7 @@ import { defineResource } from '../resource.js';
 export default defineResource({
   name: 'overview',
   title: 'Overview of my tasks',
-  description: 'Today’s date and timezone, counts, what is overdue and what is due today.',
+  description: 'Today’s date and timezone, counts, what is overdue, due today, and claimed.',
   uri: 'taskloom://overview',
   fields: {},
   shows: () => 'everything',

@@ -7,6 +7,7 @@ export default defineTool({
   name: 'claim_task',
   title: 'Claim task',
   effect: 'update',
+  idempotent: false,
   description:
     'Take a task to work on, so that other agents leave it alone until it is done, released or the minutes are over: by id, or the next ready one that fits the filters. Answers the task and a claim number: give it with your writes to the task.',
   input: {

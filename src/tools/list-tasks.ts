@@ -23,7 +23,7 @@ export default defineTool({
       any: 'all',
       canceled: 'cancelled',
     })
-      .describe('open by default; deleted: the trash')
+      .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
     text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: nameOrNone().describe('a name, or none').optional(),
@@ -31,11 +31,15 @@ export default defineTool({
     priority: priority('none').optional(),
     due: words().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
     parent: id().optional(),
-    ready: yes().describe('can be started now: not blocked, not claimed').optional(),
+    ready: yes().describe('can be started now: not blocked or claimed, no open sub-tasks, start has come').optional(),
     claimed_by: words().describe('a name, any or none').optional(),
     changed_since: words().describe('date or time, as yesterday').optional(),
     completed_since: words().optional(),
-    sort: oneOf(SORTS).describe('newest by default, best match if text is given; manual: as placed by hand').optional(),
+    sort: oneOf(SORTS)
+      .describe(
+        'default: best match with text, due with due, priority with ready, else newest; manual: as placed by hand',
+      )
+      .optional(),
     detail: oneOf(DETAILS).optional(),
     limit: atMost(100).describe('25 by default, at most 100').optional(),
     cursor: words().describe('next_cursor of the same list').optional(),

@@ -7,6 +7,7 @@ export default defineTool({
   name: 'undo',
   title: 'Undo',
   effect: 'update',
+  idempotent: false,
   description:
     'Take back a write, deletes and bulk changes included, by the undo handle of its answer, or the last ones made under your client’s name. What others changed since stays, and is named. Undoing an undo does it again.',
   input: {

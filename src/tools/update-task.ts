@@ -10,6 +10,7 @@ export default defineTool({
   name: 'update_task',
   title: 'Update task',
   effect: 'update',
+  idempotent: false,
   description:
     'Change fields of one or many tasks. What is left out stays; clear empties fields. status pending reopens, restores from the trash, and ends a claim.',
   input: {

@@ -105,6 +105,25 @@ describe('after a server that ended, the next is looked for', () => {
   });
 });
 
+test('a request that each server ends at is refused, and no server is started for it any more', async () => {
+  const { servers, asked, request } = relaying({});
+  for (let i = 0; i < 9; i++)
+    asked.push((method) => {
+      const server = servers.at(-1);
+      if (method !== 'tools/call' || !server) return;
+      server.answers = false;
+      void server.end.close();
+    });
+  const { result } = await request(1, ...LOOK);
+  expect(result).toMatchObject({
+    isError: true,
+    structuredContent: {
+      error: { code: 'unavailable', message: 'The process that keeps the tasks ended each time it was asked this.' },
+    },
+  });
+  expect(servers).toHaveLength(6);
+});
+
 describe('a server that is alive', () => {
   test('has fifteen seconds to say so, also after nobody asked for longer than that', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
