@@ -5,12 +5,16 @@ import { whatChanged } from '../src/domain/changed.js';
 import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
+import { changesSince } from '../src/domain/guard.js';
+import { commentsOf, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from '../src/domain/history.js';
 import { inbox } from '../src/domain/inbox.js';
+import { usedLabels } from '../src/domain/labels.js';
 import { listTasks } from '../src/domain/list.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
-import { similarTasks } from '../src/domain/search.js';
+import { namesakes, nearTitles, similarTasks } from '../src/domain/search.js';
 import { fittingLabels, fittingProjects, fittingTasks } from '../src/domain/suggest.js';
+import { touchedSince } from '../src/domain/touched.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
@@ -45,6 +49,7 @@ async function anaAndBob(): Promise<{ ana: Agent; bob: Agent }> {
   await ana.ok('complete_task', { id: 1 });
   await ana.ok('add_task', { title: 'zebra feed' });
   await ana.ok('claim_task', { id: foreign.id + 2, agent: 'zebra keeper' });
+  await ana.ok('add_comment', { id: foreign.id, text: 'zebra remark' });
   await ana.ok('delete_task', { id: 2 });
   await bob.ok('add_task', { title: 'bob one' });
   await bob.ok('add_task', { title: 'bob two', due: '2026-11-20' });
@@ -55,6 +60,8 @@ const everythingOf = async (userId: string) => ({
   tasks: await rowsOf(world, 'select * from taskloom.tasks where user_id = $1 order by id', [userId]),
   labels: await rowsOf(world, 'select * from taskloom.task_labels where user_id = $1 order by 2, 3', [userId]),
   projects: await rowsOf(world, 'select * from taskloom.projects where user_id = $1 order by id', [userId]),
+  comments: await rowsOf(world, 'select * from taskloom.comments where user_id = $1 order by id', [userId]),
+  dependencies: await rowsOf(world, 'select * from taskloom.dependencies where user_id = $1 order by 2, 3', [userId]),
   changes: await rowsOf(world, 'select * from taskloom.changes where user_id = $1 order by seq', [userId]),
   counters: await rowsOf(world, 'select * from taskloom.counters where user_id = $1', [userId]),
 });
@@ -244,7 +251,25 @@ describe('two independent locks', () => {
     'tasks by a number': (tx: UserTx) => fittingTasks(tx, '42').then(({ found }) => found),
     'projects to choose from': (tx: UserTx) => fittingProjects(tx, 'zeb').then(({ found }) => found),
     'labels to choose from': (tx: UserTx) => fittingLabels(tx, 'zeb').then(({ found }) => found),
+    'labels in use': (tx: UserTx) => usedLabels(tx, 10),
+    'tasks of the same title': (tx: UserTx) => namesakes(tx, [foreign.title]),
+    'titles that come near': (tx: UserTx) => nearTitles(tx, 'Zebra merger plam'),
+    'what may read differently': (tx: UserTx) =>
+      touchedSince(tx, 0).then(({ tasks, projects }) => [...tasks, ...projects]),
+    'changes since a version': (tx: UserTx) => changesSince(tx, { expected_version: 1 }, [1]),
+    'a write by its handle': (tx: UserTx) => entriesOf(writeOf(tx, 1)),
+    'one’s own last writes': (tx: UserTx) => entriesOf(lastWrites(tx, { via: 'stdio', client: 'test' }, 3)),
+    'later changes': (tx: UserTx) => laterThan(tx, [1]),
+    'names of projects': (tx: UserTx) => projectNamesOf(tx, [1]),
+    'projects with other tasks': (tx: UserTx) => housingOthers(tx, [1], []).then((found) => [...found]),
+    'comments of tasks': (tx: UserTx) => commentsOf(tx, [], [foreign.id]).then((found) => [...found]),
   };
+
+  const entriesOf = (found: ReturnType<typeof writeOf>) =>
+    found.then(
+      ({ entries }) => entries,
+      () => [],
+    );
 
   test.each(Object.entries(reads))(
     'with the predicate gone, row-level security alone hides everything: %s',
