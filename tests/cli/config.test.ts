@@ -6,6 +6,7 @@ import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
 import { isTimezone, readConfig, VARIABLES } from '../../src/config.js';
 import { UsageError } from '../../src/errors.js';
+import { bearer, hello, send, withHeaders } from '../http.js';
 import { complaintOf, type Environment, environment, run, scratch, seeded, start, succeed } from '../process.js';
 
 const LIST = ['user', 'list'];
@@ -166,6 +167,38 @@ describe('serve', () => {
     const second = await urlOf(['--host', '127.0.0.1', '--port', '0'], { HOST: '192.0.2.1', PORT: '1' });
     expect(second.hostname).toBe('127.0.0.1');
     expect(second.port).not.toBe('1');
+  });
+
+  test('takes from the environment its names, its proxies and what a user may ask', async () => {
+    const env = seeded({
+      PORT: '0',
+      TASKLOOM_PUBLIC_URL: 'https://tasks.example/mcp',
+      TASKLOOM_ALLOWED_HOSTS: 'one.example, two.example',
+      TASKLOOM_TRUST_PROXY: '1',
+      TASKLOOM_RATE_LIMIT: '2',
+    });
+    await succeed(['user', 'add', 'ana'], env);
+    const token = await succeed(['token', 'create', '--user', 'ana', '--name', 'test'], env);
+    const server = start(['serve'], env);
+    await server.says(/Taskloom listens on \S+\n/);
+    const url = new URL(/listens on (\S+)/.exec(server.stderr())?.[1] ?? '');
+    const ask = async (headers: Record<string, string>) =>
+      (await send(url, withHeaders(hello('2026-07-28'), headers))).status;
+
+    for (const host of ['tasks.example', 'one.example', 'two.example:8080'])
+      expect(await ask({ host }), host).toBe(401);
+    expect(await ask({ host: 'three.example' })).toBe(403);
+
+    const from = (hops: string) => ask({ host: 'tasks.example', 'x-forwarded-for': hops });
+    const flood = await Promise.all(Array.from({ length: 320 }, (_, i) => from(`198.51.100.${i % 200}, 203.0.113.7`)));
+    expect(flood).toContain(429);
+    expect(await from('203.0.113.7, 203.0.113.8')).toBe(401);
+
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push(await ask({ host: 'tasks.example', ...bearer(token) }));
+    expect(statuses).toEqual([200, 200, 429]);
+    server.child.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
   });
 });
 
