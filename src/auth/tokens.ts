@@ -1,7 +1,7 @@
 import { hash as digest, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
 import type { Statement } from '../db/flight.js';
-import { type Account, asService, type Proof } from '../db/scope.js';
+import { type AccountCheck, asService, type Proof } from '../db/scope.js';
 import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
 import { SCOPES, type Scope } from '../tool.js';
@@ -69,7 +69,7 @@ export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';
 
 /** A token that was good when it last came: it is asked about along with what its holder asks for, in one flight. */
 export class TokenProof implements Proof {
-  account: Account | undefined;
+  account: AccountCheck | undefined;
   #good: boolean | undefined;
 
   constructor(

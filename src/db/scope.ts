@@ -26,7 +26,7 @@ export interface UserScope {
 }
 
 /** A question to the database on whose answer it depends that a user is heard. */
-export interface Account {
+export interface AccountCheck {
   statement: Statement;
   /**
    * @returns the user's time zone
@@ -38,7 +38,7 @@ export interface Account {
 /** Asks in another way than by the user's own row. */
 export interface Proof {
   /** Nothing once it was answered. */
-  readonly account: Account | undefined;
+  readonly account: AccountCheck | undefined;
 }
 
 declare const brand: unique symbol;
@@ -127,7 +127,7 @@ const lockOf = (userId: string): Statement => ({
 });
 
 /** The user's own row, asked for with every opening: an account closed or moved takes effect on the next call. */
-const ownRow = (userId: string): Account => ({
+const ownRow = (userId: string): AccountCheck => ({
   statement: { text: 'select timezone, disabled_at is not null from taskloom.users where id = $1', params: [userId] },
   check(row) {
     if (!row || row[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
@@ -135,7 +135,7 @@ const ownRow = (userId: string): Account => ({
   },
 });
 
-const accountOf = ({ userId, proof }: UserScope): Account => proof?.account ?? ownRow(userId);
+const accountOf = ({ userId, proof }: UserScope): AccountCheck => proof?.account ?? ownRow(userId);
 
 /** The answer to a request that was made before. */
 const requestOf = (userId: string, key: string): Statement => ({

@@ -1,6 +1,6 @@
 import type { UserTx } from '../db/scope.js';
 import { invalid, Refusal, type RefusalBody } from '../errors.js';
-import { refuseChild, refuseCircle, refuseParent } from './family.js';
+import { childRefusal, circleRefusal, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
@@ -148,7 +148,7 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
   // Before any is made, for an id is that of a task which is there, not of one that this call happens to make.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
-      .map((id) => refuseMissing(state.tasks, id))
+      .map((id) => missingRefusal(state.tasks, id))
       .find(Boolean);
     if (missing) throw refused(i, missing);
   }
@@ -177,10 +177,10 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
         if (refusal) throw refusal;
       });
   };
-  check((task) => refuseCircle(all, task));
+  check((task) => circleRefusal(all, task));
   check((task) => {
     const parent = task.parentId === null ? undefined : all.get(task.parentId);
-    return parent && (refuseChild(parent, task) ?? refuseParent(all, parent));
+    return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent));
   });
   for (const task of tasks.values()) if (task.projectId === null) Object.assign(task, inherited(all, task));
 
@@ -209,7 +209,7 @@ function inherited(tasks: ReadonlyMap<number, Task>, task: Task): Pick<Task, 'pr
     : { projectId: parent.projectId, project: parent.project };
 }
 
-function refuseMissing(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
+function missingRefusal(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
   const task = tasks.get(id);
   if (!task) return noTask(id);
   return task.deletedAt ? inTrash(task) : undefined;

@@ -7,7 +7,7 @@ import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
 import { sayUnused, unusedLabels } from './labels.js';
-import { holderOf, isHeld, refuseLate } from './lease.js';
+import { heldRefusal, holderOf, refuseLate } from './lease.js';
 import { COUNTED, listTasks } from './list.js';
 import { hasWords } from './search.js';
 import { settle } from './settle.js';
@@ -217,7 +217,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
 function refuseClaim(task: Task, moment: Moment): void {
   const { id } = task;
   refuseClosed(task);
-  if (task.claimed) throw isHeld(task, moment);
+  if (task.claimed) throw heldRefusal(task, moment);
   if (task.waitsFor.length > 0)
     throw conflict(
       `#${id} is blocked by ${task.waitsFor.map((each) => `#${each}`).join(', ')}.`,

@@ -39,7 +39,7 @@ function height(family: Family, id: number): number {
 }
 
 /** Why a task may not become a sub-task of another, if it may not. A new task has no id yet. */
-export function refuseParent(family: Family, parent: Task, id?: number): Refusal | undefined {
+export function parentRefusal(family: Family, parent: Task, id?: number): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
     return conflict(
       id === parent.id ? `#${id} cannot be part of itself.` : `#${parent.id} is itself a sub-task of #${id}.`,
@@ -54,7 +54,7 @@ export function refuseParent(family: Family, parent: Task, id?: number): Refusal
 }
 
 /** Why a task takes no other as a new sub-task, if it does not. One that is closed still takes what is closed too. */
-export function refuseChild(parent: Task, child: Task): Refusal | undefined {
+export function childRefusal(parent: Task, child: Task): Refusal | undefined {
   if (parent.shelved) return archived({ name: parent.project as string });
   if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
   return conflict(
@@ -64,7 +64,7 @@ export function refuseChild(parent: Task, child: Task): Refusal | undefined {
 }
 
 /** Why a family may not be left like this, if it may not: an open sub-task needs an open parent. */
-export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
+export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
   if (task.deletedAt) return undefined;
   if (isOpenTask(task)) {
     const parent = task.parentId === null ? undefined : after.get(task.parentId);
@@ -89,7 +89,7 @@ export function refuseOrphans(after: Family, task: Task): Refusal | undefined {
  * Why a task may not be left as it is, if it would end up waiting for itself: for what blocks it, and for its
  * sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
  */
-export function refuseCircle(after: Family, task: Task): Refusal | undefined {
+export function circleRefusal(after: Family, task: Task): Refusal | undefined {
   const round = circle(after, task.id);
   return (
     round &&

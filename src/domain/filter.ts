@@ -209,7 +209,7 @@ export function missing(tx: UserTx, { project, parent }: Shape, value: Value): S
 }
 
 /** Why there is no such list. */
-export async function refuseMissing(tx: UserTx, what: 'project' | 'parent', filter: Filter): Promise<Refusal> {
+export async function missingRefusal(tx: UserTx, what: 'project' | 'parent', filter: Filter): Promise<Refusal> {
   return what === 'project' ? noProject(tx, filter.project as string) : noTask(filter.parent as number);
 }
 

@@ -1,5 +1,5 @@
 import { Refusal, type RefusalBody } from '../errors.js';
-import { refuseCircle, refuseOrphans } from './family.js';
+import { circleRefusal, orphansRefusal } from './family.js';
 import { noTask, type Task } from './task.js';
 
 export interface Failure extends RefusalBody {
@@ -62,7 +62,7 @@ export function judgeEach(
       }
     const after = new Map([...tasks, ...planned(plans)]);
     for (const [id, plan] of plans) {
-      const refusal = refusePlan(tasks, after, plan);
+      const refusal = planRefusal(tasks, after, plan);
       if (refusal) refuse(id, refusal);
     }
     // One that is refused can make another be refused, so until no more are.
@@ -79,16 +79,16 @@ const brief = (failed: Failure[]): Failure[] =>
   );
 
 /** Why a plan may not be, given what all plans together would leave behind. */
-export function refusePlan(before: Tasks, after: Tasks, plan: Plan): Refusal | undefined {
+export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | undefined {
   for (const task of plan) {
     const was = before.get(task.id);
     const moved = was?.parentId !== task.parentId;
     if (was?.status !== task.status || moved || was.deletedAt !== task.deletedAt) {
-      const refusal = refuseOrphans(after, task);
+      const refusal = orphansRefusal(after, task);
       if (refusal) return refusal;
     }
     if (moved || (was?.blockedBy ?? []).join() !== task.blockedBy.join()) {
-      const refusal = refuseCircle(after, task);
+      const refusal = circleRefusal(after, task);
       if (refusal) return refusal;
     }
   }

@@ -8,7 +8,7 @@ export const holderOf = (task: Task, { now, timezone }: Pick<Moment, 'now' | 'ti
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
 /** Why nobody else can have a task, who has it being named. */
-export const isHeld = (task: Task, moment: Moment): Refusal =>
+export const heldRefusal = (task: Task, moment: Moment): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
     'Work on another: claim_task without id. If this claim is yours, give its number as claim.',

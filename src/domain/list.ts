@@ -3,7 +3,7 @@ import { literal, preparedBy } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { packCursor, toSecond, unpackCursor } from './cursor.js';
-import { type Filter, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
+import { type Filter, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
 import { type Looked, lookThrough } from './look.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
@@ -65,7 +65,7 @@ export async function listTasks(
     return search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, bound, secret });
   const rows = await pageOf({ ...page, sort }, tx, given);
   const total = rows[0]?.total ?? 0;
-  if (rows[0]?.missing) throw await refuseMissing(tx, rows[0].missing, filter);
+  if (rows[0]?.missing) throw await missingRefusal(tx, rows[0].missing, filter);
 
   const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
   const shown = found.slice(0, limit);

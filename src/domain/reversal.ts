@@ -1,8 +1,8 @@
 import { conflict } from '../errors.js';
-import { childrenOf, refuseParent } from './family.js';
+import { childrenOf, parentRefusal } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
-import { type Failure, refusePlan } from './judge.js';
+import { type Failure, planRefusal } from './judge.js';
 import { uniqueLabels } from './labels.js';
 import { holderOf } from './lease.js';
 import { nameKey } from './names.js';
@@ -138,7 +138,7 @@ export class Reversal {
         this.broken ||= this.bundle.has(id) && group.some((field) => BUNDLED.includes(field));
         continue;
       }
-      const refusal = this.refuseField(current, group[0] as string, before);
+      const refusal = this.fieldReason(current, group[0] as string, before);
       if (refusal) this.leave(id, refusal);
       else for (const field of group) task = withField(task, field, before[field] ?? null);
     }
@@ -154,7 +154,7 @@ export class Reversal {
   }
 
   /** Why a field cannot be put back though nobody changed it, if it cannot. */
-  private refuseField(task: Task, field: string, before: Entry['before']): string | undefined {
+  private fieldReason(task: Task, field: string, before: Entry['before']): string | undefined {
     const value = before[field];
     if (field === 'project' && typeof value === 'number') {
       const project = this.projectNow(value);
@@ -165,7 +165,7 @@ export class Reversal {
       if (!parent || (parent.deletedAt && !task.deletedAt))
         return `#${task.id}: #${value}, which it was part of, is not there.`;
       const family = new Map([...this.tasks, ...this.after]);
-      return refuseParent(family, parent, task.id)?.body.message;
+      return parentRefusal(family, parent, task.id)?.body.message;
     }
     return undefined;
   }
@@ -244,7 +244,7 @@ export class Reversal {
     if (differ.length > 0)
       return this.leave(project.name, `The project "${project.name}" was changed${this.since('project', id, differ)}.`);
     const restored = fields.reduce((each, field) => withProjectField(each, field, before[field] ?? null), project);
-    const holder = this.holderOf(restored.name);
+    const holder = this.projectCalled(restored.name);
     if (!isGone(restored) && holder && holder.id !== id)
       return this.leave(
         restored.name,
@@ -266,7 +266,7 @@ export class Reversal {
   private housed = (id: number): Task[] =>
     [...new Map([...this.tasks, ...this.after]).values()].filter((task) => task.projectId === id);
 
-  private holderOf(name: string): Project | undefined {
+  private projectCalled(name: string): Project | undefined {
     const all = new Map([...this.projects, ...this.projectsAfter]);
     return [...all.values()].find((each) => !isGone(each) && nameKey(each.name) === nameKey(name));
   }
@@ -327,7 +327,7 @@ export class Reversal {
       settled = true;
       const all = new Map([...this.tasks, ...this.after]);
       for (const [id, task] of this.after) {
-        const reason = this.refuseTrash(task, all) ?? refusePlan(this.tasks, all, [task])?.body.message;
+        const reason = this.trashReason(task, all) ?? planRefusal(this.tasks, all, [task])?.body.message;
         if (!reason) continue;
         this.leave(id, reason);
         this.after.delete(id);
@@ -340,7 +340,7 @@ export class Reversal {
   }
 
   /** A task does not leave for the trash from above sub-tasks that it did not have. */
-  private refuseTrash(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
+  private trashReason(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
     const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
     return child && `#${task.id} has a sub-task that stays: #${child.id}.`;

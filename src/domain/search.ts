@@ -4,7 +4,7 @@ import { comments, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { packCursor } from './cursor.js';
-import { type Filter, labelsOf, missing, refuseMissing, type Shape, shapeOf, type Value, where } from './filter.js';
+import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
 import type { Page, TaskPage } from './list.js';
 import { titleKey } from './names.js';
 import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
@@ -81,7 +81,7 @@ export async function search(
   const rows = await matching(page, tx, { ...values, text, number: numberIn(text) });
   const [head] = rows;
   if (!head?.searchable) throw nothingToFind();
-  if (head.missing) throw await refuseMissing(tx, head.missing, filter);
+  if (head.missing) throw await missingRefusal(tx, head.missing, filter);
 
   const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
   const listed = all.slice(0, limit);

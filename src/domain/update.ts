@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js';
-import { descendants, refuseChild, refuseParent } from './family.js';
+import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
@@ -135,7 +135,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const patched = applyPatch(task, patch, home, moment);
           if (parent && parent.id !== task.parentId) {
-            const refusal = refuseChild(parent, patched) ?? refuseParent(state.tasks, parent, task.id);
+            const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, task.id);
             if (refusal) throw refusal;
           }
           refuseMistaken(task, patched, guard, { since: state.since, timezone: moment.timezone });
