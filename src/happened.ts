@@ -74,13 +74,14 @@ function sayField(field: string, { before, after, project, said }: Step, clock: 
  */
 export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
   const { what, undoes, said } = step;
-  const changed = () => step.fields.flatMap((field) => sayField(field, step, clock));
+  const changed = (fields = step.fields) => fields.flatMap((field) => sayField(field, step, clock));
   const whole = what === 'delete' || what === 'restore' || what === 'merge';
   if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed() };
   const remark = said === null ? [] : [JSON.stringify(oneLine(said.replace(/\s+/g, ' '), REMARK))];
   if (what === 'update')
     return { what: HAPPENED[what], fields: [...changed(), ...remark.map((each) => `note ${each}`)] };
-  return { what: [HAPPENED[what], ...remark].join(' '), fields: [] };
+  const renamed = what === 'archive' && step.fields.includes('name') ? changed(['name']) : [];
+  return { what: [HAPPENED[what], ...remark].join(' '), fields: renamed };
 }
 
 export function sayHappened(step: Step, clock: Clock): string {

@@ -1,5 +1,4 @@
 import type { Changed } from './domain/changed.js';
-import type { Empty } from './domain/empty.js';
 import type { TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
 import { sayUnused } from './domain/labels.js';
@@ -7,6 +6,7 @@ import { COUNTED, COUNTED_EACH, type TaskPage } from './domain/list.js';
 import { LOOKED } from './domain/look.js';
 import type { Overview } from './domain/overview.js';
 import type { ProjectList } from './domain/projects.js';
+import type { Remarks } from './domain/remarks.js';
 import { PAGED, RANKED } from './domain/search.js';
 import type { Task } from './domain/task.js';
 import { formatStamp } from './domain/when.js';
@@ -38,12 +38,16 @@ const LEFT_OUT: Record<Detail, string[]> = {
 };
 
 /** What a list by words leaves out, and what to do about it. */
-function noteOf({ near, cut, ended, sampled, paused }: TaskPage, empty?: Empty): string | undefined {
-  if (empty?.unused) return sayUnused(empty.unused);
-  if (empty?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(empty.elsewhere)}.`;
-  if (empty?.called)
-    return `There is a ${empty.called} of that name: ask with ${empty.called === 'label' ? 'labels' : 'project'} instead of text.`;
-  if (empty?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';
+function noteOf({ near, cut, ended, sampled, paused }: TaskPage, remarks?: Remarks): string | undefined {
+  if (remarks?.unused) return sayUnused(remarks.unused);
+  if (remarks?.elsewhere && near)
+    return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
+  if (remarks?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(remarks.elsewhere)}.`;
+  if (remarks?.called)
+    return `There is a ${remarks.called} of that name: ask with ${remarks.called === 'label' ? 'labels' : 'project'} instead of text.`;
+  if (remarks?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';
+  if (remarks?.holders)
+    return remarks.holders.length > 0 ? `There are claims of ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
   if (near) return 'Nothing has these words: these tasks come near.';
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
   if (sampled)
@@ -62,9 +66,9 @@ function listed(each: Task, say: Say, detail: Detail) {
 }
 
 /** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
-export function pageAnswer(page: TaskPage, say: Say, asked: Detail, empty?: Empty): Ladder {
+export function pageAnswer(page: TaskPage, say: Say, asked: Detail, remarks?: Remarks): Ladder {
   const { tasks } = page;
-  const note = noteOf(page, empty);
+  const note = noteOf(page, remarks);
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
   const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
   const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
@@ -119,6 +123,11 @@ const SHORTENED = { ...BEFORE, ...AFTER } satisfies Partial<Record<keyof TaskDet
 type List = keyof typeof SHORTENED;
 const listsOf = (names: object) => Object.keys(names) as List[];
 
+/** How many there are in a list, of which not all may have been looked up. */
+const countOf = ({ subtaskCount, blockCount, commentCount, ...each }: TaskDetail, list: List): number =>
+  ({ subtasks: subtaskCount, blocks: blockCount, comments: commentCount, blockers: 0, history: 0 })[list] ||
+  each[list].length;
+
 /** Texts of a task that an answer may cut short. */
 const TEXTS = ['note', 'description'] as const;
 
@@ -135,8 +144,10 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
     const all: unknown[] = each[list];
     // The latest comments are the last, and the ones to keep.
     const kept = list === 'comments' ? all.slice(Math.max(all.length - left, 0)) : all.slice(0, left);
-    const gone = all.length - kept.length;
-    if (gone > 0) missing.push(`${gone} of ${all.length} ${SHORTENED[list]} of #${each.id}`);
+    if (kept.length < all.length) {
+      const there = countOf(each, list);
+      missing.push(`${there - kept.length} of ${there} ${SHORTENED[list]} of #${each.id}`);
+    }
     Object.assign(task, { [list]: kept });
     left -= kept.length;
   };

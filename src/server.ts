@@ -21,7 +21,7 @@ import {
 } from './errors.js';
 import type { Feed, Subscription } from './feed.js';
 import { oneLine } from './fields.js';
-import { fitted } from './fit.js';
+import { fitted, USUAL_BUDGET } from './fit.js';
 import { asProtocolError, offerMenus } from './menus.js';
 import { CLIENT_KEY, RELAY_KEY } from './meta.js';
 import { implementation, offer } from './offer.js';
@@ -171,7 +171,7 @@ async function run(
   const answer = await withLate(() =>
     tool.effect === 'read'
       ? readWith(deps, tool, call, principal, now)
-      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, meta)),
+      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, client, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
@@ -191,9 +191,10 @@ async function read<T>(
   principal: Principal,
   now: Date,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
+  much = false,
 ): Promise<{ outcome: T; say: Say }> {
   const { database, secret } = await deps.store();
-  const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret }), fakeClock(deps));
+  const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret, much }), fakeClock(deps));
   return { outcome, say: saying(principal, now) };
 }
 
@@ -204,7 +205,8 @@ async function readWith(
   principal: Principal,
   now: Date,
 ): Promise<Answer> {
-  const { outcome, say } = await read(deps, principal, now, (tx, context) => tool.run(args as never, tx, context));
+  const work = (tx: UserTx, context: ReadContext) => tool.run(args as never, tx, context);
+  const { outcome, say } = await read(deps, principal, now, work, budget > USUAL_BUDGET);
   return fitted(tool.answer(outcome as never, say, args as never), budget);
 }
 
@@ -305,7 +307,10 @@ function replay(request: NonNullable<Opened['request']>, { fingerprint, relay }:
 /** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
 const STABLE_META = ['claudecode/toolUseId'];
 
-/** What a write is known by, so that it happens once however often it is sent. Each is SHA-256, hex. */
+/**
+ * What a write is known by, so that it happens once however often it is sent. An id is that of one client: models are
+ * asked for random ones, and count from 1. Each is SHA-256, hex.
+ */
 interface RequestKey {
   /** Of the client's id; of the relay's, where it gave none. */
   digest: string;
@@ -315,12 +320,20 @@ interface RequestKey {
   fingerprint: string;
 }
 
-function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
+function requestKey(
+  tool: Tool,
+  call: Call,
+  client: string | undefined,
+  meta: Record<string, unknown> | undefined,
+): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
   const relay = digestOf('relay', meta?.[RELAY_KEY]);
-  const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
+  const digest =
+    digestOf(`client ${client ?? ''}`, call.requestId) ??
+    (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ??
+    relay;
   return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
 }
 

@@ -59,6 +59,8 @@ const task = z
     blocked_by: z.array(z.union([z.int(), related])),
     blocks: z.array(related),
     comments: z.array(z.strictObject({ text: z.string(), by: z.string(), at: z.string() })),
+    subtasks_total: z.int(),
+    blocks_total: z.int(),
     comments_total: z.int(),
     history: z.array(
       z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
@@ -234,8 +236,10 @@ export const detailed = (each: TaskDetail, say: Say) =>
     note: each.note,
     open_subtasks: null,
     subtasks: each.subtasks.map(relatedJson),
+    subtasks_total: each.subtaskCount > each.subtasks.length ? each.subtaskCount : null,
     blocked_by: each.blockers.map(relatedJson),
     blocks: each.blocks.map(relatedJson),
+    blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
     comments: each.comments.map((comment) => commentJson(comment, say)),
     comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
     history: each.history.map((happening) => happeningJson(happening, say)),
@@ -296,11 +300,16 @@ export function indented(text: string): string {
 const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
 
+/** What has more comments and history looked up. */
+const MORE = 'more with a larger max_tokens';
+
 export function paragraph(each: TaskDetail, say: Say): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
   const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
-  const shown = each.comments.length;
+  const part = (title: string, shown: number, all: number, which: string, rest: string) =>
+    all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
+  const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
   return [
     line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
     [
@@ -311,12 +320,15 @@ export function paragraph(each: TaskDetail, say: Say): string {
     ...dateLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
     ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
-    ...section('Sub-tasks', each.subtasks.map(relatedLine)),
-    ...section('Blocked by', each.blockers.map(relatedLine)),
-    ...section('Blocks', each.blocks.map(relatedLine)),
     ...section(
-      each.commentCount > shown ? `Comments (the latest ${shown} of ${each.commentCount})` : 'Comments',
-      each.comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
+      part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${each.id} for the rest`),
+      subtasks.map(relatedLine),
+    ),
+    ...section('Blocked by', each.blockers.map(relatedLine)),
+    ...section(part('Blocks', blocks.length, blockCount, '', MORE), blocks.map(relatedLine)),
+    ...section(
+      part('Comments', comments.length, commentCount, 'the latest ', MORE),
+      comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),
     ...section(
       'History',

@@ -19,6 +19,8 @@ export interface ReadContext {
   now: Date;
   /** Signs page cursors. */
   secret: Buffer;
+  /** Whether more was asked for than an answer usually costs. */
+  much: boolean;
 }
 
 interface Description<F extends Fields> {

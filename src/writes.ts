@@ -3,7 +3,7 @@ import type { Added, NewTask } from './domain/add.js';
 import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
 import { COUNTED_EACH } from './domain/list.js';
-import type { Kin } from './domain/names.js';
+import { type Kin, titleKey } from './domain/names.js';
 import { isOpenTask, type Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
@@ -60,6 +60,25 @@ function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<nu
   ];
 }
 
+/** Who gives the number of a claim that has run out writes on, but another may claim the task at any moment. */
+const lapsedNotes = (lapsed: Task[], { now, timezone }: Say): string[] =>
+  lapsed.map(({ id, claim, claimedUntil }) => {
+    const since = claimedUntil ? ` at ${sayUntil(claimedUntil, now, timezone)}` : '';
+    return `Your claim on #${id} ran out${since}. To have it again: claim_task ${JSON.stringify({ id, claim })}.`;
+  });
+
+/** Where a series has come to its end, and not because somebody ended it. */
+const lastNotes = (last: Task[]): string[] =>
+  last.length === 0
+    ? []
+    : [`${numbersOf(last)} ${last.length === 1 ? 'was the last of its' : 'were the last of their'} series.`];
+
+/** What came out of the trash into a project that lists leave out. */
+function shelvedNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
+  const [first] = tasks.filter((each) => before.get(each.id)?.deletedAt && !each.deletedAt && each.shelved);
+  return first ? [`+${first.project} is archived: lists leave out what is in it.`] : [];
+}
+
 /** What was completed though it waits for others: perhaps they are done too. */
 const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
   tasks
@@ -80,6 +99,17 @@ const kinNotes = (kin: Kin[]): string[] =>
     const mark = MARKS[of];
     return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
   });
+
+/** Tasks of one plan that have the same title, project and parent. */
+function twinNotes(tasks: Task[]): string[] {
+  const alike = new Map<string, Task[]>();
+  for (const each of tasks) {
+    const key = JSON.stringify([titleKey(each.title), each.projectId, each.parentId]);
+    alike.set(key, [...(alike.get(key) ?? []), each]);
+  }
+  const twins = [...alike.values()].filter((each) => each.length > 1);
+  return twins.slice(0, SAID).map((each) => `${numbersOf(each)} have the same title.`);
+}
 
 /** What came out of the trash from below something that did not. */
 const orphanNotes = (orphans: Outcome['orphans']): string[] =>
@@ -131,7 +161,7 @@ export function plannedAnswer(
     news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
-  const doubts = [...doubtsOf(tasks, say), ...kinNotes(kin)].join(' ');
+  const doubts = [...doubtsOf(tasks, say), ...kinNotes(kin), ...twinNotes(tasks)].join(' ');
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
@@ -185,13 +215,14 @@ function asGiven(each: Task, said: Omit<NewTask, 'parent' | 'blocked_by'> | unde
     const when = each[field];
     return when && formatWhen(when, timezone) === said?.[field] ? when : null;
   };
+  const labels = said?.labels ?? [];
   return {
     ...each,
     due: same('due'),
     start: same('start'),
     repeats: null,
     project: said?.project ?? null,
-    labels: said?.labels ?? [],
+    labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in whatever order
   };
 }
 
@@ -213,7 +244,7 @@ const READY = 20;
  * @param asked the status that it was asked to give them: of many, it is not said back
  */
 export function outcomeAnswer(
-  { tasks, before, unchanged, failed, ended, ready, next: following, orphans, kin }: Outcome,
+  { tasks, before, unchanged, failed, ended, lapsed, ready, next: following, last, orphans, kin }: Outcome,
   say: Say,
   verb: string,
   asked?: string,
@@ -226,12 +257,13 @@ export function outcomeAnswer(
     const same = unchanged.has(each.id);
     const news = was ? newsOf(each, was) : each;
     const dated = !same && (news.due ?? news.repeats) !== null; // the dates that the rule was understood to mean
-    return { each, same, shown: only || same ? each : news, next: dated ? datesOf(each, say) : [], dated };
+    const did = was?.deletedAt && !each.deletedAt ? 'Restored' : verb;
+    return { each, did, same, shown: only || same ? each : news, next: dated ? datesOf(each, say) : [], dated };
   });
-  const said = ({ each, same, shown, dated }: (typeof named)[number]) =>
+  const said = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
     same
       ? [`Unchanged ${line(each, say)}`]
-      : [`${verb} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
+      : [`${did} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
   const json = only
     ? { task: present({ ...single(only, say), next: named[0]?.next }) }
     : {
@@ -245,8 +277,11 @@ export function outcomeAnswer(
   const free = ready.slice(0, READY);
   const note = [
     ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...lapsedNotes(lapsed, say),
     ...completedEarly(tasks, before),
     ...orphanNotes(orphans),
+    ...shelvedNotes(tasks, before),
+    ...lastNotes(last),
     ...doubtsOf(tasks, say, before),
     ...kinNotes(kin),
     ...(first?.status === 'cancelled' ? endingNotes(following) : []),

@@ -80,7 +80,7 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
     ? undefined
     : conflict(
         `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
-        'Complete or cancel them first, or name them all in the same call.',
+        'Complete or cancel them first, or all together: complete_task and update_task take many ids.',
         open.slice(0, 10).map(({ id, title }) => ({ id, title })),
       );
 }

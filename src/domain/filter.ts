@@ -57,6 +57,10 @@ export interface Shape {
 /** A value of a filter by its name, or what will stand for it. */
 export type Value = (name: string) => unknown;
 
+/** Which tasks are meant where nothing is said of their status: the open ones, or those completed since some time. */
+export const statusOf = ({ status, completed_since }: Filter): NonNullable<Filter['status']> =>
+  status ?? (completed_since ? 'completed' : 'open');
+
 /**
  * Splits a filter into a shape and its values.
  *
@@ -67,7 +71,7 @@ export function shapeOf(
   here: { now: Date; timezone: string },
 ): { shape: Shape; values: Record<string, unknown> } {
   const { ready, project, parent, priority, labels = [] } = filter;
-  const status = filter.status ?? (filter.completed_since ? 'completed' : 'open');
+  const status = statusOf(filter);
   const housed = project === undefined ? undefined : project === null ? 'none' : 'called';
   const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;

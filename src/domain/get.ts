@@ -24,10 +24,13 @@ export interface Happening extends Step {
 }
 
 export interface TaskDetail extends Task {
+  /** In their order; of very many, the open ones first. `subtaskCount` is how many there are. */
   subtasks: Related[];
+  subtaskCount: number;
   blockers: Related[];
-  /** Open tasks that wait for this one. */
+  /** Open tasks that wait for this one; `blockCount` is how many there are. */
   blocks: Related[];
+  blockCount: number;
   /** The latest, oldest first; `commentCount` is how many there are. */
   comments: Comment[];
   commentCount: number;
@@ -35,58 +38,71 @@ export interface TaskDetail extends Task {
   history: Happening[];
 }
 
-/** How many of each are shown with a task. */
-const SUBTASKS = 50;
-const COMMENTS = 10;
-const HAPPENINGS = 8;
+/** How much that belongs to a task is shown with it: as a rule, and to who wants much. */
+const SHOWN = { related: 50, comments: 10, happenings: 8 };
+const MUCH = { related: 200, comments: 100, happenings: 50 };
 
 const LOAD = { descriptions: true, blockers: 'none' } as const; // these are among what belongs to it
 
+type Counted = Related & { total: number };
+
 /** What belongs to a task, as JSON, in the same statement. */
-function belongings(tx: UserTx) {
+function belongings(tx: UserTx, most: typeof SHOWN) {
   const user = tx.userId;
   const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
   const related = sql`t.id, t.title, case when t.deleted_at is not null then 'deleted'
     when t.status = 'pending' and t.claimed_until > ${PRESENT} then 'in_progress' else t.status end as status`;
   return {
-    subtasks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t
-      where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null order by t.rank, t.id limit ${literal(SUBTASKS)}`)}`,
+    subtasks: sql<Counted[]>`${list(sql`select s.id, s.title, s.status, s.total from (
+      select ${related}, t.rank, count(*) over () as total from ${tasks} t
+      where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
+      order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literal(most.related)}) s order by s.rank, s.id`)}`,
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
     // Not a join: before it has statistics, PostgreSQL would begin with all open tasks.
-    blocks: sql<Related[]>`${list(sql`select ${related} from ${tasks} t where t.user_id = ${user}
+    blocks: sql<
+      Counted[]
+    >`${list(sql`select ${related}, count(*) over () as total from ${tasks} t where t.user_id = ${user}
       and t.id = any(array(select d.blocked_id from ${dependencies} d where d.user_id = ${user} and d.blocker_id = ${tasks.id}))
       and t.status in ('pending', 'in_progress') and t.deleted_at is null
-      order by t.id limit ${literal(SUBTASKS)}`)}`,
+      order by t.id limit ${literal(most.related)}`)}`,
     comments: sql<
       (Omit<Comment, 'at'> & { at: string; total: number })[]
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
-      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(COMMENTS)}`)}`,
+      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(most.comments)}`)}`,
     // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
     history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
-      order by h.seq desc limit ${literal(HAPPENINGS)}`)}`,
+      order by h.seq desc limit ${literal(most.happenings)}`)}`,
   };
 }
 
 /** @param which of the user's tasks */
-const details = <Name extends string>(which: (tx: UserTx, value: (name: Name) => Placeholder) => SQL | undefined) =>
+const details = <Name extends string>(
+  which: (tx: UserTx, value: (name: Name) => Placeholder) => SQL | undefined,
+  most = SHOWN,
+) =>
   prepared((tx, value: (name: Name) => Placeholder) =>
     tx.db
-      .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx) })
+      .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx, most) })
       .from(tasks)
       .leftJoin(projects, inProject(tx))
       .where(and(tx.mine(tasks), which(tx, value)))
       .orderBy(asc(tasks.id)),
   );
 const oneOf = (ids: Placeholder) => sql`${tasks.id} = any(${listOf(ids)})`;
-const detailsOf = details<'ids'>((_, value) => oneOf(value('ids')));
-const detailsOfNamed = details<'ids' | 'titles'>((tx, value) =>
-  or(oneOf(value('ids')), called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`)),
-);
+const readersOf = (most: typeof SHOWN) => ({
+  byId: details<'ids'>((_, value) => oneOf(value('ids')), most),
+  byName: details<'ids' | 'titles'>(
+    (tx, value) =>
+      or(oneOf(value('ids')), called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`)),
+    most,
+  ),
+});
+const [usual, ample] = [readersOf(SHOWN), readersOf(MUCH)];
 
 /** Finds the one task whole whose id `id` is, if there is such a task. */
 export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
@@ -97,15 +113,21 @@ export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<
   };
 }
 
-/** Tasks whole, in the order they were asked for, each by its number or by its title. */
+/**
+ * Tasks whole, in the order they were asked for, each by its number or by its title.
+ *
+ * @param much whether more comments, history and related tasks than usual are wanted
+ */
 export async function getTasks(
   tx: UserTx,
   asked: (number | string)[],
+  much = false,
 ): Promise<{ tasks: TaskDetail[]; failed: Failure[] }> {
   const ids = asked.filter((each) => typeof each === 'number');
   const titles = asked.filter((each) => typeof each === 'string').map(titleKey);
   const values = { ids: `{${ids.join()}}`, titles: JSON.stringify(titles) };
-  const rows = await (titles.length > 0 ? detailsOfNamed : detailsOf)(tx, values);
+  const { byId, byName } = much ? ample : usual;
+  const rows = await (titles.length > 0 ? byName : byId)(tx, values);
 
   const chosen = asked.map((each) => {
     const hits = rows.filter((row) => (typeof each === 'number' ? row.task.id === each : row.key === titleKey(each)));
@@ -144,8 +166,10 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     blockedBy: idsOf(has.blockers),
     waitsFor: idsOf(open),
     subtasks: has.subtasks,
+    subtaskCount: has.subtasks[0]?.total ?? 0,
     blockers: has.blockers,
     blocks: has.blocks,
+    blockCount: has.blocks[0]?.total ?? 0,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
     commentCount: has.comments[0]?.total ?? 0,
     history: has.history.map(({ at, actor, step }) => ({

@@ -3,8 +3,9 @@ import { literal, preparedBy } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { packCursor, toSecond, unpackCursor } from './cursor.js';
-import { type Filter, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
+import { type Filter, missing, missingRefusal, type Shape, shapeOf, statusOf, type Value, where } from './filter.js';
 import { type Looked, lookThrough } from './look.js';
+import { nameKey } from './names.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
 import { AGAIN, beyond, ORDER, position, positionIn, positionValues, type Sort } from './sort.js';
@@ -42,6 +43,14 @@ export const COUNTED = 1000;
 /** How far each of several is counted that are in one answer. */
 export const COUNTED_EACH = 200;
 
+/** A filter in one form, whether its default was said or not, and however its names were written. */
+const canonical = (filter: Filter) => ({
+  ...filter,
+  status: statusOf(filter),
+  project: filter.project && nameKey(filter.project),
+  labels: filter.labels && [...new Set(filter.labels.map(nameKey))].sort(),
+});
+
 /** Finds tasks: one page of those that match every filter, and how many there are. */
 export async function listTasks(
   tx: UserTx,
@@ -54,7 +63,7 @@ export async function listTasks(
   const { text } = filter;
   const bound = JSON.stringify([
     tx.userId,
-    Object.entries({ ...filter, sort: text === undefined ? sort : filter.sort }).sort(),
+    Object.entries({ ...canonical(filter), sort: text === undefined ? sort : filter.sort }).sort(),
   ]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? toSecond(now);

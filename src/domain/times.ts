@@ -2,7 +2,7 @@ import { invalid } from '../errors.js';
 import { isRepeat, parseRepeat } from './repeats.js';
 import { readShift, shifted } from './shift.js';
 import type { Task } from './task.js';
-import { parseWhen } from './when.js';
+import { parseWhen, startSort } from './when.js';
 import type { Moment } from './write.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
@@ -28,7 +28,10 @@ export function times(
   if (recurring) {
     const given = patch.due && patch.due !== recurring ? due : null;
     const was = clear.has('due') ? null : task.due;
-    const { repeat, due: first } = parseRepeat(recurring, given, moment, was);
+    // Without any date it begins when the task may be started.
+    const begins = start && !given && !was ? startSort(start, moment.timezone) : '';
+    const now = begins > moment.now.toISOString() ? new Date(begins) : moment.now;
+    const { repeat, due: first } = parseRepeat(recurring, given, { ...moment, now }, was);
     return { due: first, start, repeats: repeat };
   }
   const repeats = clear.has('repeats') ? null : task.repeats;

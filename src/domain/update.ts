@@ -14,6 +14,7 @@ import { settle, settled } from './settle.js';
 import {
   inTrash,
   isOpenStatus,
+  isOpenTask,
   isUnblockedTask,
   MAX_BLOCKERS,
   noTask,
@@ -71,10 +72,14 @@ export interface Outcome {
   failed: Failure[];
   /** Tasks, as they were, that somebody was working on who did not end that. */
   ended: Task[];
+  /** Tasks whose claim, of which the caller gave the number, has run out. */
+  lapsed: Task[];
   /** Tasks that waited for one of these, and wait no longer. */
   ready: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
+  /** Repeating tasks that were closed and are followed by nothing. */
+  last: Task[];
   /** Tasks that came out of the trash, with those that they are part of, which did not. */
   orphans: [parent: Task, children: Task[]][];
   /** What is new of the project and the labels given, and written almost like another. */
@@ -127,9 +132,10 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
       refuseBlockers(patch.add_blocked_by ?? [], state);
       const ranks = around === undefined ? undefined : placed(state.tasks, ids, patch, moment.nextTask);
       let next: Task[] = [];
+      let last: Task[] = [];
       const { plans, failed } = judgeEach(ids, state.tasks, () => {
         let nextId = moment.nextTask;
-        next = [];
+        [next, last] = [[], []];
         return (task, together) => {
           refuseLate(task, guard.claim, moment);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
@@ -151,7 +157,10 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           const withParent = task.parentId !== null && together.has(task.parentId);
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
-          if (!following) return [closed, ...along];
+          if (!following) {
+            if (after.repeats && !withParent) last.push(closed);
+            return [closed, ...along];
+          }
           next.push(following.task);
           return [closed, ...along, following.task, ...following.subtasks];
         };
@@ -160,6 +169,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
         projects: newProjects,
         labels: patch.add_labels,
         next,
+        last,
         ranks,
         held: guard.claim !== undefined,
       });
@@ -195,12 +205,14 @@ function conclude(
     projects = [],
     labels = [],
     next = [],
+    last = [],
     ranks,
     held,
   }: {
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
     next?: Task[];
+    last?: Task[];
     ranks?: Map<number, string> | undefined;
     /** Whether the caller holds the tasks that it named. */
     held: boolean;
@@ -237,8 +249,12 @@ function conclude(
       ended: edits.flatMap(({ before, after }) =>
         before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
       ),
+      lapsed: shown.filter(
+        (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
+      ),
       ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
+      last,
       orphans: orphansOf(
         edits.flatMap(({ before, after }) => (before?.deletedAt && !after.deletedAt ? [after] : [])),
         now,

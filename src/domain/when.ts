@@ -169,14 +169,18 @@ const WINDOWS =
 
 /**
  * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
- * `from..to`, both included, of which one may be left out.
+ * `from..to`, both included, of which one may be left out. "By friday" is up to then, "within 3 days" from today on.
  */
 export function parseWindow(text: string, now: Date, timezone: string): Window {
   const here = { now, timezone };
   const word = text.trim().toLowerCase();
   if (word === 'none') return 'none';
   if (word === 'overdue') return { until: now };
-  const [from = '', to = from, ...more] = word === 'week' ? ['today', 'in 6 days'] : text.split('..').map(trimmed);
+  const [from = '', to = from, ...more] = (word === 'week' ? 'today..in 6 days' : text)
+    .replace(/^\s*(?:by|until|till|up to)\s+/i, '..')
+    .replace(/^\s*within\s+/i, 'today..in ')
+    .split('..')
+    .map(trimmed);
   const [first, last] = [from, to].map((end) => (end ? read(end, here, 'due', 'either') : null));
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
     throw invalid(`due: "${short(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
@@ -192,11 +196,18 @@ const trimmed = (text: string) => text.trim();
 const isDays = (read: Days | Temporal.Instant | null | undefined): read is Days | null =>
   read !== undefined && !(read instanceof Temporal.Instant);
 
+/** How far a caller’s clock may be ahead of ours, in milliseconds. */
+const SKEW = 3_600_000;
+
 /** The instant from which on something happened: of days, their first in the user's zone. */
 export function sinceInstant(text: string, here: Here, field: string): Date {
   const meant = read(text, here, field, 'back');
   if (!meant) throw notADate(text, here, field);
-  return meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOf(meant.first, here.timezone);
+  const since =
+    meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOf(meant.first, here.timezone);
+  if (since.getTime() > here.now.getTime() + SKEW)
+    throw invalid(`${field}: "${short(text)}" is still to come.`, `Use a day up to today. ${todayIs(here)}`);
+  return since;
 }
 
 /** The day of a moment, on the calendar of a zone. */

@@ -66,7 +66,7 @@ function readMonth(text: string, today: Day, look: Look): Reading | undefined {
   return firsts?.map((first) => ({ ...period('month', first), exact: Boolean(said?.year) }));
 }
 
-/** The day that has these parts: without a year, the nearest that is not past, unless only one past has the weekday. */
+/** The day that has these parts: without a year, the nearest that is not past, unless one past is nearer and alone has the weekday. */
 function daysOf({ year, month, day }: Parts, weekday: number | undefined, today: Day, look: Look): Day[] {
   if (year !== undefined) return known(year, month ?? 0, day);
   const at = (offset: number) => {
@@ -75,6 +75,8 @@ function daysOf({ year, month, day }: Parts, weekday: number | undefined, today:
   };
   const [near] = nearest(at, today, look);
   const [other] = month !== undefined && weekday ? nearest(at, today, look === 'back' ? 'ahead' : 'back') : [];
-  const meant = other && near?.dayOfWeek !== weekday && other.dayOfWeek === weekday ? other : near;
+  const away = (each: Day) => Math.abs(today.until(each).days);
+  const isOther = near?.dayOfWeek !== weekday && other?.dayOfWeek === weekday;
+  const meant = isOther && other && !(near && away(near) < away(other)) ? other : near;
   return meant ? [meant] : [];
 }

@@ -14,7 +14,7 @@ export default definePrompt({
   args: { task: pickedTask().describe('number or title of the task') },
   complete: { task: numberedTitles },
   run: async ({ task }, tx) => {
-    const found = await getTasks(tx, [task]);
+    const found = await getTasks(tx, [task], true);
     const [first] = found.tasks;
     if (!first) throw allFailed(found.failed);
     if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose a task that is still to be done.');

@@ -13,8 +13,8 @@ export default defineTool({
   input: { ids: many(idOrTitle(), 20) },
   aliases: { id: 'ids', title: 'ids' },
   output: ['task', 'tasks', 'failed'],
-  run: async ({ ids }, tx) => {
-    const found = await getTasks(tx, ids);
+  run: async ({ ids }, tx, { much }) => {
+    const found = await getTasks(tx, ids, much);
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },

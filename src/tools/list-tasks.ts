@@ -1,6 +1,6 @@
-import { isEmpty, refuseContradictions, whyEmpty } from '../domain/empty.js';
 import { LIST_STATUSES } from '../domain/filter.js';
 import { listTasks } from '../domain/list.js';
+import { refuseContradictions, remarksOn } from '../domain/remarks.js';
 import { SORTS } from '../domain/sort.js';
 import { atMost, id, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
 import { pageAnswer } from '../reads.js';
@@ -53,7 +53,7 @@ export default defineTool({
     ];
     refuseContradictions(input);
     const page = await listTasks(tx, input, options);
-    return { ...page, empty: isEmpty(page) ? await whyEmpty(tx, input, options) : undefined };
+    return { ...page, remarks: await remarksOn(tx, page, input, options) };
   },
-  answer: ({ empty, ...page }, say, { detail }) => pageAnswer(page, say, detail ?? 'compact', empty),
+  answer: ({ remarks, ...page }, say, { detail }) => pageAnswer(page, say, detail ?? 'compact', remarks),
 });

@@ -106,6 +106,18 @@ describe('when its time is over', () => {
     ).toEqual(before);
   });
 
+  test('who writes on under its number is told, and can have it again', async () => {
+    const { one, claim } = await claimed();
+    expect((await one.ok('update_task', { id: 1, title: 'Roofs', claim })).note).toBeUndefined();
+    later(31);
+    const { note } = await one.ok('update_task', { id: 1, priority: 'low', claim });
+    expect(note).toMatch(/^Your claim on #1 ran out at \d\d:\d\d\. To have it again: claim_task \{.*\}\.$/);
+    await one.ok('claim_task', JSON.parse(/claim_task (.*)\.$/.exec(note)?.[1] ?? ''));
+    expect((await one.ok('update_task', { id: 1, priority: 'high', claim })).note).toBeUndefined();
+    later(31);
+    expect((await one.ok('complete_task', { id: 1, claim })).note).toBeUndefined();
+  });
+
   test('another gets the task, and what the first still sends is refused', async () => {
     const { one, two, claim } = await claimed();
     later(31);

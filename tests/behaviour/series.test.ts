@@ -35,12 +35,21 @@ describe('closing a repeating task', () => {
     await ana.ok('add_task', { ...daily, repeats: 'every day for 1 time' });
     const both = await ana.ok('update_task', { ids: [1, 2, 3], status: 'cancelled' });
     expect(both.note).toBe(
-      '#4, #5 come next. To end these series: update_task {"ids":[4,5],"status":"cancelled","clear":["repeats"]}.',
+      '#3 was the last of its series. #4, #5 come next. To end these series: update_task {"ids":[4,5],"status":"cancelled","clear":["repeats"]}.',
     );
     const call = JSON.parse(/update_task (.*)\.$/.exec(both.note)?.[1] ?? '');
     const end = await ana.ok('update_task', call);
     expect([end.note, end.next]).toEqual([undefined, undefined]);
     expect((await ana.ok('list_tasks')).tasks).toEqual([]);
+  });
+
+  test('says where a series has come to its end by itself', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 1 time' });
+    await ana.ok('add_task', daily);
+    expect((await ana.ok('complete_task', { ids: [1] })).note).toBe('#1 was the last of its series.');
+    const ended = await ana.ok('update_task', { id: 2, status: 'completed', clear: ['repeats'] });
+    expect(ended.note).toBeUndefined();
   });
 
   test('passes on what the same call changed', async () => {

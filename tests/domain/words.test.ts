@@ -320,6 +320,10 @@ describe('a window', () => {
     ['tomorrow .. friday', '2026-11-23..2026-11-27'],
     ['today..end of month', '2026-11-22..2026-11-30'],
     [' WEEK ', '2026-11-22..2026-11-28'],
+    ['by Friday', '..2026-11-27'],
+    ['until 2026-11-30', '..2026-11-30'],
+    ['within 3 days', '2026-11-22..2026-11-25'],
+    ['Within a week', '2026-11-22..2026-11-29'],
   ])('%s is %s', (text, days) => {
     expect(parseWindow(text, sunday.now, zone)).toEqual(parseWindow(days, sunday.now, zone));
   });
@@ -367,9 +371,16 @@ describe('looking back', () => {
     ['16 Nov', '2026-11-15T23:00:00.000Z'],
     ['24 Nov', '2025-11-23T23:00:00.000Z'],
     ['the 15th', '2026-11-14T23:00:00.000Z'],
-    ['2026-11-24', '2026-11-23T23:00:00.000Z'],
+    ['2026-11-22T14:30', '2026-11-22T13:30:00.000Z'], // a clock may be ahead
   ])('%s begins at %s', (text, instant) => {
     expect(sinceInstant(text, sunday, 'changed_since').toISOString()).toBe(instant);
+  });
+
+  test.each(['2026-11-23', '2027-04-30', '2026-11-22T16:00'])('%s is refused as still to come', (text) => {
+    expect(refusal(() => sinceInstant(text, sunday, 'changed_since'))).toEqual({
+      message: `changed_since: "${text}" is still to come.`,
+      hint: 'Use a day up to today. Today is Sun 22 Nov 2026 (2026-11-22).',
+    });
   });
 
   test.each([

@@ -25,12 +25,12 @@ describe('add_comment', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
     for (let i = 1; i <= 12; i++) await ana.ok('add_comment', { id: 1, text: `note ${i}` });
-    const reply = await ana.call('get_task', { id: 1, max_tokens: 10_000 });
+    const reply = await ana.call('get_task', { id: 1 });
     expect(reply.json.task.comments.map((comment: { text: string }) => comment.text)).toEqual(
       Array.from({ length: 10 }, (_, i) => `note ${i + 3}`),
     );
     expect(reply.json.task.comments_total).toBe(12);
-    expect(reply.text).toContain('Comments (the latest 10 of 12):');
+    expect(reply.text).toContain('Comments (the latest 10 of 12; more with a larger max_tokens):');
   });
 
   test('can be undone, and done again', async () => {

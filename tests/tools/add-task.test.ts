@@ -189,4 +189,17 @@ describe('add_task', () => {
       message: 'due: "03/04" can mean 3 April or 4 March.',
     });
   });
+
+  test('what repeats and is to start later is first due then', async () => {
+    const ana = await newAgent(world);
+    const add = async (given: object) => (await ana.ok('add_task', { title: 'Mow', ...given })).task;
+    expect(await add({ start: '2027-05-01', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
+    expect(await add({ start: '2027-05-03', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
+    expect(await add({ start: '2026-11-01', repeats: 'every Monday' })).toMatchObject({ due: '2026-11-23' });
+    const given = { start: '2027-05-01', repeats: 'every Monday', due: '2027-06-01' };
+    expect(await add(given)).toMatchObject({ due: '2027-06-01' });
+    await ana.ok('complete_task', { id: 1 });
+    const { tasks } = await ana.ok('list_tasks', { due: '2027-05-10' });
+    expect(tasks).toMatchObject([{ due: '2027-05-10', start: '2027-05-08' }]);
+  });
 });

@@ -259,4 +259,22 @@ describe('add_tasks', () => {
     await ana.ok('add_tasks', { tasks: ['{"title": "C"}'] });
     expect((await ana.ok('list_tasks')).total).toBe(3);
   });
+
+  test('says which of its tasks have the same title, project and parent', async () => {
+    const ana = await newAgent(world);
+    const tasks = [
+      { title: 'Buy milk' },
+      { title: 'buy milk.' },
+      { title: 'Ship', ref: 'ship' },
+      { title: 'Test', parent: 'ship' },
+      { title: 'Test', project: 'Other' },
+    ];
+    expect((await ana.ok('add_tasks', { tasks })).note).toBe('The rest is as you gave it. #1, #2 have the same title.');
+  });
+
+  test('takes labels for given in whatever order they come', async () => {
+    const ana = await newAgent(world);
+    const { json } = await ana.call('add_tasks', { tasks: [{ title: 'A', labels: ['zoo', 'art'] }] });
+    expect(json.tasks[0]).not.toHaveProperty('labels');
+  });
 });

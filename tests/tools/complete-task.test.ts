@@ -65,7 +65,7 @@ describe('complete_task', () => {
     expect(await ana.refused('complete_task', { id: 1 })).toEqual({
       code: 'conflict',
       message: '#1 has 2 open sub-tasks.',
-      hint: 'Complete or cancel them first, or name them all in the same call.',
+      hint: 'Complete or cancel them first, or all together: complete_task and update_task take many ids.',
       candidates: [
         { id: 2, title: 'Tiles' },
         { id: 3, title: 'Gutter' },

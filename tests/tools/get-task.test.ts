@@ -147,4 +147,49 @@ describe('get_task', () => {
     await ana.ok('delete_task', { id: 1 });
     expect((await ana.ok('get_task', { id: 1 })).task.status).toBe('deleted');
   });
+
+  test('of very many sub-tasks shows the open ones, in order, and how many there are', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 99 }, (_, i) => ({ title: `Step ${i + 2}`, parent: 'top' }));
+    await ana.ok('add_tasks', { tasks: [{ title: 'Top', ref: 'top' }, ...tasks] });
+    await ana.ok('complete_task', { ids: Array.from({ length: 70 }, (_, i) => i + 2) });
+    const { json, text } = await ana.call('get_task', { id: 1, max_tokens: 3000 });
+    const shown = json.task.subtasks;
+    expect(shown).toHaveLength(99);
+    const usual = await ana.call('get_task', { id: 1 });
+    expect(usual.json.task.subtasks_total).toBe(99);
+    expect(usual.json.task.subtasks).toHaveLength(50);
+    expect(usual.json.task.subtasks.filter((each: { status?: string }) => !each.status)).toHaveLength(29);
+    expect(usual.text).toContain(
+      '  Sub-tasks (50 of 99; list_tasks parent 1 for the rest):\n  #2 Step 2 · completed\n',
+    );
+    expect(text).toContain('  Sub-tasks:\n');
+    expect(json.task).not.toHaveProperty('subtasks_total');
+  });
+
+  test('shows more comments and history to who asks for more', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Log' });
+    for (let i = 0; i < 12; i++) {
+      await ana.ok('add_comment', { id: 1, text: `Entry ${i}` });
+      await ana.ok('update_task', { id: 1, title: `Log ${i}` });
+    }
+    const usual = await ana.call('get_task', { id: 1 });
+    expect(usual.text).toContain('  Comments (the latest 10 of 12; more with a larger max_tokens):\n');
+    expect([usual.json.task.comments.length, usual.json.task.history.length]).toEqual([10, 8]);
+    const { json, text } = await ana.call('get_task', { id: 1, max_tokens: 5000 });
+    expect(json.task.comments.map((each: { text: string }) => each.text)).toEqual(
+      Array.from({ length: 12 }, (_, i) => `Entry ${i}`),
+    );
+    expect(json.task.history).toHaveLength(12);
+    expect(text).toContain('  Comments:\n');
+  });
+
+  test('counts all comments, looked up or not, where it leaves out some', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Log', description: 'word '.repeat(400) });
+    for (let i = 0; i < 12; i++) await ana.ok('add_comment', { id: 1, text: `Entry ${i}` });
+    const { text } = await ana.call('get_task', { id: 1, max_tokens: 400 });
+    expect(text).toContain('12 of 12 comments of #1');
+  });
 });

@@ -305,7 +305,8 @@ describe('list_tasks', () => {
     expect(await titles(ana, { changed_since: '2026-11-22', status: 'all' })).toEqual(['closed', 'touched']);
     expect(await titles(ana, { changed_since: '2026-11-22T14:03' })).toEqual([]);
     expect(await titles(ana, { completed_since: '2026-11-22' })).toEqual(['closed']);
-    expect(await titles(ana, { completed_since: '2026-11-23' })).toEqual([]);
+    expect(await titles(ana, { completed_since: '2026-11-22T14:03' })).toEqual([]);
+    expect((await ana.refused('list_tasks', { completed_since: '2027-04-30' })).message).toContain('still to come');
   });
 
   test('detail full brings descriptions, indented so that they cannot pass for rows; ids brings titles only', async () => {
@@ -417,5 +418,48 @@ describe('list_tasks', () => {
     const reply = await ana.call('list_tasks', { limit: 1 });
     expect(reply.json.total).toBe('1000+');
     expect(reply.text).toMatch(/^1 of 1000\+ tasks;/);
+  });
+
+  test('of words that only closed tasks have says so beside what comes near', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'Paint' }, { title: 'Parent meeting' }] });
+    await ana.ok('complete_task', { ids: [1] });
+    const { json } = await ana.call('list_tasks', { text: 'paint' });
+    expect(json).toMatchObject({
+      near: true,
+      note: 'Nothing open has these words: these tasks come near. status all finds 1 closed or archived.',
+    });
+  });
+
+  test('says that ready false leaves out what is ready', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ref: 'a' },
+        { title: 'B', blocked_by: ['a'] },
+      ],
+    });
+    const { json } = await ana.call('list_tasks', { ready: false });
+    expect(json.tasks).toMatchObject([{ title: 'B' }]);
+    expect(json.note).toBe('ready false asks for those that cannot be started: leave it out to see all.');
+  });
+
+  test('names who has claims where the one asked for has none', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+    expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('Nothing is claimed.');
+    await ana.ok('claim_task', { id: 1, agent: 'painter' });
+    expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('There are claims of painter.');
+    expect((await ana.ok('list_tasks', { claimed_by: 'painter' })).note).toBeUndefined();
+  });
+
+  test('goes on with a cursor where defaults are said and names are written otherwise', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 3 }, (_, i) => ({ title: `T${i}`, project: 'Home', labels: ['Errand'] }));
+    await ana.ok('add_tasks', { tasks });
+    const { next_cursor: cursor } = await ana.ok('list_tasks', { project: 'home', labels: ['errand'], limit: 2 });
+    const given = { project: '+HOME', labels: ['@Errand'], status: 'open', sort: 'newest', limit: 2 };
+    expect((await ana.ok('list_tasks', { ...given, cursor })).tasks).toMatchObject([{ title: 'T0' }]);
+    expect((await ana.refused('list_tasks', { ...given, status: 'all', cursor })).message).toContain('cursor');
   });
 });

@@ -300,4 +300,11 @@ describe('what_changed', () => {
     const { name, description, inputSchema } = listed ?? {};
     expect(encode(JSON.stringify({ name, description, inputSchema })).length).toBeLessThanOrEqual(110);
   });
+
+  test('tells of a project that is renamed as it is archived', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'A', project: 'Alpha' });
+    await ana.ok('update_project', { project: 'Alpha', name: 'Beta', archived: true });
+    expect((await ana.call('what_changed')).text).toContain('+Beta · archived name (was Alpha)');
+  });
 });

@@ -1,14 +1,16 @@
 import { and, eq, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
-import { projects, taskLabels } from '../db/schema.js';
+import { isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
+import { statusOf } from './filter.js';
 import { type Unused, unusedLabels } from './labels.js';
 import { type ListInput, listTasks, type TaskPage } from './list.js';
 import { isNone, nameKey } from './names.js';
+import { isClaimed } from './task.js';
 
-/** Why a list is empty, as far as that can be told. */
-export interface Empty {
+/** Why a list is empty, or not what was expected, as far as that can be told. */
+export interface Remarks {
   /** Of the labels asked for, those that no task has. */
   unused?: Unused | undefined;
   /** How many tasks there are that are not open, or are in archived projects, and fit all else. */
@@ -17,20 +19,54 @@ export interface Empty {
   called?: 'project' | 'label' | undefined;
   /** What was asked for are tasks that are not ready, as who fills in every field does. */
   unready?: true;
+  /** Of whom there are claims, where there is none of who was asked for. */
+  holders?: string[];
 }
 
 /** Whether a list has no tasks for sure: of one that paused, more may come. */
-export const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
+const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
 
 /** Filters of which one expects that something fits, open or not. */
 const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
 
+/** How many holders of claims are named. */
+const HOLDERS = 5;
+
+async function holders(tx: UserTx): Promise<string[]> {
+  const rows = await tx.db
+    .selectDistinct({ name: sql<string>`${tasks.claimedBy}` })
+    .from(tasks)
+    .where(and(tx.mine(tasks), isOpen(tasks), isClaimed))
+    .orderBy(tasks.claimedBy)
+    .limit(literal(HOLDERS));
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * What is to be said of a list beside its tasks, as far as it has to be looked for: why there are none, or only some that
+ * come near.
+ */
+export async function remarksOn(
+  tx: UserTx,
+  page: TaskPage,
+  input: ListInput,
+  options: Parameters<typeof listTasks>[2],
+): Promise<Remarks | undefined> {
+  if (isEmpty(page)) return whyEmpty(tx, input, options);
+  if (input.cursor !== undefined) return undefined;
+  if (page.near && statusOf(input) === 'open') {
+    const all = await listTasks(tx, { ...input, status: 'all', sort: undefined, limit: 1 }, options);
+    return all.near ? undefined : { elsewhere: all.total };
+  }
+  return input.ready === false ? { unready: true } : undefined;
+}
+
 /** Looks for the reason why a list has no tasks. */
-export async function whyEmpty(
+async function whyEmpty(
   tx: UserTx,
   input: ListInput,
   options: Parameters<typeof listTasks>[2],
-): Promise<Empty | undefined> {
+): Promise<Remarks | undefined> {
   if (input.cursor !== undefined) return undefined; // it had tasks, and the cursor is of that list alone
   const { labels = [] } = input;
   const unused = labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
@@ -39,6 +75,7 @@ export async function whyEmpty(
     const page = await listTasks(tx, { ...input, ...some, limit: 1 }, options);
     return page.near ? 0 : page.total;
   };
+  if (input.claimed_by !== undefined && !isNone(input.claimed_by)) return { holders: await holders(tx) };
   if (input.ready === false) return (await has({ ready: undefined })) > 0 ? { unready: true } : undefined;
   const { status = 'open', limit: _, sort: __, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
@@ -49,7 +86,7 @@ export async function whyEmpty(
 }
 
 /** Whether there is a project or a label of that name. */
-async function calledSo(tx: UserTx, name: string): Promise<Empty['called']> {
+async function calledSo(tx: UserTx, name: string): Promise<Remarks['called']> {
   const key = nameKey(name);
   const project = tx.db
     .select({ of: sql<'project' | 'label'>`'project'` })
