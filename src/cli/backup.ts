@@ -8,7 +8,7 @@ import { type Head, readBackup } from '../db/backup.js';
 import { connect, type Target } from '../db/connect.js';
 import type { Database } from '../db/database.js';
 import { type Migration, migrate } from '../db/migrate.js';
-import { isEmpty, type Restored, restore, sameContents } from '../db/restore.js';
+import { areOne, isEmpty, type Restored, restore, sameContents } from '../db/restore.js';
 import { UsageError } from '../errors.js';
 
 /** Refuses a file that is there, unless it is to be replaced: asked before anything is read. */
@@ -87,6 +87,7 @@ export async function moveTo(
 ): Promise<Restored | undefined> {
   const to = await connect(target);
   try {
+    if (await areOne(from, to)) throw new UsageError('the database to move to is the one that has the tasks');
     await migrate(to, migrations);
     if (await isEmpty(to)) return await restore(to, migrations, readBackup(from, about));
     if (await sameContents(from, to)) return undefined;

@@ -28,9 +28,9 @@ export async function restore(
   lines: AsyncIterable<string>,
 ): Promise<Restored> {
   const reader = new Lines(lines);
-  const head = readHead(await reader.next());
-  const older = migrationsOf(head, migrations);
   try {
+    const head = readHead(await reader.next());
+    const older = migrationsOf(head, migrations);
     return await asOwner(
       database,
       async (connection) => {
@@ -60,8 +60,25 @@ export async function restore(
     // Values that are none, or that contradict each other: the rest is about the database.
     if (/^(22|23)/.test(state)) throw damaged(`its rows are not those of a task list (SQLSTATE ${state})`);
     throw error;
+  } finally {
+    await reader.close(); // whoever makes the backup would wait for somebody to take the rest
   }
 }
+
+/** Whether two connections lead to one database. */
+export async function areOne(one: Database, other: Database): Promise<boolean> {
+  const [a, b] = await Promise.all([identityOf(one), identityOf(other)]);
+  return a === b;
+}
+
+/** When the server started, to the microsecond, and the number of the database. */
+const identityOf = (database: Database) =>
+  asOwner(database, (connection) =>
+    connection.query(
+      `select extract(epoch from pg_postmaster_start_time())::text, oid::text from pg_database where datname = current_database()`,
+      [],
+    ),
+  ).then((rows) => JSON.stringify(rows));
 
 /** Whether a database holds exactly what another does. Compares digests, and reads each once. */
 export async function sameContents(one: Database, other: Database): Promise<boolean> {
@@ -233,6 +250,11 @@ class Lines {
     this.#hash.update(`${line.text}\n`);
     this.#ahead = await this.#read();
     return line;
+  }
+
+  /** Takes no more. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
   }
 
   async #read(): Promise<Line | undefined> {

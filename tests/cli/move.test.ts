@@ -1,6 +1,6 @@
 import { beforeAll, expect, inject, test } from 'vitest';
 import { asService } from '../../src/db/scope.js';
-import { complaintOf, connect, type Environment, environment, start, succeed } from '../process.js';
+import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../process.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 
 /** An embedded installation with some tasks. */
@@ -53,6 +53,43 @@ test('what was killed on the way has done nothing, and is done again', async () 
     await expect.poll(there, { timeout: 20_000 }).toBe(0);
     expect(await succeed(['move', url], env)).toMatch(/^moved and verified/);
     expect(await there()).toBe(1000);
+  } finally {
+    await database.close();
+  }
+});
+
+test('where the server fails on the way it says so, and the tasks can be used and moved again', async () => {
+  const database = await openServerDatabase();
+  const failing = (how: string) =>
+    database.connect((connection) =>
+      connection.script(`create function public.fail() returns trigger language plpgsql as $$ begin
+        if new.seq = 600 then ${how}; end if; return new; end $$;
+        create trigger fail before insert on taskloom.changes for each row execute function public.fail()`),
+    );
+  const mended = () => database.connect((connection) => connection.script('drop function public.fail cascade'));
+  try {
+    await failing(`raise exception 'could not extend file' using errcode = '53100'`);
+    expect((await run(['move', urlOf(database)], env)).code).toBeGreaterThan(0);
+    await mended();
+    await failing('perform pg_terminate_backend(pg_backend_pid())');
+    expect(await complaintOf(['move', urlOf(database)], env)).toMatch(/^taskloom: the database cannot be reached/);
+    await mended();
+    const peer = await connect(env);
+    expect(await peer.call('list_tasks', { limit: 1 })).toMatchObject({ total: 1000 });
+    await peer.close();
+    expect(await succeed(['move', urlOf(database)], env)).toMatch(/^moved and verified/);
+  } finally {
+    await database.close();
+  }
+});
+
+test('a database is not moved to itself', async () => {
+  const database = await openServerDatabase();
+  try {
+    const here = { ...environment(), ...proxy, TASKLOOM_DATABASE_URL: urlOf(database) };
+    expect(await complaintOf(['move', urlOf(database)], here)).toBe(
+      'taskloom: the database to move to is the one that has the tasks',
+    );
   } finally {
     await database.close();
   }
