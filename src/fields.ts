@@ -19,7 +19,12 @@ const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
 
 /** Text that nobody is there to refuse, as one line that can be kept: what may not be in a line is left out. */
 export const oneLine = (text: string, max: number): string =>
-  [...text.toWellFormed().replace(new RegExp(`${CONTROL.source}|${BIDI.source}`, 'gu'), '')]
+  [
+    ...text
+      .toWellFormed()
+      .replace(/\s+/g, ' ')
+      .replace(new RegExp(`${CONTROL.source}|${BIDI.source}`, 'gu'), ''),
+  ]
     .slice(0, max)
     .join('')
     .trim();

@@ -77,7 +77,7 @@ export function happened(step: Step, clock: Clock): { what: string; fields: stri
   const changed = (fields = step.fields) => fields.flatMap((field) => sayField(field, step, clock));
   const whole = what === 'delete' || what === 'restore' || what === 'merge';
   if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed() };
-  const remark = said === null ? [] : [JSON.stringify(oneLine(said.replace(/\s+/g, ' '), REMARK))];
+  const remark = said === null ? [] : [JSON.stringify(oneLine(said, REMARK))];
   if (what === 'update')
     return { what: HAPPENED[what], fields: [...changed(), ...remark.map((each) => `note ${each}`)] };
   const renamed = what === 'archive' && step.fields.includes('name') ? changed(['name']) : [];

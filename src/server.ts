@@ -171,7 +171,7 @@ async function run(
   const answer = await withLate(() =>
     tool.effect === 'read'
       ? readWith(deps, tool, call, principal, now)
-      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, client, meta)),
+      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
@@ -307,10 +307,7 @@ function replay(request: NonNullable<Opened['request']>, { fingerprint, relay }:
 /** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
 const STABLE_META = ['claudecode/toolUseId'];
 
-/**
- * What a write is known by, so that it happens once however often it is sent. An id is that of one client: models are
- * asked for random ones, and count from 1. Each is SHA-256, hex.
- */
+/** What a write is known by, so that it happens once however often it is sent. Each is SHA-256, hex. */
 interface RequestKey {
   /** Of the client's id; of the relay's, where it gave none. */
   digest: string;
@@ -320,20 +317,12 @@ interface RequestKey {
   fingerprint: string;
 }
 
-function requestKey(
-  tool: Tool,
-  call: Call,
-  client: string | undefined,
-  meta: Record<string, unknown> | undefined,
-): RequestKey | undefined {
+function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
   const relay = digestOf('relay', meta?.[RELAY_KEY]);
-  const digest =
-    digestOf(`client ${client ?? ''}`, call.requestId) ??
-    (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ??
-    relay;
+  const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
   return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
 }
 
@@ -343,7 +332,7 @@ const actorOf = (principal: Principal, client: string | undefined, { args }: Cal
   via: principal.via,
   ...(principal.token && { token: principal.token }),
   ...(client && { client }),
-  ...(typeof args.agent === 'string' && { agent: args.agent }),
+  ...(typeof args.agent === 'string' && { agent: oneLine(args.agent, 100) }),
 });
 
 /** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */

@@ -207,6 +207,12 @@ describe('what is not yours does not exist', () => {
         });
   });
 
+  test('a user who moves is judged by the clocks there, also where that is refused here', async () => {
+    const { ana } = await anaAndBob(); // it is 14:02 in Paris and 22:02 in Tokyo
+    await rowsOf(world, `update taskloom.users set timezone = 'Asia/Tokyo' where id = $1`, [ana.principal.userId]);
+    await ana.ok('list_tasks', { completed_since: 'today 20:00' });
+  });
+
   test('a user who moves has another today on the next call', async () => {
     const { bob } = await anaAndBob();
     await bob.ok('add_task', { title: 'sunday', due: '2026-11-22' });

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eq, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
-import { forbidden, UsageError } from '../errors.js';
+import { forbidden, Refusal, UsageError } from '../errors.js';
 import {
   type Connection,
   type Database,
@@ -248,15 +248,23 @@ export async function readAsUser<T>(
 ): Promise<T> {
   const opening = become(database, scope.userId, options.clock);
   const zone = scope.timezone;
+  let asked = false;
   const query = async (text: string, params: readonly unknown[] = []) => {
+    asked = true;
     const account = accountOf(scope);
     const [user, rows] = await readInTurn(database, scope.userId, opening, [account.statement, { text, params }]);
     scope.timezone = account.check(user?.[0]);
     return rows ?? [];
   };
-  const value = await work(userTx(scope, { query }));
+  const attempt = () => work(userTx(scope, { query }));
+  const first = await attempt().catch(async (error: unknown) => {
+    if (!(error instanceof Refusal)) throw error;
+    if (!asked) await query('select'); // it was judged by what was known of the user before
+    if (scope.timezone === zone) throw error;
+    return undefined;
+  });
   // The user moved to another zone since the scope was made: what "today" means has changed.
-  return scope.timezone === zone ? value : work(userTx(scope, { query }));
+  return scope.timezone === zone ? (first as T) : attempt();
 }
 
 /**

@@ -47,8 +47,8 @@ const NAMES = 500;
 /** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
 export const HOUSED = 2001;
 
-/** More than a write can move at once, so that where a task goes to is always in sight. */
-const NEIGHBOURS = 132;
+/** More than a write can move at once, those that are dealt out anew with them, and one more: so where they end is in sight. */
+const NEIGHBOURS = 165;
 
 const NOTHING: Gathered = {
   tasks: new Map(),

@@ -120,7 +120,10 @@ export class Reversal {
 
   private revertTask({ entityId: id, before, after }: Entry) {
     const now = this.taskNow(id);
-    if (!now) return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    if (!now) {
+      this.broken ||= this.bundle.has(id);
+      return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    }
     const reason = before.deleted_at && !now.deletedAt ? this.workOfOthers(now) : undefined;
     if (reason) return this.leaveWork(id, reason);
     let task = now;
@@ -220,11 +223,11 @@ export class Reversal {
   /** What somebody else has done to a task and not taken back, or is about to do. */
   private workOfOthers(task: Task): string | undefined {
     if (this.bundle.has(task.id)) return undefined; // these go together: see nextChanged()
-    const change = this.changeOfOthers('task', task.id);
-    if (change) return change;
-    const isTheirs = task.claimed && task.claimedBy !== this.moment.by;
-    return isTheirs ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
+    return this.changeOfOthers('task', task.id) ?? this.claimOfOthers(task);
   }
+
+  private claimOfOthers = (task: Task): string | undefined =>
+    task.claimed && task.claimedBy !== this.moment.by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
 
   private leaveWork = (id: number, reason: string) =>
     this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
@@ -284,27 +287,39 @@ export class Reversal {
     this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
   }
 
-  /** Whether the next of a series, which this would take away, is no longer as it was made. */
+  /** Whether the next of a series, which this would take away, is no longer as it was made or brought back. */
   private nextChanged(): boolean {
-    const made = this.entries.filter((entry) => entry.op === 'create' && this.bundle.has(entry.entityId));
-    for (const { entityId: id, after } of made) {
-      const task = this.tasks.get(id);
-      const remarked = [...this.written.values()].includes(id);
-      const child = [...this.tasks.values()].some(
-        (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
-      );
-      if (task && stillAsMade(task, after) && !remarked && !child) continue;
+    const coming = this.entries.filter(
+      ({ entityId, op, before }) => this.bundle.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
+    );
+    for (const entry of coming) {
+      const { entityId: id } = entry;
+      const reason = this.workOnNext(entry);
+      if (!reason) continue;
       const [closed, ...more] = this.turned();
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
       for (const each of [closed, ...more])
         this.leave(
           each as number,
-          `#${each} ${follows} #${id}, which was changed${this.since('task', id)}.`,
+          `#${each} ${follows} #${id}, which ${reason}.`,
           'Reopen it with update_task, and delete the next one yourself.',
         );
       return true;
     }
     return false;
+  }
+
+  /** What was done to the next of a series: anything at all, or to one that an undo had brought back, by others. */
+  private workOnNext({ entityId: id, op, after }: Entry): string | undefined {
+    const task = this.tasks.get(id);
+    const changed = `was changed${this.since('task', id)}`;
+    if (!task) return op === 'create' ? changed : undefined;
+    const child = [...this.tasks.values()].some(
+      (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
+    );
+    const remarked = op === 'create' && [...this.written.values()].includes(id);
+    if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
+    return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
   }
 
   /** The tasks whose series this would open or close again. */
@@ -347,12 +362,12 @@ export class Reversal {
   }
 }
 
-/** Changes, the newest first, but for undos and what they took back. */
+/** Changes, the newest first, but for undos and what they took back: of a write, each thing by itself. */
 function standing(later: Later[]): Later[] {
-  const gone = new Set<number>();
-  return later.filter(({ batch, reverts }) => {
-    if (gone.has(batch)) return false;
-    if (reverts !== null) gone.add(reverts);
+  const gone = new Set<string>();
+  return later.filter(({ batch, reverts, entity, entityId }) => {
+    if (gone.has(`${batch} ${entity} ${entityId}`)) return false;
+    if (reverts !== null) gone.add(`${reverts} ${entity} ${entityId}`);
     return reverts === null;
   });
 }

@@ -87,6 +87,15 @@ describe('while a claim lives', () => {
   });
 });
 
+test('a holder is found by the name that is shown, however it was written', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'A' });
+  await ana.ok('claim_task', { id: 1, agent: 'Claude  Code' });
+  const { tasks } = await ana.ok('list_tasks', { claimed_by: 'any' });
+  expect((await ana.ok('list_tasks', { claimed_by: tasks[0].claimed_by })).total).toBe(1);
+  expect((await ana.ok('list_tasks', { claimed_by: 'claude  code' })).total).toBe(1);
+});
+
 describe('when its time is over', () => {
   test('a claim ends by itself, and nothing is written', async () => {
     const { one, two } = await claimed();

@@ -79,3 +79,29 @@ test('what cannot be a place is refused', async () => {
   ] as const)
     expect((await ana.refused('update_task', args)).code, JSON.stringify(args)).toBe(code);
 });
+
+test.runIf(everyRun)('a hundred tasks from right above are placed among keys that have grown long', async () => {
+  const ana = await newAgent(world);
+  const user = ana.principal.userId;
+  for (let i = 0; i < 4; i++)
+    await ana.ok('add_tasks', { tasks: Array.from({ length: 100 }, (_, n) => ({ title: `T${i * 100 + n + 1}` })) });
+  const all = async (cursor?: string): Promise<number[]> => {
+    const page = await ana.ok('list_tasks', { sort: 'manual', limit: 100, detail: 'ids', cursor, max_tokens: 20_000 });
+    const ids = page.tasks.map((task: { id: number }) => task.id);
+    return page.next_cursor ? [...ids, ...(await all(page.next_cursor))] : ids;
+  };
+  const [[rank] = []] = await rowsOf(world, 'select rank from taskloom.tasks where user_id = $1 and id = 199', [user]);
+  const long = `${rank}${'V'.repeat(47 - String(rank).length)}`;
+  const digit = (i: number) => '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[i];
+  const set = (id: number, rank: string) =>
+    rowsOf(world, 'update taskloom.tasks set rank = $3 where user_id = $1 and id = $2 returning id', [user, id, rank]);
+  for (let i = 0; i < 50; i++) await set(301 + i, `${rank}1${digit(i + 2)}1`);
+  await set(300, `${long}1`);
+  for (let i = 0; i < 50; i++) await set(351 + i, `${long}${digit(i + 3)}`);
+  await set(200, `${long}z`);
+  const moving = Array.from({ length: 100 }, (_, i) => 400 - i);
+  const expected = (await all()).filter((id) => !moving.includes(id));
+  expected.splice(expected.indexOf(200), 0, ...moving);
+  await ana.ok('update_task', { ids: moving, before: 200 });
+  expect(await all()).toEqual(expected);
+});

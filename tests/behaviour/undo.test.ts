@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { agentOf, newAgent, useWorld } from '../harness.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Agent, agentOf, newAgent, newUser, useWorld } from '../harness.js';
 
 const world = useWorld();
 const LIVE = { status: 'all', detail: 'ids' };
@@ -223,6 +223,98 @@ describe('undo of a repeating task that was completed', () => {
     expect(await ana.refused('undo', { undo: undone.undo })).toMatchObject({ code: 'conflict' });
     expect(ids(await ana.ok('list_tasks', LIVE))).toEqual([1]);
     expect(ids(await ana.ok('list_tasks', TRASH))).toEqual([2]);
+  });
+});
+
+describe('undo of a series that others have gone on with', () => {
+  const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
+  const oneAndTwo = async () => {
+    const user = await newUser(world);
+    return { one: await agentOf(world, user, 'one'), two: await agentOf(world, user, 'two') };
+  };
+
+  test('keeps the next one where somebody else has claimed it', async () => {
+    const { one, two } = await oneAndTwo();
+    await one.ok('add_task', daily);
+    const { undo } = await one.ok('complete_task', { id: 1 });
+    const { claim } = await two.ok('claim_task', { id: 2 });
+    const { message } = await one.refused('undo', { undo });
+    expect(message).toContain('is followed by #2, which is claimed by two until');
+    await two.ok('release_task', { id: 2, claim, status: 'completed' });
+  });
+
+  const works: [string, (two: Agent) => Promise<unknown>][] = [
+    ['a comment', (two) => two.ok('add_comment', { id: 2, text: 'I have begun' })],
+    ['a description', (two) => two.ok('update_task', { id: 2, description: 'two hours of work' })],
+    ['a sub-task', (two) => two.ok('add_task', { title: 'part', parent: 2 })],
+    ['a claim', (two) => two.ok('claim_task', { id: 2 })],
+  ];
+  test.each(works)(
+    'keeps the next one that an undo had brought back, with %s of somebody else',
+    async (_what, work) => {
+      const { one, two } = await oneAndTwo();
+      await one.ok('add_task', daily);
+      const first = await one.ok('complete_task', { id: 1 });
+      const back = await one.ok('undo', { undo: first.undo });
+      const again = await one.ok('undo', { undo: back.undo });
+      await work(two);
+      expect((await one.refused('undo', { undo: again.undo })).message).toContain('is followed by #2');
+      expect((await two.ok('get_task', { id: 2 })).task.status).not.toBe('deleted');
+    },
+  );
+
+  test('takes back one’s own completion, whatever one did to the next that was brought back', async () => {
+    const { one } = await oneAndTwo();
+    await one.ok('add_task', daily);
+    const first = await one.ok('complete_task', { id: 1 });
+    const back = await one.ok('undo', { undo: first.undo });
+    const again = await one.ok('undo', { undo: back.undo });
+    await one.ok('update_task', { id: 2, priority: 'high' });
+    await one.ok('undo', { undo: again.undo });
+    expect((await one.ok('list_tasks')).tasks).toMatchObject([{ id: 1 }]);
+  });
+
+  test('leaves both where one of the two is no longer kept', async () => {
+    const { one } = await oneAndTwo();
+    const later = async () => {
+      world.now = new Date('2026-12-24T13:02:00.000Z');
+      onTestFinished(() => {
+        world.now = new Date('2026-11-22T13:02:00.000Z');
+      });
+      for (let i = 0; i < 2; i++) await one.ok('add_task', { title: `Other ${i}` }); // removes what was kept long enough
+    };
+    await one.ok('add_task', daily);
+    const done = await one.ok('complete_task', { id: 1 });
+    const back = await one.ok('undo', { undo: done.undo });
+    await later();
+    expect((await one.refused('undo', { undo: back.undo })).message).toContain('#2 is no longer kept');
+    expect((await one.ok('get_task', { id: 1 })).task.repeats).toBe('every day');
+  });
+
+  test('does not take the next one away for one that is no longer kept', async () => {
+    const { one } = await oneAndTwo();
+    await one.ok('add_task', { ...daily, repeats: 'every month' });
+    const done = await one.ok('complete_task', { id: 1 });
+    await one.ok('delete_task', { id: 1 });
+    world.now = new Date('2026-12-24T13:02:00.000Z');
+    onTestFinished(() => {
+      world.now = new Date('2026-11-22T13:02:00.000Z');
+    });
+    for (let i = 0; i < 2; i++) await one.ok('add_task', { title: `Other ${i}` });
+    expect((await one.refused('undo', { undo: done.undo })).message).toContain('#1 is no longer kept');
+    expect((await one.ok('get_task', { id: 2 })).task.status).not.toBe('deleted');
+  });
+
+  test('what an undo had to leave is still the work of who did it', async () => {
+    const { one, two } = await oneAndTwo();
+    await one.ok('add_task', { title: 'House' });
+    const plan = await one.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B', parent: 1 }] });
+    const done = await two.ok('complete_task', { ids: [2, 3] });
+    await two.ok('complete_task', { id: 1 });
+    await two.ok('undo', { undo: done.undo }); // #3 stays: what it is part of is closed
+    await one.ok('undo', { undo: plan.undo });
+    expect((await two.ok('get_task', { id: 3 })).task.status).toBe('completed');
+    expect((await two.ok('get_task', { id: 2 })).task.status).toBe('deleted');
   });
 });
 

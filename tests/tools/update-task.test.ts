@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agentOf, newAgent, newUser, rowsOf, useWorld } from '../harness.js';
+import { newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 
@@ -572,14 +572,5 @@ describe('every write', () => {
     const { json, text } = await ana.call('update_task', { id: 1, status: 'pending' });
     expect(text).toContain('Restored #1 A');
     expect(json.note).toBe('+Attic is archived: lists leave out what is in it.');
-  });
-
-  test('an id of a write is that of one client: another counts its own from 1', async () => {
-    const principal = await newUser(world);
-    const [one, two] = [await agentOf(world, principal, 'one'), await agentOf(world, principal, 'two')];
-    const add = { title: 'Milk', request_id: '1' };
-    expect((await one.ok('add_task', add)).task.id).toBe(1);
-    expect((await two.ok('add_task', add)).task.id).toBe(2);
-    expect(await one.ok('add_task', add)).toMatchObject({ replayed: true, task: { id: 1 } });
   });
 });
