@@ -174,6 +174,8 @@ export const tasks = taskloom.table(
     estimateMinutes: integer('estimate_minutes'),
     projectId: integer('project_id'),
     parentId: integer('parent_id'),
+    /** The task of a series that this one was made after, when that was closed. It may be kept no longer. */
+    follows: integer('follows'),
     /** Place in the order set by hand: a fractional index. */
     rank: bytewise('rank').notNull(),
     /** How many tasks that block it, and how many sub-tasks, are open. Kept by every write that changes one of them. */

@@ -237,6 +237,7 @@ function newTask(
     project: home?.name ?? null,
     shelved: false,
     parentId: input.parent === undefined ? null : idOf(input.parent),
+    follows: null,
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
     blockedBy,

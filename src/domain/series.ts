@@ -42,6 +42,7 @@ export function nextInSeries(
       start: moved(was.start),
       repeats: top ? next.repeat : was.repeats,
       parentId: top ? was.parentId : (ids.get(was.parentId as number) as number),
+      follows: top ? was.id : null,
       rank: top ? was.rank : rankOf(id),
       // Within the family they wait for each other as before; what blocked this occurrence does not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
@@ -54,21 +55,10 @@ export function nextInSeries(
 /** All sub-tasks that the next one gets: none that is in the trash, nor what is over of a series that goes on beside it. */
 function lasting(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
   const children = childrenOf(tasks, id);
-  const newest = new Map(children.flatMap((child) => marksOf(child, child.createdAt).map((mark) => [mark, child.id])));
-  const isOver = (child: Task) =>
-    !isOpenStatus(child.status) &&
-    marksOf(child, child.completedAt ?? child.updatedAt).some((mark) => (newest.get(mark) ?? 0) > child.id);
+  const followed = new Set(children.map(({ follows }) => follows));
+  const isOver = (child: Task) => !isOpenStatus(child.status) && followed.has(child.id);
   return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...lasting(tasks, child.id)]));
 }
-
-/**
- * What tells that one task was followed by another, for no link between them is stored: the next was made when the one
- * before was closed, to the millisecond, at its place and with its title, of which one may have been changed since.
- */
-const marksOf = ({ rank, title }: Task, at: Date): string[] => [
-  `${at.getTime()} at ${rank}`,
-  `${at.getTime()} ${title}`,
-];
 
 /** Whether a task is about to be closed that was open. */
 export const isClosing = (before: Task, after: Task): boolean =>

@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { newAgent, rowsOf, useWorld } from '../harness.js';
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 const END = '#2 comes next. To end the series: update_task {"ids":[2],"status":"cancelled","clear":["repeats"]}.';
@@ -69,6 +70,62 @@ describe('closing a repeating task', () => {
 });
 
 describe('what follows a repeating task', () => {
+  const garden = async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Garden', due: '2026-11-22', repeats: 'every week' });
+    await ana.ok('add_task', { title: 'Water', parent: 1, due: '2026-11-22', repeats: 'every day' });
+    return ana;
+  };
+  const later = (minute: number) => {
+    world.now = new Date(`2026-11-22T13:0${minute}:00.000Z`);
+    onTestFinished(() => {
+      world.now = new Date('2026-11-22T13:02:00.000Z');
+    });
+  };
+  const twice: [string, (ana: Agent) => Promise<unknown>][] = [
+    ['cancelled, and edited since', (ana) => ana.ok('update_task', { id: 2, description: 'It rained' })],
+    [
+      'reopened and closed again',
+      async (ana) => {
+        await ana.ok('update_task', { id: 2, status: 'pending' });
+        later(4);
+        await ana.ok('complete_task', { id: 2 });
+      },
+    ],
+    ['renamed and moved', (ana) => ana.ok('update_task', { id: 2, title: 'Sprinkle', after: 3 })],
+  ];
+  test.each(twice)('is copied with its parent, and what it followed is not: %s', async (_how, change) => {
+    const ana = await garden();
+    await ana.ok('update_task', { id: 2, status: 'cancelled' });
+    later(3);
+    await change(ana);
+    later(5);
+    await ana.ok('complete_task', { ids: [1, 3] });
+    const { tasks } = await ana.ok('list_tasks', { sort: 'manual' });
+    expect(tasks.map(({ title }: { title: string }) => title).sort()).toEqual(['Garden', 'Water']);
+  });
+
+  test('is known of series from before that was stored', async () => {
+    const ana = await garden();
+    await ana.ok('complete_task', { id: 2 });
+    await ana.ok('complete_task', { ids: [3], request_id: 'again' });
+    const user = ana.principal.userId;
+    const stored = () => rowsOf(world, 'select id, follows from taskloom.tasks where user_id = $1 order by id', [user]);
+    const before = await stored();
+    expect(before).toEqual([
+      [1, null],
+      [2, null],
+      [3, 2],
+      [4, 3],
+    ]);
+    await rowsOf(world, 'update taskloom.tasks set follows = null where user_id = $1', [user]);
+    const [, fill = ''] = readFileSync('migrations/0017_follow_in_series.sql', 'utf8').split(
+      '--> statement-breakpoint',
+    );
+    await rowsOf(world, fill, []);
+    expect(await stored()).toEqual(before);
+  });
+
   test('has no copy of what is below a sub-task in the trash', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
