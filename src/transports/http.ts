@@ -73,7 +73,7 @@ export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
 ): { fetch: Fetch; handler: McpHttpHandler; streams: Streams } {
-  const hosts = [...localhostAllowedHostnames(), ...allowedHosts];
+  const hosts = [...localhostAllowedHostnames(), ...allowedHosts.map(asInHeader)];
   const streams = new Streams(deps.feed !== undefined);
   const handler = createMcpHandler(
     ({ authInfo, era }) =>
@@ -211,6 +211,10 @@ export function createApp(
   };
   return { fetch, handler, streams };
 }
+
+/** A host name as one is compared that came in a header: in small letters, in ASCII, IPv6 at its shortest. */
+const asInHeader = (host: string): string =>
+  URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : host;
 
 const TOO_MANY = 'Too many requests.';
 

@@ -19,7 +19,7 @@ import {
 } from '../http.js';
 
 const world = useWorld();
-const http = useHttp(world, { allowedHosts: ['tasks.example'] });
+const http = useHttp(world, { allowedHosts: ['tasks.example', 'Bücher.Example'] });
 /** One that waits for nobody long. */
 const impatient = useHttp(world, { patience: { headers: 1_000, request: 2_000, idle: 1_000 } });
 
@@ -76,6 +76,7 @@ describe('a page in a browser that points its own name at this machine', () => {
     ['localhost on another port', { host: 'localhost:1', origin: 'http://localhost:6274' }],
     ['127.0.0.1', { host: '127.0.0.1', origin: 'http://127.0.0.1:6274' }],
     ['[::1]', { host: '[::1]:8080', origin: 'http://[::1]:6274' }],
+    ['a host that was allowed as people write it', { host: 'xn--bcher-kva.example' }],
     ['a host that was allowed', { host: 'tasks.example', origin: 'https://tasks.example' }],
     ['a host that was allowed, in capitals and with a port', { host: 'TASKS.example:443' }],
   ];
