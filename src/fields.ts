@@ -152,7 +152,7 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
       const read = typeof value === 'string' ? fromJson(value) : value;
       if (typeof read !== 'object' || read === null || Array.isArray(read)) return read;
       return Object.fromEntries(
-        Object.entries(read).filter(([field, each]) => !isNothing(each) && !saysNone(field, each)),
+        Object.entries(read).filter(([field, each]) => !isNothing(field, each) && !saysNone(field, each)),
       );
     },
     z.strictObject(shape, {
@@ -166,8 +166,15 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
   );
 
 /** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
-export const isNothing = (value: unknown): boolean =>
-  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+export const isNothing = (field: string, value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  value === '' ||
+  (Array.isArray(value) && value.length === 0) ||
+  (typeof value === 'string' && /^\s*(?:null|undefined)\s*$/.test(value) && !WRITTEN.includes(field));
+
+/** Fields of which any words may be what is meant. */
+const WRITTEN = ['title', 'description', 'text', 'note'];
 
 /** Whether a field is said to have no value: no project, not one called "none". */
 export function saysNone(field: string, given: unknown): boolean {

@@ -221,8 +221,8 @@ export function parse(
   const given = new Map<string, unknown>();
   const emptied: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
-    if (isNothing(value)) continue;
     const name = aliases.get(field) ?? field;
+    if (isNothing(name, value)) continue;
     if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
     if (none && saysNone(name, value)) emptied.push(name);
     else given.set(name, value);

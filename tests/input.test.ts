@@ -188,6 +188,12 @@ describe('what clients are known to send', () => {
     const listed = await ana.ok('add_task', { title: 'x', labels: 'errand, #Home,@work', project: 2026 });
     expect(listed.task).toMatchObject({ labels: ['errand', 'Home', 'work'], project: '2026' });
     expect((await ana.ok('add_task', { title: 'x', labels: [] })).task.labels).toBeUndefined();
+    const unsaid = { project: 'null', due: 'undefined', labels: 'null', parent: 'null', priority: 'null' };
+    const { task } = await ana.ok('add_task', { title: 'null', ...unsaid });
+    expect(task).toMatchObject({ title: 'null' });
+    for (const field of Object.keys(unsaid)) expect(task).not.toHaveProperty(field);
+    const plan = await ana.ok('add_tasks', { tasks: [{ title: 'y', project: 'null', blocked_by: 'null' }] });
+    expect(plan.tasks[0]).not.toHaveProperty('project');
     expect((await ana.ok('update_task', { ids: '1, #2', priority: 3 })).total).toBe(2);
     expect((await ana.ok('list_tasks', { limit: '1', status: 'Not Started' })).tasks).toHaveLength(1);
   });
