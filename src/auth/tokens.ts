@@ -33,8 +33,8 @@ const lookUp = (hash: string): Statement => ({
 });
 
 /**
- * Who holds a token. Asked for every request, by this or by a `TokenProof`. That the token was used is noted at most once a minute; nobody waits for
- * that, or minds if it fails.
+ * Who holds a token. Asked for every request, by this or by a `TokenProof`. That the token was used is noted at most once
+ * a minute; nobody waits for that, or minds if it fails.
  *
  * @param expected the id of the user that it was last found to be of, if any: those of one wait for each other, and
  *   tokens never seen for each other, so that nobody waits for a flood of wrong ones
