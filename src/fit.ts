@@ -1,5 +1,5 @@
 import type { Answer } from './shapes.js';
-import { estimateTokens } from './tokens.js';
+import { costsAtMost, estimateTokens } from './tokens.js';
 
 /** What an answer may cost, in tokens of each channel, and the most that may be asked for. */
 export const [USUAL_BUDGET, LEAST_BUDGET, MOST_BUDGET] = [2000, 50, 20_000];
@@ -47,7 +47,7 @@ export function fitted({ rungs, at }: Ladder, budget: number, elsewhere?: string
 const size = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
 
 const fits = ({ json, text }: Answer, budget: number): boolean =>
-  estimateTokens(text, budget) <= budget && estimateTokens(JSON.stringify(json), budget) <= budget;
+  costsAtMost(text, budget) && costsAtMost(JSON.stringify(json), budget);
 
 function saying({ json, text, omitted }: Rung, budget: number, more: string | undefined): Answer {
   if (!omitted || omitted.what.length === 0) return { json, text };

@@ -40,6 +40,10 @@ export function estimateTokens(text: string, enough = Number.POSITIVE_INFINITY):
   return Math.ceil(quarters / TOKEN);
 }
 
+/** Whether a text costs no more. Most answers are so short that it need not be counted: no character costs more than this. */
+export const costsAtMost = (text: string, budget: number): boolean =>
+  text.length * (/^[\0-\x7f]*$/.test(text) ? 2 : 4) + SLACK / TOKEN <= budget || estimateTokens(text, budget) <= budget;
+
 /** A token, in quarters. */
 const TOKEN = 4;
 

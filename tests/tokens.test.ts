@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { encode as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { encode as o200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
-import { estimateTokens } from '../src/tokens.js';
+import { costsAtMost, estimateTokens } from '../src/tokens.js';
 
 /** What the dearer of both encodings makes of it. */
 const real = (text: string) => Math.max(o200k(text).length, cl100k(text).length);
@@ -93,6 +93,16 @@ const task = fc.record(
   },
   { requiredKeys: ['id', 'title'] },
 );
+
+test('a text that is not counted, for it is short, is estimated at no more', () => {
+  const text = fc.oneof(MIXED, fc.string({ unit: 'binary' }), ...Object.values(ASCII).map(words));
+  fc.assert(
+    fc.property(text, fc.integer({ min: 0, max: 500 }), (text, budget) => {
+      expect(costsAtMost(text, budget)).toBe(estimateTokens(text) <= budget);
+    }),
+    { numRuns: 2000 },
+  );
+});
 
 const costsNoMore = (texts: fc.Arbitrary<string>, numRuns: number) =>
   fc.assert(

@@ -97,10 +97,16 @@ export interface AsUserOptions {
 const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
 /** Sets for this transaction alone, all in one statement: each by itself would cost as much. */
-const setLocal = (settings: Record<string, string>): Statement => ({
-  text: `select ${Object.keys(settings).map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`,
-  params: Object.values(settings),
-});
+function setLocal(settings: Record<string, string>): Statement {
+  const names = Object.keys(settings);
+  const key = names.join();
+  const text = setting.get(key) ?? `select ${names.map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`;
+  setting.set(key, text);
+  return { text, params: Object.values(settings) };
+}
+
+/** The few statements that set something, by its names. */
+const setting = new Map<string, string>();
 
 const plain = (text: string): Statement => ({ text, params: [] });
 const [COMMIT, ROLLBACK] = [plain('commit'), plain('rollback')];

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
@@ -36,7 +36,7 @@ async function holders(tx: UserTx): Promise<string[]> {
   const rows = await tx.db
     .selectDistinct({ name: sql<string>`${tasks.claimedBy}` })
     .from(tasks)
-    .where(and(tx.mine(tasks), isOpen(tasks), isClaimed))
+    .where(and(tx.mine(tasks), isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks)))
     .orderBy(tasks.claimedBy)
     .limit(literal(HOLDERS));
   return rows.map(({ name }) => name);

@@ -373,7 +373,7 @@ describe('with other filters', () => {
     expect(await titles(ana, { text: 'paint', parent: 1 })).toEqual(['Paint edges']);
     expect(await titles(ana, { text: 'paint', status: 'completed' })).toEqual(['Paint shop']);
     expect(await titles(ana, { text: 'paint', completed_since: '2026-11-22' })).toEqual(['Paint shop']);
-    expect(await titles(ana, { text: 'paint', changed_since: '2026-11-23' })).toEqual([]);
+    expect(await titles(ana, { text: 'paint', changed_since: '2026-11-22T14:03' })).toEqual([]);
     expect(await titles(ana, { text: 'paint', status: 'all', sort: 'newest' })).toEqual([
       'Paint edges',
       'Paint shop',

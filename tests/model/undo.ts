@@ -116,25 +116,27 @@ class Reversal {
     project.deleted_at = this.moment.now;
   }
 
-  /** Whether what followed a repeating task is no longer as it was made. */
+  /** Whether what followed a repeating task is no longer as it was made, or, once brought back, others have gone on with it. */
   private touched(entries: Entry[]): boolean {
     return entries
-      .filter((entry) => entry.op === 'create' && this.bundle.has(entry.entity_id))
-      .some(({ entity_id: id, after }) => {
+      .filter(({ entity_id: id, op, before }) => this.bundle.has(id) && (op === 'create' || before.deleted_at))
+      .some(({ entity_id: id, op, after }) => {
         const task = this.draft.task(id);
+        const child = this.draft.children(id).some((each) => each.deleted_at === null && !this.bundle.has(each.id));
+        if (child || this.isClaimedByOthers(task)) return true;
+        if (op !== 'create') return this.isChangedByOthers('task', id);
         const same = TASK_FIELDS.every((field) => isDeepStrictEqual(task[field], after[field] ?? null));
         const labels = isDeepStrictEqual(task.labels, after.labels ?? []);
         const blockers = isDeepStrictEqual(task.blocked_by, after.blocked_by ?? []);
-        const child = this.draft.children(id).some((each) => each.deleted_at === null && !this.bundle.has(each.id));
-        return !(same && labels && blockers) || task.comments.length > 0 || child;
+        return !(same && labels && blockers) || task.comments.length > 0;
       });
   }
 
   /** Whether somebody else has changed a task since it was made, or works on it. */
-  private isOthers({ id, claimed_by }: Task): boolean {
-    const { now, by } = this.moment;
-    return this.isChangedByOthers('task', id) || (isClaimed(this.model.task(id), now) && claimed_by !== by);
-  }
+  private isOthers = (task: Task): boolean => this.isChangedByOthers('task', task.id) || this.isClaimedByOthers(task);
+
+  private isClaimedByOthers = ({ id, claimed_by }: Task): boolean =>
+    isClaimed(this.model.task(id), this.moment.now) && claimed_by !== this.moment.by;
 
   private isChangedByOthers(entity: Entry['entity'], id: number): boolean {
     return this.model.log.some(
@@ -145,7 +147,14 @@ class Reversal {
         entry.by !== this.moment.by &&
         entry.reverts === null &&
         !isClaiming(entry.op) &&
-        !this.model.undone(entry.batch),
+        !this.isTakenBack(entry),
+    );
+  }
+
+  /** Whether an undo that stands has changed this thing back. */
+  private isTakenBack({ batch, entity, entity_id: id }: Entry): boolean {
+    return this.model.log.some(
+      (each) => each.reverts === batch && each.entity === entity && each.entity_id === id && !this.isTakenBack(each),
     );
   }
 
