@@ -39,6 +39,9 @@ export interface HttpOptions {
  */
 const STRANGERS = 300;
 
+/** A longer Host header is taken apart each time: what is remembered of strangers must be small. */
+const LONGEST_HOST = 100;
+
 const REALM = 'Bearer realm="taskloom"';
 
 /** An error page says what is wrong and nothing else. */
@@ -104,7 +107,7 @@ export function createApp(
     const host = request.headers.get('host') ?? '';
     const rejected = ours.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
     if (rejected) return rejected;
-    ours.set(host, true);
+    if (host.length <= LONGEST_HOST) ours.set(host, true); // a port may have thousands of zeros before it
     return originValidationResponse(request, hosts);
   };
 

@@ -76,6 +76,7 @@ describe('a page in a browser that points its own name at this machine', () => {
     ['localhost on another port', { host: 'localhost:1', origin: 'http://localhost:6274' }],
     ['127.0.0.1', { host: '127.0.0.1', origin: 'http://127.0.0.1:6274' }],
     ['[::1]', { host: '[::1]:8080', origin: 'http://[::1]:6274' }],
+    ['a host with a port of very many zeros', { host: `localhost:${'0'.repeat(5000)}80` }],
     ['a host that was allowed as people write it', { host: 'xn--bcher-kva.example' }],
     ['a host that was allowed', { host: 'tasks.example', origin: 'https://tasks.example' }],
     ['a host that was allowed, in capitals and with a port', { host: 'TASKS.example:443' }],
