@@ -1,9 +1,9 @@
-import { type AnyColumn, and, asc, isNotNull, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { COUNTED_EACH } from './list.js';
-import { inProject, isClaimed, notArchived, type Task, taskColumns, toTask } from './task.js';
+import { archivedProjects, inProject, isClaimed, type Task, taskColumns, toTask } from './task.js';
 import { startOf, today } from './when.js';
 
 export interface Overview {
@@ -21,74 +21,60 @@ const SHOWN = 10;
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
-  const listed = (list: string) => rows.flatMap(({ task }) => (task?.list === list ? [toTask(task as never)] : []));
-  const found = rows[0]?.counts;
-  return {
-    counts: {
-      open: found?.open ?? 0,
-      in_progress: found?.inProgress ?? 0,
-      claimed: found?.claimed ?? 0,
-      blocked: found?.blocked ?? 0,
-      overdue: found?.overdue ?? 0,
-      today: found?.today ?? 0,
-    },
-    overdue: listed('overdue'),
-    today: listed('today'),
-    claimed: listed('claimed').sort((a, b) => Number(a.claimedUntil) - Number(b.claimedUntil)),
-  };
+  const [{ counts, lists }] = rows as [(typeof rows)[0]];
+  const shown = new Map(rows.flatMap(({ task }) => (task ? [[task.id, toTask(task)]] : [])));
+  const listed = (ids: number[]) => ids.flatMap((id) => shown.get(id) ?? []);
+  return { counts, overdue: listed(lists.overdue), today: listed(lists.today), claimed: listed(lists.claimed) };
 }
 
 const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder) => {
   // As sub-queries: knowing them, PostgreSQL would plan this anew each time, which takes longer than the rest.
   const at = (name: 'now' | 'tomorrow') => sql`(select ${value(name)}::timestamptz)`;
   const [now, tomorrow] = [at('now'), at('tomorrow')];
-  const overdue = and(isOpen(tasks), notArchived(tx), sql`${tasks.dueSort} < ${now}`);
-  const dueToday = and(
-    isOpen(tasks),
-    notArchived(tx),
-    sql`${tasks.dueSort} >= ${now}`,
-    sql`${tasks.dueSort} < ${tomorrow}`,
-  );
-  const claimed = and(isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks), notArchived(tx));
+  // Once for all: of this statement PostgreSQL plans every part, which takes it longer than to run them.
+  const archived = tx.db.$with('archived', {}).as(sql`select array(${archivedProjects(tx)}) as ids`);
+  const inSight = sql`(${tasks.projectId} is null or ${tasks.projectId} <> all((select ids from archived)::int[]))`;
+  const open = and(isOpen(tasks), inSight);
+  const begun = and(sql`${tasks.status} = 'in_progress'`, isNull(tasks.deletedAt), inSight);
 
-  const counted = (rows: SQL, name: string) =>
-    sql<number>`(select count(*)::int from (${rows} limit ${literal(COUNTED_EACH + 1)}) ${sql.raw(name)})`.as(name);
-  const having = (condition: SQL | undefined) =>
-    sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
-  const count = (condition: SQL | undefined, name: string) => counted(having(condition), name);
-  const begun = and(sql`${tasks.status} = 'in_progress'`, isNull(tasks.deletedAt), notArchived(tx));
-  const counts = tx.db
-    .select({
-      open: count(and(isOpen(tasks), notArchived(tx)), 'n_open'),
-      // Apart, for each has an index.
-      inProgress: counted(sql`${having(begun)} union ${having(claimed)}`, 'n_in_progress'),
-      claimed: count(claimed, 'n_claimed'),
-      blocked: count(and(isOpen(tasks), notArchived(tx), sql`${tasks.openBlockers} > 0`), 'n_blocked'),
-      overdue: count(overdue, 'n_overdue'),
-      today: count(dueToday, 'n_today'),
-    })
-    .from(sql`(select 1) as one`)
-    .as('counts');
-  const first = (condition: SQL | undefined, name: string, by: AnyColumn = tasks.dueSort) =>
+  const most = literal(COUNTED_EACH + 1);
+  const having = (condition: SQL | undefined, ...more: SQL[]) =>
+    sql`select ${sql.join([sql`${tasks.id} as id`, ...more], sql`, `)} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
+  const count = (rows: SQL) => sql`(select count(*) from (${rows} limit ${most}) as counted)`;
+  const inOrder = (name: string, condition: SQL, by: AnyColumn) =>
     tx.db
-      .select(taskColumns(tx))
-      .from(tasks)
-      .leftJoin(projects, inProject(tx))
-      .where(and(tx.mine(tasks), condition))
-      .orderBy(asc(by), asc(tasks.id))
-      .limit(literal(SHOWN))
-      .as(name);
-  const [late, soon] = [first(overdue, 'late'), first(dueToday, 'soon')];
-  const held = first(claimed, 'held', tasks.claimedUntil);
-  const numbered = tx.db
-    .select({ list: sql<string>`'overdue'`.as('list'), ...late._.selectedFields })
-    .from(late)
-    .unionAll(tx.db.select({ list: sql<string>`'today'`.as('list'), ...soon._.selectedFields }).from(soon))
-    .unionAll(tx.db.select({ list: sql<string>`'claimed'`.as('list'), ...held._.selectedFields }).from(held))
-    .as('numbered');
+      .$with(name, {})
+      .as(sql`${having(and(open, condition), sql`${by} as place`)} order by ${by}, ${tasks.id} limit ${most}`);
+  const first = (name: string) =>
+    sql`array(select id from ${sql.raw(name)} order by place, id limit ${literal(SHOWN)})`;
+  const late = inOrder('late', sql`${tasks.dueSort} < ${now}`, tasks.dueSort);
+  const soon = inOrder('soon', sql`${tasks.dueSort} >= ${now} and ${tasks.dueSort} < ${tomorrow}`, tasks.dueSort);
+  const held = inOrder('held', sql`${tasks.claimedBy} is not null and ${isClaimed}`, tasks.claimedUntil);
+  const found = tx.db.$with('found', { counts: sql<Overview['counts']>`counts`.as('counts') }).as(
+    sql`select json_build_object(
+        'open', ${count(having(open))},
+        'in_progress', ${count(sql`${having(begun)} union select id from held`)},
+        'claimed', (select count(*) from held),
+        'blocked', ${count(having(and(open, sql`${tasks.openBlockers} > 0`)))},
+        'overdue', (select count(*) from late),
+        'today', (select count(*) from soon)
+      ) as counts, ${first('late')} as late, ${first('soon')} as soon, ${first('held')} as held`,
+  );
+  const page = tx.db
+    .select(taskColumns(tx))
+    .from(tasks)
+    .leftJoin(projects, inProject(tx))
+    .where(and(tx.mine(tasks), sql`${tasks.id} = any((select late || soon || held from found)::int[])`))
+    .as('page');
   return tx.db
-    .select({ counts: counts._.selectedFields, task: numbered._.selectedFields })
-    .from(counts)
-    .leftJoin(numbered, sql`true`)
-    .orderBy(sql`numbered.due_sort`, sql`numbered.id`);
+    .with(archived, late, soon, held, found)
+    .select({
+      counts: sql<Overview['counts']>`found.counts`,
+      lists: sql<
+        Record<'overdue' | 'today' | 'claimed', number[]>
+      >`json_build_object('overdue', late, 'today', soon, 'claimed', held)`,
+      task: page._.selectedFields,
+    })
+    .from(found)
+    .leftJoin(page, sql`true`);
 });

@@ -134,8 +134,10 @@ export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${pro
 
 /** Whether a task is not in an archived project. */
 export const notArchived = (tx: UserTx): SQL =>
-  sql`(${tasks.projectId} is null or ${tasks.projectId} <> all(array(
-    select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null)))`;
+  sql`(${tasks.projectId} is null or ${tasks.projectId} <> all(array(${archivedProjects(tx)})))`;
+
+export const archivedProjects = (tx: UserTx): SQL =>
+  sql`select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null`;
 
 type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
