@@ -5,70 +5,75 @@ import { embedded, MAIN, memory, postgres, seed, serve } from '../lib/taskloom.m
 
 export const title = 'Mixed traffic for long';
 const PAUSE = 100;
-export const about = `All tools, by 8 users with a token each and two clients a user over HTTP on PostgreSQL, and by 3 clients on stdio that share an embedded database, at the same time. Each client makes one call after another and pauses for ${PAUSE} ms on average between them, so that the machine is busy and not full. A refusal as a conflict, or of what is not there, is right where clients of one user reach for the same task, and is counted apart; everything else that is not an answer is an error. Of each kind of call p99 : p50 is reckoned over all of its calls after the first minute; kinds with fewer than 200 calls are shown and not judged. Memory at half time and in the end is the median of a tenth of the second half’s samples.`;
+export const about = `All tools, first by 8 users with a token each and two clients a user over HTTP on PostgreSQL, then by 3 clients on stdio that share an embedded database. Each client makes one call after another and pauses for ${PAUSE} ms on average between them, so that the machine, which runs the clients and the database too, is busy and not full. A refusal as a conflict, or of what is not there, is right where clients of one user reach for the same task, and is counted apart; everything else that is not an answer is an error. Of each kind of call p99 : p50 is reckoned over all of its calls after the first minute; kinds with fewer than 200 calls are shown and not judged. Memory at half time and in the end is the median of a tenth of the second half’s samples.`;
+
+const DEPLOYMENTS = {
+  async 'HTTP, PostgreSQL'() {
+    const database = await postgres();
+    const served = await serve(database.env());
+    const clients = [];
+    for (let i = 0; i < 8; i++) {
+      const token = await database.token(`user${i}`);
+      for (let n = 0; n < 2; n++) clients.push(rawHttp(served.url, token, { connections: 1 }));
+      await seed(clients.at(-1), 100);
+    }
+    return { clients, pids: { 'HTTP server': served.pid } };
+  },
+  async 'stdio, PGlite'() {
+    const home = embedded();
+    const clients = [];
+    for (let i = 0; i < 3; i++) {
+      clients.push(rawStdio([MAIN], home.env));
+      await clients[i].shakeHands();
+    }
+    await seed(clients[0], 100);
+    return { clients, pids: { 'owner of the directory': home.ownerPid(), 'stdio server': clients[0].pid } };
+  },
+};
 
 export async function run({ quick, log, options }) {
   const minutes = Number(options.minutes ?? (quick ? 0.5 : 10));
   const warm = quick ? 5_000 : 60_000;
-  const database = await postgres();
-  const served = await serve(database.env());
-  const home = embedded();
-  const clients = [];
-  const join = (where, client) => {
-    afterwards(client.close);
-    clients.push({ where, client, state: { known: 100, undone: 0, claim: undefined, cursor: undefined } });
-    return client;
-  };
-  for (let i = 0; i < 8; i++) {
-    const token = await database.token(`user${i}`);
-    for (let n = 0; n < 2; n++) {
-      const client = join('HTTP, PostgreSQL', rawHttp(served.url, token, { connections: 1 }));
-      if (n === 0) await seed(client, 100);
-    }
-  }
-  for (let i = 0; i < 3; i++) {
-    const client = join('stdio, PGlite', rawStdio([MAIN], home.env));
-    await client.shakeHands();
-    if (i === 0) await seed(client, 100);
-  }
-  const pids = {
-    'HTTP server': served.pid,
-    'owner of the directory': home.ownerPid(),
-    'stdio server': clients.at(-1).client.pid,
-  };
-
   const calls = []; // [where, kind, started, took]
   const errors = [];
+  const samples = {};
   let refused = 0;
-  const samples = Object.fromEntries(Object.keys(pids).map((name) => [name, []]));
-  const from = performance.now();
-  const until = from + minutes * 60_000;
-  const sampling = setInterval(() => {
-    for (const [name, pid] of Object.entries(pids)) samples[name].push([performance.now() - from, memory(pid)]);
-  }, 2000);
-  const reporting = setInterval(() => log(`${calls.length} calls, ${errors.length} errors`), 60_000);
-  const work = async ({ where, client, state }) => {
-    while (performance.now() < until) {
-      const [kind, args, label = kind] = pick(state);
-      const started = performance.now();
-      try {
-        const { structuredContent } = await client.call(kind, args);
-        calls.push([where, label, started - from, performance.now() - started]);
-        learn(state, kind, structuredContent);
-      } catch (error) {
-        if (error.code === 'conflict' || error.code === 'not_found') refused++;
-        else errors.push(`${where}, ${label}, at ${((started - from) / 1000).toFixed(1)} s: ${error.message}`);
-        if (kind === 'release_task') state.claim = undefined;
+
+  async function soak(where) {
+    const { clients, pids } = await DEPLOYMENTS[where]();
+    for (const { close } of clients) afterwards(close);
+    for (const name in pids) samples[name] = [];
+    const from = performance.now();
+    const until = from + minutes * 60_000;
+    const work = async (client) => {
+      const state = { known: 100, claim: undefined, cursor: undefined };
+      while (performance.now() < until) {
+        const [kind, args, label = kind] = pick(state);
+        const started = performance.now();
+        try {
+          const { structuredContent } = await client.call(kind, args);
+          calls.push([where, label, started - from, performance.now() - started]);
+          learn(state, kind, structuredContent);
+        } catch (error) {
+          if (error.code === 'conflict' || error.code === 'not_found') refused++;
+          else errors.push(`${where}, ${label}, at ${((started - from) / 1000).toFixed(1)} s: ${error.message}`);
+          if (kind === 'release_task') state.claim = undefined;
+        }
+        await pause(Math.random() * 2 * PAUSE);
       }
-      await pause(Math.random() * 2 * PAUSE);
-    }
-  };
-  await Promise.all(clients.map(work));
-  clearInterval(sampling);
-  clearInterval(reporting);
+    };
+    const sampling = setInterval(() => {
+      for (const name in pids) samples[name].push([performance.now() - from, memory(pids[name])]);
+    }, 2000);
+    const reporting = setInterval(() => log(`${where}: ${calls.length} calls, ${errors.length} errors`), 60_000);
+    await Promise.all(clients.map(work));
+    clearInterval(sampling);
+    clearInterval(reporting);
+  }
+  const wheres = Object.keys(DEPLOYMENTS);
+  for (const where of wheres) await soak(where);
   for (const each of errors.slice(0, 5)) log(each);
 
-  const wheres = ['HTTP, PostgreSQL', 'stdio, PGlite'];
   const perMinute = wheres.flatMap((where) =>
     Array.from({ length: Math.ceil(minutes) }, (_, minute) => {
       const times = calls
@@ -110,7 +115,7 @@ export async function run({ quick, log, options }) {
         title: 'By the minute, all calls',
         columns: ['where', 'minute', 'calls', 'p50 ms', 'p99 ms'],
         rows: perMinute.map(({ where, minute, count, p50, p99 }) => [where, minute, count, ms(p50), ms(p99)]),
-        note: `${calls.length.toLocaleString('en')} calls in ${minutes} minutes, ${refused} right refusals, ${errors.length} errors${errors.length ? `, such as: ${errors[0]}` : ''}.`,
+        note: `${calls.length.toLocaleString('en')} calls in twice ${minutes} minutes, ${refused} right refusals, ${errors.length} errors${errors.length ? `, such as: ${errors[0]}` : ''}.`,
       },
       {
         title: 'By kind of call',
