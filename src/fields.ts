@@ -74,17 +74,14 @@ const bare = (name: string) =>
     .replace(/ +/g, ' ');
 
 /** The name of a project or label. */
-export const name = () =>
+export const name = (...refusals: ((text: string) => string | undefined)[]) =>
   z.preprocess(
     (value) => {
       const text = trimmed(value);
       return typeof text === 'string' ? bare(text) : text;
     },
-    checked(100, refuseText, refuseLine),
+    checked(100, refuseText, refuseLine, ...refusals),
   );
-
-/** The name of a project, or null for none. */
-export const nameOrNone = () => z.preprocess((value) => (saysNone('project', value) ? null : value), name().nullable());
 
 /** Any short text that is read, not kept: a date, a cursor, words to look for. */
 export const words = (max = 200) => line(max);
@@ -242,6 +239,20 @@ function fromJson(text: string): unknown {
 export const ids = () => many(id(), 100, ',');
 
 export const labels = () => many(name(), MAX_LABELS, ',');
+
+/** Labels that a task is given. */
+export const newLabels = () => many(name(refuseNone), MAX_LABELS, ',');
+const refuseNone = (label: string) => (isNone(label) ? 'must not be none, which stands for no label' : undefined);
+
+/** What is asked for, or null for what has none of it. */
+const orNone = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((given) => {
+    const value = only(given);
+    return typeof value === 'string' && isNone(bare(value)) ? null : given;
+  }, schema.nullable());
+
+export const nameOrNone = () => orNone(name());
+export const idOrNone = () => orNone(id());
 
 /** A priority, in the words and numbers that other task lists use too. */
 export const priority = <const Other extends string = never>(...others: Other[]) =>

@@ -1,5 +1,5 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
-import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import { CLIENT_INFO_META_KEY, McpServer } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
 import type { Store } from './db/connect.js';
@@ -92,7 +92,9 @@ export function buildServer(
   };
   for (const tool of asked ? [asked.tool] : tools)
     server.registerTool(tool.name, tool.config, async (raw, context) => {
-      const origin = { client: clientName(server, context), meta: context.mcpReq._meta };
+      const { envelope, _meta: meta } = context.mcpReq;
+      const client = clientName(envelope as Meta | undefined, server.server.getClientVersion()?.name, meta);
+      const origin = { client, meta };
       try {
         return reply(await (asked?.ahead ?? run(deps, tool, raw, await resolve(), origin)));
       } catch (error) {
@@ -104,7 +106,9 @@ export function buildServer(
     offerMenus(server, {
       read: (scope, work, answer) =>
         withLate(async () => {
-          const { outcome, say } = await read(deps, allowed(await resolve(), scope), deps.clock(), work);
+          const principal = allowed(await resolve(), scope);
+          const asker = { now: deps.clock(), much: false, me: principal.via };
+          const { outcome, say } = await read(deps, principal, work, asker);
           return answer(outcome, say);
         }),
       refusal,
@@ -128,13 +132,16 @@ function allowed(principal: Principal, scope: Scope): Principal {
   return principal;
 }
 
+type Meta = Record<string, unknown>;
+
 /** The client as it names itself: in each request's envelope, in the 2025 handshake, or to a relay. */
-function clientName(server: McpServer, context: ServerContext): string | undefined {
-  const envelope = context.mcpReq.envelope as Record<string, { name?: string } | undefined> | undefined;
-  const name: unknown =
-    envelope?.[CLIENT_INFO_META_KEY]?.name ??
-    server.server.getClientVersion()?.name ??
-    context.mcpReq._meta?.[CLIENT_KEY];
+function clientName(
+  envelope: Meta | undefined,
+  shaken: string | undefined,
+  meta: Meta | undefined,
+): string | undefined {
+  const info = envelope?.[CLIENT_INFO_META_KEY] as { name?: unknown } | null | undefined;
+  const name = info?.name ?? shaken ?? meta?.[CLIENT_KEY];
   return typeof name === 'string' ? oneLine(name, 100) || undefined : undefined;
 }
 
@@ -143,10 +150,14 @@ function clientName(server: McpServer, context: ServerContext): string | undefin
  * at the request. Where the SDK refuses it, it was read in vain; so a write has to wait.
  */
 export function askedBy(deps: Deps, body: unknown, principal: Principal): Asked | undefined {
-  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown; arguments?: unknown } };
+  const { method, params } = (body ?? {}) as {
+    method?: unknown;
+    params?: { name?: unknown; arguments?: unknown; _meta?: Meta };
+  };
   const tool = method === 'tools/call' ? tools.find(({ name }) => name === params?.name) : undefined;
   if (tool?.effect !== 'read') return tool && { tool };
-  const ahead = run(deps, tool, params?.arguments, principal);
+  const meta = params?._meta;
+  const ahead = run(deps, tool, params?.arguments, principal, { client: clientName(meta, undefined, meta) });
   ahead.catch(() => {}); // it may be that nobody waits for it
   return { tool, ahead };
 }
@@ -154,7 +165,7 @@ export function askedBy(deps: Deps, body: unknown, principal: Principal): Asked 
 /** Where a call came from. */
 interface Origin {
   client?: string | undefined;
-  meta?: Record<string, unknown> | undefined;
+  meta?: Meta | undefined;
 }
 
 async function run(
@@ -168,10 +179,11 @@ async function run(
   const call = tool.parse(raw);
   const now = deps.clock();
   const started = performance.now();
+  const actor = actorOf(principal, client, call);
   const answer = await withLate(() =>
     tool.effect === 'read'
-      ? readWith(deps, tool, call, principal, now)
-      : write(deps, tool, call, principal, now, actorOf(principal, client, call), requestKey(tool, call, meta)),
+      ? readWith(deps, tool, call, principal, now, actor)
+      : write(deps, tool, call, principal, now, actor, requestKey(tool, call, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
@@ -189,13 +201,12 @@ const saying = (principal: Principal, now: Date): Say => ({
 async function read<T>(
   deps: Deps,
   principal: Principal,
-  now: Date,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
-  much = false,
+  asker: Omit<ReadContext, 'secret'>,
 ): Promise<{ outcome: T; say: Say }> {
   const { database, secret } = await deps.store();
-  const outcome = await readAsUser(database, principal, (tx) => work(tx, { now, secret, much }), fakeClock(deps));
-  return { outcome, say: saying(principal, now) };
+  const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...asker, secret }), fakeClock(deps));
+  return { outcome, say: saying(principal, asker.now) };
 }
 
 async function readWith(
@@ -204,9 +215,11 @@ async function readWith(
   { args, budget }: Call,
   principal: Principal,
   now: Date,
+  actor: Actor,
 ): Promise<Answer> {
   const work = (tx: UserTx, context: ReadContext) => tool.run(args as never, tx, context);
-  const { outcome, say } = await read(deps, principal, now, work, budget > USUAL_BUDGET);
+  const asker = { now, much: budget > USUAL_BUDGET, me: nameOf(actor) };
+  const { outcome, say } = await read(deps, principal, work, asker);
   return fitted(tool.answer(outcome as never, say, args as never), budget);
 }
 
@@ -317,7 +330,7 @@ interface RequestKey {
   fingerprint: string;
 }
 
-function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
+function requestKey(tool: Tool, call: Call, meta: Meta | undefined): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');

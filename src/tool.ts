@@ -21,6 +21,8 @@ export interface ReadContext {
   secret: Buffer;
   /** Whether more was asked for than an answer usually costs. */
   much: boolean;
+  /** By what name the asker would claim a task. */
+  me: string;
 }
 
 interface Description<F extends Fields> {

@@ -200,7 +200,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     later && `${are(later.count, 'is')} to start later, the first on ${start}`,
     begun && `${are(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);
-  const unused = reasons.length === 0 && filter.labels ? await unusedLabels(tx, filter.labels) : undefined;
+  const unused = reasons.length === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
   if (unused)
     return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Ask with other labels, or without.');
   const hint = claimed

@@ -3,6 +3,7 @@ import { literal } from '../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import type { Refusal } from '../errors.js';
+import { isUnlabelled } from './labels.js';
 import { nameKey } from './names.js';
 import { noProjectCalled } from './project.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
@@ -25,10 +26,12 @@ export interface Filter {
   text?: string | undefined;
   /** Null for what is in none. */
   project?: string | null | undefined;
+  /** `none` alone for what has none. */
   labels?: string[] | undefined;
   priority?: Priority | 'none' | undefined;
   due?: string | undefined;
-  parent?: number | undefined;
+  /** Null for what is part of none. */
+  parent?: number | null | undefined;
   ready?: boolean | undefined;
   /** The name of a holder, `any` or `none`. */
   claimed_by?: string | undefined;
@@ -44,11 +47,11 @@ export interface Shape {
   ready: boolean | undefined;
   claimed: 'any' | 'none' | 'holder' | undefined;
   due: 'none' | 'until' | 'between' | undefined;
-  /** How many labels a task must have. */
-  labels: number;
+  /** How many labels a task must have; it may have none at all. */
+  labels: number | 'none';
   project: 'none' | 'called' | undefined;
+  parent: 'none' | 'numbered' | undefined;
   /** Which of its other values it has. */
-  parent: boolean;
   priority: boolean;
   changedSince: boolean;
   completedSince: boolean;
@@ -81,7 +84,7 @@ export function shapeOf(
   const values = {
     holder,
     project: project === undefined ? undefined : nameKey(project ?? ''),
-    parent,
+    parent: parent ?? undefined,
     priority: priority && [...PRIORITIES, 'none'].indexOf(priority) + 1,
     dueFrom: from?.toISOString(),
     dueUntil: until?.toISOString(),
@@ -93,13 +96,13 @@ export function shapeOf(
     shape: {
       status,
       // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by name.
-      archived: !isForOpen({ status, ready }) || housed === 'called' || parent !== undefined,
+      archived: !isForOpen({ status, ready }) || housed === 'called' || typeof parent === 'number',
       ready,
       claimed: holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder',
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
-      labels: labels.length,
+      labels: isUnlabelled(labels) ? 'none' : labels.length,
       project: housed,
-      parent: parent !== undefined,
+      parent: parent === undefined ? undefined : parent === null ? 'none' : 'numbered',
       priority: priority !== undefined,
       changedSince: values.changedSince !== undefined,
       completedSince: values.completedSince !== undefined,
@@ -113,10 +116,11 @@ export const isForOpen = ({ status, ready }: Pick<Shape, 'status' | 'ready'>): b
   ready === true || ['open', 'not_started', 'in_progress'].includes(status);
 
 export const labelsOf = ({ labels }: Shape, value: Value): unknown[] =>
-  Array.from({ length: labels }, (_, i) => value(`label${i}`));
+  Array.from({ length: labels === 'none' ? 0 : labels }, (_, i) => value(`label${i}`));
 
 /** The condition that a filter comes to; its text apart, which is looked for otherwise. */
 export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
+  const labelsOfTask = sql`from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id}`;
   return and(
     tx.mine(tasks),
     inStatus(shape.status),
@@ -124,14 +128,12 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     shape.ready === undefined ? undefined : shape.ready ? isReady : not(isReady),
     isClaimedBy(shape, value),
     isInProject(tx, shape, value),
-    ...labelsOf(shape, value).map(
-      (label) =>
-        // Looked up task by task: however many others have it, they are not looked at.
-        sql`(select true from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id} and l.label_key = ${label})`,
-    ),
+    // Looked up task by task: however many others have it, they are not looked at.
+    ...labelsOf(shape, value).map((label) => sql`(select true ${labelsOfTask} and l.label_key = ${label})`),
+    shape.labels === 'none' ? sql`(select true ${labelsOfTask} limit 1) is null` : undefined,
     hasPriority(shape, value),
     isDue(shape, value),
-    shape.parent ? isPartOf(value) : undefined,
+    shape.parent === 'numbered' ? isPartOf(value) : shape.parent === 'none' ? isNull(tasks.parentId) : undefined,
     shape.changedSince
       ? sql`(select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
           order by c.seq desc limit 1) >= ${value('changedSince')}::timestamptz`
@@ -206,7 +208,7 @@ export function missing(tx: UserTx, { project, parent }: Shape, value: Value): S
   const cases = [
     project === 'called' &&
       sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')}) then 'project'`,
-    parent &&
+    parent === 'numbered' &&
       sql`when not exists (select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.id = ${value('parent')}) then 'parent'`,
   ].filter((each) => each !== false);
   return cases.length === 0 ? sql`null::text` : sql`case ${sql.join(cases, sql` `)} end`;

@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { taskLabels } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { isNear, nameKey } from './names.js';
+import { isNear, isNone, nameKey } from './names.js';
 import { MAX_LABELS } from './task.js';
 
 /** Labels without doubles, in the order of their keys, as they are shown. */
@@ -63,8 +63,12 @@ export interface Unused {
   more: boolean;
 }
 
+/** Whether what is asked for has no labels. */
+export const isUnlabelled = (labels: string[]): boolean => labels.length === 1 && labels.every(isNone);
+
 /** Looks whether labels are in use. Nothing is answered where all are, or where there are too many to know. */
 export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused | undefined> {
+  if (labels.length === 0 || isUnlabelled(labels)) return undefined;
   const used = (await usedLabels(tx, LABELS + 1)).map((label) => ({ label, key: nameKey(label) }));
   const keys = new Set(used.map(({ key }) => key));
   const unused = uniqueLabels(labels).filter((label) => !keys.has(nameKey(label)));

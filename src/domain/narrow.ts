@@ -37,7 +37,7 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
   const open = opens ? isOpen(tasks) : undefined;
   const newest = desc(tasks.id);
 
-  if (shape.parent) have(isPartOf(value), newest);
+  if (shape.parent === 'numbered') have(isPartOf(value), newest);
   if (shape.claimed !== undefined && shape.claimed !== 'none')
     have(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
   for (const label of labelsOf(shape, value))
@@ -86,6 +86,8 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
       parts.length === (ordered ? 1 : 0) &&
       ['open', 'all', 'cancelled'].includes(status) &&
       shape.claimed === undefined &&
+      shape.parent !== 'none' &&
+      shape.labels !== 'none' &&
       (ready === undefined || (ready && sort === 'priority')) &&
       (!due || (opens && sort === 'due')) &&
       (!priority || (opens && sort === 'priority')),

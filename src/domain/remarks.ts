@@ -68,8 +68,7 @@ async function whyEmpty(
   options: Parameters<typeof listTasks>[2],
 ): Promise<Remarks | undefined> {
   if (input.cursor !== undefined) return undefined; // it had tasks, and the cursor is of that list alone
-  const { labels = [] } = input;
-  const unused = labels.length > 0 ? await unusedLabels(tx, labels) : undefined;
+  const unused = input.labels && (await unusedLabels(tx, input.labels));
   if (unused) return { unused };
   const has = async (some: Partial<ListInput>) => {
     const page = await listTasks(tx, { ...input, ...some, limit: 1 }, options);

@@ -46,7 +46,7 @@ function searchTasks(shape: Shape, value: Value): SQL {
     ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project !== undefined, 'project')}::text,
     ${labels.length > 0 ? sql`array[${sql.join(labels, sql`, `)}]` : null}::text[], ${given(shape.priority, 'priority')}::smallint,
     ${due === 'none' ? 'infinity' : given(due === 'between', 'dueFrom')}::timestamptz, ${given(due === 'until' || due === 'between', 'dueUntil')}::timestamptz,
-    ${given(shape.parent, 'parent')}::int, ${given(shape.completedSince, 'completedSince')}::timestamptz)`;
+    ${given(shape.parent === 'numbered', 'parent')}::int, ${given(shape.completedSince, 'completedSince')}::timestamptz)`;
 }
 
 const nothingToFind = () =>

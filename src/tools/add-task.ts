@@ -1,5 +1,5 @@
 import { addTask } from '../domain/add.js';
-import { ids, labels, taskFields } from '../fields.js';
+import { ids, newLabels, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { addedAnswer } from '../writes.js';
 
@@ -11,7 +11,7 @@ export default defineTool({
   input: {
     ...taskFields.partial().shape,
     title: taskFields.shape.title,
-    labels: labels().optional(),
+    labels: newLabels().optional(),
     blocked_by: ids().optional(),
   },
   none: 'absent',

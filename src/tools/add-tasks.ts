@@ -1,5 +1,5 @@
 import { addTasks } from '../domain/add.js';
-import { idOrRef, labels, many, object, ref, taskFields } from '../fields.js';
+import { idOrRef, many, newLabels, object, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { plannedAnswer } from '../writes.js';
 
@@ -15,7 +15,7 @@ export default defineTool({
         ref: ref().describe('a word').optional(),
         ...taskFields.partial().shape,
         title: taskFields.shape.title,
-        labels: labels().optional(),
+        labels: newLabels().optional(),
         parent: idOrRef().optional(),
         blocked_by: many(idOrRef(), 50, ',').optional(),
       }),

@@ -1,8 +1,9 @@
 import { LIST_STATUSES } from '../domain/filter.js';
 import { listTasks } from '../domain/list.js';
+import { nameKey } from '../domain/names.js';
 import { refuseContradictions, remarksOn } from '../domain/remarks.js';
 import { SORTS } from '../domain/sort.js';
-import { atMost, id, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
+import { atMost, idOrNone, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
 import { pageAnswer } from '../reads.js';
 import { DETAILS } from '../shapes.js';
 import { defineTool } from '../tool.js';
@@ -27,12 +28,12 @@ export default defineTool({
       .optional(),
     text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: nameOrNone().describe('a name, or none').optional(),
-    labels: labels().optional(),
+    labels: labels().describe('or none').optional(),
     priority: priority('none').optional(),
     due: words().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
-    parent: id().optional(),
+    parent: idOrNone().describe('or none').optional(),
     ready: yes().describe('can be started now: not blocked or claimed, no open sub-tasks, start has come').optional(),
-    claimed_by: words().describe('a name, any or none').optional(),
+    claimed_by: words().describe('a name, me, any or none').optional(),
     changed_since: words().describe('date or time, as yesterday').optional(),
     completed_since: words().optional(),
     sort: oneOf(SORTS)
@@ -46,9 +47,10 @@ export default defineTool({
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
-  async run({ detail, limit = 25, ...filter }, tx, { now, secret }) {
+  async run({ detail, limit = 25, ...filter }, tx, { now, secret, me }) {
+    const { claimed_by = undefined } = filter;
     const [input, options] = [
-      { ...filter, limit },
+      { ...filter, limit, claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? me : claimed_by },
       { now, secret, descriptions: detail === 'full' },
     ];
     refuseContradictions(input);

@@ -2,7 +2,7 @@ import { takeGuard } from '../domain/guard.js';
 import { STATUSES } from '../domain/task.js';
 import { CLEARABLE, updateTasks } from '../domain/update.js';
 import { invalid } from '../errors.js';
-import { guard, id, ids, labels, many, oneOf, taskFields, words } from '../fields.js';
+import { guard, id, ids, labels, many, newLabels, oneOf, taskFields, words } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { outcomeAnswer } from '../writes.js';
 
@@ -31,7 +31,7 @@ export default defineTool({
       },
       '; what waits for others is add_blocked_by, what is thrown away delete_task',
     ).optional(),
-    add_labels: labels().optional(),
+    add_labels: newLabels().optional(),
     remove_labels: labels().optional(),
     add_blocked_by: ids().optional(),
     remove_blocked_by: ids().optional(),

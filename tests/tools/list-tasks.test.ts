@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Agent, newAgent, useWorld } from '../harness.js';
+import { type Agent, agentOf, newAgent, newUser, useWorld } from '../harness.js';
 
 const world = useWorld();
 
@@ -105,6 +105,31 @@ describe('list_tasks', () => {
     await ana.ok('update_project', { project: 'Home', archived: true });
     expect(await titles(ana, { project: 'none' })).toEqual(['Loose end', 'Loose paper']);
     expect((await ana.ok('claim_task', { project: 'none' })).task.title).toBe('Loose end');
+  });
+
+  test('"none" finds what has no labels and what is part of nothing', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { ref: 'trip', title: 'Trip', labels: ['fun'] },
+        { title: 'Book the trip', parent: 'trip' },
+        { title: 'Pack for the trip', parent: 'trip', labels: ['fun', 'home'] },
+        { title: 'Taxes' },
+      ],
+    });
+    expect(await titles(ana, { labels: ['none'] })).toEqual(['Taxes', 'Book the trip']);
+    expect(await titles(ana, { label: 'None', text: 'trip' })).toEqual(['Book the trip']);
+    expect(await titles(ana, { parent: 'none' })).toEqual(['Taxes', 'Trip']);
+    expect(await titles(ana, { parent: 'none', text: 'trip' })).toEqual(['Trip']);
+    expect(await titles(ana, { parent: 'none', labels: ['none'], sort: 'due' })).toEqual(['Taxes']);
+    const first = await ana.ok('list_tasks', { parent: 'none', limit: 1 });
+    expect(first.total).toBe(2);
+    expect(await titles(ana, { parent: 'none', limit: 1, cursor: first.next_cursor })).toEqual(['Trip']);
+    expect((await ana.refused('list_tasks', { limit: 1, cursor: first.next_cursor })).message).toContain('cursor');
+    expect((await ana.refused('update_task', { ids: [2], add_labels: ['none'] })).message).toContain('no label');
+    expect((await ana.ok('claim_task', { labels: ['none'] })).task.title).toBe('Book the trip');
+    await ana.ok('update_task', { ids: [2, 4], add_labels: ['fun'] });
+    expect((await ana.ok('list_tasks', { labels: ['none'] })).tasks).toEqual([]);
   });
 
   test('words are looked for in no project before the newest are taken, and near ones too', async () => {
@@ -442,6 +467,16 @@ describe('list_tasks', () => {
     const { json } = await ana.call('list_tasks', { ready: false });
     expect(json.tasks).toMatchObject([{ title: 'B' }]);
     expect(json.note).toBe('ready false asks for those that cannot be started: leave it out to see all.');
+  });
+
+  test('"me" is the name by which the asker claims', async () => {
+    const user = await newUser(world);
+    const [ana, other] = [await agentOf(world, user, 'painter'), await agentOf(world, user, 'plumber')];
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+    await ana.ok('claim_task', { id: 1 });
+    await other.ok('claim_task', { id: 2 });
+    expect(await titles(ana, { claimed_by: 'me' })).toEqual(['A']);
+    expect(await titles(other, { claimed_by: 'Me' })).toEqual(['B']);
   });
 
   test('names who has claims where the one asked for has none', async () => {

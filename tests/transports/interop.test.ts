@@ -202,6 +202,14 @@ for (const door of ['stdio', 'http'] as const)
       expect((await ask('list_tasks', { project, status: 'completed' })).json.tasks).toMatchObject([{ id }]);
     });
 
+    test('finds what it has claimed itself', async () => {
+      const id = await newTask();
+      const { claim } = (await host.call('claim_task', { id })).json;
+      expect((await host.call('list_tasks', { claimed_by: 'me' })).json.tasks).toMatchObject([{ id }]);
+      await host.call('release_task', { id, claim });
+      expect((await host.call('list_tasks', { claimed_by: 'me' })).json.tasks).toEqual([]);
+    });
+
     test('a refusal comes back as an answer, in both channels, not as a protocol error', async () => {
       const refused = await ask('complete_task', { ids: [424_242] });
       expect(refused.isError).toBe(true);
