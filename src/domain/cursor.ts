@@ -38,7 +38,8 @@ export function packCursor(position: Position, bound: string, secret: Buffer): s
   if (priority) payload.writeUInt8(priority, 15);
   if (match !== undefined) payload.writeInt32BE(match, 9);
   payload.write(rank, size, 'latin1');
-  const packed = Buffer.concat([Buffer.of(rank ? 2 : 1), payload, sign(payload, bound, secret)]);
+  const head = Buffer.concat([Buffer.of(rank ? 2 : 1), payload]);
+  const packed = Buffer.concat([head, sign(head, bound, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
 
@@ -51,7 +52,10 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
   const hex = /^c\d{20,400}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
   const packed = Buffer.from(hex, 'hex');
   const payload = packed.subarray(1, -MAC);
-  if (packed.length < 1 + 9 + MAC || !timingSafeEqual(packed.subarray(-MAC), sign(payload, bound, secret)))
+  if (
+    packed.length < 1 + 9 + MAC ||
+    !timingSafeEqual(packed.subarray(-MAC), sign(packed.subarray(0, -MAC), bound, secret))
+  )
     throw invalid(
       'This cursor does not belong to this list.',
       'Repeat the call that answered it with the same filters and sort, or leave the cursor out to start over.',
@@ -67,6 +71,6 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
   };
 }
 
-function sign(payload: Buffer, bound: string, secret: Buffer): Buffer {
-  return createHmac('sha256', secret).update(bound).update('\0').update(payload).digest().subarray(0, MAC);
+function sign(head: Buffer, bound: string, secret: Buffer): Buffer {
+  return createHmac('sha256', secret).update(bound).update('\0').update(head).digest().subarray(0, MAC);
 }

@@ -34,6 +34,16 @@ test('a cursor gives back the position it was made of, in 24 tokens at most', ()
   );
 });
 
+test('what kind of cursor it is cannot be changed either', () => {
+  for (const given of [{ rank: 'a0' }, { dueSort: 'infinity' }, {}]) {
+    const cursor = packCursor({ now: new Date('2026-11-22T13:02:00Z'), id: 12, ...given }, 'ana', secret);
+    const packed = Buffer.from(`0${BigInt(cursor.slice(1)).toString(16)}`, 'hex');
+    packed[0] = packed[0] === 1 ? 2 : 1;
+    const other = `c${BigInt(`0x${packed.toString('hex')}`)}`;
+    expect(() => unpackCursor(other, 'ana', secret)).toThrow('does not belong');
+  }
+});
+
 test('no change of a cursor, of what it is bound to or of the key goes unnoticed', () => {
   fc.assert(
     fc.property(position, fc.nat(), fc.integer({ min: 1, max: 9 }), (given, place, by) => {
