@@ -20,6 +20,21 @@ describe('undo, sent twice', () => {
   });
 });
 
+test('undo nests no deeper than a write may', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_tasks', {
+    tasks: [
+      { ref: 'a', title: 'A' },
+      { ref: 'b', title: 'B', parent: 'a' },
+      { title: 'C', parent: 'b' },
+    ],
+  });
+  const { undo } = await ana.ok('update_task', { id: 3, clear: ['parent'] });
+  for (const parent of [3, 4, 5]) await ana.ok('add_task', { title: `Below ${parent}`, parent });
+  expect((await ana.refused('undo', { undo })).message).toContain('5 levels');
+  expect((await ana.ok('get_task', { id: 3 })).task.parent).toBeUndefined();
+});
+
 describe('undo of what was added', () => {
   test('leaves what somebody else has changed or works on, and throws away the rest', async () => {
     const ana = await newAgent(world);
