@@ -59,7 +59,7 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
         database.close = () => close().finally(hold.release);
         return database;
       } catch (error) {
-        await hold.release();
+        hold.release();
         throw error;
       }
     }

@@ -1,15 +1,5 @@
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  writeSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
@@ -21,7 +11,7 @@ export interface Hold {
   /** Where the database's own files go. */
   data: string;
   /** Gives it back; again does no harm. */
-  release(): Promise<void>;
+  release(): void;
 }
 
 /**
@@ -57,7 +47,10 @@ const lockFile = (path: string) => join(path, 'taskloom.lock');
  */
 export async function holdDirectory(path: string): Promise<Hold> {
   const fd = openSync(lockFile(path), 'a+', 0o600);
-  const unlock = await lock(fd, path);
+  const unlock = await lock(fd, path).catch((error: unknown) => {
+    closeSync(fd);
+    throw error;
+  });
   if (!unlock) {
     closeSync(fd);
     throw new DirectoryInUse(...holderOf(path));
@@ -69,10 +62,10 @@ export async function holdDirectory(path: string): Promise<Hold> {
   let held = true;
   return {
     data: join(path, DATA),
-    release: async () => {
+    release: () => {
       if (!held) return;
       held = false;
-      await unlock();
+      unlock();
       closeSync(fd);
     },
   };
@@ -83,29 +76,18 @@ function holderOf(path: string): [pid: number | undefined, since: string | undef
   return [Number(pid) || undefined, since?.trim()];
 }
 
-/** Answers how to give the lock back, or nothing where another process has it. */
-async function lock(fd: number, path: string): Promise<(() => Promise<void>) | undefined> {
-  const native = await import('fs-native-extensions').catch(() => undefined);
-  if (!native) return lockByName(path);
-  return native.default.tryLock(fd) ? async () => native.default.unlock(fd) : undefined;
-}
-
-/**
- * Where the native lock is not to be had (Linux with musl): a name that the kernel gives to one process at
- * a time and takes back when that process ends.
- */
-function lockByName(path: string): Promise<(() => Promise<void>) | undefined> {
-  const hash = createHash('sha256').update(realpathSync(path)).digest('hex').slice(0, 32);
-  const name = { linux: `\0taskloom-${hash}`, win32: `\\\\.\\pipe\\taskloom-${hash}` }[process.platform as string];
-  if (!name) throw new UsageError('cannot lock the data directory on this platform: set TASKLOOM_DATABASE_URL');
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
-    );
-    server.listen(name, () => {
-      server.unref();
-      resolve(() => new Promise<void>((done) => server.close(() => done())));
-    });
-  });
+/** Locks an open file, until that is unlocked or closed, and answers how to; or nothing where another process has it. */
+async function lock(fd: number, path: string): Promise<(() => void) | undefined> {
+  const native = (await import('fs-native-extensions').catch(() => undefined))?.default;
+  if (native && !native.tryLock(fd)) return undefined;
+  if (process.platform === 'linux') {
+    // Where the native lock is not built (musl) this one is all there is, so that those who have both take both.
+    // It belongs to the open file, which outlives the command.
+    const { status } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    if (status === 1) return undefined;
+    if (status === 0) return () => native?.unlock(fd);
+  }
+  if (!native)
+    throw new UsageError('cannot lock the data directory: install flock, or set TASKLOOM_DATABASE_URL', path);
+  return () => native.unlock(fd);
 }

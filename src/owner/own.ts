@@ -70,7 +70,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
   const { home, build, retires } = options;
   const conversations = new Set<Conversation>();
   const hold = await holdDirectory(home);
-  const announcement = await announceOrRelease(home, hold);
+  const announcement = announceOrRelease(home, hold);
   const opening = options.open(hold, (reason) => {
     options.deps.log.fatal(reason);
     for (const each of conversations) each.tell(FAREWELL, { reason });
@@ -181,11 +181,11 @@ export async function own(options: OwnOptions): Promise<Owner> {
 }
 
 /** The directory is held: nobody else writes there. */
-async function announceOrRelease(home: string, hold: Hold): Promise<Announcement> {
+function announceOrRelease(home: string, hold: Hold): Announcement {
   try {
     return announce(home);
   } catch (error) {
-    await hold.release();
+    hold.release();
     throw new UsageError(whyNotWritten(error), home);
   }
 }

@@ -144,7 +144,7 @@ function dial(address: string): Promise<Socket | undefined> {
 
 /** What an owner needs of the environment of whoever starts it; nothing else of a host's reaches it. */
 const KEPT = [
-  ...['HOME', 'USERPROFILE', 'LOCALAPPDATA', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'TZ'],
+  ...['PATH', 'HOME', 'USERPROFILE', 'LOCALAPPDATA', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'TZ'],
   ...['XDG_CACHE_HOME', 'NODE_DISABLE_COMPILE_CACHE'],
 ];
 const LARGEST_LOG = 1_000_000;

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -12,12 +12,13 @@ import {
   scratch,
   seed,
   seeded,
+  start,
 } from '../process.js';
 
-const preload = pathToFileURL(join(ROOT, 'tests/transports/without-native-lock.mjs')).href;
+const preload = ['--import', pathToFileURL(join(ROOT, 'tests/transports/without-native-lock.mjs')).href];
 const locks: [string, string[]][] = [['with the native lock', []]];
-// Elsewhere there is no name that the kernel takes back by itself, and every build has the native lock.
-if (process.platform === 'linux') locks.push(['where there is no native lock', ['--import', preload]]);
+// Elsewhere every build has it.
+if (process.platform === 'linux') locks.push(['where there is no native lock', preload]);
 
 /** A home without `TASKLOOM_HOME`, as a person's is. */
 function plainHome(): Environment {
@@ -54,12 +55,26 @@ describe.each(locks)('a data directory, %s', (_, node) => {
   });
 });
 
-test.runIf(process.platform === 'linux')('without the native lock, the kernel keeps a name instead', async () => {
-  const names = () => readFileSync('/proc/net/unix', 'utf8').match(/@taskloom-[0-9a-f]+/g) ?? [];
-  const before = new Set(names());
-  const peer = await connect(seeded(), ['--import', preload]);
-  await peer.call('list_tasks');
-  expect(names().some((name) => !before.has(name))).toBe(true);
+describe.runIf(process.platform === 'linux').each([
+  ['with the native lock', [], preload],
+  ['without the native lock', preload, []],
+  ['without the native lock', preload, preload],
+])('a data directory held %s', (_, held, asked) => {
+  test(`is refused to a process ${asked.length ? 'without' : 'with'} it`, async () => {
+    const env = seeded();
+    const peer = await connect(env, held);
+    await peer.call('list_tasks');
+    const { stdout } = await start(['own'], env, asked).ended;
+    expect(JSON.parse(stdout)).toEqual({ busy: ownerIn(String(env.TASKLOOM_HOME)) });
+    await peer.close();
+  });
+});
+
+test.runIf(process.platform === 'linux')('a data directory that nothing can lock is not opened', async () => {
+  const env = seeded({ PATH: scratch() });
+  const peer = await connect(env, preload);
+  const { error } = await peer.call('list_tasks');
+  expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('flock') });
   await peer.close();
 });
 
