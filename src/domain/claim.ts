@@ -207,9 +207,11 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     ? `Ask again when one of them is completed or released, or at ${until}.`
     : later
       ? `Ask again on ${start}.`
-      : waiting || begun
+      : waiting
         ? 'See with list_tasks what they wait for.'
-        : 'Ask for less, or add tasks with add_tasks.';
+        : begun
+          ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
+          : 'Ask for less, or add tasks with add_tasks.';
   return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
 }
 

@@ -149,6 +149,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
             ...patched,
             ...extra?.(task, moment),
             ...(patch.status === 'pending' && freed(task, guard, moment)),
+            ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // it is, while it is claimed
           };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);

@@ -115,6 +115,21 @@ describe('when its time is over', () => {
     ).toEqual(before);
   });
 
+  test('what its holder said to be in progress is handed out again', async () => {
+    const { one, two, claim } = await claimed();
+    const begun = async (claim: number) =>
+      expect((await one.call('update_task', { id: 1, status: 'in_progress', claim })).text).toMatch(
+        /^Unchanged #1 Roof · in progress/,
+      );
+    await begun(claim);
+    later(31);
+    expect(ids((await two.ok('list_tasks', { status: 'not_started' })).tasks)).toEqual([1]);
+    const next = await one.ok('claim_task');
+    await begun(next.claim);
+    await one.ok('release_task', { id: 1, claim: next.claim });
+    expect((await two.ok('claim_task')).task.id).toBe(1);
+  });
+
   test('who writes on under its number is told, and can have it again', async () => {
     const { one, claim } = await claimed();
     expect((await one.ok('update_task', { id: 1, title: 'Roofs', claim })).note).toBeUndefined();

@@ -193,7 +193,8 @@ export function update(
           claimed_until: null,
           claim: guard.claim ?? model.log.length + 1,
         };
-      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed };
+      const already = patch.status === 'in_progress' && isClaimed(task, moment.now) && { status: task.status };
+      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed, ...already };
       if (patch.parent !== undefined && patch.parent !== task.parent) {
         const parent = model.task(patch.parent);
         if (model.shelved(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');

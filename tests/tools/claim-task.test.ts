@@ -165,7 +165,9 @@ describe('claim_task', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Begun' });
     await ana.ok('update_task', { id: 1, status: 'in_progress' });
-    expect((await ana.refused('claim_task')).hint).toBe('See with list_tasks what they wait for.');
+    expect((await ana.refused('claim_task')).hint).toBe(
+      'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.',
+    );
     expect((await ana.ok('claim_task', { id: 1 })).claim).toBe(3);
   });
 
