@@ -16,8 +16,9 @@ import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { type Asked, askedBy, buildServer, type Deps } from '../server.js';
 import { SCOPES, type Scope } from '../tool.js';
+import { Bodies } from './body.js';
 import { originOf, Rate, Recent } from './limits.js';
-import { asksToListen, Streams } from './listen-http.js';
+import { asksToListen, MAX_LISTENING, Streams } from './listen-http.js';
 
 /** The largest request body, in bytes: a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -94,7 +95,6 @@ export function createApp(
         },
       ),
     {
-      maxRequestBodySize: MAX_BODY,
       maxSubscriptions: 0, // these have streams of their own
       onerror: (error) => deps.log.debug({ kind: error.name }, 'protocol error'),
     },
@@ -115,6 +115,7 @@ export function createApp(
   const users = new Rate(perMinute, steady);
   /** Whose the tokens are that were good when they last came, by their hashes. */
   const known = new Recent<Principal>();
+  const bodies = new Bodies();
   let looking: Promise<boolean> | undefined;
 
   const ready = async (): Promise<Response> => {
@@ -171,21 +172,27 @@ export function createApp(
         return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
           'Accept-Encoding': 'identity',
         });
-      if (!asksToListen(request)) {
-        const { parsedBody, ...read } = await readBody(request);
+      if (asksToListen(request)) {
+        if (!principal.scopes.includes('tasks:read')) return lacks('tasks:read');
+        return await bodies.read(request, principal.userId, MAX_LISTENING, (read) =>
+          streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
+        );
+      }
+      return await bodies.read(request, principal.userId, MAX_BODY, async ({ request, parsedBody }) => {
+        const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
+        const wait = more > 0 ? users.take(principal.userId, more) : 0;
+        if (wait > 0) return tooMany(`There is no room for a batch of ${more + 1}: send fewer at once.`, wait);
         const asked = askedBy(deps, parsedBody, principal);
         if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
         const authInfo = authInfoOf(principal, asked);
-        const response = await handler.fetch(read.request, { authInfo, parsedBody });
+        const response = await handler.fetch(request, { authInfo, parsedBody });
         if (again) {
           const { proof, ...found } = again; // by now of the zone that the user has moved to, if so
           if (!(await proof.holds())) return unauthorized();
           known.set(hash, found);
         }
         return inOurWords(response);
-      }
-      if (!principal.scopes.includes('tasks:read')) return lacks('tasks:read');
-      return streams.serve(request, authInfoOf(principal), () => buildServer(deps, async () => principal), hash);
+      });
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
@@ -228,22 +235,6 @@ const authInfoOf = (principal: Principal, asked?: Asked): AuthInfo => ({
   scopes: [...principal.scopes],
   extra: { principal, asked },
 });
-
-/**
- * Reads the body before the SDK does, which would copy the request first: that takes as long as all else that it does
- * with one. Where there is anything wrong with the body, the SDK is left to say so.
- */
-async function readBody(request: Request): Promise<{ request: Request; parsedBody?: unknown }> {
-  const { method, url, headers } = request;
-  const length = Number(headers.get('content-length'));
-  if (method !== 'POST' || !(length > 0 && length <= MAX_BODY)) return { request };
-  const body = await request.text().catch(() => '');
-  try {
-    return { request, parsedBody: JSON.parse(body) };
-  } catch {
-    return { request: new Request(url, { method, headers, body }) };
-  }
-}
 
 /** Whether a request is of 2026-07-28, whose answer is whole when it begins, and asks for no stream. */
 const isModern = (request: Request) => request.headers.has('mcp-method') && !asksToListen(request);

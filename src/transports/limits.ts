@@ -44,11 +44,11 @@ export class Rate {
     this.#each = perMinute > 0 ? 60_000 / perMinute : 0;
   }
 
-  /** @returns after how many seconds there is room for this request; 0 if there was, and it was taken */
-  take(key: string): number {
+  /** @returns after how many seconds there is room for this request, or so many; 0 if there was, and it was taken */
+  take(key: string, requests = 1): number {
     if (this.#each === 0) return 0;
     const now = this.now();
-    const whole = Math.max(this.#whole.get(key) ?? now, now) + this.#each;
+    const whole = Math.max(this.#whole.get(key) ?? now, now) + this.#each * requests;
     const early = whole - now - 60_000;
     if (early > 1e-6) return Math.ceil(early / 1000);
     this.#whole.set(key, whole);

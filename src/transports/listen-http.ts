@@ -4,7 +4,7 @@ import type { TaskServer } from '../server.js';
 import { known } from '../subscriptions.js';
 
 /** The largest request to listen, in bytes: as many addresses as one may subscribe to. */
-const MAX_BODY = 1024 * 1024;
+export const MAX_LISTENING = 1024 * 1024;
 
 /** Between two signs of life on a stream, in milliseconds: proxies close what is silent for a minute. */
 const KEEP_ALIVE = 15_000;
@@ -32,27 +32,26 @@ export class Streams {
   constructor(private readonly offered: boolean) {}
 
   /**
+   * @param request its body has been read
+   * @param parsedBody nothing where that is no JSON
    * @param build makes the server of the request
    * @param token the hash of the token it came with
    */
-  async serve(request: Request, authInfo: AuthInfo, build: () => TaskServer, token: string): Promise<Response> {
-    const text = await bodyOf(request);
-    if (text === undefined) return refuse(413, null, -32000, 'Request body too large');
-    const { method, url, headers, signal } = request;
-    const again = new Request(url, { method, headers, body: text, signal });
-    let asked: Asked;
-    try {
-      asked = JSON.parse(text);
-    } catch {
-      return createMcpHandler(build).fetch(again, { authInfo });
-    }
+  async serve(
+    { request, parsedBody }: { request: Request; parsedBody?: unknown },
+    authInfo: AuthInfo,
+    build: () => TaskServer,
+    token: string,
+  ): Promise<Response> {
+    if (parsedBody === undefined) return createMcpHandler(build).fetch(request, { authInfo });
+    const asked = parsedBody as Asked;
     const filter = asked?.params?.notifications;
     const wanted = filter?.resourceSubscriptions;
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
     const uris = this.offered && readable ? known(wanted) : [];
     if (filter && readable) filter.resourceSubscriptions = uris; // what is not in it is not acknowledged
     if (this.#stopped) return refuse(503, asked?.id, -32603, STOPPING);
-    if (uris.length === 0) return createMcpHandler(build).fetch(again, { authInfo, parsedBody: asked });
+    if (uris.length === 0) return createMcpHandler(build).fetch(request, { authInfo, parsedBody });
 
     const stream = new Stream(() => this.#closed(stream));
     const handler = createMcpHandler(build, { bus: stream, keepAliveMs: 0 });
@@ -62,7 +61,7 @@ export class Streams {
       .catch((error: { code: number; message: string }) => error);
     if ('code' in subscription) return refuse(200, asked.id, subscription.code, subscription.message);
     stream.closes(() => subscription.close());
-    const response = await handler.fetch(again, { authInfo, parsedBody: asked });
+    const response = await handler.fetch(request, { authInfo, parsedBody });
     const { body, status } = response;
     if (!body || response.headers.get('content-type') !== 'text/event-stream') {
       stream.cut();
@@ -200,15 +199,3 @@ class Stream {
 const STOPPING = 'The server is stopping.';
 const refuse = (status: number, id: unknown, code: number, message: string) =>
   Response.json({ jsonrpc: '2.0', id: id ?? null, error: { code, message } }, { status });
-
-/** The body as text, if it is not too large. */
-async function bodyOf(request: Request): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BODY) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}

@@ -12,6 +12,7 @@ import {
   ERAS,
   eventually,
   type HttpAnswer,
+  headOf,
   hello,
   newToken,
   openSocket,
@@ -186,11 +187,43 @@ describe('a user who sends more than so many requests a minute', () => {
     expect((await call()).isError).not.toBe(true);
   });
 
+  test('may send them in batches, which count for as many, with a length or without', async () => {
+    const { state, url } = await serve({ perMinute: 6 });
+    const token = await anyToken(world);
+    const one = callOf('2025-11-25', 'list_tasks');
+    const batch = (size: number, framing: Record<string, string> = {}) =>
+      send(url, { ...withHeaders(one, { ...bearer(token), ...framing }), body: `[${Array(size).fill(one.body)}]` });
+    expect((await batch(4)).status).toBe(200);
+    for (const framing of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const { status, headers, message } = await batch(2 + 1, framing);
+      expect({ status, after: headers['retry-after'] }).toEqual({ status: 429, after: '10' });
+      expect(message.message).toContain('no room for a batch of 3: send fewer at once');
+      state.now += 10_000;
+    }
+    expect((await batch(2)).status).toBe(200);
+  });
+
   test('is not stopped where no limit is set', async () => {
     const { ask } = await serve({ perMinute: 0 });
     const token = await anyToken(world);
     expect(await flood(ask, 500, () => bearer(token))).toEqual(all(200, 500));
   });
+});
+
+test('a user who sends the beginnings of many large requests has no room for more, and others have', async () => {
+  const { url, ask } = await serve();
+  const [hers, his] = [await anyToken(world), await anyToken(world)];
+  const status = async () => (await ask(bearer(hers))).status;
+  const head = headOf(url, hers, hello('2026-07-28'));
+  const sockets = await Promise.all(Array.from({ length: 16 }, () => openSocket(url)));
+  for (const socket of sockets) socket.write(`${head}Content-Length: ${4 * 1024 * 1024}\r\n\r\n{`);
+  expect(await eventually(status, (answered) => answered === 429)).toBe(429);
+  const { headers, message } = await ask(bearer(hers));
+  expect(headers['retry-after']).toBe('1');
+  expect(message).toMatchObject({ error: 'rate_limited', message: expect.stringContaining('large requests') });
+  expect((await ask(bearer(his))).status).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  expect(await eventually(status, (answered) => answered === 200)).toBe(200);
 });
 
 describe('connections', () => {

@@ -1,0 +1,94 @@
+import { tooMany } from '../db/turns.js';
+import { Refusal } from '../errors.js';
+
+/** What the bodies of one user's requests may take together, in bytes: sixteen of the largest. */
+const ROOM = 64 * 1024 * 1024;
+
+/** A request whose body has been read, and is parsed where it is JSON: where not, the SDK reads it again and says so. */
+export interface Read {
+  request: Request;
+  parsedBody?: unknown;
+}
+
+/**
+ * Reads bodies before the SDK does, which would copy the request first: that takes as long as all else that it does
+ * with one. A body takes memory from its first byte until its request is answered, and a client may send most of a
+ * hundred large ones and then nothing more: so each user has room for so many bytes.
+ */
+export class Bodies {
+  readonly #held = new Map<string, number>();
+
+  /**
+   * @param whose the user that has to have room for it
+   * @param most its largest size, in bytes
+   * @param work what to do with it; its room is taken until this is done
+   * @throws Refusal `rate_limited` where the user has no room
+   */
+  async read(
+    request: Request,
+    whose: string,
+    most: number,
+    work: (read: Read) => Promise<Response>,
+  ): Promise<Response> {
+    if (request.method !== 'POST') return work({ request });
+    let size = 0;
+    const hold = (bytes: number) => {
+      const held = (this.#held.get(whose) ?? 0) + bytes;
+      if (held > ROOM) throw tooMany('large requests');
+      this.#held.set(whose, held);
+      size += bytes;
+    };
+    try {
+      const text = await textOf(request, most, hold);
+      return text === undefined ? tooLarge(most) : await work(parsed(request, text));
+    } finally {
+      const left = (this.#held.get(whose) ?? 0) - size;
+      if (left > 0) this.#held.set(whose, left);
+      else this.#held.delete(whose);
+    }
+  }
+}
+
+/** @returns nothing where it is larger; what is no JSON where the client went before its end */
+async function textOf(request: Request, most: number, hold: (bytes: number) => void): Promise<string | undefined> {
+  const said = request.headers.get('content-length');
+  if (Number(said) > most) return undefined;
+  if (said !== null) {
+    hold(Number(said));
+    return request.text().catch(() => '');
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.length;
+      if (size > most) return undefined;
+      hold(chunk.length);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    return ''; // the client is gone
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parsed(request: Request, text: string): Read {
+  try {
+    return { request, parsedBody: JSON.parse(text) };
+  } catch {
+    const { method, url, headers, signal } = request;
+    return { request: new Request(url, { method, headers, body: text, signal }) };
+  }
+}
+
+/** In the words of the SDK. */
+const tooLarge = (most: number) =>
+  Response.json(
+    {
+      jsonrpc: '2.0',
+      error: { code: -32000, message: `Payload Too Large: Request body must not exceed ${most} bytes` },
+      id: null,
+    },
+    { status: 413 },
+  );
