@@ -191,6 +191,7 @@ export function createApp(
           if (!(await proof.holds())) return unauthorized();
           known.set(hash, found);
         }
+        if (!isModern(request)) response.headers.delete('connection'); // Node knows better whether it stays open
         return inOurWords(response);
       });
     } catch (error) {

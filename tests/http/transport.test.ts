@@ -135,6 +135,17 @@ describe('a request', () => {
   });
 });
 
+test.each(ERAS)('a connection that is to be closed after the answer is closed (%s)', async (era) => {
+  const token = await anyToken(world);
+  for (const [sent, answered] of [
+    ['close', 'close'],
+    ['keep-alive', 'keep-alive'],
+  ]) {
+    const given = withHeaders(hello(era), { ...bearer(token), connection: sent });
+    expect((await send(http.url, given)).headers.connection).toBe(answered);
+  }
+});
+
 describe('a request that is too much', () => {
   afterEach(() => expectAlive());
 
