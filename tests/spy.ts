@@ -10,7 +10,7 @@ const owned = Object.values(schema)
   .map((table) => getTableName(table));
 
 const MENTION = new RegExp(
-  `\\b(from|join|update|into)\\s+"?taskloom"?\\."?(${owned.join('|')})"?(?:\\s+(?:as\\s+)?"?([a-z_]+)"?)?`,
+  `\\b(from|join|update|into)\\s+"?taskloom"?\\."?(${owned.join('|')})"?(?:\\s+(?:as\\s+)?"?([a-z_]\\w*)"?)?`,
   'gi',
 );
 const KEYWORDS = new Set(['where', 'left', 'on', 'set', 'join', 'order', 'limit', 'inner', 'using', 'group']);

@@ -22,6 +22,7 @@ import {
   type Status,
   type Task,
   UNCLAIMED,
+  waitsWith,
 } from './task.js';
 import { type Outcome, updateTasks } from './update.js';
 import { sayUntil, sayWhen, startSort } from './when.js';
@@ -82,7 +83,7 @@ export function claimTask({
       if (!task) throw noTask(state.id);
       const renewed = claim !== undefined;
       if (renewed) refuseRenewal(task, claim, moment);
-      else refuseClaim(task, moment);
+      else refuseClaim(task, whole, moment);
       const after: Task = {
         ...task,
         claimed: true,
@@ -132,7 +133,7 @@ const firstReady = taskBy((tx) =>
   tx.db
     .select({ id: tasks.id })
     .from(tasks)
-    .where(and(tx.mine(tasks), inStatus(NEXT.status), isReady, notArchived(tx)))
+    .where(and(tx.mine(tasks), inStatus(NEXT.status), isReady(tx), notArchived(tx)))
     .orderBy(...ORDER.priority)
     .limit(literal(1)),
 );
@@ -172,7 +173,9 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     .select({
       state:
         sql<string>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
-        when ${tasks.startSort} > ${PRESENT} then 'later' else 'begun' end`.as('state'),
+        when ${tasks.startSort} > ${PRESENT} then 'later' when ${waitsWith(tx)} is not null then 'held' else 'begun' end`.as(
+          'state',
+        ),
       until: sql<string>`${tasks.claimedUntil}`.as('until'),
       start: sql<string>`${tasks.startSort}`.as('start'),
     })
@@ -190,13 +193,14 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     .from(open)
     .groupBy(open.state);
   const of = (state: string) => rows.find((row) => row.state === state);
-  const [claimed, waiting, later, begun] = ['claimed', 'waiting', 'later', 'begun'].map(of);
+  const [claimed, waiting, held, later, begun] = ['claimed', 'waiting', 'held', 'later', 'begun'].map(of);
   const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
   const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
   const are = (count: number, what: string) => `${count} ${count === 1 ? what : what.replace(/^is/, 'are')}`;
   const reasons = [
     claimed && `${are(claimed.count, 'is claimed')}, the first until ${until}`,
     waiting && `${are(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
+    held && `${are(held.count, 'is')} part of what is blocked or starts later`,
     later && `${are(later.count, 'is')} to start later, the first on ${start}`,
     begun && `${are(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);
@@ -207,7 +211,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     ? `Ask again when one of them is completed or released, or at ${until}.`
     : later
       ? `Ask again on ${start}.`
-      : waiting
+      : waiting || held
         ? 'See with list_tasks what they wait for.'
         : begun
           ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
@@ -216,7 +220,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
 }
 
 /** @throws Refusal unless the task can be begun now, by anyone */
-function refuseClaim(task: Task, moment: Moment): void {
+function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: Moment): void {
   const { id } = task;
   refuseClosed(task);
   if (task.claimed) throw heldRefusal(task, moment);
@@ -230,6 +234,11 @@ function refuseClaim(task: Task, moment: Moment): void {
     throw conflict(
       `#${id} starts ${sayWhen(task.start, moment.now, moment.timezone)}.`,
       'To begin now, change its start with update_task first.',
+    );
+  if (whole?.waitsWith)
+    throw conflict(
+      `#${id} is part of #${whole.waitsWith}, which is blocked or starts later.`,
+      `See what that waits for: get_task {"ids": [${whole.waitsWith}]}. Or claim what is ready: claim_task without id.`,
     );
 }
 

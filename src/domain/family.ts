@@ -27,10 +27,12 @@ export function descendants(family: Family, id: number): Task[] {
   return childrenOf(family, id).flatMap((child) => [child, ...descendants(family, child.id)]);
 }
 
-/** Levels from a task up to its root, itself included. */
-function depth(family: Family, id: number | null): number {
-  const task = id === null ? undefined : family.get(id);
-  return task ? 1 + depth(family, task.parentId) : 0;
+/** The tasks above one, the nearest first. In a plan that is refused, it may be one of them itself. */
+export function ancestors(family: Family, { parentId }: Task): Task[] {
+  const above: Task[] = [];
+  const up = (id: number | null) => (id === null ? undefined : family.get(id));
+  for (let at = up(parentId); at && !above.includes(at); at = up(at.parentId)) above.push(at);
+  return above;
 }
 
 /** Levels from a task down to its deepest sub-task, itself included. */
@@ -45,7 +47,7 @@ export function parentRefusal(family: Family, parent: Task, id?: number): Refusa
       id === parent.id ? `#${id} cannot be part of itself.` : `#${parent.id} is itself a sub-task of #${id}.`,
       'Choose another parent.',
     );
-  if (depth(family, parent.id) + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
+  if (1 + ancestors(family, parent).length + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
     return invalid(
       `Sub-tasks nest ${MAX_DEPTH} levels at most.`,
       `Choose a parent nearer to the top than #${parent.id}.`,
@@ -86,17 +88,17 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
 }
 
 /**
- * Why a task may not be left as it is, if it would end up waiting for itself: for what blocks it, and for its
- * sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
+ * Why a task may not be left as it is, if it would end up waiting for itself: for what blocks it or what it
+ * is part of, and for its sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
  */
 export function circleRefusal(after: Family, task: Task): Refusal | undefined {
   const round = circle(after, task.id);
-  return (
-    round &&
-    conflict(
-      `#${task.id} would wait for itself: ${sayPath(round)}.`,
-      'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too.',
-    )
+  if (!round) return undefined;
+  const from = Math.max(0, round.indexOf(task.id));
+  const path = [...round.slice(from), ...round.slice(0, from)];
+  return conflict(
+    `#${path[0]} would wait for itself: ${sayPath([...path, path[0] as number])}.`,
+    'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
   );
 }
 
@@ -106,24 +108,33 @@ const sayPath = (ids: number[]) =>
     : [...ids.slice(0, 6).map((id) => `#${id}`), '…', ...ids.slice(-5).map((id) => `#${id}`)]
   ).join(' waits for ');
 
+/** The first circle that is met on the ways from a task on: each of it waits for the next, and the last for the first. */
 function circle(tasks: Family, start: number): number[] | undefined {
-  const cameFrom = new Map<number, number>();
-  const stack = [start];
-  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-    const task = tasks.get(id);
-    for (const next of task ? [...task.blockedBy, ...childrenOf(tasks, id).map((child) => child.id)] : []) {
-      if (next === start) return path(cameFrom, id, [start]);
-      if (cameFrom.has(next)) continue;
-      cameFrom.set(next, id);
-      stack.push(next);
+  const way: { id: number; on: number[] }[] = [];
+  const met = new Set<number>();
+  const enter = (id: number) => {
+    met.add(id);
+    way.push({ id, on: waitsFor(tasks, id) });
+  };
+  enter(start);
+  for (let last = way.at(-1); last; last = way.at(-1)) {
+    const next = last.on.pop();
+    if (next === undefined) way.pop();
+    else if (!met.has(next)) enter(next);
+    else {
+      const from = way.findIndex(({ id }) => id === next);
+      if (from >= 0) return way.slice(from).map(({ id }) => id);
     }
   }
   return undefined;
 }
 
-/** The way from where a search began to `id`, and on. */
-function path(cameFrom: ReadonlyMap<number, number>, id: number, on: number[]): number[] {
-  const way = [...on];
-  for (let at: number | undefined = id; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
-  return way;
+/** What has to be done before a task is: what blocks it or what it is part of, and its own parts. */
+function waitsFor(tasks: Family, id: number): number[] {
+  const task = tasks.get(id);
+  if (!task) return [];
+  return [
+    ...[task, ...ancestors(tasks, task)].flatMap(({ blockedBy }) => blockedBy),
+    ...childrenOf(tasks, id).map((child) => child.id),
+  ];
 }

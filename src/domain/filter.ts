@@ -6,7 +6,7 @@ import type { Refusal } from '../errors.js';
 import { isUnlabelled } from './labels.js';
 import { nameKey } from './names.js';
 import { noProjectCalled } from './project.js';
-import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status } from './task.js';
+import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status, waitsWith } from './task.js';
 import { parseWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
@@ -125,7 +125,7 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     tx.mine(tasks),
     inStatus(shape.status),
     shape.archived ? undefined : notArchived(tx),
-    shape.ready === undefined ? undefined : shape.ready ? isReady : not(isReady),
+    shape.ready === undefined ? undefined : shape.ready ? isReady(tx) : not(isReady(tx)),
     isClaimedBy(shape, value),
     isInProject(tx, shape, value),
     // Looked up task by task: however many others have it, they are not looked at.
@@ -156,8 +156,11 @@ export const hasPriority = ({ priority }: Shape, value: Value): SQL | undefined 
 export const isCompletedSince = (value: Value): SQL =>
   sql`${tasks.completedAt} >= ${value('completedSince')}::timestamptz`;
 
-/** Can be started now: it waits for nothing, and not for its day, and nobody has claimed it. */
-export const isReady = sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT})`;
+/** Can be started now: neither it nor what it is part of waits for anything or for its day, and nobody has claimed it. */
+export const isReady = (
+  tx: UserTx,
+): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT}
+  and (${tasks.parentId} is null or ${waitsWith(tx)} is null))`;
 
 /** The first condition is there for the index: who gave a task back is not in it. */
 function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {

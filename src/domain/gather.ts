@@ -16,9 +16,9 @@ export interface Wanted {
   parents?: boolean | undefined;
   /** All sub-tasks of these, which are among `ids`. */
   below?: number[] | undefined;
-  /** The tasks that those of `below`, or their sub-tasks, block. */
+  /** The tasks that those of `below`, or their sub-tasks, block, with their parents' chains, and with their sub-tasks. */
   dependents?: boolean | undefined;
-  /** All that these tasks wait for, at any distance, so that a circle can be seen. */
+  /** All that these tasks wait for, at any distance, and with `parents` what parents do, so that a circle can be seen. */
   waits?: number[] | undefined;
   /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
   around?: number | undefined;
@@ -46,6 +46,9 @@ const NAMES = 500;
 
 /** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
 export const HOUSED = 2001;
+
+/** How many sub-tasks of blocked tasks are gathered: those that may be begun once these are not, as far as they are named. */
+const INSIDE = 200;
 
 /** More than a write can move at once, those that are dealt out anew with them, and one more: so where they end is in sight. */
 const NEIGHBOURS = 165;
@@ -220,30 +223,51 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     ]);
     members.push('down');
   }
+  const frees = dependents && below;
+  if (frees) {
+    parts.push(
+      [
+        'dependents (id)',
+        sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
+      ],
+      [
+        'inside (id)',
+        sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id
+          union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id`,
+      ],
+      ['freed (id)', sql`select id from inside limit ${literal(INSIDE)}`],
+    );
+    members.push('dependents', 'freed');
+  }
   if (parents) {
+    const from = frees ? sql`(select id from asked union select id from dependents)` : sql`asked`;
     parts.push([
       'up (id, parent_id)',
-      sql`select t.id, t.parent_id from asked join ${tasks} t on t.user_id = ${user} and t.id = asked.id
+      sql`select t.id, t.parent_id from ${from} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
         union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`,
     ]);
     members.push('up');
   }
-  if (dependents && below) {
-    parts.push([
-      'dependents (id)',
-      sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
-    ]);
-    members.push('dependents');
-  }
   if (waits) {
-    parts.push([
-      'waits (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
-        union select e.id from waits cross join lateral (
-          select d.blocker_id as id from ${dependencies} d where d.user_id = ${user} and d.blocked_id = waits.id
-          union all select t.id from ${tasks} t where t.user_id = ${user} and t.parent_id = waits.id) e`,
-    ]);
-    members.push('waits');
+    /** By number, one by one: the planner thinks that very many wait, and would read all tasks. */
+    const chain = (name: string, first: SQL) =>
+      sql`${first} union select t.* from ${sql.raw(name)} up cross join lateral (${step(sql`up.parent_id`)}) t`;
+    const step = (id: SQL) =>
+      sql`select t.id, t.parent_id from ${tasks} t where t.user_id = ${user} and t.id = ${id} offset 0`;
+    const blockersOf = (name: string) =>
+      sql`select d.blocker_id as id from ${sql.raw(name)} up join ${dependencies} d on d.user_id = ${user} and d.blocked_id = up.id`;
+    parts.push(
+      [
+        'waits (id)',
+        sql`(select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
+            ${parents ? sql`union ${blockersOf('up')}` : sql``})
+          union select e.id from waits cross join lateral (
+            (with recursive own (id, parent_id) as (${chain('own', sql`(${step(sql`waits.id`)})`)}) ${blockersOf('own')})
+            union all select t.id from ${tasks} t where t.user_id = ${user} and t.parent_id = waits.id) e`,
+      ],
+      ['over (id, parent_id)', chain('over', sql`select t.* from waits cross join lateral (${step(sql`waits.id`)}) t`)],
+    );
+    members.push('waits', 'over');
   }
   if (around) {
     for (const [name, sign, direction] of [

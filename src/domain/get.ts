@@ -8,7 +8,17 @@ import type { Failure } from './judge.js';
 import { titleKey } from './names.js';
 import type { Comment, Step } from './record.js';
 import { nearTitles } from './search.js';
-import { inProject, isOpenStatus, noTask, PRESENT, type Status, type Task, taskColumns, toTask } from './task.js';
+import {
+  inProject,
+  isOpenStatus,
+  noTask,
+  PRESENT,
+  type Status,
+  type Task,
+  taskColumns,
+  toTask,
+  waitsWith,
+} from './task.js';
 
 /** A task as another mentions it. */
 export interface Related {
@@ -28,6 +38,8 @@ export interface TaskDetail extends Task {
   subtasks: Related[];
   subtaskCount: number;
   blockers: Related[];
+  /** The nearest task above that is blocked or is to start later, which this waits with. */
+  waitsWith: number | null;
   /** Open tasks that wait for this one; `blockCount` is how many there are. */
   blocks: Related[];
   blockCount: number;
@@ -57,6 +69,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       select ${related}, t.rank, count(*) over () as total from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
       order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literal(most.related)}) s order by s.rank, s.id`)}`,
+    waitsWith: sql<number | null>`${waitsWith(tx)}`,
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
@@ -168,6 +181,7 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     subtasks: has.subtasks,
     subtaskCount: has.subtasks[0]?.total ?? 0,
     blockers: has.blockers,
+    waitsWith: has.waitsWith,
     blocks: has.blocks,
     blockCount: has.blocks[0]?.total ?? 0,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),

@@ -53,7 +53,7 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
   if (shape.project) have(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
   const due = isDue(shape, value);
   const priority = hasPriority(shape, value);
-  if (ready && sort !== 'priority') have(isReady, sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (ready && sort !== 'priority') have(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
   if (open && due && sort !== 'due') have(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
   if (open && priority && sort !== 'priority') have(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
   if (status === 'in_progress')
@@ -74,7 +74,7 @@ export function routeOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): Rou
     tx.mine(tasks),
     opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
     shape.archived ? undefined : notArchived(tx),
-    ready && sort === 'priority' ? isReady : undefined,
+    ready && sort === 'priority' ? isReady(tx) : undefined,
     sort === 'due' ? due : undefined,
     sort === 'priority' ? priority : undefined,
   );

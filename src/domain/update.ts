@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js';
-import { childRefusal, descendants, parentRefusal } from './family.js';
+import { ancestors, childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
@@ -253,7 +253,7 @@ function conclude(
       lapsed: shown.filter(
         (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
       ),
-      ready: counted.filter((task) => becameReady(state.tasks.get(task.id), task, moment)),
+      ready: freedBy(counted, state.tasks, now).filter((task) => !changed.has(task.id) && isReady(task, now, moment)),
       next: next.map(({ id }) => now.get(id) as Task),
       last,
       orphans: orphansOf(
@@ -274,13 +274,22 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
   return [...children];
 }
 
-const becameReady = (before: Task | undefined, after: Task, { now, timezone }: Moment): boolean =>
-  before !== undefined &&
-  !isUnblockedTask(before) &&
-  isUnblockedTask(after) &&
-  !after.shelved &&
-  !after.claimed &&
-  (after.start === null || startSort(after.start, timezone) <= now.toISOString());
+/** Tasks that wait for nothing any more, and what is part of those that others have blocked. */
+function freedBy(counted: Task[], was: ReadonlyMap<number, Task>, now: ReadonlyMap<number, Task>): Task[] {
+  const free = counted.filter(isUnblockedTask).filter(({ id }) => !isUnblockedTask(was.get(id) as Task));
+  const open = counted.filter(({ id, waitsFor }) => waitsFor.length === 0 && was.get(id)?.waitsFor.length !== 0);
+  return [...new Set([...free, ...open.flatMap(({ id }) => descendants(now, id))])];
+}
+
+const isReady = (task: Task, tasks: ReadonlyMap<number, Task>, moment: Moment): boolean =>
+  isUnblockedTask(task) &&
+  !task.shelved &&
+  !task.claimed &&
+  hasStarted(task, moment) &&
+  ancestors(tasks, task).every((each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, moment)));
+
+const hasStarted = ({ start }: Task, { now, timezone }: Moment): boolean =>
+  start === null || startSort(start, timezone) <= now.toISOString();
 
 /** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
 const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =>

@@ -32,7 +32,11 @@ export default defineTool({
     priority: priority('none').optional(),
     due: words().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
     parent: idOrNone().describe('or none').optional(),
-    ready: yes().describe('can be started now: not blocked or claimed, no open sub-tasks, start has come').optional(),
+    ready: yes()
+      .describe(
+        'can be started now: not blocked or claimed, no open sub-tasks, start has come; nor is what it is part of blocked or to start later',
+      )
+      .optional(),
     claimed_by: words().describe('a name, me, any or none').optional(),
     changed_since: words().describe('date or time, as yesterday').optional(),
     completed_since: words().optional(),

@@ -160,3 +160,91 @@ describe('dependencies', () => {
     expect(wrong).toEqual([]);
   });
 });
+
+describe('what is part of a task that is not to be begun', () => {
+  /** Deploy, which waits for Build and has parts; of these one is two levels below. */
+  async function deployment(): Promise<Agent> {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Build', ref: 'build' },
+        { title: 'Deploy', ref: 'deploy', blocked_by: ['build'] },
+        { title: 'Switch', ref: 'switch', parent: 'deploy' },
+        { title: 'Warn', parent: 'switch' },
+        { title: 'Migrate', parent: 'deploy' },
+      ],
+    });
+    return ana;
+  }
+
+  test('is not ready, is not handed out, and is refused to who asks for it by its id', async () => {
+    const ana = await deployment();
+    expect(await titles(ana, { ready: true })).toEqual(['Build']);
+    expect(await titles(ana, { ready: true, text: 'migrate' })).toEqual([]);
+    expect((await ana.refused('claim_task', { text: 'warn' })).message).toBe(
+      'Nothing is ready to be claimed: 1 is part of what is blocked or starts later.',
+    );
+    expect(await ana.refused('claim_task', { id: 4 })).toMatchObject({
+      code: 'conflict',
+      message: '#4 is part of #2, which is blocked or starts later.',
+    });
+    await ana.ok('claim_task');
+    expect((await ana.refused('claim_task')).message).toMatch(/1 is claimed.*; 2 are part of what is blocked/);
+  });
+
+  test.each([
+    ['completed', 'complete_task', {}],
+    ['cancelled', 'update_task', { status: 'cancelled' }],
+    ['deleted', 'delete_task', {}],
+  ])('is ready once what blocked that is %s, and the answer names it', async (_, tool, args) => {
+    const ana = await deployment();
+    const { ready } = await ana.ok(tool, { id: 1, ...args });
+    expect(ready).toEqual([
+      { id: 4, title: 'Warn' },
+      { id: 5, title: 'Migrate' },
+    ]);
+    expect(await titles(ana, { ready: true })).toEqual(['Warn', 'Migrate']);
+    expect((await ana.ok('claim_task', { id: 4 })).task.id).toBe(4);
+  });
+
+  test('waits for another’s day too, and for all above it', async () => {
+    const ana = await deployment();
+    await ana.ok('add_task', { title: 'Release', start: '2026-11-24' });
+    await ana.ok('update_task', { id: 2, parent: 6 });
+    expect((await ana.ok('complete_task', { id: 1 })).ready).toBeUndefined();
+    expect((await ana.refused('claim_task', { id: 4 })).message).toBe(
+      '#4 is part of #6, which is blocked or starts later.',
+    );
+    await ana.ok('update_task', { id: 6, clear: ['start'] });
+    expect(await titles(ana, { ready: true })).toEqual(['Warn', 'Migrate']);
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['blocks what blocks that', { id: 1, add_blocked_by: [4] }],
+    ['comes to be in it, and blocks what blocks it', { id: 6, parent: 3 }],
+  ])('cannot be what %s: nothing could be begun', async (_, args) => {
+    const ana = await deployment();
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Test', ref: 't' },
+        { title: 'Review', parent: 't' },
+      ],
+    });
+    if (args.id === 6) await ana.ok('update_task', { id: 1, add_blocked_by: [7] });
+    expect(await ana.refused('update_task', args)).toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/^#\d would wait for itself: /),
+    });
+  });
+
+  test('cannot come to be what blocks that, in a plan either', async () => {
+    const ana = await deployment();
+    const [own, other] = [
+      { title: 'A', ref: 'a', parent: 'b' },
+      { title: 'C', ref: 'c', blocked_by: ['a'] },
+    ];
+    expect(
+      (await ana.refused('add_tasks', { tasks: [{ title: 'B', ref: 'b', blocked_by: ['c'] }, own, other] })).message,
+    ).toMatch(/would wait for itself/);
+  });
+});

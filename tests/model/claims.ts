@@ -9,7 +9,6 @@ import {
   type Prediction,
   refused,
 } from './model.js';
-import { parisMidnight } from './paris.js';
 import { dueSort } from './replay.js';
 import type { Tables, Task } from './tables.js';
 import { late, update } from './update.js';
@@ -25,9 +24,7 @@ export function take(model: Model, args: Args, moment: Moment): Prediction {
   const house = project === undefined ? undefined : draft.named(project);
   if (project !== undefined && !house) return refused('not_found');
   const putAway = (task: Task) => task.project !== null && draft.projects.get(task.project)?.archived_at !== null;
-  const started = ({ start }: Task) =>
-    start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(moment.now);
-  const free = (task: Task) => draft.unblocked(task) && started(task) && !isClaimed(task, moment.now);
+  const free = (task: Task) => draft.free(task, moment.now);
   const ready = [...draft.tasks.values()].filter(
     (task) =>
       task.status === 'pending' &&

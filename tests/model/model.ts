@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { parisMidnight } from './paris.js';
 import { CLAIM_FIELDS, type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
 
 /** Names are compared without regard to case; the model's are plain enough for this. */
@@ -79,16 +80,16 @@ export class Draft {
   height = (id: number): number => 1 + Math.max(0, ...this.children(id).map((child) => this.height(child.id)));
 
   /** Whether a task waits for itself: for blockers and sub-tasks, whatever their state. */
-  circles(id: number): boolean {
-    const reached = new Set<number>();
-    const queue = [id];
-    for (let at = queue.pop(); at !== undefined; at = queue.pop())
-      for (const next of [...(this.tasks.get(at)?.blocked_by ?? []), ...this.children(at).map((child) => child.id)]) {
-        if (next === id) return true;
-        if (!reached.has(next)) queue.push(next);
-        reached.add(next);
-      }
-    return false;
+  circles(id: number, way: number[] = [], done = new Set<number>()): boolean {
+    if (way.includes(id)) return true;
+    const task = this.tasks.get(id);
+    if (!task || done.has(id)) return false;
+    const next = [task, ...this.above(task)].flatMap((each) => each.blocked_by);
+    const found = [...next, ...this.children(id).map((child) => child.id)].some((each) =>
+      this.circles(each, [...way, id], done),
+    );
+    done.add(id);
+    return found;
   }
 
   /** Whether its family may not be left as it is: an open sub-task needs an open parent. */
@@ -114,6 +115,22 @@ export class Draft {
     task.blocked_by.filter((id) => this.tasks.has(id) && isOpen(this.task(id))).length;
   openSubtasks = (task: Task): number => this.children(task.id).filter(isOpen).length;
   unblocked = (task: Task): boolean => isOpen(task) && this.openBlockers(task) === 0 && this.openSubtasks(task) === 0;
+
+  /** The tasks above one; one that would be part of itself is among them. */
+  above(task: Task): Task[] {
+    const above = new Set<Task>();
+    const up = (id: number | null) => (id === null ? undefined : this.tasks.get(id));
+    for (let at = up(task.parent); at && !above.has(at); at = up(at.parent)) above.add(at);
+    return [...above];
+  }
+
+  /** Whether anybody may begin with it. */
+  free(task: Task, now: string): boolean {
+    const started = ({ start }: Task) =>
+      start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(now);
+    const holds = (each: Task) => isOpen(each) && (this.openBlockers(each) > 0 || !started(each));
+    return this.unblocked(task) && started(task) && !isClaimed(task, now) && !this.above(task).some(holds);
+  }
 }
 
 /** All that one user has, and all that ever happened to it. */

@@ -14,7 +14,7 @@ import {
   sortedLabels,
   titleOf,
 } from './model.js';
-import { parisMidnight, readWhen } from './paris.js';
+import { readWhen } from './paris.js';
 import { isClaiming, NEVER_CLAIMED, type Tables, type Task } from './tables.js';
 
 interface Guard {
@@ -115,17 +115,15 @@ function each(
     const before = model.draft();
     const entries = model.commit(draft, moment);
     const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
-    const started = (task: Task) =>
-      task.start === null ||
-      (task.start.length === 10 ? parisMidnight(task.start) : Date.parse(task.start)) <= Date.parse(moment.now);
+    // Those that others have blocked, and what is part of them.
+    const freed = (task: Task) =>
+      !changed.has(task.id) && before.openBlockers(task) > 0 && model.openBlockers(task) === 0;
     const ready = [...before.tasks.values()].filter(
       (task) =>
         !changed.has(task.id) &&
-        !before.unblocked(task) &&
-        model.unblocked(task) &&
         !model.shelved(task) &&
-        started(task) &&
-        !isClaimed(task, moment.now),
+        model.free(model.task(task.id), moment.now) &&
+        (!before.unblocked(task) || model.above(model.task(task.id)).some(({ id }) => freed(before.task(id)))),
     );
     return accepted({ failed, good: [...left], ready: ready.map(({ id }) => id) });
   }
