@@ -1,19 +1,26 @@
 import { type Gathered, gather } from './gather.js';
+import { asHolder, refuseLate } from './lease.js';
 import { settle } from './settle.js';
 import { inTrash, noTask, type Task } from './task.js';
 import type { Change } from './write.js';
 
-/** Adds a comment to a task, whatever its status; its version stays. */
-export function addComment(id: number, text: string): Change<Gathered, Task> {
+/**
+ * Adds a comment to a task, whatever its status; its version stays.
+ *
+ * @param claim the number of the caller's claim on it, whose name signs the comment
+ */
+export function addComment(id: number, text: string, claim?: number): Change<Gathered, Task> {
   return {
     read: (tx) => gather(tx, { ids: [id] }),
-    decide(state, moment) {
+    decide(state, called) {
       const task = state.tasks.get(id);
       if (!task) throw noTask(id);
       if (task.deletedAt) throw inTrash(task);
+      refuseLate(task, claim, called);
+      const moment = asHolder(task, claim, called);
       const comment = { id: moment.nextComment, text, at: moment.now, by: moment.by };
       const commented = { added: [comment], removed: [] };
-      return { ...settle(state.tasks, [{ after: task, commented }], moment), outcome: task };
+      return { ...settle(state.tasks, [{ after: task, commented }], moment), by: moment.by, outcome: task };
     },
   };
 }

@@ -1,5 +1,5 @@
 import { addComment } from '../domain/comment.js';
-import { id, prose } from '../fields.js';
+import { claim, id, prose } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { commentAnswer } from '../writes.js';
 
@@ -8,9 +8,9 @@ export default defineTool({
   title: 'Add comment',
   effect: 'create',
   description: 'Note progress, a decision or a finding on a task, for whoever works on it next.',
-  input: { id: id(), text: prose(10_000) },
+  input: { id: id(), text: prose(10_000), claim: claim().optional() },
   aliases: { ids: 'id', comment: 'text' },
   output: ['task'],
-  run: ({ id, text }) => addComment(id, text),
+  run: ({ id, text, claim }) => addComment(id, text, claim),
   answer: commentAnswer,
 });

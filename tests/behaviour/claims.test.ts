@@ -342,16 +342,20 @@ describe('agents of one client', () => {
     const [ann, ben] = [await host.ok('claim_task', { agent: 'ann' }), await host.ok('claim_task', { agent: 'ben' })];
     await host.ok('update_task', { id: 1, claim: ann.claim, priority: 'high' });
     await host.ok('complete_task', { id: 1, claim: ann.claim });
+    await host.ok('add_comment', { id: 2, text: 'Half done', claim: ben.claim });
+    expect((await host.refused('add_comment', { id: 2, text: 'Mine', claim: ann.claim })).code).toBe('conflict');
     await host.ok('release_task', { id: 2, claim: ben.claim });
+    expect((await get(host, 2)).comments).toMatchObject([{ text: 'Half done', by: 'ben' }]);
     await host.ok('update_task', { id: 3, priority: 'low' });
     const seenBy = async (not_by: string) => {
       const { changes } = await host.ok('what_changed', { cursor, not_by });
       return changes.map(({ by, did }: { by: string; did: unknown[] }) => `${by} ${did.length}`);
     };
-    expect(await seenBy('ann')).toEqual(['ben 2', 'test 1']);
+    expect(await seenBy('ann')).toEqual(['ben 3', 'test 1']);
     expect(await seenBy('ben')).toEqual(['ann 3', 'test 1']);
-    await host.ok('undo', { last: 2 });
+    await host.ok('undo', { last: 3 });
     expect((await host.ok('get_task', { id: 1 })).task).toMatchObject({ status: 'pending', priority: 'high' });
+    expect((await get(host, 2)).comments).toBeUndefined();
   });
 });
 
