@@ -159,7 +159,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
           if (!following) {
-            if (after.repeats && !withParent) last.push(closed);
+            const goesOn = withParent && ancestors(family, task).some((each) => together.has(each.id) && each.repeats);
+            if (after.repeats && !goesOn) last.push(closed);
             return [closed, ...along];
           }
           next.push(following.task);

@@ -53,6 +53,22 @@ describe('closing a repeating task', () => {
     expect(ended.note).toBeUndefined();
   });
 
+  test('that ends with what it is part of is said to have ended, and not where that repeats too', async () => {
+    const ana = await newAgent(world);
+    for (const repeats of [undefined, 'every week']) {
+      const { tasks } = await ana.ok('add_tasks', {
+        tasks: [
+          { title: 'Move', ref: 'm', repeats },
+          { title: 'Water', parent: 'm', repeats: 'every day' },
+        ],
+      });
+      const ids = tasks.map(({ id }: { id: number }) => id);
+      const { note, next } = await ana.ok('complete_task', { ids });
+      expect(note).toBe(repeats ? undefined : `#${ids[1]} was the last of its series.`);
+      expect(next?.length).toBe(repeats ? 1 : undefined);
+    }
+  });
+
   test('passes on what the same call changed', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
