@@ -21,6 +21,7 @@ import {
   withField,
   withProjectField,
 } from './record.js';
+import { sayRepeat } from './repeats.js';
 import { settle } from './settle.js';
 import { MAX_BLOCKERS, MAX_LABELS, type Task } from './task.js';
 import type { Moment } from './write.js';
@@ -45,6 +46,12 @@ export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? [
 
 /** Fields by which a series goes on with one task or with another. */
 const BUNDLED = [...STATUS_FIELDS, 'deleted_at'];
+
+/** How to have the closed task of a series open again after all, and not the next. */
+function reopenInstead(closed: number, next: Task): string {
+  const reopen = { ids: [closed], status: 'pending', ...(next.repeats && { repeats: sayRepeat(next.repeats) }) };
+  return `To have #${closed} open instead of #${next.id}: update_task ${JSON.stringify(reopen)}, then delete_task {"ids":[${next.id}]}.`;
+}
 
 /** One write being undone. */
 export class Reversal {
@@ -298,12 +305,11 @@ export class Reversal {
       if (!reason) continue;
       const [closed, ...more] = this.turned();
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
-      for (const each of [closed, ...more])
-        this.leave(
-          each as number,
-          `#${each} ${follows} #${id}, which ${reason}.`,
-          'Reopen it with update_task, and delete the next one yourself.',
-        );
+      for (const each of [closed, ...more] as number[]) {
+        const next = coming.map(({ entityId }) => this.tasks.get(entityId)).find((task) => task?.follows === each);
+        const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
+        this.leave(each, `#${each} ${follows} ${touched} ${reason}.`, next && reopenInstead(each, next));
+      }
       return true;
     }
     return false;

@@ -144,8 +144,25 @@ describe('undo', () => {
     expect(refusal).toMatchObject({
       code: 'conflict',
       message: '#1 is followed by #2, which was changed since, by test (u4).',
+      hint: 'To have #1 open instead of #2: update_task {"ids":[1],"status":"pending","repeats":"every day"}, then delete_task {"ids":[2]}.',
     });
     expect((await ana.ok('get_task', { id: 1 })).task.status).toBe('completed');
+    const [, reopen, away] = /update_task (.*), then delete_task (.*)\.$/.exec(refusal.hint) ?? [];
+    await ana.ok('update_task', JSON.parse(reopen as string));
+    await ana.ok('delete_task', JSON.parse(away as string));
+    expect((await ana.ok('list_tasks')).tasks).toMatchObject([{ id: 1, due: '2026-11-22', repeats: 'every day' }]);
+  });
+
+  test('where a part of what came next was touched, that is named as such', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', repeats: 'every day', due: '2026-11-22' });
+    await ana.ok('add_task', { title: 'Fill', parent: 1 });
+    const { undo } = await ana.ok('complete_task', { ids: [1, 2] });
+    await ana.ok('add_comment', { id: 4, text: 'half' });
+    expect(await ana.refused('undo', { undo })).toMatchObject({
+      message: expect.stringContaining('#1 is followed by #3, of which #4 was changed since'),
+      hint: expect.stringContaining('open instead of #3'),
+    });
   });
 
   test('what was made does not go from above sub-tasks that came later', async () => {
