@@ -301,7 +301,7 @@ const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
 
 /** What has more comments and history looked up. */
-const MORE = 'more with a larger max_tokens';
+const MORE = 'more from get_task with a larger max_tokens';
 
 export function paragraph(each: TaskDetail, say: Say): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);

@@ -175,7 +175,7 @@ describe('get_task', () => {
       await ana.ok('update_task', { id: 1, title: `Log ${i}` });
     }
     const usual = await ana.call('get_task', { id: 1 });
-    expect(usual.text).toContain('  Comments (the latest 10 of 12; more with a larger max_tokens):\n');
+    expect(usual.text).toContain('  Comments (the latest 10 of 12; more from get_task with a larger max_tokens):\n');
     expect([usual.json.task.comments.length, usual.json.task.history.length]).toEqual([10, 8]);
     const { json, text } = await ana.call('get_task', { id: 1, max_tokens: 5000 });
     expect(json.task.comments.map((each: { text: string }) => each.text)).toEqual(
