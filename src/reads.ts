@@ -65,18 +65,22 @@ function listed(each: Task, say: Say, detail: Detail) {
   return { json: row(each, say, detail), lines };
 }
 
-/** All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end. */
-export function pageAnswer(page: TaskPage, say: Say, asked: Detail, remarks?: Remarks): Ladder {
+/**
+ * All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end.
+ *
+ * @param least the detail below which rows are left out instead
+ */
+export function pageAnswer(page: TaskPage, say: Say, asked: Detail, remarks?: Remarks, least: Detail = 'ids'): Ladder {
   const { tasks } = page;
   const note = noteOf(page, remarks);
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
-  const least = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
-  const details = DETAILS.slice(0, DETAILS.indexOf(asked) + 1);
+  const lowest = Math.max(tasks.length, 1); // rungs of ever more rows, before those of more detail
+  const details = DETAILS.slice(DETAILS.indexOf(least), DETAILS.indexOf(asked) + 1);
   const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
   return {
-    rungs: least + details.length - 1,
+    rungs: lowest + details.length - 1,
     at(rung) {
-      const detail = details[Math.max(rung + 1 - least, 0)] ?? asked;
+      const detail = details[Math.max(rung + 1 - lowest, 0)] ?? asked;
       const shown = rows(detail).slice(0, rung + 1);
       const missing = tasks.length - shown.length;
       const cursor = page.cursorAfter(shown.length);

@@ -1,7 +1,9 @@
 import { labelNames } from '../completion.js';
+import { sayUnused, unusedLabels } from '../domain/labels.js';
 import { type ListInput, listTasks } from '../domain/list.js';
 import { overview } from '../domain/overview.js';
 import { formatWhen, parseWhen, sayWhen, today } from '../domain/when.js';
+import { notFound } from '../errors.js';
 import { name, whole, words } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 import { overviewAnswer, pageAnswer } from '../reads.js';
@@ -21,6 +23,8 @@ export default definePrompt({
   complete: { label: labelNames },
   run: async ({ date = 'today', label }, tx, { now, secret }) => {
     const day = dayOf(date, now, tx.timezone);
+    const unused = label === undefined ? undefined : await unusedLabels(tx, [label]);
+    if (unused) throw notFound(sayUnused(unused), 'Ask with another label, or without.');
     const list = async (filter: Omit<ListInput, 'limit'>) => {
       const labelled = { ...filter, ...(label !== undefined && { labels: [label] }) };
       return {
@@ -43,10 +47,15 @@ export default definePrompt({
     const part = (title: string, page: typeof rest) => {
       const tasks = page.tasks.filter(({ id }) => !shown.has(id));
       for (const { id } of tasks) shown.add(id);
-      return tasks.length === 0 ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, 'compact') }];
+      return tasks.length === 0
+        ? []
+        : [{ title, what: pageAnswer({ ...page, tasks }, say, 'compact', undefined, 'compact') }];
     };
     const only = label === undefined ? '' : ` with @${label}`;
-    const head = { what: overviewAnswer({ ...overview, overdue: [], today: [], claimed: [] }, say) };
+    const head = {
+      ...(label !== undefined && { title: 'Of all my tasks' }),
+      what: overviewAnswer({ ...overview, overdue: [], today: [], claimed: [] }, say),
+    };
     return {
       ask: [
         `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, say.now, say.timezone)}`} with the tasks below.`,

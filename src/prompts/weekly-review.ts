@@ -30,7 +30,7 @@ export default definePrompt({
       { what: overviewAnswer(overview, say) },
       { title: 'Completed in the last 7 days', what: pageAnswer(done, say, 'compact') },
       { title: 'In progress', what: pageAnswer(doing, say, 'compact') },
-      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, 'compact') },
+      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, 'compact', undefined, 'compact') },
       { title: 'My projects', what: projectsAnswer(projects) },
     ],
   }),

@@ -44,6 +44,11 @@ describe('plan_my_day', () => {
     const text = await promptText(client, 'plan_my_day', { label: '@phone' });
     expect(text).toContain('#1 Call');
     expect(text).not.toContain('Walk');
+    expect(text).toMatch(/Of all my tasks: .*\n {4}2 open/);
+    const asked = client.getPrompt({ name: 'plan_my_day', arguments: { label: 'phnoe' } });
+    expect((await protocolError(asked)).message).toBe(
+      'No task has @phnoe; written alike are @Phone. Ask with another label, or without.',
+    );
   });
 
   test('the day is the user’s own', async () => {

@@ -23,6 +23,19 @@ describe('weekly_review', () => {
     expect(text).toContain('+Home · 0 open');
   });
 
+  test('of a week that holds too much, leaves out tasks and not the days of those it names', async () => {
+    const { ok, client } = await newAgent(world);
+    const tasks = Array.from({ length: 25 }, (_, i) => ({ title: `${'Long '.repeat(35)}${i}`, due: '2026-11-25' }));
+    await ok('add_tasks', { tasks });
+    const [, week] =
+      /Due in the 7 days from today: ([\s\S]*)My projects/.exec(await promptText(client, 'weekly_review')) ?? [];
+    const named = week?.match(/^ {4}#\d+ .*$/gm) ?? [];
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.length).toBeLessThan(25);
+    expect(named.filter((line) => !line.includes('due Wed 25 Nov'))).toEqual([]);
+    expect(week).toContain(`${25 - named.length} more of this page`);
+  });
+
   test('takes no arguments, and says so', async () => {
     const { client } = await newAgent(world);
     const asked = client.getPrompt({ name: 'weekly_review', arguments: { week: '47' } });
