@@ -1,6 +1,9 @@
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/client';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { announce, withdraw } from '../../src/owner/announcement.js';
+import type { Wish } from '../../src/owner/handshake.js';
 import { own } from '../../src/owner/own.js';
 import { callOwner } from '../../src/owner/reach.js';
 import { useWorld } from '../harness.js';
@@ -75,4 +78,27 @@ test('an owner is in use while it runs a command, and finishes it when it is tol
   finish();
   await Promise.all([stopped, ended]);
   expect(said).toEqual([{ out: 'done' }, { code: 0 }]);
+});
+
+test('one that cannot prove that it knows the secret is not told what is wanted', async () => {
+  const home = scratch();
+  const announcement = announce(home);
+  const heard: string[] = [];
+  const impostor = createServer((socket) => {
+    const peer = { pid: 1, version: '1.0.0', build, retires: false };
+    socket.on('error', () => {});
+    createInterface({ input: socket }).on('line', (line) => {
+      heard.push(line);
+      socket.write(`${JSON.stringify({ nonce: '00', proof: '00', ...peer })}\n`);
+    });
+  });
+  onTestFinished(() => {
+    withdraw(home, announcement); // nobody is to end the process that it names: this one
+    impostor.close();
+  });
+  await new Promise<void>((resolve) => impostor.listen(announcement.address, resolve));
+  const wish = (): Wish => ({ want: 'command', argv: ['token', 'create'], cwd: '/', timezone: 'UTC' });
+  await expect(callOwner(home, build, wish)).rejects.toThrow('does not answer');
+  expect(heard).toHaveLength(1);
+  expect(heard.join()).not.toContain('argv');
 });
