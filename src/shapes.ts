@@ -57,6 +57,7 @@ const task = z
     what: z.string(),
     subtasks: z.array(related),
     blocked_by: z.array(z.union([z.int(), related])),
+    waits_with: z.int(),
     blocks: z.array(related),
     comments: z.array(z.strictObject({ text: z.string(), by: z.string(), at: z.string() })),
     subtasks_total: z.int(),
@@ -238,6 +239,7 @@ export const detailed = (each: TaskDetail, say: Say) =>
     subtasks: each.subtasks.map(relatedJson),
     subtasks_total: each.subtaskCount > each.subtasks.length ? each.subtaskCount : null,
     blocked_by: each.blockers.map(relatedJson),
+    waits_with: isOpenTask(each) ? each.waitsWith : null,
     blocks: each.blocks.map(relatedJson),
     blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
     comments: each.comments.map((comment) => commentJson(comment, say)),
@@ -325,6 +327,7 @@ export function paragraph(each: TaskDetail, say: Say): string {
       subtasks.map(relatedLine),
     ),
     ...section('Blocked by', each.blockers.map(relatedLine)),
+    ...(each.waitsWith && isOpenTask(each) ? [`  Waits with #${each.waitsWith}, which it is part of.`] : []),
     ...section(part('Blocks', blocks.length, blockCount, '', MORE), blocks.map(relatedLine)),
     ...section(
       part('Comments', comments.length, commentCount, 'the latest ', MORE),

@@ -83,8 +83,8 @@ async function lock(fd: number, path: string): Promise<(() => void) | undefined>
   if (process.platform === 'linux') {
     // Where the native lock is not built (musl) this one is all there is, so that those who have both take both.
     // It belongs to the open file, which outlives the command.
-    const { status } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
-    if (status === 1) return undefined;
+    const { status, stderr } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'pipe', fd] });
+    if (status === 1 && stderr.length === 0) return undefined; // BusyBox answers 1 to whatever fails, and says why
     if (status === 0) return () => native?.unlock(fd);
   }
   if (!native)

@@ -103,12 +103,11 @@ const namedBy = ({ blocked_by = [], parent }: NewTask): number[] => [...blocked_
 
 function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
   const parents = inputs.map((input) => input.parent).filter(existing);
-  const blockers = inputs.flatMap((input) => input.blocked_by ?? []).filter(existing);
   const names = inputs.flatMap((input) => input.project ?? []);
   return gather(tx, {
     ids: [...new Set(inputs.flatMap(namedBy))],
     parents: parents.length > 0,
-    waits: blockers,
+    waits: inputs.flatMap((input) => input.blocked_by ?? []), // the new ones too: what those are part of may wait
     projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
     labels: inputs.flatMap((input) => input.labels ?? []),
   });

@@ -178,6 +178,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
         ),
       until: sql<string>`${tasks.claimedUntil}`.as('until'),
       start: sql<string>`${tasks.startSort}`.as('start'),
+      above: sql`${waitsWith(tx)}`.as('above'),
     })
     .from(tasks)
     .where(having(tx, { ...filter, status: 'open' }, now))
@@ -189,6 +190,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
       count: sql<number>`count(*)::int`,
       until: sql<string>`min(${open.until})`,
       start: sql<string>`min(${open.start})`,
+      above: sql<number | null>`min(${open.above})`,
     })
     .from(open)
     .groupBy(open.state);
@@ -200,7 +202,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
   const reasons = [
     claimed && `${are(claimed.count, 'is claimed')}, the first until ${until}`,
     waiting && `${are(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
-    held && `${are(held.count, 'is')} part of what is blocked or starts later`,
+    held && `${are(held.count, 'is')} part of what is blocked or starts later, as of #${held.above}`,
     later && `${are(later.count, 'is')} to start later, the first on ${start}`,
     begun && `${are(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);

@@ -88,53 +88,70 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
 }
 
 /**
- * Why a task may not be left as it is, if it would end up waiting for itself: for what blocks it or what it
- * is part of, and for its sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing can come back into a circle.
+ * Why a task may not be left as it is, if it or a part of it would end up waiting for itself: for what blocks it or
+ * what it is part of, and for its sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing
+ * can come back into a circle.
  */
 export function circleRefusal(after: Family, task: Task): Refusal | undefined {
-  const round = circle(after, task.id);
-  if (!round) return undefined;
-  const from = Math.max(0, round.indexOf(task.id));
-  const path = [...round.slice(from), ...round.slice(0, from)];
-  return conflict(
-    `#${path[0]} would wait for itself: ${sayPath([...path, path[0] as number])}.`,
-    'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
+  const round = circle(after, task);
+  return (
+    round &&
+    conflict(
+      `#${round[0]} would wait for itself: ${sayRound(after, round)}.`,
+      'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
+    )
   );
 }
 
-const sayPath = (ids: number[]) =>
-  (ids.length <= 12
-    ? ids.map((id) => `#${id}`)
-    : [...ids.slice(0, 6).map((id) => `#${id}`), '…', ...ids.slice(-5).map((id) => `#${id}`)]
-  ).join(' waits for ');
+/** How many steps of a circle are said, at its beginning and at its end. */
+const [FIRST, LAST] = [6, 5];
 
-/** The first circle that is met on the ways from a task on: each of it waits for the next, and the last for the first. */
-function circle(tasks: Family, start: number): number[] | undefined {
-  const way: { id: number; on: number[] }[] = [];
-  const met = new Set<number>();
-  const enter = (id: number) => {
-    met.add(id);
-    way.push({ id, on: waitsFor(tasks, id) });
-  };
-  enter(start);
-  for (let last = way.at(-1); last; last = way.at(-1)) {
-    const next = last.on.pop();
-    if (next === undefined) way.pop();
-    else if (!met.has(next)) enter(next);
-    else {
-      const from = way.findIndex(({ id }) => id === next);
-      if (from >= 0) return way.slice(from).map(({ id }) => id);
-    }
+function sayRound(tasks: Family, round: number[]): string {
+  const steps = round.slice(1).map((id, i) => ` waits ${sayAbove(tasks, round[i] as number, id)}for #${id}`);
+  return `#${round[0]}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
+}
+
+/** With which task above it a task waits for another, where it does so for being part of that. */
+function sayAbove(tasks: Family, id: number, blocker: number): string {
+  const task = tasks.get(id) as Task;
+  const own = task.blockedBy.includes(blocker) || tasks.get(blocker)?.parentId === id;
+  const above = own ? undefined : ancestors(tasks, task).find(({ blockedBy }) => blockedBy.includes(blocker));
+  return above ? `with #${above.id} ` : '';
+}
+
+/**
+ * A circle that a task and what it is part of could have made: from the task back to it, or from what it waits for to
+ * one of its parts, which wait with it. The first is the last.
+ */
+function circle(tasks: Family, task: Task): number[] | undefined {
+  const back = wayTo(tasks, waitsFor(tasks, task.id), new Set([task.id]));
+  if (back) return [task.id, ...back];
+  const parts = new Set(descendants(tasks, task.id).map(({ id }) => id));
+  const to = wayTo(tasks, blockersOf(tasks, task), parts);
+  return to && [to.at(-1) as number, ...to];
+}
+
+/** The way from one of these to one of those that are looked for, each of it waiting for the next. */
+function wayTo(tasks: Family, from: number[], wanted: ReadonlySet<number>): number[] | undefined {
+  const cameFrom = new Map<number, number | undefined>(from.map((id) => [id, undefined]));
+  for (const [id] of cameFrom) {
+    if (wanted.has(id)) return path(cameFrom, id);
+    for (const next of waitsFor(tasks, id)) if (!cameFrom.has(next)) cameFrom.set(next, id);
   }
   return undefined;
+}
+
+function path(cameFrom: ReadonlyMap<number, number | undefined>, end: number): number[] {
+  const way = [end];
+  for (let at = cameFrom.get(end); at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+  return way;
 }
 
 /** What has to be done before a task is: what blocks it or what it is part of, and its own parts. */
 function waitsFor(tasks: Family, id: number): number[] {
   const task = tasks.get(id);
-  if (!task) return [];
-  return [
-    ...[task, ...ancestors(tasks, task)].flatMap(({ blockedBy }) => blockedBy),
-    ...childrenOf(tasks, id).map((child) => child.id),
-  ];
+  return task ? [...blockersOf(tasks, task), ...childrenOf(tasks, id).map((child) => child.id)] : [];
 }
+
+const blockersOf = (tasks: Family, task: Task): number[] =>
+  [task, ...ancestors(tasks, task)].flatMap(({ blockedBy }) => blockedBy);

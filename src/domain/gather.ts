@@ -18,7 +18,7 @@ export interface Wanted {
   below?: number[] | undefined;
   /** The tasks that those of `below`, or their sub-tasks, block, with their parents' chains, and with their sub-tasks. */
   dependents?: boolean | undefined;
-  /** All that these tasks wait for, at any distance, and with `parents` what parents do, so that a circle can be seen. */
+  /** All that these tasks and the parts of `ids` wait for, at any distance, so that a circle can be seen. */
   waits?: number[] | undefined;
   /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
   around?: number | undefined;
@@ -223,6 +223,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     ]);
     members.push('down');
   }
+  const open = isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` });
   const frees = dependents && below;
   if (frees) {
     parts.push(
@@ -232,12 +233,11 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
       ],
       [
         'inside (id)',
-        sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id
-          union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id`,
+        sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id and ${open}
+          union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id and ${open}`,
       ],
-      ['freed (id)', sql`select id from inside limit ${literal(INSIDE)}`],
     );
-    members.push('dependents', 'freed');
+    members.push('dependents', `(select id from inside limit ${INSIDE}) freed`);
   }
   if (parents) {
     const from = frees ? sql`(select id from asked union select id from dependents)` : sql`asked`;
@@ -249,25 +249,18 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     members.push('up');
   }
   if (waits) {
-    /** By number, one by one: the planner thinks that very many wait, and would read all tasks. */
-    const chain = (name: string, first: SQL) =>
-      sql`${first} union select t.* from ${sql.raw(name)} up cross join lateral (${step(sql`up.parent_id`)}) t`;
-    const step = (id: SQL) =>
-      sql`select t.id, t.parent_id from ${tasks} t where t.user_id = ${user} and t.id = ${id} offset 0`;
-    const blockersOf = (name: string) =>
-      sql`select d.blocker_id as id from ${sql.raw(name)} up join ${dependencies} d on d.user_id = ${user} and d.blocked_id = up.id`;
-    parts.push(
-      [
-        'waits (id)',
-        sql`(select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
-            ${parents ? sql`union ${blockersOf('up')}` : sql``})
-          union select e.id from waits cross join lateral (
-            (with recursive own (id, parent_id) as (${chain('own', sql`(${step(sql`waits.id`)})`)}) ${blockersOf('own')})
-            union all select t.id from ${tasks} t where t.user_id = ${user} and t.parent_id = waits.id) e`,
-      ],
-      ['over (id, parent_id)', chain('over', sql`select t.* from waits cross join lateral (${step(sql`waits.id`)}) t`)],
-    );
-    members.push('waits', 'over');
+    // Of what is only part of the way up (not whole), its sub-tasks are not waited for.
+    parts.push([
+      'waits (id, whole)',
+      sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
+          union select id, false from asked)
+        union select e.id, e.whole from waits cross join lateral (
+          select d.blocker_id, true from ${dependencies} d where d.user_id = ${user} and d.blocked_id = waits.id
+          union all select t.id, true from ${tasks} t where waits.whole and t.user_id = ${user} and t.parent_id = waits.id
+          union all select t.parent_id, false from ${tasks} t
+            where t.user_id = ${user} and t.id = waits.id and t.parent_id is not null) e (id, whole)`,
+    ]);
+    members.push('waits');
   }
   if (around) {
     for (const [name, sign, direction] of [
@@ -276,7 +269,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     ] as const) {
       parts.push([
         `${name} (id)`,
-        sql`select t.id from ${tasks} t where t.user_id = ${user} and ${isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` })}
+        sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
           and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
           order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literal(NEIGHBOURS)}`,
       ]);

@@ -159,19 +159,20 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
           if (!following) {
-            const goesOn = withParent && ancestors(family, task).some((each) => together.has(each.id) && each.repeats);
-            if (after.repeats && !goesOn) last.push(closed);
+            if (after.repeats) last.push(closed);
             return [closed, ...along];
           }
           next.push(following.task);
           return [closed, ...along, following.task, ...following.subtasks];
         };
       });
+      const followed = new Set(next.map(({ follows }) => follows));
+      const goesOn = (task: Task) => ancestors(state.tasks, task).some(({ id }) => followed.has(id));
       return conclude(state, plans, failed, moment, {
         projects: newProjects,
         labels: patch.add_labels,
         next,
-        last,
+        last: last.filter((task) => !goesOn(task)),
         ranks,
         held: guard.claim !== undefined,
       });
@@ -278,7 +279,9 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
 /** Tasks that wait for nothing any more, and what is part of those that others have blocked. */
 function freedBy(counted: Task[], was: ReadonlyMap<number, Task>, now: ReadonlyMap<number, Task>): Task[] {
   const free = counted.filter(isUnblockedTask).filter(({ id }) => !isUnblockedTask(was.get(id) as Task));
-  const open = counted.filter(({ id, waitsFor }) => waitsFor.length === 0 && was.get(id)?.waitsFor.length !== 0);
+  const open = counted.filter(
+    (task) => isOpenTask(task) && task.waitsFor.length === 0 && was.get(task.id)?.waitsFor.length,
+  );
   return [...new Set([...free, ...open.flatMap(({ id }) => descendants(now, id))])];
 }
 

@@ -22,6 +22,7 @@ export class Bodies {
    * @param whose the user that has to have room for it
    * @param most its largest size, in bytes
    * @param work what to do with it; its room is taken until this is done
+   * @param answered where the answer is not there when the work is done: what its room is taken for too
    * @throws Refusal `rate_limited` where the user has no room
    */
   async read(
@@ -29,6 +30,7 @@ export class Bodies {
     whose: string,
     most: number,
     work: (read: Read) => Promise<Response>,
+    answered?: Promise<void>,
   ): Promise<Response> {
     if (request.method !== 'POST') return work({ request });
     let size = 0;
@@ -38,13 +40,17 @@ export class Bodies {
       this.#held.set(whose, held);
       size += bytes;
     };
+    const giveBack = () => {
+      const left = (this.#held.get(whose) ?? 0) - size;
+      if (left > 0) this.#held.set(whose, left);
+      else this.#held.delete(whose);
+    };
     try {
       const text = await textOf(request, most, hold);
       return text === undefined ? tooLarge(most) : await work(parsed(request, text));
     } finally {
-      const left = (this.#held.get(whose) ?? 0) - size;
-      if (left > 0) this.#held.set(whose, left);
-      else this.#held.delete(whose);
+      if (answered) void answered.then(giveBack);
+      else giveBack();
     }
   }
 }

@@ -16,7 +16,7 @@ import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { type Asked, askedBy, buildServer, type Deps } from '../server.js';
 import { SCOPES, type Scope } from '../tool.js';
-import { Bodies } from './body.js';
+import { Bodies, type Read } from './body.js';
 import { originOf, Rate, Recent } from './limits.js';
 import { asksToListen, MAX_LISTENING, Streams } from './listen-http.js';
 
@@ -69,8 +69,14 @@ const tooMany = (message: string, seconds: number) =>
     'Retry-After': String(seconds),
   });
 
-/** A web application: what it answers to a request from an address. */
-type Fetch = (request: Request, from: { incoming: { socket: Pick<Socket, 'remoteAddress'> } }) => Promise<Response>;
+/** The other end of a request, and what it is answered with. */
+interface Ends {
+  incoming: { socket: Pick<Socket, 'remoteAddress'> };
+  outgoing: { once(event: 'close', heard: () => void): unknown };
+}
+
+/** A web application: what it answers to a request. */
+type Fetch = (request: Request, ends: Ends) => Promise<Response>;
 
 /** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
 export function createApp(
@@ -132,13 +138,13 @@ export function createApp(
       });
     return (await looking) ? new Response('ok') : new Response('database unreachable', { status: 503 });
   };
-  const mcp = async (request: Request, address: string | undefined): Promise<Response> => {
+  const mcp = async (request: Request, { incoming, outgoing }: Ends): Promise<Response> => {
     const rejected = elsewhere(request);
     if (rejected) return rejected;
 
     const token = bearerToken(request.headers.get('authorization'));
     const hash = token && hashToken(token);
-    const from = () => originOf(address, request.headers.get('x-forwarded-for'), proxies);
+    const from = () => originOf(incoming.socket.remoteAddress, request.headers.get('x-forwarded-for'), proxies);
     const last = hash ? known.get(hash) : undefined;
     const wait = last ? users.take(last.userId) : strangers.take(from());
     if (wait > 0)
@@ -178,10 +184,13 @@ export function createApp(
           streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
         );
       }
-      return await bodies.read(request, principal.userId, MAX_BODY, async ({ request, parsedBody }) => {
+      const answer = async ({ request, parsedBody }: Read): Promise<Response> => {
         const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
         const wait = more > 0 ? users.take(principal.userId, more) : 0;
-        if (wait > 0) return tooMany(`There is no room for a batch of ${more + 1}: send fewer at once.`, wait);
+        if (wait > 0) {
+          users.giveBack(principal.userId);
+          return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
+        }
         const asked = askedBy(deps, parsedBody, principal);
         if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
         const authInfo = authInfoOf(principal, asked);
@@ -193,7 +202,10 @@ export function createApp(
         }
         if (!isModern(request)) response.headers.delete('connection'); // Node knows better whether it stays open
         return inOurWords(response);
-      });
+      };
+      // A client of 2025 has its answer on a stream, which is there before the answer is.
+      const sent = isModern(request) ? undefined : new Promise<void>((resolve) => outgoing.once('close', resolve));
+      return await bodies.read(request, principal.userId, MAX_BODY, answer, sent);
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
@@ -207,10 +219,10 @@ export function createApp(
       throw error;
     }
   };
-  const fetch: Fetch = async (request, { incoming }) => {
+  const fetch: Fetch = async (request, ends) => {
     const path = /^\w+:\/\/[^/]*([^?#]*)/.exec(request.url)?.[1];
     try {
-      if (path === '/mcp') return await mcp(request, incoming.socket.remoteAddress);
+      if (path === '/mcp') return await mcp(request, ends);
       const looks = request.method === 'GET' || request.method === 'HEAD';
       if (looks && path === '/livez') return new Response('ok');
       if (looks && path === '/readyz') return await ready();

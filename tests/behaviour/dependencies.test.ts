@@ -182,12 +182,15 @@ describe('what is part of a task that is not to be begun', () => {
     expect(await titles(ana, { ready: true })).toEqual(['Build']);
     expect(await titles(ana, { ready: true, text: 'migrate' })).toEqual([]);
     expect((await ana.refused('claim_task', { text: 'warn' })).message).toBe(
-      'Nothing is ready to be claimed: 1 is part of what is blocked or starts later.',
+      'Nothing is ready to be claimed: 1 is part of what is blocked or starts later, as of #2.',
     );
     expect(await ana.refused('claim_task', { id: 4 })).toMatchObject({
       code: 'conflict',
       message: '#4 is part of #2, which is blocked or starts later.',
     });
+    const whole = await ana.call('get_task', { id: 4 });
+    expect(whole.json.task).toMatchObject({ parent: 3, waits_with: 2 });
+    expect(whole.text).toContain('\n  Waits with #2, which it is part of.');
     await ana.ok('claim_task');
     expect((await ana.refused('claim_task')).message).toMatch(/1 is claimed.*; 2 are part of what is blocked/);
   });
@@ -237,8 +240,26 @@ describe('what is part of a task that is not to be begun', () => {
     });
   });
 
-  test('cannot come to be what blocks that, in a plan either', async () => {
+  test('does not make others be refused that come with it', async () => {
     const ana = await deployment();
+    await ana.ok('add_task', { title: 'Other' });
+    expect(await ana.ok('update_task', { ids: [1, 6], add_blocked_by: [4] })).toMatchObject({
+      tasks: [{ id: 6, blocked_by: [4] }],
+      failed: [{ id: 1, message: '#1 would wait for itself: #1 waits for #4 waits with #2 for #1.' }],
+    });
+  });
+
+  test('cannot come to be what blocks that, in a plan either, whoever is named by number or by ref', async () => {
+    const ana = await deployment();
+    await ana.ok('add_task', { title: 'Test' });
+    await ana.ok('update_task', { id: 1, add_blocked_by: [6] });
+    const plan = [
+      { title: 'Tell', ref: 'tell', parent: 2 },
+      { title: 'Check', parent: 6, blocked_by: ['tell'] },
+    ];
+    expect((await ana.refused('add_tasks', { tasks: plan })).message).toContain(
+      '"Tell" would wait for itself: "Tell" waits with #2 for #1 waits for #6 waits for "Check" waits for "Tell".',
+    );
     const [own, other] = [
       { title: 'A', ref: 'a', parent: 'b' },
       { title: 'C', ref: 'c', blocked_by: ['a'] },

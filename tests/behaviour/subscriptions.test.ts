@@ -239,7 +239,7 @@ describe('a listener of 2026-07-28 over HTTP', () => {
         headers: headers as Record<string, string>,
         body: String(body),
       }),
-      { incoming: { socket: { remoteAddress: '127.0.0.1' } } },
+      { incoming: { socket: { remoteAddress: '127.0.0.1' } }, outgoing: { once() {} } },
     );
     const told = eventsOf(answer as Response);
     expect((await told.next()).value.method).toBe('notifications/subscriptions/acknowledged');

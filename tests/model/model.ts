@@ -79,17 +79,19 @@ export class Draft {
 
   height = (id: number): number => 1 + Math.max(0, ...this.children(id).map((child) => this.height(child.id)));
 
-  /** Whether a task waits for itself: for blockers and sub-tasks, whatever their state. */
-  circles(id: number, way: number[] = [], done = new Set<number>()): boolean {
-    if (way.includes(id)) return true;
-    const task = this.tasks.get(id);
-    if (!task || done.has(id)) return false;
-    const next = [task, ...this.above(task)].flatMap((each) => each.blocked_by);
-    const found = [...next, ...this.children(id).map((child) => child.id)].some((each) =>
-      this.circles(each, [...way, id], done),
-    );
-    done.add(id);
-    return found;
+  /** Whether a task waits for itself, or a part of it, which waits with it, does: whatever their state. */
+  circles(id: number): boolean {
+    const blockers = (at: number) => {
+      const task = this.tasks.get(at);
+      return task ? [task, ...this.above(task)].flatMap((each) => each.blocked_by) : [];
+    };
+    const next = (at: number) => [...blockers(at), ...this.children(at).map((child) => child.id)];
+    const reached = (from: number[]) => {
+      const all = new Set(from);
+      for (const at of all) for (const each of next(at)) all.add(each);
+      return all;
+    };
+    return reached(next(id)).has(id) || this.below(id).some((part) => reached(blockers(id)).has(part.id));
   }
 
   /** Whether its family may not be left as it is: an open sub-task needs an open parent. */
