@@ -221,7 +221,7 @@ export const tasks = taskloom.table(
     index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id, t.projectId).where(isOpen(t)),
     index('tasks_open_manual').on(t.userId, t.rank, t.id, t.projectId).where(isOpen(t)),
     index('tasks_ready')
-      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil, t.projectId)
+      .on(t.userId, t.priority, t.dueSort, t.id, t.startSort, t.claimedUntil, t.projectId, t.parentId)
       .where(sql`${isOpen(t)} and ${isUnblocked(t)}`),
     index('tasks_open_project').on(t.userId, t.projectId, t.id).where(isOpen(t)),
     index('tasks_open_project_due').on(t.userId, t.projectId, t.dueSort, t.id).where(isOpen(t)),

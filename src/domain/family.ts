@@ -94,12 +94,19 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
  */
 export function circleRefusal(after: Family, task: Task): Refusal | undefined {
   const round = circle(after, task);
-  return (
-    round &&
-    conflict(
-      `#${round[0]} would wait for itself: ${sayRound(after, round)}.`,
-      'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
-    )
+  if (!round) return undefined;
+  const [first, second] = round as [number, number];
+  const whole = [task, ...ancestors(after, task)].find(
+    ({ id, blockedBy }) => id !== first && blockedBy.includes(first),
+  );
+  if (first === second && whole)
+    return conflict(
+      `#${whole.id} waits for its sub-task #${first} anyway.`,
+      `Leave #${first} out of what blocks #${whole.id}.`,
+    );
+  return conflict(
+    `#${first} would wait for itself: ${sayRound(after, round)}.`,
+    'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
   );
 }
 

@@ -240,6 +240,22 @@ describe('what is part of a task that is not to be begun', () => {
     });
   });
 
+  test('does not block the whole besides, which waits for it anyway', async () => {
+    const ana = await deployment();
+    expect(await ana.refused('update_task', { id: 2, add_blocked_by: [4] })).toMatchObject({
+      message: '#2 waits for its sub-task #4 anyway.',
+      hint: 'Leave #4 out of what blocks #2.',
+    });
+    const moved = await ana.refused('update_task', { id: 1, parent: 3 });
+    expect(moved.message).toBe('#2 waits for its sub-task #1 anyway.');
+    const plan = [
+      { title: 'Epic', ref: 'e', blocked_by: ['s'] },
+      { title: 'Step', ref: 's', parent: 'e' },
+    ];
+    const { message } = await ana.refused('add_tasks', { tasks: plan });
+    expect(message).toContain('"Epic" waits for its sub-task "Step" anyway.');
+  });
+
   test('does not make others be refused that come with it', async () => {
     const ana = await deployment();
     await ana.ok('add_task', { title: 'Other' });

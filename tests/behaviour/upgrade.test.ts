@@ -67,3 +67,26 @@ test('tasks from before there were dependencies, an order and search are ready, 
     await database.close();
   }
 });
+
+test('what was blocked by its own sub-tasks waits for them as before, and they can be begun after the upgrade', async () => {
+  const database = await unmigrated();
+  try {
+    await migrate(database, migrations.slice(0, 18));
+    const user = await newUser({ ...world, database });
+    for (const text of [
+      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, parent_id, open_blockers, open_subtasks,
+         version, created_at, created_by, updated_at, updated_by)
+       select $1, id, 'Task', 'task', case id when 4 then 'completed' else 'pending' end, 5, 'infinity', 'a' || id,
+         case id when 2 then 1 when 4 then 2 end, case id when 1 then 2 else 0 end, case id when 1 then 1 else 0 end,
+         1, now(), 'x', now(), 'x' from generate_series(1, 4) id`,
+      `insert into taskloom.dependencies (user_id, blocked_id, blocker_id) values ($1, 1, 2), ($1, 1, 3), ($1, 1, 4)`,
+    ])
+      await asService(database, text, [user.userId], 'owner');
+    await migrate(database, migrations);
+    const ask = (text: string) => asService(database, text, [], 'owner');
+    expect(await ask('select blocked_id, blocker_id from taskloom.dependencies')).toEqual([[1, 3]]);
+    expect(await ask('select open_blockers from taskloom.tasks order by id')).toEqual([[1], [0], [0], [0]]);
+  } finally {
+    await database.close();
+  }
+});

@@ -1,0 +1,2 @@
+DROP INDEX "taskloom"."tasks_ready";--> statement-breakpoint
+CREATE INDEX "tasks_ready" ON "taskloom"."tasks" USING btree ("user_id","priority","due_sort","id","start_sort","claimed_until","project_id","parent_id") WHERE "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null and "taskloom"."tasks"."open_blockers" = 0 and "taskloom"."tasks"."open_subtasks" = 0;
