@@ -191,9 +191,9 @@ describe('of 100,000 tasks, what is not a list looks at few', () => {
     ['add_task', { title: 'Newer', project: 'P one', labels: ['commn'] }],
     ['add_tasks', { tasks: [{ title: 'Newest', labels: ['common', 'some', 'rare', 'new'] }] }],
     ['complete_task', { ids: [50_027] }],
-    ['update_task', { ids: [50_029], add_blocked_by: [50_031] }],
-    ['update_task', { ids: [50_032], parent: 50_033 }],
-    ['add_task', { title: 'Part', parent: 50_033, blocked_by: [50_035] }],
+    ['update_task', { ids: [50_029], add_blocked_by: [50_046] }],
+    ['update_task', { ids: [50_048], parent: 50_049 }],
+    ['add_task', { title: 'Part', parent: 50_036, blocked_by: [50_039] }],
     ['add_comment', { id: 50_004, text: 'Noted' }],
   ])('%s %j', async (tool, args) => {
     const { rows, pages } = await looked(tool, args);
