@@ -160,7 +160,7 @@ export const isCompletedSince = (value: Value): SQL =>
 export const isReady = (
   tx: UserTx,
 ): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT}
-  and (${tasks.parentId} is null or ${waitsWith(tx)} is null))`;
+  and ${waitsWith(tx)} is null)`;
 
 /** The first condition is there for the index: who gave a task back is not in it. */
 function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {

@@ -69,7 +69,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       select ${related}, t.rank, count(*) over () as total from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
       order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literal(most.related)}) s order by s.rank, s.id`)}`,
-    waitsWith: sql<number | null>`${waitsWith(tx)}`,
+    waitsWith: waitsWith(tx),
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,

@@ -1,5 +1,5 @@
-import { and, eq, getTableColumns, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
-import { dependencies, isOpen, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
+import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { dependencies, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound, type Refusal } from '../errors.js';
 import type { When } from './when.js';
@@ -129,18 +129,9 @@ export const PRESENT = sql`(select taskloom.app_now())`;
 /** Whether somebody works on a task at present. */
 export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${PRESENT}`;
 
-/**
- * The nearest task above that is blocked or is to start later: as long as there is one, nobody begins with its parts.
- * Looked up step by step, for what has no parent costs nothing then, and what has one few reads.
- */
-export function waitsWith({ userId }: Pick<UserTx, 'userId'>, parentId: SQLWrapper = tasks.parentId, level = 1): SQL {
-  if (level === MAX_DEPTH) return sql`null::int`;
-  const column = (name: string) => sql.raw(`above${level}.${name}`);
-  const open = isOpen({ status: column('status'), deletedAt: column('deleted_at') });
-  return sql`(select case when ${open} and (${column('open_blockers')} > 0 or ${column('start_sort')} > ${PRESENT})
-      then ${column('id')} else ${waitsWith({ userId }, column('parent_id'), level + 1)} end
-    from ${tasks} ${sql.raw(`above${level}`)} where ${column('user_id')} = ${userId} and ${column('id')} = ${parentId})`;
-}
+/** The nearest task above that is blocked or is to start later: as long as there is one, nobody begins with its parts. */
+export const waitsWith = ({ userId }: Pick<UserTx, 'userId'>): SQL<number | null> =>
+  sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${PRESENT}) end`;
 
 /** How a task's project is joined. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;

@@ -75,6 +75,15 @@ interface Ends {
   outgoing: { once(event: 'close', heard: () => void): unknown };
 }
 
+/** Who has been let in. */
+interface Guest {
+  /** Of the token. */
+  hash: string;
+  principal: Principal;
+  /** Where the token was good when it last came, and is asked about along with what is asked for. */
+  proof?: TokenProof;
+}
+
 /** A web application: what it answers to a request. */
 type Fetch = (request: Request, ends: Ends) => Promise<Response>;
 
@@ -138,7 +147,12 @@ export function createApp(
       });
     return (await looking) ? new Response('ok') : new Response('database unreachable', { status: 503 });
   };
-  const mcp = async (request: Request, { incoming, outgoing }: Ends): Promise<Response> => {
+  const unauthorized = (hash: string) => {
+    known.delete(hash);
+    return refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
+  };
+  /** Who is asking, or why they are not let in. */
+  const admit = async (request: Request, { incoming }: Ends): Promise<Guest | Response> => {
     const rejected = elsewhere(request);
     if (rejected) return rejected;
 
@@ -156,22 +170,46 @@ export function createApp(
         'Send the header Authorization: Bearer tlm_…, with a personal access token.',
         challenge(REALM),
       );
-    const unauthorized = () => {
-      known.delete(hash);
-      return refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
-    };
+    const { database } = await deps.store();
+    // A client of 2025 may have its answer on a stream that has begun before anything is asked.
+    if (last && isModern(request)) {
+      const proof = new TokenProof(database, hash, last);
+      return { hash, principal: { ...last, proof }, proof };
+    }
+    const principal = await authenticate(database, hash, last?.userId);
+    if (!principal) return unauthorized(hash);
+    if (!last) {
+      strangers.giveBack(from());
+      known.set(hash, principal);
+      const wait = users.take(principal.userId);
+      if (wait > 0) return tooMany(TOO_MANY, wait);
+    }
+    return { hash, principal };
+  };
+  const answer = async ({ request, parsedBody }: Read, { hash, principal, proof }: Guest): Promise<Response> => {
+    const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
+    const wait = more > 0 ? users.take(principal.userId, more) : 0;
+    if (wait > 0) {
+      users.giveBack(principal.userId);
+      return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
+    }
+    const asked = askedBy(deps, parsedBody, principal);
+    if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
+    const authInfo = authInfoOf(principal, asked);
+    const response = await handler.fetch(request, { authInfo, parsedBody });
+    if (proof) {
+      if (!(await proof.holds())) return unauthorized(hash);
+      const { proof: _, ...found } = principal; // by now of the zone that the user has moved to, if so
+      known.set(hash, found);
+    }
+    if (!isModern(request)) response.headers.delete('connection'); // Node knows better whether it stays open
+    return inOurWords(response);
+  };
+  const mcp = async (request: Request, ends: Ends): Promise<Response> => {
     try {
-      const { database } = await deps.store();
-      // A client of 2025 may have its answer on a stream that has begun before anything is asked.
-      const again = last && isModern(request) ? { ...last, proof: new TokenProof(database, hash, last) } : undefined;
-      const principal = again ?? (await authenticate(database, hash, last?.userId));
-      if (!principal) return unauthorized();
-      if (!last) {
-        strangers.giveBack(from());
-        known.set(hash, principal);
-        const wait = users.take(principal.userId);
-        if (wait > 0) return tooMany(TOO_MANY, wait);
-      }
+      const guest = await admit(request, ends);
+      if (!('principal' in guest)) return guest;
+      const { hash, principal } = guest;
       // It would have to be unpacked before its size is known. The SDK takes it as it is, for bad JSON.
       const packed = request.headers.get('content-encoding');
       if (packed && packed !== 'identity')
@@ -184,28 +222,9 @@ export function createApp(
           streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
         );
       }
-      const answer = async ({ request, parsedBody }: Read): Promise<Response> => {
-        const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
-        const wait = more > 0 ? users.take(principal.userId, more) : 0;
-        if (wait > 0) {
-          users.giveBack(principal.userId);
-          return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
-        }
-        const asked = askedBy(deps, parsedBody, principal);
-        if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
-        const authInfo = authInfoOf(principal, asked);
-        const response = await handler.fetch(request, { authInfo, parsedBody });
-        if (again) {
-          const { proof, ...found } = again; // by now of the zone that the user has moved to, if so
-          if (!(await proof.holds())) return unauthorized();
-          known.set(hash, found);
-        }
-        if (!isModern(request)) response.headers.delete('connection'); // Node knows better whether it stays open
-        return inOurWords(response);
-      };
       // A client of 2025 has its answer on a stream, which is there before the answer is.
-      const sent = isModern(request) ? undefined : new Promise<void>((resolve) => outgoing.once('close', resolve));
-      return await bodies.read(request, principal.userId, MAX_BODY, answer, sent);
+      const sent = isModern(request) ? undefined : new Promise<void>((resolve) => ends.outgoing.once('close', resolve));
+      return await bodies.read(request, principal.userId, MAX_BODY, (read) => answer(read, guest), sent);
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);

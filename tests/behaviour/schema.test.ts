@@ -200,6 +200,7 @@ describe('the runtime role', () => {
       words: ['caller', path, true, true],
       task_words: ['caller', null, true, true],
       search_query: ['caller', path, true, true],
+      waits_with: ['caller', null, false, true],
       search_tasks: ['definer', `${path} plan_cache_mode=force_custom_plan`, false, true],
       near_tasks: [
         'definer',

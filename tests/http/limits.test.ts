@@ -98,6 +98,30 @@ describe('an address that sends wrong tokens', () => {
     expect(await flood(ask, STRANGERS + 1, () => ({}))).toEqual([...all(401, STRANGERS), 429]);
   });
 
+  test('has them looked up one after another, and who is known does not wait for them', async () => {
+    const { state, ask } = await serve();
+    const good = await anyToken(world);
+    expect((await ask(bearer(good))).status).toBe(200);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    state.gate = () => held;
+    const before = state.looks;
+    const looks = (count: number) =>
+      eventually(
+        async () => state.looks - before,
+        (looked) => looked >= count,
+      );
+    const wrong = Array.from({ length: 20 }, () => ask(bearer(makeToken())));
+    await looks(1);
+    const known = ask(bearer(good));
+    expect(await looks(2)).toBe(2);
+    release();
+    expect((await known).status).toBe(200);
+    for (const { status } of await Promise.all(wrong)) expect(status).toBe(401);
+  });
+
   test('is not one that sends good ones, however many', async () => {
     const { ask } = await serve();
     expect(await flood(ask, STRANGERS - 1, () => ({}))).toEqual(all(401, STRANGERS - 1));
