@@ -102,7 +102,7 @@ export function circleRefusal(after: Family, task: Task): Refusal | undefined {
   if (first === second && whole)
     return conflict(
       `#${whole.id} waits for its sub-task #${first} anyway.`,
-      `Leave #${first} out of what blocks #${whole.id}.`,
+      'Leave that out of what it is blocked by, or remove it from there.', // no numbers: a plan has none yet
     );
   return conflict(
     `#${first} would wait for itself: ${sayRound(after, round)}.`,

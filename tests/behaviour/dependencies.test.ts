@@ -244,7 +244,7 @@ describe('what is part of a task that is not to be begun', () => {
     const ana = await deployment();
     expect(await ana.refused('update_task', { id: 2, add_blocked_by: [4] })).toMatchObject({
       message: '#2 waits for its sub-task #4 anyway.',
-      hint: 'Leave #4 out of what blocks #2.',
+      hint: 'Leave that out of what it is blocked by, or remove it from there.',
     });
     const moved = await ana.refused('update_task', { id: 1, parent: 3 });
     expect(moved.message).toBe('#2 waits for its sub-task #1 anyway.');
@@ -252,8 +252,9 @@ describe('what is part of a task that is not to be begun', () => {
       { title: 'Epic', ref: 'e', blocked_by: ['s'] },
       { title: 'Step', ref: 's', parent: 'e' },
     ];
-    const { message } = await ana.refused('add_tasks', { tasks: plan });
-    expect(message).toContain('"Epic" waits for its sub-task "Step" anyway.');
+    const refusal = await ana.refused('add_tasks', { tasks: plan });
+    expect(refusal.message).toContain('"Epic" waits for its sub-task "Step" anyway.');
+    expect(refusal.hint).not.toContain('#');
   });
 
   test('does not make others be refused that come with it', async () => {
