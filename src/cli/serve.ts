@@ -9,7 +9,7 @@ import { DirectoryInUse, UsageError } from '../errors.js';
 import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp, listen } from '../transports/http.js';
-import type { Context } from './commands.js';
+import type { Context } from './with-store.js';
 
 /** How long a database may take to come up before `serve` gives up, in milliseconds. */
 const PATIENCE = 30_000;

@@ -1,0 +1,98 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { targetOf } from '../config.js';
+import { readBackup } from '../db/backup.js';
+import { connect, type OpenedStore } from '../db/connect.js';
+import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
+import { restore } from '../db/restore.js';
+import { UsageError } from '../errors.js';
+import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
+import type { Shell } from './commands.js';
+import { checkPort } from './options.js';
+import { serve } from './serve.js';
+
+/** What is done with a database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
+export function databaseCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
+  const migrations = () => readMigrations(context.migrations);
+
+  leaf(root, 'serve', 'serve many users over Streamable HTTP')
+    .option('--host <address>', 'address to listen on')
+    .option('--port <number>', 'port to listen on', checkPort)
+    .option('--migrate', 'bring the database’s schema up to date first')
+    .action((options) => serve(context, options));
+
+  leaf(root, 'migrate', 'bring the database’s schema up to date')
+    .option('--print-sql', 'print what would be run, and run nothing')
+    .action(async (options) => {
+      const report = (given: { json?: boolean }, applied: string[]) =>
+        show(given, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
+      const { target } = context.config();
+      if (target.kind === 'directory' || target.kind === 'memory') {
+        if (options.printSql) return context.print(await migrationScript(migrations()));
+        // These are migrated whenever they are opened.
+        return report(options, await withStore(async ({ applied }) => applied));
+      }
+      const database = await connect(target);
+      try {
+        if (options.printSql) return context.print(await migrationScript(migrations(), database));
+        report(options, await migrate(database, migrations()));
+      } finally {
+        await database.close();
+      }
+    });
+
+  leaf(root, 'owner', 'show the process that has the embedded database')
+    .option('--stop', 'have it finish, close the database and end')
+    .action(async (options) => {
+      const { target } = context.config();
+      if (target.kind !== 'directory') throw new UsageError('only an embedded database has an owner');
+      const { askToRetire, statusOf } = await import('../owner/reach.js');
+      const status = await statusOf(target.path, target.fallback);
+      if (!status) return show(options, {}, 'no process has it open');
+      const { pid, version, connections, idle } = status;
+      if (options.stop && !(await askToRetire(status.home, context.build)))
+        throw new UsageError(`process ${pid} serves over HTTP and stays: end that process itself`);
+      const words = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
+      show(
+        options,
+        { pid, version, connections, idle, stopped: Boolean(options.stop) },
+        options.stop ? `stopped ${words}` : words,
+      );
+    });
+  leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
+    .option('--force', 'replace the file if it is there')
+    .action(async (path: string, { force = false, ...options }) => {
+      const file = resolve(context.cwd, path);
+      checkNew(file, force);
+      const tables = await withStore(({ database }) =>
+        writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
+      );
+      show(options, { file, tables }, `wrote ${file}: ${counted(tables)}`);
+    });
+  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
+    const file = resolve(context.cwd, path);
+    const filling = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+    const tables = await withStore(filling, { alone: true });
+    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
+  });
+  leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
+    async (url: string, options) => {
+      const { proxy } = context.config();
+      const target = targetOf(url, proxy);
+      if (target.kind === 'memory')
+        throw new UsageError('a database in memory ends with the process: name one on a server');
+      const { build, clock } = context;
+      const moving = ({ database }: OpenedStore) =>
+        moveTo(target, database, migrations(), { version: build.version, now: clock() });
+      const tables = await withStore(moving, { alone: true });
+      const moved = tables
+        ? `moved and verified: ${counted(rowsIn(tables))}`
+        : 'everything was there already, and is the same';
+      show(
+        options,
+        { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
+        `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nWhat was moved is still here as well: tasks that are written here from now on are not there.`,
+      );
+    },
+  );
+}

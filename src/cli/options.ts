@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from 'commander';
+import type * as z from 'zod/v4';
+import { SCOPES, type Scope } from '../tool.js';
+
+/** A value that keeps to a schema. */
+export const checkBy =
+  <T>(schema: z.ZodType<T>) =>
+  (value: string): T => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
+  };
+
+export function checkPort(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new InvalidArgumentError('It must be a number up to 65535.');
+  return Number(value);
+}
+
+export function checkScopes(value: string): Scope[] {
+  const scopes = value.split(',').map((scope) => scope.trim());
+  const known = SCOPES.filter((scope) => scopes.includes(scope));
+  if (known.length !== scopes.length) throw new InvalidArgumentError(`It must be a list of ${SCOPES.join(' and ')}.`);
+  return known;
+}
+
+const HOUR = 3_600_000;
+const UNITS: Record<string, number> = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR };
+
+/** Milliseconds of `12h`, `90d` or `52w`. */
+export function checkDuration(value: string): number {
+  const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(value) ?? [];
+  const length = UNITS[unit ?? ''];
+  if (!length) throw new InvalidArgumentError('It must be a number and h, d or w, such as 90d.');
+  return Number(count) * length;
+}
