@@ -37,8 +37,11 @@ const LEFT_OUT: Record<Detail, string[]> = {
   full: [],
 };
 
-/** What a list by words leaves out, and what to do about it. */
-function noteOf({ near, cut, ended, sampled, paused }: TaskPage, remarks?: Remarks): string | undefined {
+/** How the words of a list were read, what it leaves out, and what to do about it. */
+const noteOf = (page: TaskPage, remarks?: Remarks): string | undefined =>
+  [page.meant && `${page.meant.join('; ')}.`, lackOf(page, remarks)].filter(Boolean).join(' ') || undefined;
+
+function lackOf({ near, cut, ended, sampled, paused }: TaskPage, remarks?: Remarks): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && near)
     return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
@@ -68,9 +71,18 @@ function listed(each: Task, say: Say, detail: Detail) {
 /**
  * All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end.
  *
+ * @param detail what is asked for
  * @param least the detail below which rows are left out instead
  */
-export function pageAnswer(page: TaskPage, say: Say, asked: Detail, remarks?: Remarks, least: Detail = 'ids'): Ladder {
+export function pageAnswer(
+  page: TaskPage,
+  say: Say,
+  {
+    detail: asked = 'compact',
+    least = 'ids',
+    remarks,
+  }: { detail?: Detail | undefined; least?: Detail; remarks?: Remarks | undefined } = {},
+): Ladder {
   const { tasks } = page;
   const note = noteOf(page, remarks);
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);

@@ -7,7 +7,7 @@ import { isUnlabelled } from './labels.js';
 import { nameKey } from './names.js';
 import { noProjectCalled } from './project.js';
 import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status, waitsWith } from './task.js';
-import { parseWindow, sinceInstant } from './when.js';
+import { parseWindow, sayStamp, sayWindow, sinceInstant } from './when.js';
 
 export const LIST_STATUSES = [
   'open',
@@ -64,23 +64,38 @@ export type Value = (name: string) => unknown;
 export const statusOf = ({ status, completed_since }: Filter): NonNullable<Filter['status']> =>
   status ?? (completed_since ? 'completed' : 'open');
 
+/** Filters by time whose words need no explanation. */
+const PLAIN = ['overdue', 'yesterday', 'today', 'tomorrow', 'week', 'none'];
+const needsSaying = (text: string) => /\p{L}{2}/u.test(text) && !PLAIN.includes(text.trim().toLowerCase());
+
 /**
- * Splits a filter into a shape and its values.
+ * Splits a filter into a shape and its values, and says what its words for days were taken to mean, such as
+ * `due "next week": Mon 30 Nov to Sun 6 Dec`.
  *
  * @throws Refusal `invalid` for words that are no dates
  */
 export function shapeOf(
   filter: Filter,
   here: { now: Date; timezone: string },
-): { shape: Shape; values: Record<string, unknown> } {
+): { shape: Shape; values: Record<string, unknown>; meant: string[] } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = statusOf(filter);
   const housed = project === undefined ? undefined : project === null ? 'none' : 'called';
   const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
-  const since = (field: 'changed_since' | 'completed_since') =>
-    filter[field] ? sinceInstant(filter[field], here, field).toISOString() : undefined;
+  const meant: string[] = [];
+  const say = (field: keyof Filter, words: string, meaning: string) => {
+    if (needsSaying(words)) meant.push(`${field} "${words.trim()}": ${meaning}`);
+  };
+  if (filter.due && window && window !== 'none') say('due', filter.due, sayWindow(window, here));
+  const since = (field: 'changed_since' | 'completed_since') => {
+    const words = filter[field];
+    if (!words) return undefined;
+    const instant = sinceInstant(words, here, field);
+    say(field, words, sayStamp(instant, here.now, here.timezone));
+    return instant.toISOString();
+  };
   const values = {
     holder,
     project: project === undefined ? undefined : nameKey(project ?? ''),
@@ -108,6 +123,7 @@ export function shapeOf(
       completedSince: values.completedSince !== undefined,
     },
     values,
+    meant,
   };
 }
 

@@ -35,6 +35,8 @@ export interface TaskPage {
   paused?: true;
   /** The list goes on, but is not paged further. */
   ended?: true;
+  /** What words for days were taken to mean; of a page that goes on from another, which said it, nothing. */
+  meant?: string[];
 }
 
 /** Counts stop here: beyond, nobody acts on the difference, and it would cost. */
@@ -67,11 +69,15 @@ export async function listTasks(
   ]);
   const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? toSecond(now);
-  const { shape, values } = shapeOf(filter, { now: from, timezone: tx.timezone });
+  const { shape, values, meant } = shapeOf(filter, { now: from, timezone: tx.timezone });
   const page = { ...shape, limit, descriptions, after: after !== undefined };
   const given = { ...values, ...positionValues(after) };
+  const said = after === undefined && meant.length > 0 && { meant };
   if (text !== undefined)
-    return search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, bound, secret });
+    return {
+      ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, bound, secret })),
+      ...said,
+    };
   const rows = await pageOf({ ...page, sort }, tx, given);
   const total = rows[0]?.total ?? 0;
   if (rows[0]?.missing) throw await missingRefusal(tx, rows[0].missing, filter);
@@ -90,6 +96,7 @@ export async function listTasks(
     ...(atLeast && { atLeast }),
     ...(sampled && { sampled }),
     ...(paused && { paused: true }),
+    ...said,
   };
 }
 

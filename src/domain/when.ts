@@ -167,6 +167,9 @@ export type Window = { from?: Date; until: Date } | 'none';
 const WINDOWS =
   'Use overdue, today, week, none, words such as next week, a day as 2026-11-24, or days as 2026-11-24..2026-11-30.';
 
+/** No task is due on this day or later. */
+const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
+
 /**
  * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
  * `from..to`, both included, of which one may be left out. "By friday" is up to then, "within 3 days" from today on.
@@ -186,8 +189,17 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
     throw invalid(`due: "${short(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
     throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
-  const after = last ? last.last.add({ days: 1 }) : new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
+  const after = last ? last.last.add({ days: 1 }) : AFTER_ALL;
   return { ...(first && { from: startOf(first.first, timezone) }), until: startOf(after, timezone) };
+}
+
+/** The days of a window, for people: `Mon 30 Nov to Sun 6 Dec`. */
+export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timezone }: Here): string {
+  const day = (instant: Date) => sayWhen(formatStamp(instant, timezone).slice(0, 10), now, timezone);
+  const last = day(new Date(until.getTime() - 1));
+  if (!from) return `up to ${last}`;
+  if (until.getTime() >= startOf(AFTER_ALL, timezone).getTime()) return `from ${day(from)} on`;
+  return day(from) === last ? last : `${day(from)} to ${last}`;
 }
 
 const trimmed = (text: string) => text.trim();

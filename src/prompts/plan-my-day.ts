@@ -47,9 +47,7 @@ export default definePrompt({
     const part = (title: string, page: typeof rest) => {
       const tasks = page.tasks.filter(({ id }) => !shown.has(id));
       for (const { id } of tasks) shown.add(id);
-      return tasks.length === 0
-        ? []
-        : [{ title, what: pageAnswer({ ...page, tasks }, say, 'compact', undefined, 'compact') }];
+      return tasks.length === 0 ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, { least: 'compact' }) }];
     };
     const only = label === undefined ? '' : ` with @${label}`;
     const head = {

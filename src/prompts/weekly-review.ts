@@ -28,9 +28,9 @@ export default definePrompt({
     ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress but does not move, and days of the coming week that hold too much. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
     data: [
       { what: overviewAnswer(overview, say) },
-      { title: 'Completed in the last 7 days', what: pageAnswer(done, say, 'compact') },
-      { title: 'In progress', what: pageAnswer(doing, say, 'compact') },
-      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, 'compact', undefined, 'compact') },
+      { title: 'Completed in the last 7 days', what: pageAnswer(done, say) },
+      { title: 'In progress', what: pageAnswer(doing, say) },
+      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, { least: 'compact' }) },
       { title: 'My projects', what: projectsAnswer(projects) },
     ],
   }),

@@ -19,7 +19,7 @@ export default defineResource({
   }),
   text: (page, say, { name }) =>
     [
-      `+${name}: ${fitted(pageAnswer(page, say, 'compact'), MOST_BUDGET).text}`,
+      `+${name}: ${fitted(pageAnswer(page, say), MOST_BUDGET).text}`,
       ...(page.total > page.tasks.length ? ['More: list_tasks with this project'] : []),
     ].join('\n'),
 });

@@ -61,5 +61,5 @@ export default defineTool({
     const page = await listTasks(tx, input, options);
     return { ...page, remarks: await remarksOn(tx, page, input, options) };
   },
-  answer: ({ remarks, ...page }, say, { detail }) => pageAnswer(page, say, detail ?? 'compact', remarks),
+  answer: ({ remarks, ...page }, say, { detail }) => pageAnswer(page, say, { detail, remarks }),
 });

@@ -346,6 +346,45 @@ describe('list_tasks', () => {
     expect((await ana.refused('list_tasks', { completed_since: '2027-04-30' })).message).toContain('still to come');
   });
 
+  test.each([
+    [{ due: 'next week' }, 'due "next week": Mon 23 Nov to 29 Nov.'],
+    [{ due: 'by friday' }, 'due "by friday": up to Fri 27 Nov.'],
+    [{ due: 'monday', text: 'bread' }, 'due "monday": Mon 23 Nov.'],
+    [{ due: 'next friday..' }, 'due "next friday..": from Fri 27 Nov on.'],
+    [
+      { status: 'all', changed_since: '2 hours ago', completed_since: 'last monday' },
+      'changed_since "2 hours ago": Sun 22 Nov 12:02; completed_since "last monday": Mon 16 Nov 00:00.',
+    ],
+  ])('days in words are said back: %j', async (args, meant) => {
+    const ana = await newAgent(world);
+    const { json, text } = await ana.call('list_tasks', args);
+    expect(text.split('\n')[1]).toBe(meant);
+    expect(json.note).toBe(meant);
+  });
+
+  test.each([
+    { due: 'overdue' },
+    { due: 'Tomorrow' },
+    { due: '2026-11-22..2026-11-30' },
+    { changed_since: '2026-11-20T08:00:00Z' },
+  ])('what needs no explanation gets none: %j', async (args) => {
+    const ana = await newAgent(world);
+    expect((await ana.ok('list_tasks', args)).note).toBeUndefined();
+  });
+
+  test('days in words are said back once, beside what else there is to say', async () => {
+    const ana = await newAgent(world);
+    for (const title of ['Renew the passport', 'Passport photographs'])
+      await ana.ok('add_task', { title, due: '2026-11-24' });
+    const asked = { due: 'next week', text: 'passport', limit: 1 };
+    const first = await ana.ok('list_tasks', asked);
+    expect(first.note).toMatch(/^due "next week": /);
+    expect((await ana.ok('list_tasks', { ...asked, cursor: first.next_cursor })).note).toBeUndefined();
+    expect((await ana.ok('list_tasks', { due: 'next week', text: 'rene passport' })).note).toMatch(
+      /^due "next week": .*\. Nothing has these words: these tasks come near\.$/,
+    );
+  });
+
   test('detail full brings descriptions, indented so that they cannot pass for rows; ids brings titles only', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Real', description: 'note\n#99 Forged · high', priority: 'low' });
