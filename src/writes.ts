@@ -238,13 +238,27 @@ const NAMED = 100;
 /** How many of those that became ready are named. */
 const READY = 20;
 
+const readyRows = (ready: Task[]) => ready.slice(0, READY).map(({ id, title }) => ({ id, title }));
+const readyLine = (ready: Task[]): string[] =>
+  ready.length === 0
+    ? []
+    : [
+        `Ready now: ${readyRows(ready)
+          .map(({ id, title }) => `#${id} ${title}`)
+          .join(', ')}`,
+      ];
+
+/** What waits again, for what was opened or brought back. */
+const blockedNotes = (blocked: Task[]): string[] =>
+  blocked.length === 0 ? [] : [`${numbersOf(blocked)} ${blocked.length === 1 ? 'is' : 'are'} blocked again.`];
+
 /**
  * Tasks that a write was asked to change, and those that changed along with them.
  *
  * @param asked the status that it was asked to give them: of many, it is not said back
  */
 export function outcomeAnswer(
-  { tasks, before, unchanged, failed, ended, lapsed, ready, next: following, last, orphans, kin }: Outcome,
+  { tasks, before, unchanged, failed, ended, lapsed, ready, blocked, next: following, last, orphans, kin }: Outcome,
   say: Say,
   verb: string,
   asked?: string,
@@ -274,11 +288,11 @@ export function outcomeAnswer(
         failed: failedJson(failed),
       };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
-  const free = ready.slice(0, READY);
   const note = [
     ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
     ...lapsedNotes(lapsed, say),
     ...completedEarly(tasks, before),
+    ...blockedNotes(blocked),
     ...orphanNotes(orphans),
     ...shelvedNotes(tasks, before),
     ...lastNotes(last),
@@ -289,7 +303,7 @@ export function outcomeAnswer(
   return {
     json: present({
       ...json,
-      ready: free.map(({ id, title }) => ({ id, title })),
+      ready: readyRows(ready),
       note: note || null,
       unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
@@ -298,7 +312,7 @@ export function outcomeAnswer(
       ...named.flatMap(said),
       ...more,
       ...(note ? [note] : []),
-      ...(free.length > 0 ? [`Ready now: ${free.map(({ id, title }) => `#${id} ${title}`).join(', ')}`] : []),
+      ...readyLine(ready),
       ...following.map((each) => `Next ${line(newsOf(each, { ...each, due: null }), say)}`),
       ...failedLines(failed),
     ].join('\n'),
@@ -326,18 +340,27 @@ export function claimAnswer({ task, whole }: Claimed, say: Say): Answer {
 }
 
 /** What an undo put back. */
-export function undoneAnswer({ tasks, projects, failed }: Undone, say: Say): Answer {
+export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone, say: Say): Answer {
   const named = tasks
     .slice(0, NAMED)
     .map(({ task: { id, title }, steps }) => ({ id, title, what: saySteps(steps, say) }));
   const homes = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
   return {
-    json: present({ tasks: named, total: tasks.length, projects: homes, failed: failedJson(failed) }),
+    json: present({
+      tasks: named,
+      total: tasks.length,
+      projects: homes,
+      ready: readyRows(ready),
+      note: blockedNotes(blocked)[0],
+      failed: failedJson(failed),
+    }),
     text: [
       `Undone: ${tasksWord(tasks.length)} changed back`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
       ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
       ...homes.map(({ name, what }) => `+${name} · ${what}`),
+      ...blockedNotes(blocked),
+      ...readyLine(ready),
       ...failedLines(failed),
     ].join('\n'),
   };

@@ -9,6 +9,7 @@ import { type Edit, isClaiming, type ProjectEdit, projectStep, type Step, taskSt
 import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
 import { settled } from './settle.js';
 import type { Task } from './task.js';
+import { type Turned, turned } from './turned.js';
 import type { Change, Moment } from './write.js';
 
 /** What to undo: one write by its handle, or the caller's own last ones. */
@@ -17,7 +18,7 @@ export interface UndoInput {
   last?: number | undefined;
 }
 
-export interface Undone {
+export interface Undone extends Turned {
   tasks: { task: Task; steps: Step[] }[];
   projects: { project: Project; steps: Step[] }[];
   /** What could not be put back, and why. */
@@ -137,6 +138,7 @@ function decide(state: State, moment: Moment) {
         project: projects.get(id) as Project,
         steps: some.map(projectStep),
       })),
+      ...turned(state.tasks, tasks, { edits, counted: [...counted.values()] }, moment),
       failed,
     },
   };

@@ -15,7 +15,6 @@ import {
   inTrash,
   isOpenStatus,
   isOpenTask,
-  isUnblockedTask,
   MAX_BLOCKERS,
   noTask,
   type Priority,
@@ -24,7 +23,7 @@ import {
   UNCLAIMED,
 } from './task.js';
 import { times } from './times.js';
-import { startSort } from './when.js';
+import { type Turned, turned } from './turned.js';
 import type { Change, Decision, Moment } from './write.js';
 
 /** What `clear` may empty. */
@@ -63,7 +62,7 @@ export interface Patch extends Place {
 }
 
 /** What became of each task named: as it now is, whether anything changed, or why not. */
-export interface Outcome {
+export interface Outcome extends Turned {
   tasks: Task[];
   /** Those that were named, as they were. */
   before: ReadonlyMap<number, Task>;
@@ -74,8 +73,6 @@ export interface Outcome {
   ended: Task[];
   /** Tasks whose claim, of which the caller gave the number, has run out. */
   lapsed: Task[];
-  /** Tasks that waited for one of these, and wait no longer. */
-  ready: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
   /** Repeating tasks that were closed and are followed by nothing. */
@@ -255,7 +252,7 @@ function conclude(
       lapsed: shown.filter(
         (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
       ),
-      ready: freedBy(counted, state.tasks, now).filter((task) => !changed.has(task.id) && isReady(task, now, moment)),
+      ...turned(state.tasks, now, { edits, counted }, moment),
       next: next.map(({ id }) => now.get(id) as Task),
       last,
       orphans: orphansOf(
@@ -275,25 +272,6 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
   }
   return [...children];
 }
-
-/** Tasks that wait for nothing any more, and what is part of those that others have blocked. */
-function freedBy(counted: Task[], was: ReadonlyMap<number, Task>, now: ReadonlyMap<number, Task>): Task[] {
-  const free = counted.filter(isUnblockedTask).filter(({ id }) => !isUnblockedTask(was.get(id) as Task));
-  const open = counted.filter(
-    (task) => isOpenTask(task) && task.waitsFor.length === 0 && was.get(task.id)?.waitsFor.length,
-  );
-  return [...new Set([...free, ...open.flatMap(({ id }) => descendants(now, id))])];
-}
-
-const isReady = (task: Task, tasks: ReadonlyMap<number, Task>, moment: Moment): boolean =>
-  isUnblockedTask(task) &&
-  !task.shelved &&
-  !task.claimed &&
-  hasStarted(task, moment) &&
-  ancestors(tasks, task).every((each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, moment)));
-
-const hasStarted = ({ start }: Task, { now, timezone }: Moment): boolean =>
-  start === null || startSort(start, timezone) <= now.toISOString();
 
 /** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
 const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =>

@@ -35,6 +35,7 @@ export interface Prediction {
   good: number[];
   next: number[];
   ready: number[];
+  blocked: number[];
 }
 
 export const refused = (...codes: string[]): Prediction => ({ ...accepted(), codes: new Set(codes) });
@@ -43,6 +44,7 @@ export const accepted = (fields: Partial<Prediction> = {}): Prediction => ({
   good: [],
   next: [],
   ready: [],
+  blocked: [],
   ...fields,
 });
 

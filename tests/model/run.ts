@@ -141,7 +141,7 @@ export class Run {
   }
 
   private checkAnswer(
-    { codes, failed, mayFail, good, next, ready }: Prediction,
+    { codes, failed, mayFail, good, next, ready, blocked }: Prediction,
     { json, isError, text }: Reply,
     before: number,
   ): void {
@@ -175,6 +175,8 @@ export class Run {
     const ids = (list: { id: number }[] = []) => list.map(({ id }) => id).sort((a, b) => a - b);
     expect(ids(json.next), 'what is next').toEqual(next.sort((a, b) => a - b));
     expect(ids(json.ready), 'what became ready').toEqual(ready.sort((a, b) => a - b));
+    const again = /(#[\d, #]+) (?:is|are) blocked again\./.exec(json.note ?? '')?.[1]?.match(/\d+/g) ?? [];
+    expect(again.map(Number), 'what is blocked again').toEqual(blocked.sort((a, b) => a - b));
   }
 
   /** What is in the tables is what the model holds, and what was recorded is what it recorded. */

@@ -11,6 +11,7 @@ import {
   refused,
 } from './model.js';
 import { type Comment, type Entry, isClaiming, TASK_FIELDS, type Task } from './tables.js';
+import { turned } from './update.js';
 
 /** Takes writes back, the newest first. */
 export function undo(model: Model, input: { undo?: string; last?: number }, moment: Moment): Prediction {
@@ -35,16 +36,17 @@ export function undo(model: Model, input: { undo?: string; last?: number }, mome
   const failed = new Map<number | string, Set<string>>();
   const mayFail = new Set<number | string>();
   const batch = model.log.length + 1;
-  let written = 0;
+  const before = model.draft();
+  const written: Entry[] = [];
   for (const each of batches) {
     const reversal = new Reversal(model, each, moment);
     const draft = reversal.run();
     for (const id of reversal.failed) failed.set(id, new Set(['conflict']));
     for (const id of reversal.mayFail) mayFail.add(id);
-    written += model.commit(draft, moment, batch, each).length;
+    written.push(...model.commit(draft, moment, batch, each));
   }
-  if (written === 0) return refused('conflict');
-  return accepted({ failed, mayFail });
+  if (written.length === 0) return refused('conflict');
+  return accepted({ failed, mayFail, ...turned(model, before, written, moment) });
 }
 
 /** A status means nothing without the rest: all of them go back, or none. */

@@ -15,7 +15,7 @@ import {
   titleOf,
 } from './model.js';
 import { readWhen } from './paris.js';
-import { isClaiming, NEVER_CLAIMED, type Tables, type Task } from './tables.js';
+import { type Entry, isClaiming, NEVER_CLAIMED, type Tables, type Task } from './tables.js';
 
 interface Guard {
   expected_version?: number;
@@ -72,6 +72,24 @@ export function late(task: Task, claim: number | undefined): 'invalid' | 'confli
   return task.claim === null || claim > task.claim ? 'invalid' : 'conflict';
 }
 
+/** What a write made ready, and what it blocked again, of all that it did not change itself. */
+export function turned(model: Model, before: Draft, entries: Entry[], moment: Moment) {
+  const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
+  const others = [...before.tasks.values()].filter(({ id }) => !changed.has(id));
+  const waits = (task: Task) => model.openBlockers(task) > 0;
+  const waited = (task: Task) => before.openBlockers(task) > 0;
+  // Those that others have blocked, and what is part of them.
+  const freed = (task: Task) => !changed.has(task.id) && waited(task) && !waits(task);
+  const ready = others.filter(
+    (task) =>
+      !model.shelved(task) &&
+      model.free(model.task(task.id), moment.now) &&
+      (!before.unblocked(task) || model.above(model.task(task.id)).some(({ id }) => freed(before.task(id)))),
+  );
+  const blocked = others.filter((task) => isOpen(task) && !waited(task) && waits(task));
+  return { ready: ready.map(({ id }) => id), blocked: blocked.map(({ id }) => id) };
+}
+
 /** Judges asked tasks until none fails because another did, and commits what is left. */
 function each(
   model: Model,
@@ -114,18 +132,7 @@ function each(
     finish(draft, [...left]);
     const before = model.draft();
     const entries = model.commit(draft, moment);
-    const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
-    // Those that others have blocked, and what is part of them.
-    const freed = (task: Task) =>
-      !changed.has(task.id) && before.openBlockers(task) > 0 && model.openBlockers(task) === 0;
-    const ready = [...before.tasks.values()].filter(
-      (task) =>
-        !changed.has(task.id) &&
-        !model.shelved(task) &&
-        model.free(model.task(task.id), moment.now) &&
-        (!before.unblocked(task) || model.above(model.task(task.id)).some(({ id }) => freed(before.task(id)))),
-    );
-    return accepted({ failed, good: [...left], ready: ready.map(({ id }) => id) });
+    return accepted({ failed, good: [...left], ...turned(model, before, entries, moment) });
   }
 }
 

@@ -45,6 +45,32 @@ describe('undo', () => {
     expect(await stateOf(ana)).toBe(after);
   });
 
+  test('names what is blocked again by what it opens, and what is ready after it closes that', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Build', ref: 'a' },
+        { title: 'Test', blocked_by: ['a'] },
+        { title: 'Ship', blocked_by: ['a'], ref: 'c' },
+        { title: 'Tell', parent: 'c' },
+      ],
+    });
+    const { undo } = await ana.ok('complete_task', { id: 1 });
+    const opened = await ana.call('undo', { undo });
+    expect(opened.text.split('\n')).toContain('#2, #3 are blocked again.');
+    expect(opened.json).toMatchObject({ note: '#2, #3 are blocked again.' });
+    expect(opened.json.ready).toBeUndefined();
+    const closed = await ana.call('undo', { undo: opened.json.undo });
+    expect(closed.text.split('\n')).toContain('Ready now: #2 Test, #4 Tell');
+    expect(closed.json.ready).toEqual([
+      { id: 2, title: 'Test' },
+      { id: 4, title: 'Tell' },
+    ]);
+    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toBe('#2, #3 are blocked again.');
+    expect((await ana.ok('delete_task', { id: 1 })).ready).toHaveLength(2);
+    expect((await ana.ok('undo', { last: 1 })).note).toBe('#2, #3 are blocked again.');
+  });
+
   test.each<[what: string, tool: string, args: Record<string, unknown>]>([
     ['a new task with its project', 'add_task', { title: 'New', project: 'New', parent: 1, blocked_by: [2] }],
     [
