@@ -213,11 +213,13 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     ? `Ask again when one of them is completed or released, or at ${until}.`
     : later
       ? `Ask again on ${start}.`
-      : waiting || held
+      : waiting
         ? 'See with list_tasks what they wait for.'
-        : begun
-          ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
-          : 'Ask for less, or add tasks with add_tasks.';
+        : held
+          ? `See what that waits for: get_task {"ids": [${held.above}]}.`
+          : begun
+            ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
+            : 'Ask for less, or add tasks with add_tasks.';
   return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
 }
 

@@ -12,7 +12,7 @@ export default defineTool({
     'Take back a write, deletes and bulk changes included, by the undo handle of its answer, or the last ones made under your client’s name. What others changed since stays, and is named. Undoing an undo does it again.',
   input: {
     undo: words().describe('such as u57').optional(),
-    last: whole(1, MAX_UNDO).describe('how many of your last writes').optional(),
+    last: whole(1, MAX_UNDO).describe('how many of your last writes, undos aside').optional(),
   },
   aliases: { handle: 'undo' },
   output: ['tasks', 'projects', 'failed'],
