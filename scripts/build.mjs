@@ -40,7 +40,7 @@ const image = await ensureImage(resolve('dist'));
 // What is listed is written down once, so that a process that only lists loads nothing of what it is made of.
 const { catalogue } = await load('src/catalogue.ts');
 writeFileSync('dist/catalogue.json', JSON.stringify(await catalogue()));
-// Old chunks go last: dist/ can be run from at any moment of a build.
+// Old chunks go last: at any moment of a build a process can be started.
 const made = new Set([image, 'catalogue.json', ...Object.keys(metafile.outputs).map((file) => basename(file))]);
 for (const file of readdirSync('dist')) if (!made.has(file)) rmSync(join('dist', file), { recursive: true });
 chmodSync('dist/main.js', 0o755);

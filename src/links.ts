@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { UsageError, unavailable, unusable } from './errors.js';
+import { framesOf } from './log.js';
 import { OWN, type Program } from './program.js';
 import type { RelayOptions } from './transports/relay.js';
 
@@ -20,7 +21,12 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
         log.error({ where: error.where }, error.message);
         return unusable(error).body;
       }
-      log.error({ kind: (error as Error).name }, 'no way to the data');
+      const { code } = error as NodeJS.ErrnoException;
+      log.error({ code, at: framesOf(error) }, 'no way to the data');
+      // Code is loaded when it is needed, by names that the next build does not have.
+      if (code === 'ERR_MODULE_NOT_FOUND')
+        return unavailable('Taskloom was updated while it ran.', 'Restart this server, or the client that started it.')
+          .body;
       return unavailable('The tasks cannot be reached.', 'Try again in a moment.').body;
     },
     close: () => close(),

@@ -8,6 +8,13 @@ import { UsageError } from './errors.js';
 import type { Lists } from './front.js';
 import { OWN, type Program, paths } from './program.js';
 
+// An older one would list the tools, and fail at the first call that needs data.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`taskloom: needs Node 20.19 or later, and this is ${process.version} (${process.execPath})\n`);
+  process.exit(2);
+}
+
 // Since Node 22, what one start compiles the next does not: all that is imported from here on.
 const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
 if (isAbsolute(paths.cache)) enableCompileCache?.(join(paths.cache, 'compiled'));

@@ -1,41 +1,25 @@
-import { hash, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { CLIENT_INFO_META_KEY, McpServer } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
 import type { Store } from './db/connect.js';
-import { isBusy, isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
 import type { Actor } from './db/schema.js';
-import { type Opened, readAsUser, type UserTx, writeAsUser } from './db/scope.js';
+import { readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { nameOf } from './domain/history.js';
 import { withLate } from './domain/late.js';
 import { changes, undoHandle, writeStatement } from './domain/write.js';
-import {
-  conflict,
-  forbidden,
-  internal,
-  type RefusalBody,
-  refusalIn,
-  UsageError,
-  unavailable,
-  unusable,
-} from './errors.js';
+import { forbidden, Refusal } from './errors.js';
+import { asRefusal } from './failures.js';
 import type { Feed, Subscription } from './feed.js';
 import { oneLine } from './fields.js';
 import { fitted, USUAL_BUDGET } from './fit.js';
 import { asProtocolError, offerMenus } from './menus.js';
-import { CLIENT_KEY, RELAY_KEY } from './meta.js';
+import { CLIENT_KEY } from './meta.js';
 import { implementation, offer } from './offer.js';
-import { type Answer, checkAnswer, refusalAnswer, type Say, sayTime } from './shapes.js';
+import { kept, type RequestKey, replay, requestKey } from './replay.js';
+import { type Answer, checkAnswer, refusalAnswer, type Say } from './shapes.js';
 import { offerSubscriptions } from './subscriptions.js';
-import {
-  type Call,
-  fingerprintOf,
-  type ReadContext,
-  type ReadTool,
-  type Scope,
-  type Tool,
-  type WriteTool,
-} from './tool.js';
+import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
 
 export interface Deps {
@@ -98,10 +82,10 @@ export function buildServer(
       try {
         return reply(await (asked?.ahead ?? run(deps, tool, raw, await resolve(), origin)));
       } catch (error) {
-        return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
+        return { ...reply(refusalAnswer(asRefusal(deps.log, tool.name, error))), isError: true };
       }
     });
-  const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
+  const refusal = (what: string, error: unknown) => asRefusal(deps.log, what, error);
   if (!asked)
     offerMenus(server, {
       read: (scope, work, answer) =>
@@ -177,49 +161,48 @@ async function run(
 ): Promise<Answer> {
   allowed(principal, tool.scope);
   const call = tool.parse(raw);
-  const now = deps.clock();
+  const asker = { principal, now: deps.clock(), actor: actorOf(principal, client, call) };
   const started = performance.now();
-  const actor = actorOf(principal, client, call);
   const answer = await withLate(() =>
     tool.effect === 'read'
-      ? readWith(deps, tool, call, principal, now, actor)
-      : write(deps, tool, call, principal, now, actor, requestKey(tool, call, meta)),
+      ? readWith(deps, tool, call, asker)
+      : write(deps, tool, call, asker, requestKey(tool, call, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
 
+/** Who asks, and when. */
+interface Asker {
+  principal: Principal;
+  now: Date;
+  actor: Actor;
+}
+
 const fakeClock = (deps: Deps) => (deps.fakeTime ? { clock: deps.clock } : {});
 
 /** The user's zone is only certain once the database has answered. */
-const saying = (principal: Principal, now: Date): Say => ({
+const saying = ({ principal: { timezone, handle: user }, now }: Pick<Asker, 'principal' | 'now'>): Say => ({
   now,
-  timezone: principal.timezone,
-  user: principal.handle,
+  timezone,
+  user,
 });
 
 async function read<T>(
   deps: Deps,
   principal: Principal,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
-  asker: Omit<ReadContext, 'secret'>,
+  asking: Omit<ReadContext, 'secret'>,
 ): Promise<{ outcome: T; say: Say }> {
   const { database, secret } = await deps.store();
-  const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...asker, secret }), fakeClock(deps));
-  return { outcome, say: saying(principal, asker.now) };
+  const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...asking, secret }), fakeClock(deps));
+  return { outcome, say: saying({ principal, now: asking.now }) };
 }
 
-async function readWith(
-  deps: Deps,
-  tool: ReadTool,
-  { args, budget }: Call,
-  principal: Principal,
-  now: Date,
-  actor: Actor,
-): Promise<Answer> {
+async function readWith(deps: Deps, tool: ReadTool, { args, budget }: Call, asker: Asker): Promise<Answer> {
   const work = (tx: UserTx, context: ReadContext) => tool.run(args as never, tx, context);
-  const asker = { now, much: budget > USUAL_BUDGET, me: nameOf(actor) };
-  const { outcome, say } = await read(deps, principal, work, asker);
+  const asking = { now: asker.now, much: budget > USUAL_BUDGET, me: nameOf(asker.actor) };
+  const { outcome, say } = await read(deps, asker.principal, work, asking);
   return fitted(tool.answer(outcome as never, say, args as never), budget);
 }
 
@@ -227,11 +210,10 @@ async function write(
   deps: Deps,
   tool: WriteTool,
   { args, dryRun }: Call,
-  principal: Principal,
-  now: Date,
-  actor: Actor,
+  asker: Asker,
   key: RequestKey | undefined,
 ): Promise<Answer> {
+  const { principal, now, actor } = asker;
   const change = tool.run(args as never);
   const { database } = await deps.store();
   let newest: number | undefined;
@@ -241,47 +223,35 @@ async function write(
     {
       key: dryRun ? undefined : key?.digest, // a dry run is judged afresh, and leaves nothing to be replayed
       dryRun,
-      read: (tx) => change.read(tx, actor, now),
+      // A refusal waits for the decision: a call that was answered before is answered the same, whatever is true now.
+      read: (tx) => change.read(tx, actor, now).catch(refusalOrThrow),
       decide(state, opened) {
         newest = undefined; // it is decided anew where a connection broke
-        const say = saying(principal, now);
+        const say = saying(asker);
         if (key && opened.request) return { value: replay(opened.request, key, say) };
+        if (state instanceof Refusal) throw state;
         const { nextTask, nextProject, nextComment } = opened;
-        const decision = change.decide(state, {
-          userId: principal.userId,
-          timezone: principal.timezone,
-          now: opened.now,
-          by: nameOf(actor),
-          batch: opened.changeSeq + 1,
-          nextTask,
-          nextProject,
-          nextComment,
-        });
+        const batch = opened.changeSeq + 1;
+        const { userId, timezone } = principal;
+        const by = nameOf(actor);
+        const moment = { userId, timezone, now: opened.now, by, batch, nextTask, nextProject, nextComment };
+        const decision = change.decide(state, moment);
         const plain = tool.answer(decision.outcome as never, say, args as never);
         const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
         checkAnswer(answer.json); // before it is too late: what is committed must have an answer
-        const request =
-          key && !dryRun
-            ? {
-                key: key.digest,
-                relayed: key.digest === key.relay,
-                fingerprint: key.fingerprint,
-                answer: { ...answer, relay: key.relay },
-              }
-            : undefined;
         const call = randomUUID();
         const statement = writeStatement(principal, opened, decision, {
           actor: actingAs(actor, decision.by),
           call,
-          request,
+          request: key && !dryRun ? kept(answer, key) : undefined,
         });
-        const seq = opened.changeSeq + 1;
-        if (changes(decision) > 0 && !dryRun) newest = opened.changeSeq + changes(decision);
+        const count = changes(decision);
+        if (count > 0 && !dryRun) newest = opened.changeSeq + count;
         return {
           value: answer,
           ...(statement && { statement }),
           ...(opened.tidy && { alongside: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
-          ...(changes(decision) > 0 && { mark: { seq, call } }),
+          ...(count > 0 && { mark: { seq: batch, call } }),
         };
       },
     },
@@ -289,6 +259,11 @@ async function write(
   );
   if (newest !== undefined) deps.feed?.wrote(principal.userId, newest);
   return answer;
+}
+
+function refusalOrThrow(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  throw error;
 }
 
 const withHandle = ({ json, text }: Answer, undo: string | undefined): Answer =>
@@ -299,46 +274,6 @@ const asDryRun = ({ json, text }: Answer): Answer => ({
   text: `Dry run, nothing was written. It would answer:\n${text}`,
 });
 
-/** An answer as it is kept, with the relay's id of the request that it was first given to. */
-type Kept = Answer & { relay?: string };
-
-/** The first answer again, word for word; marked as such for a client that asked again itself. */
-function replay(request: NonNullable<Opened['request']>, { fingerprint, relay }: RequestKey, say: Say): Answer {
-  if (request.fingerprint !== fingerprint)
-    throw conflict(
-      'This request_id was already used for another call.',
-      'Use a fresh random request_id for each new write.',
-    );
-  const { json, text, relay: first } = request.answer as unknown as Kept; // stored by `write`, above
-  if (relay !== undefined && relay === first) return { json, text };
-  return {
-    json: { ...json, replayed: true },
-    text: `Already done at ${sayTime(request.at, say)}, nothing new was written.\n${text}`,
-  };
-}
-
-/** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
-const STABLE_META = ['claudecode/toolUseId'];
-
-/** What a write is known by, so that it happens once however often it is sent. Each is SHA-256, hex. */
-interface RequestKey {
-  /** Of the client's id; of the relay's, where it gave none. */
-  digest: string;
-  /** Of the id that our own relay gave one request, which it may have to send again: the client knows nothing of it. */
-  relay: string | undefined;
-  /** Of the call itself, which is to be the same again. */
-  fingerprint: string;
-}
-
-function requestKey(tool: Tool, call: Call, meta: Meta | undefined): RequestKey | undefined {
-  const digestOf = (source: string, id: unknown) =>
-    typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
-  const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
-  const relay = digestOf('relay', meta?.[RELAY_KEY]);
-  const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
-  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
-}
-
 const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });
 
 const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({
@@ -347,53 +282,3 @@ const actorOf = (principal: Principal, client: string | undefined, { args }: Cal
   ...(client && { client }),
   ...(typeof args.agent === 'string' && { agent: oneLine(args.agent, 100) }),
 });
-
-/** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
-function asRefusal(deps: Deps, tool: string, error: unknown): RefusalBody {
-  const refusal = refusalIn(error);
-  if (refusal) return refusal.body;
-  const state = sqlState(error);
-  const again = 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.';
-  if (error instanceof UsageError) {
-    deps.log.error({ tool, where: error.where }, error.message);
-    return unusable(error).body;
-  }
-  const mistake = setupMistake(error);
-  if (mistake) {
-    deps.log.error({ tool, state }, mistake);
-    return unavailable(`The task database cannot be used: ${mistake}.`, 'Tell whoever set up this server.').body;
-  }
-  if (error instanceof Undecided) {
-    deps.log.warn({ tool, state }, 'connection lost while committing');
-    return unavailable(
-      'The connection to the task database broke while this was being saved: it may have happened.',
-      'Repeat it with the same request_id, or look before you repeat it without.',
-    ).body;
-  }
-  if (isBusy(error)) {
-    deps.log.warn({ tool, state }, 'database busy');
-    return unavailable('The task database is busy.', again).body;
-  }
-  if (isUnreachable(error)) {
-    deps.log.warn({ tool, state }, 'database unreachable');
-    return unavailable('The task database cannot be reached.', again).body;
-  }
-  const reference = randomBytes(4).toString('hex');
-  deps.log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
-  return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
-}
-
-/** Where an error came from, and of what kind it is. Never its message: a database's may hold people's words. */
-function framesOf(error: unknown): string[] {
-  const frames: string[] = [];
-  for (let e = error; e instanceof Error; e = e.cause)
-    frames.push(
-      e.name,
-      ...(e.stack ?? '')
-        .split('\n')
-        .filter((each) => /^\s+at /.test(each))
-        .slice(0, 8)
-        .map((each) => each.trim()),
-    );
-  return frames;
-}

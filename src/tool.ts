@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import type { UserTx } from './db/scope.js';
@@ -254,10 +253,6 @@ export function parse(
     ...(typeof request_id === 'string' && { requestId: request_id }),
   };
 }
-
-/** SHA-256 of a tool and its arguments, before anything in them is interpreted, in whatever order they came. */
-export const fingerprintOf = (tool: string, { args }: Call): string =>
-  hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
 /** What is wrong with a field, and where: `tasks[0].title is missing`. */
 function problem(

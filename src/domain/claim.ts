@@ -2,7 +2,7 @@ import { and, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, notFound, Refusal } from '../errors.js';
+import { conflict, invalid, notFound, type Refusal } from '../errors.js';
 import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
@@ -58,29 +58,16 @@ interface State {
  * Claims a task for a while: until then it is not handed out again, and who closes it ends the claim. Each claim has
  * a number of its own, greater than all before; with it the claim can be made longer.
  */
-export function claimTask({
-  id,
-  claim,
-  minutes = USUAL,
-  agent,
-  ...filter
-}: ClaimInput): Change<State | Refusal, Claimed> {
+export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: ClaimInput): Change<State, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
   if (id !== undefined && filtered)
     throw invalid('Give either the id of a task, or what the next one must fit.', 'Leave out one of them.');
   if (claim !== undefined && id === undefined)
     throw invalid('claim makes a claim longer, but which task it is on is not said.', 'Give its id too.');
   return {
-    // A refusal is kept for `decide`: to a call that was answered before, the task is claimed already.
-    read: (tx, _actor, now) =>
-      stateOf(tx, id, claim !== undefined, filter, now).catch((error) => {
-        if (error instanceof Refusal) return error;
-        throw error;
-      }),
-    decide(state, moment) {
-      if (state instanceof Refusal) throw state;
-      const { task, whole } = state;
-      if (!task) throw noTask(state.id);
+    read: (tx, _actor, now) => stateOf(tx, id, claim !== undefined, filter, now),
+    decide({ id: asked, task, whole }, moment) {
+      if (!task) throw noTask(asked);
       const renewed = claim !== undefined;
       if (renewed) refuseRenewal(task, claim, moment);
       else refuseClaim(task, whole, moment);

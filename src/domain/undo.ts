@@ -1,6 +1,6 @@
 import type { Actor } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, Refusal } from '../errors.js';
+import { conflict, invalid } from '../errors.js';
 import { gather } from './gather.js';
 import { commentsOf, type Entry, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from './history.js';
 import { allFailed, type Failure } from './judge.js';
@@ -29,7 +29,7 @@ export interface Undone extends Turned {
 export const MAX_UNDO = 20;
 
 /** Undoes writes, field by field: what somebody changed since is left as it is, and named. */
-export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, Undone> {
+export function undoWrites({ undo, last }: UndoInput): Change<State, Undone> {
   if ((undo === undefined) === (last === undefined))
     throw invalid(
       'Give either undo or last.',
@@ -38,18 +38,7 @@ export function undoWrites({ undo, last }: UndoInput): Change<State | Refusal, U
   const handle = /^u?([1-9]\d{0,14})$/i.exec(undo ?? '')?.[1];
   if (undo !== undefined && !handle)
     throw invalid(`undo: "${undo.slice(0, 40)}" is not a handle.`, 'Give the undo of an earlier answer, such as u57.');
-  return {
-    // A refusal is kept for `decide`: to a call that was answered before, this write is undone already.
-    read: (tx, actor) =>
-      stateOf(tx, actor, handle, last).catch((error) => {
-        if (error instanceof Refusal) return error;
-        throw error;
-      }),
-    decide(state, moment) {
-      if (state instanceof Refusal) throw state;
-      return decide(state, moment);
-    },
-  };
+  return { read: (tx, actor) => stateOf(tx, actor, handle, last), decide };
 }
 
 async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {

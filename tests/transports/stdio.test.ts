@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -14,6 +14,7 @@ import {
   INITIALIZE,
   MAIN,
   Peer,
+  ROOT,
   run,
   scratch,
   seeded,
@@ -260,6 +261,42 @@ describe('code that few calls need is there', () => {
     const { result } = await peer.request('resources/read', { uri: 'taskloom://task/1' });
     expect(result.contents[0].text).toContain('21 Jan 2030');
     await peer.close();
+  });
+});
+
+describe('the program itself', () => {
+  test.each(['18.20.8', '20.18.3'])(
+    'is not run by Node %s, and says which it needs before it is asked anything',
+    async (old) => {
+      const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${old}' } })`;
+      const options = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`];
+      for (const args of [[], ['user', 'list']]) {
+        const { code, stdout, stderr } = await start(args, environment(), options).ended;
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(stderr).toMatch(/^taskloom: needs Node 20\.19 or later, and this is v[^\n]+\n$/);
+      }
+    },
+  );
+
+  test('that was updated before the first call says so, and that a restart helps', async () => {
+    const folder = scratch();
+    cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
+    for (const name of ['package.json', 'migrations', 'node_modules'])
+      symlinkSync(join(ROOT, name), join(folder, name));
+    const env = seeded();
+    const peer = new Peer(startCommand(process.execPath, [join(folder, 'dist/main.js')], env));
+    await peer.initialize();
+    for (const file of readdirSync(join(folder, 'dist')))
+      if (/^(chunk|reach)-/.test(file)) rmSync(join(folder, 'dist', file));
+    expect(await peer.call('list_tasks')).toMatchObject({
+      error: {
+        code: 'unavailable',
+        message: 'Taskloom was updated while it ran.',
+        hint: expect.stringContaining('Restart'),
+      },
+    });
+    const { stderr } = await peer.close();
+    expect(stderr).toContain('ERR_MODULE_NOT_FOUND');
   });
 });
 

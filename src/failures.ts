@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { isBusy, isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
+import { internal, type RefusalBody, refusalIn, UsageError, unavailable, unusable } from './errors.js';
+import { framesOf } from './log.js';
+
+/** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
+export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBody {
+  const refusal = refusalIn(error);
+  if (refusal) return refusal.body;
+  const state = sqlState(error);
+  const again = 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.';
+  if (error instanceof UsageError) {
+    log.error({ tool, where: error.where }, error.message);
+    return unusable(error).body;
+  }
+  const mistake = setupMistake(error);
+  if (mistake) {
+    log.error({ tool, state }, mistake);
+    return unavailable(`The task database cannot be used: ${mistake}.`, 'Tell whoever set up this server.').body;
+  }
+  if (error instanceof Undecided) {
+    log.warn({ tool, state }, 'connection lost while committing');
+    return unavailable(
+      'The connection to the task database broke while this was being saved: it may have happened.',
+      'Repeat it with the same request_id, or look before you repeat it without.',
+    ).body;
+  }
+  if (isBusy(error)) {
+    log.warn({ tool, state }, 'database busy');
+    return unavailable('The task database is busy.', again).body;
+  }
+  if (isUnreachable(error)) {
+    log.warn({ tool, state }, 'database unreachable');
+    return unavailable('The task database cannot be reached.', again).body;
+  }
+  const reference = randomBytes(4).toString('hex');
+  log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
+  return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
+}
