@@ -41,7 +41,7 @@ const LEFT_OUT: Record<Detail, string[]> = {
 const noteOf = (page: TaskPage, remarks?: Remarks): string | undefined =>
   [page.meant && `${page.meant.join('; ')}.`, lackOf(page, remarks)].filter(Boolean).join(' ') || undefined;
 
-function lackOf({ near, cut, ended, sampled, paused }: TaskPage, remarks?: Remarks): string | undefined {
+function lackOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remarks?: Remarks): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && near)
     return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
@@ -55,7 +55,10 @@ function lackOf({ near, cut, ended, sampled, paused }: TaskPage, remarks?: Remar
   if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
   if (sampled)
     return `More than ${LOOKED} tasks could match, and only the newest ${LOOKED} were sorted: narrow the list.`;
-  if (paused) return 'So many others were looked at that the list goes on only with the cursor: there may be more.';
+  if (paused) {
+    const goesOn = page.cursorAfter(page.tasks.length) ? ' the list goes on only with the cursor:' : '';
+    return `So many others were looked at that${goesOn} there may be more.`;
+  }
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
 }
 

@@ -7,9 +7,8 @@ import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { changesSince } from '../src/domain/guard.js';
 import { commentsOf, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from '../src/domain/history.js';
-import { inbox } from '../src/domain/inbox.js';
 import { usedLabels } from '../src/domain/labels.js';
-import { listTasks } from '../src/domain/list.js';
+import { firstTasks, listTasks } from '../src/domain/list.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
 import { namesakes, nearTitles, similarTasks } from '../src/domain/search.js';
@@ -250,8 +249,8 @@ describe('two independent locks', () => {
     'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((next) => (next ? [next] : [])),
     'next to be claimed by a word': (tx: UserTx) =>
       nextReady(tx, { text: 'zebra' }, world.now).then((next) => (next ? [next] : [])),
-    inbox: (tx: UserTx) => inbox(tx, {}).then((page) => page.tasks),
-    'inbox of a label': (tx: UserTx) => inbox(tx, { label: foreign.label }).then((page) => page.tasks),
+    'first tasks of a label': (tx: UserTx) =>
+      firstTasks(tx, { labels: [foreign.label] }, { now: world.now }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),
     'tasks by a word': (tx: UserTx) => fittingTasks(tx, 'zeb').then(({ found }) => found),
     'tasks by a number': (tx: UserTx) => fittingTasks(tx, '42').then(({ found }) => found),

@@ -126,11 +126,7 @@ const firstReady = taskBy((tx) =>
 );
 
 async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<number | undefined> {
-  const page = await listTasks(
-    tx,
-    { ...ready, sort: 'priority', limit: 1 },
-    { now, secret: Buffer.alloc(0), descriptions: false }, // no page follows
-  );
+  const page = await listTasks(tx, { ...ready, sort: 'priority', limit: 1 }, { now });
   if (page.near) return undefined;
   const [next] = page.tasks;
   if (next && !page.cut) return next.id;

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { taskLabels } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { invalid } from '../errors.js';
+import { invalid, notFound } from '../errors.js';
 import { isNear, isNone, nameKey } from './names.js';
 import { MAX_LABELS } from './task.js';
 
@@ -82,6 +82,12 @@ export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused
     alike: alike.length > 0,
     more: offered.length > OFFERED,
   };
+}
+
+/** @throws Refusal `not_found` for a label that no task has */
+export async function refuseUnused(tx: UserTx, label: string): Promise<void> {
+  const unused = await unusedLabels(tx, [label]);
+  if (unused) throw notFound(sayUnused(unused), 'Ask with another label, or without.');
 }
 
 /** How much of what is said may be labels, in characters, of those asked for and of those there are. */

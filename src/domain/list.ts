@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { and, sql } from 'drizzle-orm';
 import { literal, preparedBy } from '../db/prepared.js';
 import { projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { packCursor, toSecond, unpackCursor } from './cursor.js';
+import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
 import { type Filter, missing, missingRefusal, type Shape, shapeOf, statusOf, type Value, where } from './filter.js';
 import { type Looked, lookThrough } from './look.js';
 import { nameKey } from './names.js';
@@ -53,11 +54,18 @@ const canonical = (filter: Filter) => ({
   labels: filter.labels && [...new Set(filter.labels.map(nameKey))].sort(),
 });
 
+export interface ListOptions {
+  now: Date;
+  /** What cursors are signed with. Without it there are none. */
+  secret?: Buffer;
+  descriptions?: boolean;
+}
+
 /** Finds tasks: one page of those that match every filter, and how many there are. */
 export async function listTasks(
   tx: UserTx,
   input: ListInput,
-  { now, secret, descriptions }: { now: Date; secret: Buffer; descriptions: boolean },
+  { now, secret, descriptions = false }: ListOptions,
 ): Promise<TaskPage> {
   const { cursor, limit, ...filter } = input;
   // A list by due date or window is meant to be read in that order, and of what is ready the first comes first.
@@ -67,15 +75,16 @@ export async function listTasks(
     tx.userId,
     Object.entries({ ...canonical(filter), sort: text === undefined ? sort : filter.sort }).sort(),
   ]);
-  const after = cursor === undefined ? undefined : unpackCursor(cursor, bound, secret);
+  const after = cursor === undefined || !secret ? undefined : unpackCursor(cursor, bound, secret);
   const from = after?.now ?? toSecond(now);
+  const pack = (at: Position) => secret && packCursor(at, bound, secret);
   const { shape, values, meant } = shapeOf(filter, { now: from, timezone: tx.timezone });
   const page = { ...shape, limit, descriptions, after: after !== undefined };
   const given = { ...values, ...positionValues(after) };
   const said = after === undefined && meant.length > 0 && { meant };
   if (text !== undefined)
     return {
-      ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, bound, secret })),
+      ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, pack })),
       ...said,
     };
   const rows = await pageOf({ ...page, sort }, tx, given);
@@ -91,13 +100,36 @@ export async function listTasks(
     total: Math.max(total, shown.length),
     cursorAfter(count) {
       const last = found.length > count ? shown[count - 1] : paused ? edge : undefined;
-      return last && packCursor(position(sort, last, from), bound, secret);
+      return last && pack(position(sort, last, from));
     },
     ...(atLeast && { atLeast }),
     ...(sampled && { sampled }),
     ...(paused && { paused: true }),
     ...said,
   };
+}
+
+/** How often a list that has no pages goes on from where it paused, at most. */
+const ROUNDS = 10;
+
+/** The first tasks that match every filter, for whom there is no next page: a list that pauses goes on by itself. */
+export async function firstTasks(
+  tx: UserTx,
+  filter: Omit<ListInput, 'limit' | 'cursor'>,
+  { now, most = 25 }: { now: Date; most?: number },
+): Promise<TaskPage> {
+  const options = { now, secret: randomBytes(32) };
+  const { paused: _, ...first } = await listTasks(tx, { ...filter, limit: most }, options);
+  const { tasks } = first;
+  let cursor = first.cursorAfter(tasks.length);
+  for (let round = 1; cursor && tasks.length < most && round < ROUNDS; round++) {
+    const page = await listTasks(tx, { ...filter, limit: most - tasks.length, cursor }, options);
+    tasks.push(...page.tasks);
+    cursor = page.cursorAfter(page.tasks.length);
+  }
+  const { atLeast, ...page } = { ...first, total: Math.max(first.total, tasks.length), cursorAfter: () => undefined };
+  if (!cursor) return page; // these are all
+  return { ...page, ...(atLeast && { atLeast }), ...(tasks.length < most && { paused: true }) };
 }
 
 /** One page of a list: all that its statement's text depends on. */

@@ -5,7 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
 import { statusOf } from './filter.js';
 import { type Unused, unusedLabels } from './labels.js';
-import { type ListInput, listTasks, type TaskPage } from './list.js';
+import { type ListInput, type ListOptions, listTasks, type TaskPage } from './list.js';
 import { isNone, nameKey } from './names.js';
 import { isClaimed } from './task.js';
 
@@ -50,7 +50,7 @@ export async function remarksOn(
   tx: UserTx,
   page: TaskPage,
   input: ListInput,
-  options: Parameters<typeof listTasks>[2],
+  options: ListOptions,
 ): Promise<Remarks | undefined> {
   if (isEmpty(page)) return whyEmpty(tx, input, options);
   if (input.cursor !== undefined) return undefined;
@@ -62,11 +62,7 @@ export async function remarksOn(
 }
 
 /** Looks for the reason why a list has no tasks. */
-async function whyEmpty(
-  tx: UserTx,
-  input: ListInput,
-  options: Parameters<typeof listTasks>[2],
-): Promise<Remarks | undefined> {
+async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Promise<Remarks | undefined> {
   if (input.cursor !== undefined) return undefined; // it had tasks, and the cursor is of that list alone
   const unused = input.labels && (await unusedLabels(tx, input.labels));
   if (unused) return { unused };

@@ -3,7 +3,7 @@ import { literal, prepared, preparedBy } from '../db/prepared.js';
 import { comments, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { packCursor } from './cursor.js';
+import type { Position } from './cursor.js';
 import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
 import type { Page, TaskPage } from './list.js';
 import { titleKey } from './names.js';
@@ -75,7 +75,7 @@ export async function search(
   tx: UserTx,
   page: SearchPage,
   values: Record<string, unknown>,
-  { filter, text, from, bound, secret }: { filter: Filter; text: string; from: Date; bound: string; secret: Buffer },
+  { filter, text, from, pack }: { filter: Filter; text: string; from: Date; pack(at: Position): string | undefined },
 ): Promise<TaskPage> {
   const { sort, limit, descriptions } = page;
   const rows = await matching(page, tx, { ...values, text, number: numberIn(text) });
@@ -92,7 +92,7 @@ export async function search(
       const last = listed[count - 1];
       if (!last || all.length <= count) return undefined;
       const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
-      return packCursor(at, bound, secret);
+      return pack(at);
     },
     ...(head.near && { near: true }),
     ...(head.cut && { cut: true }),

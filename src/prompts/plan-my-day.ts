@@ -1,15 +1,11 @@
 import { labelNames } from '../completion.js';
-import { sayUnused, unusedLabels } from '../domain/labels.js';
-import { type ListInput, listTasks } from '../domain/list.js';
+import { refuseUnused } from '../domain/labels.js';
+import { firstTasks } from '../domain/list.js';
 import { overview } from '../domain/overview.js';
 import { formatWhen, parseWhen, sayWhen, today } from '../domain/when.js';
-import { notFound } from '../errors.js';
 import { name, whole, words } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 import { overviewAnswer, pageAnswer } from '../reads.js';
-
-/** A prompt is read once: there is no next page of it. */
-const cursorAfter = () => undefined;
 
 export default definePrompt({
   name: 'plan_my_day',
@@ -21,23 +17,16 @@ export default definePrompt({
     label: name().describe('only tasks with this label').optional(),
   },
   complete: { label: labelNames },
-  run: async ({ date = 'today', label }, tx, { now, secret }) => {
+  run: async ({ date = 'today', label }, tx, { now }) => {
     const day = dayOf(date, now, tx.timezone);
-    const unused = label === undefined ? undefined : await unusedLabels(tx, [label]);
-    if (unused) throw notFound(sayUnused(unused), 'Ask with another label, or without.');
-    const list = async (filter: Omit<ListInput, 'limit'>) => {
-      const labelled = { ...filter, ...(label !== undefined && { labels: [label] }) };
-      return {
-        ...(await listTasks(tx, { ...labelled, limit: 25 }, { now, secret, descriptions: false })),
-        cursorAfter,
-      };
-    };
+    if (label !== undefined) await refuseUnused(tx, label);
+    const labels = label === undefined ? undefined : [label];
     return {
       day,
       overview: await overview(tx, now),
-      due: await list({ due: `1900-01-01..${day}` }),
-      doing: await list({ status: 'in_progress' }),
-      rest: await list({ sort: 'priority' }),
+      due: await firstTasks(tx, { labels, due: `1900-01-01..${day}` }, { now }),
+      doing: await firstTasks(tx, { labels, status: 'in_progress' }, { now }),
+      rest: await firstTasks(tx, { labels, sort: 'priority' }, { now }),
     };
   },
   message: ({ day, overview, due, doing, rest }, say, { minutes, label }) => {

@@ -1,5 +1,6 @@
 import { labelNames } from '../completion.js';
-import { inbox } from '../domain/inbox.js';
+import { refuseUnused } from '../domain/labels.js';
+import { firstTasks } from '../domain/list.js';
 import { listProjects } from '../domain/projects.js';
 import { fittingLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
@@ -12,11 +13,20 @@ export default definePrompt({
   description: 'Go through open tasks that have no project, due date or priority, and decide on each.',
   args: { label: name().describe('only tasks with this label').optional() },
   complete: { label: labelNames },
-  run: async ({ label }, tx) => ({
-    page: await inbox(tx, { label }),
-    projects: await listProjects(tx),
-    labels: await fittingLabels(tx, ''),
-  }),
+  run: async ({ label }, tx, { now }) => {
+    if (label !== undefined) await refuseUnused(tx, label);
+    const labels = label === undefined ? undefined : [label];
+    return {
+      // Nothing is due: sorted so, the oldest come first.
+      page: await firstTasks(
+        tx,
+        { project: null, parent: null, due: 'none', priority: 'none', sort: 'due', labels },
+        { now },
+      ),
+      projects: await listProjects(tx),
+      labels: await fittingLabels(tx, ''),
+    };
+  },
   message: ({ page, projects, labels }, say, { label }) => ({
     ask: 'Help me triage my inbox: the open tasks below that have no project, no due date and no priority. Suggest for each, by its number (#12), what to do: give it a project (one of mine if it fits), a priority, a due date only if there is a real one, labels I use already; or merge it with another, or drop it. Ask about those you cannot judge instead of guessing. Show me your suggestions as one short list, and write nothing yet. When I agree, make the changes with update_task, many ids at once where they get the same; use status cancelled for what I drop.',
     data: [

@@ -1,4 +1,4 @@
-import { listTasks } from '../domain/list.js';
+import { firstTasks } from '../domain/list.js';
 import { overview } from '../domain/overview.js';
 import { listProjects } from '../domain/projects.js';
 import { today } from '../domain/when.js';
@@ -10,17 +10,13 @@ export default definePrompt({
   title: 'Weekly review',
   description: 'Look back at what was done in the last 7 days, and ahead at the next 7.',
   args: {},
-  run: async (_args, tx, { now, secret }) => {
-    const page = async (filter: Omit<Parameters<typeof listTasks>[1], 'limit'>) => ({
-      ...(await listTasks(tx, { ...filter, limit: 25 }, { now, secret, descriptions: false })),
-      cursorAfter: () => undefined,
-    });
+  run: async (_args, tx, { now }) => {
     const weekAgo = today(now, tx.timezone).subtract({ days: 7 }).toString();
     return {
       overview: await overview(tx, now),
-      done: await page({ status: 'completed', completed_since: weekAgo }),
-      doing: await page({ status: 'in_progress' }),
-      ahead: await page({ due: 'week' }),
+      done: await firstTasks(tx, { status: 'completed', completed_since: weekAgo }, { now }),
+      doing: await firstTasks(tx, { status: 'in_progress' }, { now }),
+      ahead: await firstTasks(tx, { due: 'week' }, { now }),
       projects: await listProjects(tx),
     };
   },

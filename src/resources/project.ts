@@ -1,5 +1,5 @@
 import { projectNames } from '../completion.js';
-import { listTasks } from '../domain/list.js';
+import { firstTasks } from '../domain/list.js';
 import { name } from '../fields.js';
 import { fitted, MOST_BUDGET } from '../fit.js';
 import { pageAnswer } from '../reads.js';
@@ -13,10 +13,7 @@ export default defineResource({
   fields: { name: name() },
   complete: { name: projectNames },
   shows: ({ name }) => ({ project: name }),
-  run: async ({ name }, tx, { now, secret }) => ({
-    ...(await listTasks(tx, { project: name, sort: 'due', limit: 100 }, { now, secret, descriptions: false })),
-    cursorAfter: () => undefined,
-  }),
+  run: ({ name }, tx, { now }) => firstTasks(tx, { project: name, sort: 'due' }, { now, most: 100 }),
   text: (page, say, { name }) =>
     [
       `+${name}: ${fitted(pageAnswer(page, say), MOST_BUDGET).text}`,

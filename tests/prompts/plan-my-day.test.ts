@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, promptText, protocolError, useWorld } from '../harness.js';
+import { newAgent, promptText, protocolError, rowsOf, useWorld } from '../harness.js';
 
 const world = useWorld();
 
@@ -48,6 +48,32 @@ describe('plan_my_day', () => {
     const asked = client.getPrompt({ name: 'plan_my_day', arguments: { label: 'phnoe' } });
     expect((await protocolError(asked)).message).toBe(
       'No task has @phnoe; written alike are @Phone. Ask with another label, or without.',
+    );
+  });
+
+  test('finds tasks behind any number of more urgent ones with other labels, or says that there may be some', async () => {
+    const ana = await newAgent(world);
+    const add = (ids: string, priority: number) =>
+      rowsOf(
+        world,
+        `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
+        select $1, n, 'Task ' || n, 'task ' || n, 'pending', ${priority}, 'infinity', 'a' || n, 1, now(), 'seed', now(), 'seed' from generate_series(${ids}) n`,
+        [ana.principal.userId],
+      );
+    const ask = () => promptText(ana.client, 'plan_my_day', { label: 'rare' });
+    await add('1, 1300', 4);
+    await rowsOf(
+      world,
+      `insert into taskloom.task_labels (user_id, task_id, label_key, label) select $1, n, 'rare', 'rare' from generate_series(1, 1300) n`,
+      [ana.principal.userId],
+    );
+    await add('1301, 2600', 1);
+    const found = await ask();
+    expect(found).toMatch(/Open with @rare, by priority: 25 of \d+\+ tasks; /);
+    expect(found.match(/#\d+ Task \d+ · low @rare/g)).toHaveLength(25);
+    await add('2601, 12000', 1);
+    expect(await ask()).toMatch(
+      /Open with @rare, by priority: 0 of 0\+ tasks; .*\n.*So many others were looked at that there may be more\./,
     );
   });
 

@@ -40,6 +40,13 @@ describe('triage_inbox', () => {
     expect(text).toContain('#1 Thought');
   });
 
+  test('refuses a label that no task has, and names those written alike', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'Bread', labels: ['errand'] });
+    const asked = client.getPrompt({ name: 'triage_inbox', arguments: { label: 'erand' } });
+    expect((await protocolError(asked)).message).toContain('No task has @erand; written alike are @errand.');
+  });
+
   test('refuses a label that cannot be one', async () => {
     const { client } = await newAgent(world);
     const asked = client.getPrompt({ name: 'triage_inbox', arguments: { label: 'two\nlines' } });
