@@ -36,7 +36,8 @@ export default definePrompt({
     const part = (title: string, page: typeof rest) => {
       const tasks = page.tasks.filter(({ id }) => !shown.has(id));
       for (const { id } of tasks) shown.add(id);
-      return tasks.length === 0 ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, { least: 'compact' }) }];
+      const nothing = tasks.length === 0 && page.total === page.tasks.length && !page.paused;
+      return nothing ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, { least: 'compact' }) }];
     };
     const only = label === undefined ? '' : ` with @${label}`;
     const head = {
