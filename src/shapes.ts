@@ -131,6 +131,9 @@ const answer = z
 
 export type AnswerField = keyof z.infer<typeof answer>;
 
+/** The JSON type of a field of an answer. */
+export const typeOf = (field: AnswerField): unknown => z.toJSONSchema(answer.shape[field]).type;
+
 /** Checks an answer before it leaves: anything not listed above is a bug of ours, not an answer. */
 export function checkAnswer(json: Record<string, unknown>): Record<string, unknown> {
   answer.parse(json);

@@ -5,7 +5,7 @@ import type { Change } from './domain/write.js';
 import { invalid } from './errors.js';
 import { isNothing, maxTokens, meantBy, named, saysNone, words, yes } from './fields.js';
 import { type Ladder, USUAL_BUDGET } from './fit.js';
-import type { Answer, AnswerField, Say } from './shapes.js';
+import { type Answer, type AnswerField, type Say, typeOf } from './shapes.js';
 
 /** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
@@ -179,36 +179,10 @@ export function inputJson(schema: z.ZodType): Record<string, unknown> {
 
 /**
  * Shallow and open, on purpose: some clients hold answers and refusals alike to it, and a strict one would
- * turn every refusal into a protocol error. The strict check of every answer is ours, in `server.ts`.
+ * turn every refusal into a protocol error. The strict check of every answer is ours: `checkAnswer`.
  */
 function outputJson(fields: AnswerField[]): Record<string, unknown> {
-  const types: Partial<Record<AnswerField, string>> = {
-    tasks: 'array',
-    projects: 'array',
-    failed: 'array',
-    ready: 'array',
-    next: 'array',
-    similar: 'array',
-    unchanged: 'array',
-    moved: 'integer',
-    changes: 'array',
-    cursor: 'integer',
-    more: 'boolean',
-    overdue: 'array',
-    today: 'array',
-    claimed: 'array',
-    claim: 'integer',
-    next_cursor: 'string',
-    omitted: 'string',
-    undo: 'string',
-    replayed: 'boolean',
-    near: 'boolean',
-    note: 'string',
-    user: 'string',
-    timezone: 'string',
-    now: 'string',
-  };
-  const typed = fields.map((field) => [field, { type: types[field] ?? 'object' }]);
+  const typed = fields.map((field) => [field, { type: typeOf(field) }]);
   return { type: 'object', properties: Object.fromEntries(typed) };
 }
 
