@@ -39,6 +39,9 @@ export class Refusal extends Error {
   }
 }
 
+/** A call, as hints name it: `get_task {"ids":[12]}`. */
+export const sayCall = (tool: string, args: Record<string, unknown>): string => `${tool} ${JSON.stringify(args)}`;
+
 /** Drizzle wraps whatever is thrown while a query runs. */
 export function refusalIn(error: unknown): Refusal | undefined {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;

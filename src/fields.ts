@@ -1,7 +1,7 @@
 import * as z from 'zod/v4';
 import { isNone } from './domain/names.js';
+import { CLEARABLE } from './domain/patch.js';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
-import { CLEARABLE } from './domain/update.js';
 import { LEAST_BUDGET, MOST_BUDGET, USUAL_BUDGET } from './fit.js';
 
 /**

@@ -9,6 +9,7 @@ import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
 import type { ProjectOutcome } from './domain/update-project.js';
 import { dueSort, formatWhen, sayToday, sayUntil, startSort } from './domain/when.js';
+import { sayCall } from './errors.js';
 import { fitted } from './fit.js';
 import { saySteps } from './happened.js';
 import { detailAnswer } from './reads.js';
@@ -64,7 +65,7 @@ function doubtsOf(tasks: Task[], { now, timezone }: Say, before?: ReadonlyMap<nu
 const lapsedNotes = (lapsed: Task[], { now, timezone }: Say): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {
     const since = claimedUntil ? ` at ${sayUntil(claimedUntil, now, timezone)}` : '';
-    return `Your claim on #${id} ran out${since}. To have it again: claim_task ${JSON.stringify({ id, claim })}.`;
+    return `Your claim on #${id} ran out${since}. To have it again: ${sayCall('claim_task', { id, claim })}.`;
   });
 
 /** Where a series has come to its end, and not because somebody ended it. */
@@ -122,8 +123,8 @@ const orphanNotes = (orphans: Outcome['orphans']): string[] =>
 function endingNotes(next: Task[]): string[] {
   if (next.length === 0) return [];
   const [come, series] = next.length === 1 ? ['comes', 'the series'] : ['come', 'these series'];
-  const call = JSON.stringify({ ids: next.map(({ id }) => id), status: 'cancelled', clear: ['repeats'] });
-  return [`${numbersOf(next)} ${come} next. To end ${series}: update_task ${call}.`];
+  const call = sayCall('update_task', { ids: next.map(({ id }) => id), status: 'cancelled', clear: ['repeats'] });
+  return [`${numbersOf(next)} ${come} next. To end ${series}: ${call}.`];
 }
 
 /** A new task. */

@@ -10,7 +10,7 @@ import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { namesakes, similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
-import { inTrash, MAX_BLOCKERS, noTask, type Priority, type Task, unwritten } from './task.js';
+import { absence, type Priority, type Task, uniqueBlockers, unwritten } from './task.js';
 import { times } from './times.js';
 import type { Change, Moment } from './write.js';
 
@@ -147,7 +147,7 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
   // Before any is made, for an id is that of a task which is there, not of one that this call happens to make.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
-      .map((id) => missingRefusal(state.tasks, id))
+      .map((id) => absence(state.tasks, id))
       .find(Boolean);
     if (missing) throw refused(i, missing);
   }
@@ -208,12 +208,6 @@ function inherited(tasks: ReadonlyMap<number, Task>, task: Task): Pick<Task, 'pr
     : { projectId: parent.projectId, project: parent.project };
 }
 
-function missingRefusal(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
-  const task = tasks.get(id);
-  if (!task) return noTask(id);
-  return task.deletedAt ? inTrash(task) : undefined;
-}
-
 function newTask(
   id: number,
   input: NewTask,
@@ -221,9 +215,6 @@ function newTask(
   idOf: (name: number) => number,
   moment: Moment,
 ): Task {
-  const blockedBy = [...new Set(input.blocked_by?.map(idOf))].sort((a, b) => a - b);
-  if (blockedBy.length > MAX_BLOCKERS)
-    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
   return {
     id,
     title: input.title,
@@ -239,7 +230,7 @@ function newTask(
     follows: null,
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
-    blockedBy,
+    blockedBy: uniqueBlockers(input.blocked_by?.map(idOf) ?? []),
     ...unwritten(moment),
   };
 }

@@ -2,7 +2,7 @@ import { and, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, notFound, type Refusal } from '../errors.js';
+import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
@@ -18,6 +18,7 @@ import {
   isOpenTask,
   noTask,
   notArchived,
+  openingCall,
   PRESENT,
   type Status,
   type Task,
@@ -199,7 +200,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
       : waiting
         ? 'See with list_tasks what they wait for.'
         : held
-          ? `See what that waits for: get_task {"ids": [${held.above}]}.`
+          ? `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`
           : begun
             ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
             : 'Ask for less, or add tasks with add_tasks.';
@@ -225,7 +226,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: Moment):
   if (whole?.waitsWith)
     throw conflict(
       `#${id} is part of #${whole.waitsWith}, which is blocked or starts later.`,
-      `See what that waits for: get_task {"ids": [${whole.waitsWith}]}. Or claim what is ready: claim_task without id.`,
+      `See what that waits for: ${sayCall('get_task', { ids: [whole.waitsWith] })}. Or claim what is ready: claim_task without id.`,
     );
 }
 
@@ -238,11 +239,7 @@ function refuseRenewal(task: Task, claim: number, moment: Moment): void {
 
 function refuseClosed(task: Task): void {
   if (task.deletedAt) throw inTrash(task);
-  if (!isOpenTask(task))
-    throw conflict(
-      `#${task.id} is ${task.status}.`,
-      `Reopen it first: update_task {"ids": [${task.id}], "status": "pending"}.`,
-    );
+  if (!isOpenTask(task)) throw conflict(`#${task.id} is ${task.status}.`, `Reopen it first: ${openingCall(task.id)}.`);
 }
 
 export interface Release {
@@ -262,7 +259,7 @@ export function releaseTask(id: number, { claim, note, status }: Release): Chang
     if (task.claimed && claim === undefined)
       throw conflict(
         `#${id} is claimed by ${holderOf(task, moment)}.`,
-        `If that is you, give the number of your claim. If they are gone, this frees it: update_task {"ids": [${id}], "status": "pending"}.`,
+        `If that is you, give the number of your claim. If they are gone, this frees it: ${openingCall(id)}.`,
       );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };
   });

@@ -1,7 +1,7 @@
 import { type Gathered, gather } from './gather.js';
 import { asHolder, refuseLate } from './lease.js';
 import { settle } from './settle.js';
-import { inTrash, noTask, type Task } from './task.js';
+import { presentTask, type Task } from './task.js';
 import type { Change } from './write.js';
 
 /**
@@ -13,9 +13,7 @@ export function addComment(id: number, text: string, claim?: number): Change<Gat
   return {
     read: (tx) => gather(tx, { ids: [id] }),
     decide(state, called) {
-      const task = state.tasks.get(id);
-      if (!task) throw noTask(id);
-      if (task.deletedAt) throw inTrash(task);
+      const task = presentTask(state.tasks, id);
       refuseLate(task, claim, called);
       const moment = asHolder(task, claim, called);
       const comment = { id: moment.nextComment, text, at: moment.now, by: moment.by };

@@ -1,6 +1,6 @@
 import { conflict, invalid, type Refusal } from '../errors.js';
 import { archived } from './project.js';
-import { isOpenTask, MAX_DEPTH, type Task } from './task.js';
+import { isOpenTask, MAX_DEPTH, openingCall, type Task } from './task.js';
 
 /** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
@@ -61,7 +61,7 @@ export function childRefusal(parent: Task, child: Task): Refusal | undefined {
   if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
   return conflict(
     `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,
-    `Reopen it first: update_task {"ids": [${parent.id}], "status": "pending"}.`,
+    `Reopen it first: ${openingCall(parent.id)}.`,
   );
 }
 

@@ -23,11 +23,6 @@ export interface Since {
   after: Recorded;
 }
 
-/** Splits what a caller believes from what it wants. */
-export function takeGuard<T extends Guard>({ expected_version, expect_title, claim, ...rest }: T) {
-  return { guard: { expected_version, expect_title, claim }, rest };
-}
-
 /** @throws Refusal `invalid` for a guard on more than one task */
 export function checkGuard({ expected_version, expect_title, claim }: Guard, ids: readonly number[]): void {
   if (new Set(ids).size > 1 && [expected_version, expect_title, claim].some((each) => each !== undefined))

@@ -1,5 +1,5 @@
 import { conflict, invalid, type Refusal } from '../errors.js';
-import type { Task } from './task.js';
+import { openingCall, type Task } from './task.js';
 import { sayUntil } from './when.js';
 import type { Moment } from './write.js';
 
@@ -11,7 +11,7 @@ export const holderOf = (task: Task, { now, timezone }: Pick<Moment, 'now' | 'ti
 export const heldRefusal = (task: Task, moment: Moment): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
-    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: update_task {"ids": [${task.id}], "status": "pending"}.`,
+    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${openingCall(task.id)}.`,
   );
 
 /** Who gives the number of a claim writes under the name that it was made with: agents of one client have names of their own. */

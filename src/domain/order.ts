@@ -1,6 +1,6 @@
 import { BASE_62_DIGITS, generateNKeysBetween } from 'fractional-indexing';
 import { conflict } from '../errors.js';
-import { inTrash, isOpenTask, noTask, type Task } from './task.js';
+import { isOpenTask, presentTask, type Task } from './task.js';
 
 /**
  * The rank of a task that nobody has moved: its id, as a fractional index. So tasks are in the order they were
@@ -40,9 +40,7 @@ export function placed(
   place: Place,
   nextTask: number,
 ): Map<number, string> {
-  const target = tasks.get(placeTarget(place) as number);
-  if (!target) throw noTask(placeTarget(place) as number);
-  if (target.deletedAt) throw inTrash(target);
+  const target = presentTask(tasks, placeTarget(place) as number);
   if (ids.includes(target.id))
     throw conflict(
       `#${target.id} cannot be placed beside itself.`,

@@ -1,4 +1,4 @@
-import { conflict, invalid, notFound } from '../errors.js';
+import { conflict, invalid, notFound, sayCall } from '../errors.js';
 import { isNone, offeredFor } from './names.js';
 import type { ProjectEdit } from './record.js';
 
@@ -22,7 +22,7 @@ export const isGone = (project: Project): boolean => project.mergedInto !== null
 export const archived = ({ name }: Pick<Project, 'name'>) =>
   conflict(
     `The project "${name}" is archived.`,
-    `Choose another, or bring it back: update_project {"project": ${JSON.stringify(name)}, "archived": false}.`,
+    `Choose another, or bring it back: ${sayCall('update_project', { project: name, archived: false })}.`,
   );
 
 /** @param names those that there are, archived ones included */

@@ -1,4 +1,4 @@
-import { conflict } from '../errors.js';
+import { conflict, sayCall } from '../errors.js';
 import { childrenOf, parentRefusal } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
@@ -50,7 +50,7 @@ const BUNDLED = [...STATUS_FIELDS, 'deleted_at'];
 /** How to have the closed task of a series open again after all, and not the next. */
 function reopenInstead(closed: number, next: Task): string {
   const reopen = { ids: [closed], status: 'pending', ...(next.repeats && { repeats: sayRepeat(next.repeats) }) };
-  return `To have #${closed} open instead of #${next.id}: update_task ${JSON.stringify(reopen)}, then delete_task {"ids":[${next.id}]}.`;
+  return `To have #${closed} open instead of #${next.id}: ${sayCall('update_task', reopen)}, then ${sayCall('delete_task', { ids: [next.id] })}.`;
 }
 
 /** One write being undone. */

@@ -1,7 +1,7 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { dependencies, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, notFound, type Refusal } from '../errors.js';
+import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import type { When } from './when.js';
 
 export const STATUSES = ['pending', 'in_progress', 'completed', 'cancelled'] as const;
@@ -192,4 +192,28 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
 export const noTask = (id: number): Refusal => notFound(`No task #${id}.`, 'Use list_tasks to find its id.');
 
 export const inTrash = (task: Task): Refusal =>
-  conflict(`#${task.id} is in the trash.`, `Restore it first: update_task {"ids": [${task.id}], "status": "pending"}.`);
+  conflict(`#${task.id} is in the trash.`, `Restore it first: ${openingCall(task.id)}.`);
+
+/** Why a task cannot be named, if it cannot: it is not there, or in the trash. */
+export function absence(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
+  const task = tasks.get(id);
+  return !task ? noTask(id) : task.deletedAt ? inTrash(task) : undefined;
+}
+
+/** @throws Refusal for a task that is not there, or in the trash */
+export function presentTask(tasks: ReadonlyMap<number, Task>, id: number): Task {
+  const refusal = absence(tasks, id);
+  if (refusal) throw refusal;
+  return tasks.get(id) as Task;
+}
+
+/** The call that reopens a task, restores it from the trash, and ends a claim on it. */
+export const openingCall = (id: number): string => sayCall('update_task', { ids: [id], status: 'pending' });
+
+/** @throws Refusal `invalid` for too many */
+export function uniqueBlockers(ids: Iterable<number>): number[] {
+  const blockers = [...new Set(ids)].sort((a, b) => a - b);
+  if (blockers.length > MAX_BLOCKERS)
+    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
+  return blockers;
+}

@@ -7,7 +7,7 @@ import { isInProject } from './filter.js';
 import { type Gathered, gather, HOUSED } from './gather.js';
 import { COUNTED_EACH } from './list.js';
 import { nameKey } from './names.js';
-import { noProjectCalled, type Project, refuseNone } from './project.js';
+import { archived, noProjectCalled, type Project, refuseNone } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
 import type { Change } from './write.js';
@@ -56,11 +56,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
         const into = find(patch.merge_into, state);
         if (into.id === before.id)
           throw conflict(`"${into.name}" is that same project.`, 'Choose another to merge it into.');
-        if (into.archivedAt)
-          throw conflict(
-            `The project "${into.name}" is archived.`,
-            'Bring it back first: update_project with archived false.',
-          );
+        if (into.archivedAt) throw archived(into);
         const housed = [...state.tasks.values()].filter((task) => task.projectId === before.id);
         const more = housed.length === HOUSED;
         const moved = housed

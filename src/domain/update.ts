@@ -1,65 +1,18 @@
-import { invalid } from '../errors.js';
 import { ancestors, childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
-import { editLabels } from './labels.js';
 import { asHolder, refuseLate } from './lease.js';
 import { type Kin, kinOf } from './names.js';
-import { type Place, placed, placeTarget } from './order.js';
-import { chooseProject, type Home } from './project.js';
+import { placed, placeTarget } from './order.js';
+import { applyPatch, type Patch, refuseContradiction } from './patch.js';
+import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { isClosing, nextInSeries } from './series.js';
 import { settle, settled } from './settle.js';
-import {
-  inTrash,
-  isOpenStatus,
-  isOpenTask,
-  MAX_BLOCKERS,
-  noTask,
-  type Priority,
-  type Status,
-  type Task,
-  UNCLAIMED,
-} from './task.js';
-import { times } from './times.js';
+import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import { type Turned, turned } from './turned.js';
 import type { Change, Decision, Moment } from './write.js';
-
-/** What `clear` may empty. */
-export const CLEARABLE = [
-  'description',
-  'priority',
-  'due',
-  'start',
-  'repeats',
-  'estimate_minutes',
-  'project',
-  'parent',
-  'labels',
-  'blocked_by',
-] as const;
-
-/** One patch for one or many tasks. What is left out stays as it is; only `clear` empties. */
-export interface Patch extends Place {
-  title?: string | undefined;
-  description?: string | undefined;
-  status?: Status | undefined;
-  priority?: Priority | undefined;
-  due?: string | undefined;
-  start?: string | undefined;
-  repeats?: string | undefined;
-  /** By how much due and start move. */
-  shift?: string | undefined;
-  estimate_minutes?: number | undefined;
-  project?: string | undefined;
-  parent?: number | undefined;
-  add_labels?: string[] | undefined;
-  remove_labels?: string[] | undefined;
-  add_blocked_by?: number[] | undefined;
-  remove_blocked_by?: number[] | undefined;
-  clear?: (typeof CLEARABLE)[number][] | undefined;
-}
 
 /** What became of each task named: as it now is, whether anything changed, or why not. */
 export interface Outcome extends Turned {
@@ -125,8 +78,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
     decide(state, called) {
       const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const { home, newProjects } = chooseProject(patch.project, state, moment);
-      const parent = parentFor(patch, state);
-      refuseBlockers(patch.add_blocked_by ?? [], state);
+      const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
+      for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       const ranks = around === undefined ? undefined : placed(state.tasks, ids, patch, moment.nextTask);
       let next: Task[] = [];
       let last: Task[] = [];
@@ -175,6 +128,16 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
       });
     },
   };
+}
+
+/**
+ * Changes tasks as a caller asks.
+ *
+ * @throws Refusal `invalid` for what contradicts itself, or changes nothing
+ */
+export function patchTasks(ids: number[], patch: Patch, guard: Guard): Change<State, Outcome> {
+  refuseContradiction(patch);
+  return updateTasks(ids, patch, guard);
 }
 
 /** Moves tasks to the trash, their sub-tasks with them. Those that are there already stay. */
@@ -289,51 +252,3 @@ const movedAlong = (task: Task, { projectId, project }: Task, state: Gathered): 
   descendants(state.tasks, task.id)
     .filter((each) => each.projectId === task.projectId && !each.deletedAt)
     .map((each) => ({ ...each, projectId, project }));
-
-function parentFor(patch: Patch, state: Gathered): Task | undefined {
-  if (patch.parent === undefined) return undefined;
-  const parent = state.tasks.get(patch.parent);
-  if (!parent) throw noTask(patch.parent);
-  if (parent.deletedAt) throw inTrash(parent);
-  return parent;
-}
-
-/** @throws Refusal for a blocker that is not there */
-function refuseBlockers(ids: number[], state: Gathered): void {
-  for (const id of ids) {
-    const blocker = state.tasks.get(id);
-    if (!blocker) throw noTask(id);
-    if (blocker.deletedAt) throw inTrash(blocker);
-  }
-}
-
-function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: Moment): Task {
-  const clear = new Set(patch.clear);
-  const status = patch.status ?? task.status;
-  return {
-    ...task,
-    title: patch.title ?? task.title,
-    ...('description' in task && {
-      description: patch.description ?? (clear.has('description') ? null : task.description),
-    }),
-    status,
-    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
-    deletedAt: null, // one in the trash only gets here to be restored
-    priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
-    ...times(task, patch, moment, clear),
-    estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
-    projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
-    project: home?.name ?? (clear.has('project') ? null : task.project),
-    parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
-    labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
-    blockedBy: editBlockers(task, patch, clear.has('blocked_by')),
-  };
-}
-
-function editBlockers(task: Task, { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch, clear: boolean) {
-  const kept = clear ? [] : task.blockedBy;
-  const blockers = new Set([...kept, ...add].filter((id) => !remove.includes(id)));
-  if (blockers.size > MAX_BLOCKERS)
-    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
-  return [...blockers].sort((a, b) => a - b);
-}

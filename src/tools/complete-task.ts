@@ -1,4 +1,3 @@
-import { takeGuard } from '../domain/guard.js';
 import { updateTasks } from '../domain/update.js';
 import { guard, ids } from '../fields.js';
 import { defineTool } from '../tool.js';
@@ -13,9 +12,6 @@ export default defineTool({
   input: { ids: ids(), ...guard },
   aliases: { id: 'ids' },
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
-  run: (args) => {
-    const { guard, rest } = takeGuard(args);
-    return updateTasks(rest.ids, { status: 'completed' }, guard);
-  },
+  run: ({ ids, ...guard }) => updateTasks(ids, { status: 'completed' }, guard),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed', 'completed'),
 });

@@ -1,4 +1,3 @@
-import { takeGuard } from '../domain/guard.js';
 import { deleteTasks } from '../domain/update.js';
 import { guard, ids } from '../fields.js';
 import { defineTool } from '../tool.js';
@@ -13,9 +12,6 @@ export default defineTool({
   input: { ids: ids(), ...guard },
   aliases: { id: 'ids' },
   output: ['task', 'tasks', 'ready', 'failed'],
-  run: (args) => {
-    const { guard, rest } = takeGuard(args);
-    return deleteTasks(rest.ids, guard);
-  },
+  run: ({ ids, ...guard }) => deleteTasks(ids, guard),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted', 'deleted'),
 });

@@ -1,7 +1,6 @@
-import { takeGuard } from '../domain/guard.js';
+import { CLEARABLE } from '../domain/patch.js';
 import { STATUSES } from '../domain/task.js';
-import { CLEARABLE, updateTasks } from '../domain/update.js';
-import { invalid } from '../errors.js';
+import { patchTasks } from '../domain/update.js';
 import { guard, id, ids, labels, many, newLabels, oneOf, taskFields, words } from '../fields.js';
 import { defineTool } from '../tool.js';
 import { outcomeAnswer } from '../writes.js';
@@ -43,20 +42,7 @@ export default defineTool({
   aliases: { id: 'ids' },
   none: 'clear',
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
-  run: (args) => {
-    const { guard, rest } = takeGuard(args);
-    const { ids, ...patch } = rest;
-    if (Object.keys(patch).length === 0)
-      throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
-    const both = patch.clear?.find((field) => patch[field as keyof typeof patch] !== undefined);
-    if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
-    const date = (['due', 'start', 'repeats'] as const).find(
-      (field) => patch[field] !== undefined || patch.clear?.includes(field),
-    );
-    if (patch.shift !== undefined && date) throw invalid(`shift and ${date} are both given.`, 'Choose one.');
-    if (patch.before !== undefined && patch.after !== undefined)
-      throw invalid('before and after are both given.', 'Choose one.');
-    return updateTasks(ids, patch, guard);
-  },
+  run: ({ ids, expected_version, expect_title, claim, ...patch }) =>
+    patchTasks(ids, patch, { expected_version, expect_title, claim }),
   answer: (outcome, say, { status }) => outcomeAnswer(outcome, say, 'Updated', status),
 });

@@ -298,7 +298,7 @@ describe('a claim whose holder is gone', () => {
     const { one, two, claim } = await claimed();
     expect(await two.refused('release_task', { id: 1 })).toMatchObject({
       code: 'conflict',
-      hint: expect.stringContaining('update_task {"ids": [1], "status": "pending"}'),
+      hint: expect.stringContaining('update_task {"ids":[1],"status":"pending"}'),
     });
     const freed = await two.ok('update_task', { ids: [1], status: 'pending' });
     expect(freed.note).toMatch(/^#1 was claimed by one until .*: that is over\.$/);

@@ -78,7 +78,7 @@ describe('add_task', () => {
     expect(await ana.refused('add_task', { title: 'Late', parent: 1 })).toEqual({
       code: 'conflict',
       message: '#1 is completed: it takes no new sub-tasks.',
-      hint: 'Reopen it first: update_task {"ids": [1], "status": "pending"}.',
+      hint: 'Reopen it first: update_task {"ids":[1],"status":"pending"}.',
     });
   });
 

@@ -35,7 +35,7 @@ describe('delete_task', () => {
       expect(await ana.refused('update_task', args)).toEqual({
         code: 'conflict',
         message: '#1 is in the trash.',
-        hint: 'Restore it first: update_task {"ids": [1], "status": "pending"}.',
+        hint: 'Restore it first: update_task {"ids":[1],"status":"pending"}.',
       });
   });
 

@@ -127,7 +127,7 @@ describe('update_project', () => {
       expect(await ana.refused(tool, args)).toMatchObject({
         code: 'conflict',
         message: 'The project "Past" is archived.',
-        hint: 'Choose another, or bring it back: update_project {"project": "Past", "archived": false}.',
+        hint: 'Choose another, or bring it back: update_project {"project":"Past","archived":false}.',
       });
     expect((await ana.call('update_project', { project: 'Past', archived: true, name: 'PAST' })).text).toMatch(
       /^Updated \+PAST · archived\n/,

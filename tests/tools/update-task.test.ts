@@ -388,7 +388,7 @@ describe('update_task', () => {
     const closed = {
       code: 'conflict',
       message: '#6 is completed: it takes no new sub-tasks.',
-      hint: 'Reopen it first: update_task {"ids": [6], "status": "pending"}.',
+      hint: 'Reopen it first: update_task {"ids":[6],"status":"pending"}.',
     };
     expect(await ana.refused('update_task', { id: 5, parent: 6 })).toEqual(closed);
     expect(await ana.refused('update_task', { ids: [4, 5], parent: 6 })).toEqual(closed);

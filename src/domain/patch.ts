@@ -1,0 +1,85 @@
+import { invalid } from '../errors.js';
+import { editLabels } from './labels.js';
+import type { Place } from './order.js';
+import type { Home } from './project.js';
+import { type Priority, type Status, type Task, uniqueBlockers } from './task.js';
+import { times } from './times.js';
+import type { Moment } from './write.js';
+
+/** What `clear` may empty. */
+export const CLEARABLE = [
+  'description',
+  'priority',
+  'due',
+  'start',
+  'repeats',
+  'estimate_minutes',
+  'project',
+  'parent',
+  'labels',
+  'blocked_by',
+] as const;
+
+/** One patch for one or many tasks. What is left out stays as it is; only `clear` empties. */
+export interface Patch extends Place {
+  title?: string | undefined;
+  description?: string | undefined;
+  status?: Status | undefined;
+  priority?: Priority | undefined;
+  due?: string | undefined;
+  start?: string | undefined;
+  repeats?: string | undefined;
+  /** By how much due and start move. */
+  shift?: string | undefined;
+  estimate_minutes?: number | undefined;
+  project?: string | undefined;
+  parent?: number | undefined;
+  add_labels?: string[] | undefined;
+  remove_labels?: string[] | undefined;
+  add_blocked_by?: number[] | undefined;
+  remove_blocked_by?: number[] | undefined;
+  clear?: (typeof CLEARABLE)[number][] | undefined;
+}
+
+/** @throws Refusal `invalid` for a patch that contradicts itself, or changes nothing */
+export function refuseContradiction(patch: Patch): void {
+  if (Object.keys(patch).length === 0)
+    throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
+  const both = patch.clear?.find((field) => patch[field as keyof Patch] !== undefined);
+  if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
+  const date = (['due', 'start', 'repeats'] as const).find(
+    (field) => patch[field] !== undefined || patch.clear?.includes(field),
+  );
+  if (patch.shift !== undefined && date) throw invalid(`shift and ${date} are both given.`, 'Choose one.');
+  if (patch.before !== undefined && patch.after !== undefined)
+    throw invalid('before and after are both given.', 'Choose one.');
+}
+
+/** A task as a patch makes it, its sub-tasks and series aside. */
+export function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: Moment): Task {
+  const clear = new Set(patch.clear);
+  const status = patch.status ?? task.status;
+  return {
+    ...task,
+    title: patch.title ?? task.title,
+    ...('description' in task && {
+      description: patch.description ?? (clear.has('description') ? null : task.description),
+    }),
+    status,
+    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
+    deletedAt: null, // one in the trash only gets here to be restored
+    priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
+    ...times(task, patch, moment, clear),
+    estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
+    projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
+    project: home?.name ?? (clear.has('project') ? null : task.project),
+    parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
+    labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
+    blockedBy: editBlockers(task, patch, clear.has('blocked_by')),
+  };
+}
+
+function editBlockers(task: Task, { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch, clear: boolean) {
+  const kept = clear ? [] : task.blockedBy;
+  return uniqueBlockers([...kept, ...add].filter((id) => !remove.includes(id)));
+}
