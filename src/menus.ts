@@ -5,6 +5,7 @@ import {
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
+import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import type { RefusalBody, RefusalCode } from './errors.js';
@@ -13,7 +14,7 @@ import { prompts } from './prompts/index.js';
 import type { Resource } from './resource.js';
 import { resources } from './resources/index.js';
 import type { Say } from './shapes.js';
-import type { ReadContext, Scope } from './tool.js';
+import type { ReadContext } from './tool.js';
 
 /** Whoever calls, as far as prompts, resources and completions need to know. */
 export interface Reader {

@@ -1,11 +1,12 @@
 import { requireScopes, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import { fitted, type Ladder, USUAL_BUDGET } from './fit.js';
 import { indented, type Say } from './shapes.js';
 import { estimateTokens } from './tokens.js';
-import { type Args, type Fields, inputJson, parse, published, type ReadContext, type Scope } from './tool.js';
+import { type Args, type Fields, inputJson, parse, published, type ReadContext } from './tool.js';
 
 /** A part of the user's data: text, or what can be given shorter, below a title. */
 type Part = string | { title?: string; what: Ladder };

@@ -1,11 +1,12 @@
 import { ResourceTemplate, requireScopes } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import type { Subject } from './domain/touched.js';
 import { notFound } from './errors.js';
 import type { Say } from './shapes.js';
-import type { Args, Fields, ReadContext, Scope } from './tool.js';
+import type { Args, Fields, ReadContext } from './tool.js';
 
 interface Spec<F extends Fields, Found> {
   name: string;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CLIENT_INFO_META_KEY, McpServer } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import type { Principal } from './auth/principal.js';
+import type { Scope } from './auth/scopes.js';
 import type { Store } from './db/connect.js';
 import type { Actor } from './db/schema.js';
 import { readAsUser, type UserTx, writeAsUser } from './db/scope.js';
@@ -19,7 +20,7 @@ import { implementation, offer } from './offer.js';
 import { kept, type RequestKey, replay, requestKey } from './replay.js';
 import { type Answer, checkAnswer, refusalAnswer, type Say } from './shapes.js';
 import { offerSubscriptions } from './subscriptions.js';
-import type { Call, ReadContext, ReadTool, Scope, Tool, WriteTool } from './tool.js';
+import type { Call, ReadContext, ReadTool, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
 
 export interface Deps {

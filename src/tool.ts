@@ -1,5 +1,6 @@
 import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import type { Scope } from './auth/scopes.js';
 import type { UserTx } from './db/scope.js';
 import type { Change } from './domain/write.js';
 import { invalid } from './errors.js';
@@ -92,10 +93,6 @@ export interface WriteTool extends Registered {
 }
 
 export type Tool = ReadTool | WriteTool;
-
-/** What a token may do; `tasks:write` includes `tasks:read`. */
-export const SCOPES = ['tasks:read', 'tasks:write'] as const;
-export type Scope = (typeof SCOPES)[number];
 
 const everyWrite = {
   request_id: words().describe('random; same on retry').optional(),

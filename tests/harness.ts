@@ -6,12 +6,12 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, expect, inject } from 'vitest';
 import { ensureUser, localPrincipal } from '../src/auth/local.js';
 import type { Principal } from '../src/auth/principal.js';
+import { SCOPES } from '../src/auth/scopes.js';
 import type { Store } from '../src/db/connect.js';
 import type { Connection, Database } from '../src/db/database.js';
 import { openPglite } from '../src/db/pglite.js';
 import { asService } from '../src/db/scope.js';
 import { buildServer, type Deps } from '../src/server.js';
-import { SCOPES } from '../src/tool.js';
 import { watchPredicates } from './spy.js';
 
 /** A Sunday afternoon in Europe, the clock of every test that does not set its own. */

@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Principal } from '../src/auth/principal.js';
+import { SCOPES, type Scope } from '../src/auth/scopes.js';
 import { createToken } from '../src/cli/accounts.js';
 import type { Deps } from '../src/server.js';
-import { SCOPES, type Scope } from '../src/tool.js';
 import { createApp, type HttpOptions, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
 import { newUser, type World } from './harness.js';
 

@@ -3,8 +3,8 @@ import type { Database } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
-import { SCOPES } from '../tool.js';
 import type { Principal } from './principal.js';
+import { SCOPES } from './scopes.js';
 
 /**
  * The one user of a stdio connection. On the embedded database the account is made when it is first needed;

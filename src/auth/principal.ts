@@ -1,5 +1,5 @@
 import type { UserScope } from '../db/scope.js';
-import type { Scope } from '../tool.js';
+import type { Scope } from './scopes.js';
 
 /**
  * Who is calling. Resolved from the connection alone, never from an argument: on stdio once, over HTTP from the token of

@@ -4,8 +4,8 @@ import type { Statement } from '../db/flight.js';
 import { type AccountCheck, asService, type Proof } from '../db/scope.js';
 import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
-import { SCOPES, type Scope } from '../tool.js';
 import type { Principal } from './principal.js';
+import { SCOPES, type Scope } from './scopes.js';
 
 /** Says what a leaked string is, to people and to secret scanners. */
 const PREFIX = 'tlm_';

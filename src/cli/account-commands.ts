@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
+import { SCOPES } from '../auth/scopes.js';
 import { displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
 import { UsageError } from '../errors.js';
-import { SCOPES } from '../tool.js';
 import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
 import type { Shell } from './commands.js';
 import { checkBy, checkDuration, checkScopes } from './options.js';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { ensureUser } from '../auth/local.js';
+import type { Scope } from '../auth/scopes.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { announcedRights } from '../db/notify.js';
 import { asOwner, asService } from '../db/scope.js';
 import { dueSort, startSort } from '../domain/when.js';
 import { UsageError } from '../errors.js';
-import type { Scope } from '../tool.js';
 
 const noUser = (handle: string) => new UsageError(`there is no user "${handle}"; see: taskloom user list`);
 

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type * as z from 'zod/v4';
-import { SCOPES, type Scope } from '../tool.js';
+import { SCOPES, type Scope } from '../auth/scopes.js';
 
 /** A value that keeps to a schema. */
 export const checkBy =

@@ -10,12 +10,12 @@ import {
   originValidationResponse,
 } from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.js';
+import { SCOPES, type Scope } from '../auth/scopes.js';
 import { authenticate, bearerToken, hashToken, REFUSED_TOKEN, TokenProof } from '../auth/tokens.js';
 import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { type Asked, askedBy, buildServer, type Deps } from '../server.js';
-import { SCOPES, type Scope } from '../tool.js';
 import { Bodies, type Read } from './body.js';
 import { originOf, Rate, Recent } from './limits.js';
 import { asksToListen, MAX_LISTENING, Streams } from './listen-http.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Scope } from '../../src/auth/scopes.js';
 import { prompts } from '../../src/prompts/index.js';
 import { resources } from '../../src/resources/index.js';
-import type { Scope } from '../../src/tool.js';
 import { tools } from '../../src/tools/index.js';
 import { newUser, rowsOf, useWorld } from '../harness.js';
 import { callOf, ERAS, hello, newToken, rpc, sendAs, useHttp } from '../http.js';
