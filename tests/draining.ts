@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Database } from '../src/db/database.js';
-import { asService } from '../src/db/scope.js';
+import { queryAsOwner } from '../src/db/scope.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what is expected of them
 type Answer = any;
@@ -85,12 +85,11 @@ export async function drainPlan(
 
   expect(shares.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: tasks }, (_, i) => i + 1));
   for (const share of shares) expect(share.length).toBeGreaterThanOrEqual(Math.floor(tasks / 50));
-  const rows = await asService(
+  const rows = await queryAsOwner(
     await database(),
     `select entity_id, op from taskloom.changes where op in ('claim', 'complete')
      and user_id = (select id from taskloom.users where handle = $1) order by seq`,
     [handle],
-    'owner',
   );
   const place = (op: string) =>
     new Map(rows.flatMap(([id, what], i): [number, number][] => (what === op ? [[Number(id), i]] : [])));

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
-import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { asService, queryAsOwner, readAsUser, type UserTx } from '../src/db/scope.js';
 import { whatChanged } from '../src/domain/changed.js';
 import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
@@ -17,7 +17,7 @@ import { touchedSince } from '../src/domain/touched.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
-import { type Agent, agentOf, completion, newAgent, openTestDatabase, rowsOf, useWorld } from './harness.js';
+import { type Agent, agentOf, completion, newAgent, newUser, openTestDatabase, rowsOf, useWorld } from './harness.js';
 import { completionReach, type Foreign, promptReach, reach, resourceReach } from './reach.js';
 import { unscopedTables } from './spy.js';
 
@@ -298,18 +298,15 @@ describe('two independent locks', () => {
       database,
       store: async () => ({ database, secret: Buffer.alloc(32), close: async () => {} }),
     };
-    const { newUser } = await import('./harness.js');
     const [ana, bob] = [await agentOf(open, await newUser(open)), await agentOf(open, await newUser(open))];
     await ana.ok('add_task', { title: foreign.title, due: '2026-11-20', project: 'Zebra', labels: ['zebrafish'] });
-    const { asService } = await import('../src/db/scope.js');
-    const tables = await asService(
+    const tables = await queryAsOwner(
       database,
       `select relname from pg_class where relnamespace = 'taskloom'::regnamespace and relrowsecurity`,
       [],
-      'owner',
     );
     for (const [table] of tables)
-      await asService(database, `alter table taskloom.${table} disable row level security`, [], 'owner');
+      await queryAsOwner(database, `alter table taskloom.${table} disable row level security`, []);
     const [seen] = await asService(database, 'select count(*)::int from taskloom.tasks', []);
     expect(seen).toEqual([1]); // the first lock is really off
 

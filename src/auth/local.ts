@@ -1,6 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/database.js';
-import { asService } from '../db/scope.js';
+import { asService, queryAsOwner } from '../db/scope.js';
 import { laneOf } from '../db/turns.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';
@@ -37,13 +37,12 @@ export interface NewUser {
 
 /** Makes an account with its counters, in one statement. Answers whether it is new. */
 export async function ensureUser(database: Database, { handle, timezone, name }: NewUser): Promise<boolean> {
-  const made = await asService(
+  const made = await queryAsOwner(
     database,
     `with made as (
        insert into taskloom.users (id, handle, name, timezone) values ($1::uuid, $2, $3, $4) on conflict do nothing returning id
      ) insert into taskloom.counters (user_id) select id from made returning user_id`,
     [uuidv7(), handle, name ?? null, timezone],
-    'owner',
   );
   return made.length === 1;
 }

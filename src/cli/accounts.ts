@@ -4,7 +4,7 @@ import type { Scope } from '../auth/scopes.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { announcedRights } from '../db/notify.js';
-import { asOwner, asService } from '../db/scope.js';
+import { asOwner, queryAsOwner } from '../db/scope.js';
 import { dueSort, startSort } from '../domain/when.js';
 import { UsageError } from '../errors.js';
 
@@ -51,13 +51,12 @@ export async function editUser(
 
 /** Closes an account or opens it again; its tokens stop and start to work with it. */
 export async function setDisabled(database: Database, handle: string, disabled: boolean): Promise<void> {
-  const changed = await asService(
+  const changed = await queryAsOwner(
     database,
     `with changed as (
        update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id
      ) select id, ${announcedRights('id')} from changed`,
     [handle, disabled],
-    'owner',
   );
   if (changed.length === 0) throw noUser(handle);
 }
@@ -71,11 +70,10 @@ export interface User {
 }
 
 export async function listUsers(database: Database): Promise<User[]> {
-  const rows = await asService(
+  const rows = await queryAsOwner(
     database,
     'select handle, name, timezone, created_at, disabled_at is not null from taskloom.users order by handle collate "C"',
     [],
-    'owner',
   );
   return rows.map(([handle, name, timezone, created, disabled]) => ({
     handle: String(handle),
@@ -104,25 +102,23 @@ export async function createToken(
 ): Promise<{ token: string; id: string }> {
   const secret = makeToken();
   const id = randomUUID();
-  const made = await asService(
+  const made = await queryAsOwner(
     database,
     `insert into taskloom.api_tokens (user_id, id, hash, name, scopes, expires_at)
      select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 returning id`,
     [token.user, id, hashToken(secret), token.name, token.scopes.join(' '), token.expires?.toISOString() ?? null],
-    'owner',
   );
   if (made.length === 0) throw noUser(token.user);
   return { token: secret, id };
 }
 
 export async function listTokens(database: Database, user?: string): Promise<TokenDescription[]> {
-  const rows = await asService(
+  const rows = await queryAsOwner(
     database,
     `select t.id, u.handle, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at
      from taskloom.api_tokens t join taskloom.users u on u.id = t.user_id
      where $1::text is null or u.handle = $1 order by t.created_at, t.id`,
     [user ?? null],
-    'owner',
   );
   return rows.map(([id, handle, name, scopes, created, expires, used, revoked]) => ({
     id: String(id),
@@ -138,13 +134,12 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
 
 /** Takes effect on the next request, and ends what listens by it. Revoking twice changes nothing. */
 export async function revokeToken(database: Database, id: string): Promise<void> {
-  const changed = await asService(
+  const changed = await queryAsOwner(
     database,
     `with changed as (
        update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning user_id
      ) select user_id, ${announcedRights('user_id')} from changed`,
     [id.toLowerCase()],
-    'owner',
   );
   if (changed.length === 0) throw new UsageError('there is no token with that id; see: taskloom token list');
 }

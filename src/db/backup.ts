@@ -73,7 +73,7 @@ export function readBackup(database: Database, about: { version: string; now: Da
       }
       await writer.write(`${JSON.stringify({ end, sha256: whole.digest('hex') } satisfies Tail)}\n`);
     },
-    ['begin isolation level repeatable read read only', ...settingsFor(database)],
+    { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
   );
   // The reader may go before the end: then there is nobody to tell.
   void work

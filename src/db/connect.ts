@@ -6,7 +6,7 @@ import { type Hold, holdDirectory, makeDirectory } from './lock.js';
 import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
-import { asOwner, asService, assertIsolated, ISOLATION, isIsolated } from './scope.js';
+import { asOwner, assertIsolated, ISOLATION, isIsolated, queryAsOwner } from './scope.js';
 
 /** Where tasks are kept. */
 export type Target =
@@ -121,7 +121,7 @@ async function prepare(database: Database, options: OpenOptions): Promise<string
 
 /** The installation's key: made when a database is first opened, the same for every process that opens it. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
-  const kept = given ? undefined : await asService(database, MAKE_KEY, [randomBytes(32).toString('hex')], 'owner');
+  const kept = given ? undefined : await queryAsOwner(database, MAKE_KEY, [randomBytes(32).toString('hex')]);
   return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
 }
 

@@ -53,7 +53,7 @@ export async function restore(
         await connection.script(`analyze ${(await tablesOf(connection)).map(qualified).join(', ')}`);
         return tail.end;
       },
-      ['begin', ...settingsFor(database)],
+      { settings: settingsFor(database) },
     );
   } catch (error) {
     const state = sqlState(error) ?? '';
@@ -94,15 +94,14 @@ const sumsOf = (database: Database) =>
       for (const table of await tablesOf(connection)) sums.push([table.name, await readRows(connection, table)]);
       return sums;
     },
-    ['begin isolation level repeatable read read only', ...settingsFor(database)],
+    { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
   );
 
 /** Whether there is nothing yet in a database that has its schema. The installation's key may be there: it is replaced. */
 export const isEmpty = (database: Database) =>
-  asOwner(database, async (connection) => (await filled(connection, await tablesOf(connection))).length === 0, [
-    'begin',
-    ...settingsFor(database),
-  ]);
+  asOwner(database, async (connection) => (await filled(connection, await tablesOf(connection))).length === 0, {
+    settings: settingsFor(database),
+  });
 
 const KEYS = 'secrets';
 

@@ -398,29 +398,35 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
 }
 
 /**
- * Runs one statement outside any user's scope: only before a user is known (as the runtime role, through a
- * definer function) or in a person's own commands (as the login that owns the tables).
+ * Runs one statement as the runtime role, outside any user's scope: what no user owns, or what a definer function
+ * answers of one.
  */
 export async function asService(
   database: Pick<Database, 'connect'>,
   text: string,
   params: readonly unknown[],
-  role: 'app' | 'owner' = 'app',
 ): Promise<Row[]> {
-  if (role === 'owner') return asOwner(database, (connection) => connection.query(text, params));
   const rows = await flight(database, [BEGIN, setLocal({ role: 'taskloom_app', ...AS_TEXT }), { text, params }]);
   return rows[2] ?? [];
 }
 
+/** Runs one statement of a person's own command as the login that owns the tables. */
+export const queryAsOwner = (
+  database: Pick<Database, 'connect'>,
+  text: string,
+  params: readonly unknown[],
+): Promise<Row[]> => asOwner(database, (connection) => connection.query(text, params));
+
 /**
  * Runs a person's own command as the login that owns the tables, in one transaction.
  *
- * @param begin how the transaction begins, and what is set in it
+ * @param begin how the transaction begins
+ * @param settings what is set in it
  */
 export async function asOwner<T>(
   database: Pick<Database, 'connect'>,
   work: (connection: Connection) => Promise<T>,
-  [begin = 'begin', ...settings]: string[] = [],
+  { begin = 'begin', settings = [] }: { begin?: string; settings?: readonly string[] } = {},
 ): Promise<T> {
   const transaction = async (connection: Connection) => {
     try {

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { type Database, MOST_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
-import { asOwner, asService, type Opened, readAsUser, writeAsUser } from '../../src/db/scope.js';
+import { asOwner, asService, type Opened, queryAsOwner, readAsUser, writeAsUser } from '../../src/db/scope.js';
 import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../http.js';
 
@@ -389,7 +389,7 @@ describe('a write that fails', () => {
           ? connection.query('rollback').then(() => Promise.reject(new Error('the line broke')))
           : connection.query(text, params),
     }));
-    await expect(asService(failing, 'select 1', [], 'owner')).rejects.toThrow('the line broke');
+    await expect(queryAsOwner(failing, 'select 1', [])).rejects.toThrow('the line broke');
   });
 });
 

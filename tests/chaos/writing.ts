@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { afterAll, expect } from 'vitest';
 import { connect, type Target } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { asService } from '../../src/db/scope.js';
+import { queryAsOwner } from '../../src/db/scope.js';
 import type { World } from '../harness.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
@@ -82,7 +82,7 @@ export async function expectWhole(target: Target, answered: Answered[]): Promise
 }
 
 export async function expectAllThere(database: Database, answered: Answered[]): Promise<void> {
-  const [user] = await asService(database, 'select id from taskloom.users where handle = $1', [HANDLE], 'owner');
+  const [user] = await queryAsOwner(database, 'select id from taskloom.users where handle = $1', [HANDLE]);
   if (!user) {
     expect(answered).toEqual([]);
     return;
@@ -94,6 +94,6 @@ export async function expectAllThere(database: Database, answered: Answered[]): 
     answered.filter(({ undo }) => !there.has(undo)),
     'answered, and not there',
   ).toEqual([]);
-  const kept = await asService(database, 'select count(*)::int from taskloom.requests', [], 'owner');
+  const kept = await queryAsOwner(database, 'select count(*)::int from taskloom.requests', []);
   expect(Number(kept[0]?.[0]), 'answers kept').toBeGreaterThanOrEqual(answered.length);
 }

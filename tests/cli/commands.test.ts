@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
-import { asService } from '../../src/db/scope.js';
+import { queryAsOwner } from '../../src/db/scope.js';
 import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../process.js';
 
 /** One directory for the file, whose database stays open between commands. Every test has its own users. */
@@ -83,12 +83,11 @@ describe('user', () => {
 
     await succeed(['owner', '--stop'], env);
     const database = await openDatabase({ kind: 'directory', path: String(env.TASKLOOM_HOME) });
-    const rows = await asService(
+    const rows = await queryAsOwner(
       database,
       `select u.handle, t.title, extract(epoch from t.due_sort) * 1000 from taskloom.tasks t
        join taskloom.users u on u.id = t.user_id where u.handle in ($1, $2) and t.due_sort < 'infinity'`,
       [moved, stays],
-      'owner',
     ).finally(() => database.close());
     const ends = new Map(
       rows.map(([handle, title, end]) => [`${handle} ${title}`, new Date(Number(end)).toISOString()]),
@@ -205,7 +204,7 @@ describe('migrate', () => {
     const database = await openDatabase({ kind: 'memory' });
     try {
       await database.connect((connection) => connection.script(stdout));
-      const [row] = await asService(database, 'select count(*)::int from taskloom.users', [], 'owner');
+      const [row] = await queryAsOwner(database, 'select count(*)::int from taskloom.users', []);
       expect(row).toEqual([0]);
     } finally {
       await database.close();

@@ -1,5 +1,5 @@
 import { beforeAll, expect, inject, test } from 'vitest';
-import { asService } from '../../src/db/scope.js';
+import { queryAsOwner } from '../../src/db/scope.js';
 import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../process.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 
@@ -36,16 +36,14 @@ test('everything is carried to a server, found there when it is done twice, and 
 test('what was killed on the way has done nothing, and is done again', async () => {
   const database = await openServerDatabase();
   const url = urlOf(database);
-  const there = async () =>
-    (await asService(database, 'select count(*)::int from taskloom.tasks', [], 'owner'))[0]?.[0];
+  const there = async () => (await queryAsOwner(database, 'select count(*)::int from taskloom.tasks', []))[0]?.[0];
   try {
     const moving = start(['move', url], env);
     const active = () =>
-      asService(
+      queryAsOwner(
         database,
         `select count(*)::int from pg_locks where relation = 'taskloom.tasks'::regclass and mode = 'AccessExclusiveLock'`,
         [],
-        'owner',
       );
     await expect.poll(active, { timeout: 60_000, interval: 5 }).toEqual([[1]]);
     moving.child.kill('SIGKILL');

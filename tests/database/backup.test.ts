@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
 import { restore } from '../../src/db/restore.js';
-import { asOwner, asService } from '../../src/db/scope.js';
+import { asOwner, queryAsOwner } from '../../src/db/scope.js';
 import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../harness.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
@@ -25,7 +25,7 @@ async function* pieces(text: string, size = 700): AsyncGenerator<string> {
   for (let at = 0; at < text.length; at += size) yield text.slice(at, at + size);
 }
 
-const rowsOf = (database: Database, text: string) => asService(database, text, [], 'owner');
+const rowsOf = (database: Database, text: string) => queryAsOwner(database, text, []);
 const headOf = (text: string) => JSON.parse(text.slice(0, text.indexOf('\n'))) as Head;
 /** All but the first line, in which the moment of the backup is, and the digest of everything with it. */
 const contentOf = (text: string) => text.slice(text.indexOf('\n'), text.lastIndexOf('"sha256"'));

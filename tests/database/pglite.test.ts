@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { asOwner, asService } from '../../src/db/scope.js';
+import { asOwner, asService, queryAsOwner } from '../../src/db/scope.js';
 import { newAgent, openTestDatabase, useWorld } from '../harness.js';
 
 const world = useWorld();
@@ -12,7 +12,7 @@ afterAll(() => database.close());
 
 const secret = (name: string) => `insert into taskloom.secrets (name, value) values ('${name}', '')`;
 const kept = async () => {
-  const rows = await asService(database, `select name from taskloom.secrets order by name`, [], 'owner');
+  const rows = await queryAsOwner(database, `select name from taskloom.secrets order by name`, []);
   return rows.flat();
 };
 

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/db/database.js';
 import { openFiles } from '../../src/db/pglite.js';
 import { Statements } from '../../src/db/pglite-statements.js';
-import { asOwner, asService } from '../../src/db/scope.js';
+import { asOwner, asService, queryAsOwner } from '../../src/db/scope.js';
 import { environment, succeed } from '../process.js';
 
 test('the embedded database keeps its log and its tables short, gathers statistics', async () => {
@@ -20,7 +20,7 @@ test('the embedded database keeps its log and its tables short, gathers statisti
       connection.script(
         `insert into taskloom.filler select i, repeat(md5(i::text), 30) from generate_series(1, 10000) i`,
       );
-    const size = () => asService(database, `select pg_relation_size('taskloom.filler')`, [], 'owner');
+    const size = () => queryAsOwner(database, `select pg_relation_size('taskloom.filler')`, []);
     let longest = 0;
     for (let i = 0; i < 16; i++)
       await asOwner(database, async (connection) => {
@@ -31,7 +31,7 @@ test('the embedded database keeps its log and its tables short, gathers statisti
       });
     expect(longest).toBeLessThan(100 * 2 ** 20); // of 160 MB that were written
     const statistics = () =>
-      asService(database, `select count(*)::int from pg_stats where tablename = 'filler'`, [], 'owner');
+      queryAsOwner(database, `select count(*)::int from pg_stats where tablename = 'filler'`, []);
     await expect.poll(statistics, { timeout: 30_000, interval: 500 }).toEqual([[2]]);
     await expect.poll(logSize, { timeout: 30_000, interval: 500 }).toBeLessThan(70 * 2 ** 20);
     const before = await size();
@@ -72,7 +72,7 @@ test('the embedded database gathers statistics while it is never idle', async ()
       connection.script('create table taskloom.filler as select i from generate_series(1, 10000) i'),
     );
     const statistics = () =>
-      asService(database, `select count(*)::int from pg_stats where tablename = 'filler'`, [], 'owner');
+      queryAsOwner(database, `select count(*)::int from pg_stats where tablename = 'filler'`, []);
     await expect.poll(statistics, { timeout: 30_000, interval: 5 }).toEqual([[1]]);
   } finally {
     await database.close();
