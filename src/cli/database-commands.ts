@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { targetOf } from '../config.js';
@@ -41,22 +42,24 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       }
     });
 
-  leaf(root, 'owner', 'show the process that has the embedded database')
+  leaf(root, 'owner', 'show where the embedded database is, and the process that has it')
     .option('--stop', 'have it finish, close the database and end')
     .action(async (options) => {
       const { target } = context.config();
       if (target.kind !== 'directory') throw new UsageError('only an embedded database has an owner');
       const { askToRetire, statusOf } = await import('../owner/reach.js');
       const status = await statusOf(target.path, target.fallback);
-      if (!status) return show(options, {}, 'no process has it open');
+      const home =
+        status?.home ?? [target.path, target.fallback].find((each) => each && existsSync(each)) ?? target.path;
+      if (!status) return show(options, { home }, `${home}: no process has it open`);
       const { pid, version, connections, idle } = status;
-      if (options.stop && !(await askToRetire(status.home, context.build)))
+      if (options.stop && !(await askToRetire(home, context.build)))
         throw new UsageError(`process ${pid} serves over HTTP and stays: end that process itself`);
       const words = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
       show(
         options,
-        { pid, version, connections, idle, stopped: Boolean(options.stop) },
-        options.stop ? `stopped ${words}` : words,
+        { home, pid, version, connections, idle, stopped: Boolean(options.stop) },
+        `${home}: ${options.stop ? 'stopped ' : ''}${words}`,
       );
     });
   leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')

@@ -116,7 +116,9 @@ async function filled(connection: Connection, tables: Table[]): Promise<string[]
 async function expectEmpty(connection: Connection, tables: Table[]): Promise<void> {
   await connection.script(`lock table ${tables.map(qualified).join(', ')} in access exclusive mode`);
   if ((await filled(connection, tables)).length > 0)
-    throw new UsageError('the database is not empty: only one that nobody has used yet can be filled');
+    throw new UsageError(
+      'the database is not empty: name one that nobody has used yet, with TASKLOOM_HOME or TASKLOOM_DATABASE_URL',
+    );
   await connection.script(`delete from taskloom.${KEYS}`);
 }
 

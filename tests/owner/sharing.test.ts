@@ -310,7 +310,7 @@ describe('commands', () => {
     const peer = await connect(env);
     await peer.call('add_task', { title: 'One' });
     const status = JSON.parse(await succeed(['owner', '--json'], env));
-    expect(status).toMatchObject({ pid: ownerIn(home(env)), connections: 1 });
+    expect(status).toMatchObject({ home: home(env), pid: ownerIn(home(env)), connections: 1 });
     expect(await succeed(['user', 'add', 'bob', '--timezone', 'Asia/Tokyo'], env)).toBe('added bob (Asia/Tokyo)');
     expect(await succeed(['token', 'create', '--user', 'bob'], env)).toMatch(/^tlm_[A-Za-z0-9_-]{43}$/);
     expect(
@@ -341,7 +341,7 @@ describe('commands', () => {
     const owner = ownerIn(home(env));
     expect(await succeed(['owner', '--stop'], env)).toContain(`stopped process ${owner}`);
     await gone(owner);
-    expect(await succeed(['owner'], env)).toBe('no process has it open');
+    expect(await succeed(['owner'], env)).toBe(`${home(env)}: no process has it open`);
     expect(await peer.call('list_tasks')).toMatchObject({ total: 1 });
     await peer.close();
   });
