@@ -49,7 +49,7 @@ const MEMBERS: Record<string, (value: unknown) => string> = {
 const apart = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
 
 /** A field as a caller knows it, and what became of it; nothing of what only follows from another. */
-function sayField(field: string, { before, after, project, said }: Step, clock: Clock): string[] {
+function sayField(field: string, { before, after, project, said, undoes }: Step, clock: Clock): string[] {
   const list = (from: Recorded) => (from[field] ?? []) as unknown[];
   const member = MEMBERS[field];
   if (member) {
@@ -65,28 +65,40 @@ function sayField(field: string, { before, after, project, said }: Step, clock: 
   if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
   if (field === 'comments') return [`comment (${said === null ? 'removed' : 'put back'})`];
   if (field === 'rank') return ['order'];
+  if (field === 'note' && undoes) return ['note (taken back)'];
   return field.endsWith('_at') || isClaimField(field) ? [] : [field];
 }
 
+/** Operations that may change more than what they are called for, and what that is. */
+const ASIDE: Partial<Record<Operation, string[]>> = {
+  complete: ['status', 'repeats'],
+  delete: [],
+  restore: ['merged_into'],
+  archive: ['archived_at'],
+  merge: ['merged_into'],
+};
+
 /**
- * `updated title (was Call), due (Fri 25 Dec)`; of what an undo put back, `undone priority (none)`, and of what it made or
- * threw away, `deleted by undo`.
+ * `updated title (was Call), due (Fri 25 Dec)`, `completed, title (was Call)`; of what an undo put back,
+ * `undone priority (none)`, and of what it made or threw away, `deleted by undo`.
  */
 export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
   const { what, undoes, said } = step;
-  const changed = (fields = step.fields) => fields.flatMap((field) => sayField(field, step, clock));
   const whole = what === 'delete' || what === 'restore' || what === 'merge';
-  if (undoes) return whole ? { what: `${HAPPENED[what]} by undo`, fields: [] } : { what: 'undone', fields: changed() };
+  const aside = undoes && !whole ? [] : what === 'update' ? [] : ASIDE[what];
+  const fields = step.fields
+    .filter((field) => aside && !aside.includes(field))
+    .flatMap((field) => sayField(field, step, clock));
+  if (undoes) return { what: whole ? `${HAPPENED[what]} by undo` : 'undone', fields };
   const remark = said === null ? [] : [JSON.stringify(oneLine(said, REMARK))];
-  if (what === 'update')
-    return { what: HAPPENED[what], fields: [...changed(), ...remark.map((each) => `note ${each}`)] };
-  const renamed = what === 'archive' && step.fields.includes('name') ? changed(['name']) : [];
-  return { what: [HAPPENED[what], ...remark].join(' '), fields: renamed };
+  if (what === 'update') return { what: HAPPENED[what], fields: [...fields, ...remark.map((each) => `note ${each}`)] };
+  return { what: [HAPPENED[what], ...remark].join(' '), fields };
 }
 
 export function sayHappened(step: Step, clock: Clock): string {
   const { what, fields } = happened(step, clock);
-  return [what, fields.join(', ')].filter(Boolean).join(' ');
+  const between = what === 'updated' || what === 'undone' ? ' ' : ', ';
+  return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
 /** What was done to one thing, one after the other. */

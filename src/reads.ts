@@ -46,6 +46,7 @@ function lackOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remark
   if (remarks?.elsewhere && near)
     return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
   if (remarks?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(remarks.elsewhere)}.`;
+  if (remarks?.trashed) return `Only what is in the trash fits: status deleted finds ${capped(remarks.trashed)}.`;
   if (remarks?.called)
     return `There is a ${remarks.called} of that name: ask with ${remarks.called === 'label' ? 'labels' : 'project'} instead of text.`;
   if (remarks?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';

@@ -4,6 +4,7 @@ import type { Claimed } from './domain/claim.js';
 import { holderOf } from './domain/lease.js';
 import { COUNTED_EACH } from './domain/list.js';
 import { type Kin, titleKey } from './domain/names.js';
+import { reopenInstead } from './domain/series.js';
 import { isOpenTask, type Task } from './domain/task.js';
 import type { Undone } from './domain/undo.js';
 import type { Outcome } from './domain/update.js';
@@ -119,11 +120,28 @@ const orphanNotes = (orphans: Outcome['orphans']): string[] =>
     return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear the parent of ${them}.`;
   });
 
+/** What was opened may be meant to take the place of what follows it, which is open too. */
+const doubledNotes = (doubled: Outcome['doubled']): string[] =>
+  doubled
+    .slice(0, SAID)
+    .map(([task, next]) => `#${next.id} is of the same series and open too. ${reopenInstead(task, next)}`);
+
+/** A rule that was given to what is over does nothing. */
+const idleNotes = (tasks: Task[]): string[] =>
+  tasks
+    .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
+    .slice(0, SAID)
+    .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`);
+
 /** Who cancels a task that repeats may mean all that are to come. */
-function endingNotes(next: Task[]): string[] {
+function endingNotes(next: Task[], parts: Task[]): string[] {
   if (next.length === 0) return [];
   const [come, series] = next.length === 1 ? ['comes', 'the series'] : ['come', 'these series'];
-  const call = sayCall('update_task', { ids: next.map(({ id }) => id), status: 'cancelled', clear: ['repeats'] });
+  const call = sayCall('update_task', {
+    ids: [...next, ...parts].map(({ id }) => id),
+    status: 'cancelled',
+    clear: ['repeats'],
+  });
   return [`${numbersOf(next)} ${come} next. To end ${series}: ${call}.`];
 }
 
@@ -259,7 +277,23 @@ const blockedNotes = (blocked: Task[]): string[] =>
  * @param asked the status that it was asked to give them: of many, it is not said back
  */
 export function outcomeAnswer(
-  { tasks, before, unchanged, failed, ended, lapsed, ready, blocked, next: following, last, orphans, kin }: Outcome,
+  {
+    tasks,
+    before,
+    unchanged,
+    failed,
+    ended,
+    lapsed,
+    ready,
+    blocked,
+    next: following,
+    last,
+    orphans,
+    kin,
+    restored,
+    nextParts,
+    doubled,
+  }: Outcome,
   say: Say,
   verb: string,
   asked?: string,
@@ -272,8 +306,14 @@ export function outcomeAnswer(
     const same = unchanged.has(each.id);
     const news = was ? newsOf(each, was) : each;
     const dated = !same && (news.due ?? news.repeats) !== null; // the dates that the rule was understood to mean
-    const did = was?.deletedAt && !each.deletedAt ? 'Restored' : verb;
-    return { each, did, same, shown: only || same ? each : news, next: dated ? datesOf(each, say) : [], dated };
+    return {
+      each,
+      did: restored.has(each.id) ? 'Restored' : verb,
+      same,
+      shown: only || same ? each : news,
+      next: dated ? datesOf(each, say) : [],
+      dated,
+    };
   });
   const said = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
     same
@@ -282,9 +322,10 @@ export function outcomeAnswer(
   const json = only
     ? { task: present({ ...single(only, say), next: named[0]?.next }) }
     : {
-        tasks: named.map(({ same, shown, next }) =>
-          present({ ...row(shown, say, 'compact', same ? undefined : told), next }),
-        ),
+        tasks: named.map(({ each, same, shown, next }) => {
+          const came = restored.has(each.id) && { what: 'restored' };
+          return present({ ...row(shown, say, 'compact', same ? undefined : told), ...came, next });
+        }),
         total: tasks.length,
         failed: failedJson(failed),
       };
@@ -297,9 +338,11 @@ export function outcomeAnswer(
     ...orphanNotes(orphans),
     ...shelvedNotes(tasks, before),
     ...lastNotes(last),
+    ...doubledNotes(doubled),
+    ...idleNotes(tasks),
     ...doubtsOf(tasks, say, before),
     ...kinNotes(kin),
-    ...(first?.status === 'cancelled' ? endingNotes(following) : []),
+    ...(first?.status === 'cancelled' ? endingNotes(following, nextParts) : []),
   ].join(' ');
   return {
     json: present({

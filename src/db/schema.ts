@@ -229,6 +229,9 @@ export const tasks = taskloom.table(
     index('tasks_blocked')
       .on(t.userId, t.id)
       .where(sql`${isOpen(t)} and ${t.openBlockers} > 0`),
+    index('tasks_follows')
+      .on(t.userId, t.follows)
+      .where(sql`${t.follows} is not null and ${isOpen(t)}`),
     index('tasks_cancelled').on(t.userId, t.id).where(sql`${t.status} = 'cancelled' and ${t.deletedAt} is null`),
     index('tasks_claimed').on(t.userId, t.claimedUntil, t.id).where(sql`${t.claimedBy} is not null`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),

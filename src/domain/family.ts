@@ -65,6 +65,15 @@ export function childRefusal(parent: Task, child: Task): Refusal | undefined {
   );
 }
 
+/** Open sub-tasks, theirs, and so on. */
+const openBelow = (family: Family, id: number): Task[] =>
+  childrenOf(family, id)
+    .filter(isOpenTask)
+    .flatMap((child) => [child, ...openBelow(family, child.id)]);
+
+/** How many open sub-tasks are named where they are in the way. */
+const OFFERED = 20;
+
 /** Why a family may not be left like this, if it may not: an open sub-task needs an open parent. */
 export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
   if (task.deletedAt) return undefined;
@@ -77,13 +86,13 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
         )
       : undefined;
   }
-  const open = childrenOf(after, task.id).filter(isOpenTask);
+  const open = openBelow(after, task.id);
   return open.length === 0
     ? undefined
     : conflict(
         `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
         'Complete or cancel them first, or all together: complete_task and update_task take many ids.',
-        open.slice(0, 10).map(({ id, title }) => ({ id, title })),
+        open.slice(0, OFFERED).map(({ id, title }) => ({ id, title })),
       );
 }
 

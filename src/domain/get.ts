@@ -5,7 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
 import { nameOf, stepIn } from './history.js';
 import type { Failure } from './judge.js';
-import { titleKey } from './names.js';
+import { exactTitle, titleKey } from './names.js';
 import type { Comment, Step } from './record.js';
 import { nearTitles } from './search.js';
 import {
@@ -144,15 +144,18 @@ export async function getTasks(
 
   const chosen = asked.map((each) => {
     const hits = rows.filter((row) => (typeof each === 'number' ? row.task.id === each : row.key === titleKey(each)));
-    const open = hits.filter(({ task }) => isOpenStatus(task.status));
-    return { each, hits: open.length > 0 ? open : hits };
+    const exact = hits.filter(({ task }) => typeof each === 'string' && exactTitle(task.title) === exactTitle(each));
+    const meant = exact.length > 0 ? exact : hits;
+    const present = meant.filter(({ task }) => task.deletedAt === null);
+    const open = present.filter(({ task }) => isOpenStatus(task.status));
+    return { each, hits: [open, present].find((some) => some.length > 0) ?? meant };
   });
   const unknown = chosen.flatMap(({ each, hits }) => (typeof each === 'string' && hits.length === 0 ? [each] : []));
   const near = await Promise.all(unknown.slice(0, GUESSED).map((title) => nearTitles(tx, title)));
-  const found: TaskDetail[] = [];
+  const found = new Map<number, TaskDetail>();
   const failed: Failure[] = [];
   for (const { each, hits } of chosen)
-    if (hits.length === 1) found.push(toDetail(hits[0] as DetailRow));
+    if (hits.length === 1) found.set((hits[0] as DetailRow).task.id as number, toDetail(hits[0] as DetailRow));
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
     else if (hits.length > 1)
       failed.push({
@@ -163,7 +166,7 @@ export async function getTasks(
         ).body,
       });
     else failed.push({ id: each, ...noneTitled(each, near[unknown.indexOf(each)] ?? []).body });
-  return { tasks: found, failed };
+  return { tasks: [...found.values()], failed };
 }
 
 interface DetailRow {
@@ -197,13 +200,13 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
 
 const idsOf = (tasks: Related[]) => tasks.map(({ id }) => id);
 
-/** How many tasks of one title are looked at: of a habit, the open ones and the latest. */
+/** How many tasks of one title are looked at: of a habit, the open ones and the latest; the trash comes last. */
 const NAMESAKES = 10;
 
 const called = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
   select id from (
-    select t.id, row_number() over (partition by t.title_key order by t.status in ('pending', 'in_progress') desc, t.id desc) as place
-    from ${tasks} t where t.user_id = ${tx.userId} and t.deleted_at is null and t.title_key = any(${titles})
+    select t.id, row_number() over (partition by t.title_key order by t.deleted_at is not null, t.status in ('pending', 'in_progress') desc, t.id desc) as place
+    from ${tasks} t where t.user_id = ${tx.userId} and t.title_key = any(${titles})
   ) namesakes where place <= ${NAMESAKES})`;
 
 /** For how many titles that nothing has others are named that come near. */

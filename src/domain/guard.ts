@@ -2,7 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
-import { titleKey } from './names.js';
+import { exactTitle } from './names.js';
 import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
 import { sayRepeat } from './repeats.js';
 import type { Task } from './task.js';
@@ -83,7 +83,7 @@ export function refuseMistaken(
   { expected_version, expect_title }: Guard,
   { since, timezone }: { since: Since[]; timezone: string },
 ): void {
-  if (expect_title !== undefined && titleKey(expect_title) !== titleKey(task.title))
+  if (expect_title !== undefined && exactTitle(expect_title) !== exactTitle(task.title))
     throw conflict(`#${task.id} is "${task.title}".`, 'Use list_tasks to find the id of the task you mean.');
   if (expected_version === undefined || expected_version === task.version) return;
   if (expected_version > task.version)

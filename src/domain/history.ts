@@ -43,7 +43,7 @@ const LONG = `array['description', 'comments', 'note']`;
 /** What a change did, as a `Step`: what it was and is only of what it changed, not of what it made. */
 export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
   const change = sql.raw(row);
-  const told = sql`${change}.op in ('update', 'archive') or ${change}.reverts is not null`;
+  const told = sql`${change}.op not in ('create', 'comment', 'claim', 'release') or ${change}.reverts is not null`;
   const short = (what: 'before' | 'after') =>
     sql`case when ${told} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
   return sql`json_build_object('what', ${change}.op, 'undoes', ${change}.reverts is not null,

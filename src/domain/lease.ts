@@ -1,5 +1,5 @@
-import { conflict, invalid, type Refusal } from '../errors.js';
-import { openingCall, type Task } from './task.js';
+import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
+import { isOpenTask, openingCall, type Task } from './task.js';
 import { sayUntil } from './when.js';
 import type { Moment } from './write.js';
 
@@ -19,6 +19,8 @@ export function asHolder(task: Task | undefined, claim: number | undefined, mome
   return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
 }
 
+const LOOK = 'Look at it with get_task before you do more to it.';
+
 /**
  * Holds a write to the claim that its caller believes to have. Numbers are compared, never clocks: who is late still
  * has the task, as long as nobody else has claimed or closed it.
@@ -29,10 +31,10 @@ export function refuseLate(task: Task, claim: number | undefined, moment: Moment
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
     throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim that claim_task answered for this task.');
-  throw conflict(
-    task.claimed
-      ? `Claim ${claim} on #${task.id} is over: it is claimed by ${holderOf(task, moment)}.`
-      : `Claim ${claim} on #${task.id} is over: it has been claimed again or closed since.`,
-    'Look at it with get_task before you do more to it.',
-  );
+  const [since, hint] = task.claimed
+    ? [`it is claimed by ${holderOf(task, moment)}`, LOOK]
+    : isOpenTask(task)
+      ? ['somebody ended it, and nobody has the task now', `To go on: ${sayCall('claim_task', { id: task.id })}.`]
+      : ['the task was closed since', LOOK];
+  throw conflict(`Claim ${claim} on #${task.id} is over: ${since}.`, hint);
 }

@@ -66,7 +66,17 @@ export const isNone = (name: string): boolean => nameKey(name) === 'none';
 
 const fold = (text: string) => text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 
-/** A title as it is compared: its words, folded and without accents, in alphabetical order. */
+/** A title as who means one task writes it: case, accents of Latin, Greek and Cyrillic letters, and what ends words aside. */
+export const exactTitle = (title: string): string =>
+  fold(title)
+    .normalize('NFD')
+    .replace(/(?<=[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}]\p{M}*)\p{M}/gu, '')
+    .split(/\s+/)
+    .map((word) => word.replace(/^["'“”‘’(]+|["'“”‘’).,;:!?…]+$/gu, '') || word)
+    .join(' ')
+    .trim();
+
+/** A title as it is looked for: its words, folded and without accents, in alphabetical order. */
 export function titleKey(title: string): string {
   const plain = fold(title)
     .normalize('NFD')

@@ -73,6 +73,7 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, mom
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
     projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
     project: home?.name ?? (clear.has('project') ? null : task.project),
+    shelved: !home && !clear.has('project') && task.shelved,
     parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
     labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
     blockedBy: editBlockers(task, patch, clear.has('blocked_by')),

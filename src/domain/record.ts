@@ -49,7 +49,7 @@ const TASK_FIELDS = {
   deleted_at: 'deletedAt',
 } as const satisfies Record<string, keyof Task>;
 
-/** What is recorded of claims. They raise no version, and nothing puts them back. */
+/** What is recorded of claims. They raise no version, and nothing puts them back but the note of a release that closed its task. */
 const CLAIM_FIELDS = {
   claimed_by: 'claimedBy',
   claimed_until: 'claimedUntil',

@@ -15,6 +15,8 @@ export interface Remarks {
   unused?: Unused | undefined;
   /** How many tasks there are that are not open, or are in archived projects, and fit all else. */
   elsewhere?: number;
+  /** How many there are in the trash that fit all else, and none that are not. */
+  trashed?: number;
   /** What is called by the words that were looked for: these are looked for in titles, descriptions and comments only. */
   called?: 'project' | 'label' | undefined;
   /** What was asked for are tasks that are not ready, as who fills in every field does. */
@@ -74,9 +76,12 @@ async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Pro
   if (input.ready === false) return (await has({ ready: undefined })) > 0 ? { unready: true } : undefined;
   const { status = 'open', limit: _, sort: __, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
-  if (status !== 'open' || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
-  const elsewhere = await has({ status: 'all', sort: undefined });
+  const asks = status === 'open' || status === 'all';
+  if (!asks || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
+  const elsewhere = status === 'all' ? 0 : await has({ status: 'all', sort: undefined });
   if (elsewhere > 0) return { elsewhere };
+  const trashed = await has({ status: 'deleted', sort: undefined });
+  if (trashed > 0) return { trashed };
   return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
 }
 

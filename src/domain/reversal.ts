@@ -1,4 +1,4 @@
-import { conflict, sayCall } from '../errors.js';
+import { conflict } from '../errors.js';
 import { childrenOf, parentRefusal } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
@@ -21,9 +21,9 @@ import {
   withField,
   withProjectField,
 } from './record.js';
-import { sayRepeat } from './repeats.js';
+import { reopenInstead } from './series.js';
 import { settle } from './settle.js';
-import { MAX_BLOCKERS, MAX_LABELS, type Task } from './task.js';
+import { isOpenStatus, isOpenTask, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from './task.js';
 import type { Moment } from './write.js';
 
 /** What an undo needs to know. */
@@ -46,12 +46,6 @@ export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? [
 
 /** Fields by which a series goes on with one task or with another. */
 const BUNDLED = [...STATUS_FIELDS, 'deleted_at'];
-
-/** How to have the closed task of a series open again after all, and not the next. */
-function reopenInstead(closed: number, next: Task): string {
-  const reopen = { ids: [closed], status: 'pending', ...(next.repeats && { repeats: sayRepeat(next.repeats) }) };
-  return `To have #${closed} open instead of #${next.id}: ${sayCall('update_task', reopen)}, then ${sayCall('delete_task', { ids: [next.id] })}.`;
-}
 
 /** One write being undone. */
 export class Reversal {
@@ -85,7 +79,7 @@ export class Reversal {
       if (this.broken && this.bundle.has(entry.entityId)) continue;
       else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    if (this.broken) this.leaveBundle();
+    if (this.broken || this.wouldDouble()) this.leaveBundle();
     this.judge();
     for (const entry of this.entries.filter(endsProject))
       if (entry.op === 'create') this.removeProject(entry);
@@ -143,14 +137,16 @@ export class Reversal {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
       if (differ.length > 0) {
-        if (group.every((field) => stillHas(current, field, before[field] ?? null))) continue;
-        this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
         this.broken ||= this.bundle.has(id) && group.some((field) => BUNDLED.includes(field));
+        if (!group.every((field) => stillHas(current, field, before[field] ?? null)))
+          this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
         continue;
       }
-      const refusal = this.fieldReason(current, group[0] as string, before);
-      if (refusal) this.leave(id, refusal);
-      else for (const field of group) task = withField(task, field, before[field] ?? null);
+      const refusal = this.fieldReason(current, group, before);
+      if (refusal) {
+        this.leave(id, refusal);
+        this.broken ||= this.bundle.has(id) && group.some((field) => BUNDLED.includes(field));
+      } else for (const field of group) task = withField(task, field, before[field] ?? null);
     }
     const { due, status, completedAt, repeats } = now;
     if (task.repeats && !task.due) {
@@ -160,12 +156,19 @@ export class Reversal {
     }
     if (task.projectId !== now.projectId)
       task = { ...task, project: task.projectId === null ? null : (this.projectNow(task.projectId)?.name ?? null) };
+    if (task.status !== now.status && 'note' in after && task.note === after.note)
+      task = { ...task, note: (before.note ?? null) as string | null };
     this.after.set(id, this.revertLists(task, { before, after }));
   }
 
-  /** Why a field cannot be put back though nobody changed it, if it cannot. */
-  private fieldReason(task: Task, field: string, before: Entry['before']): string | undefined {
+  /** Why fields that go together cannot be put back though nobody changed them, if they cannot. */
+  private fieldReason(task: Task, group: string[], before: Entry['before']): string | undefined {
+    const [field] = group as [string];
     const value = before[field];
+    if (group.includes('status') && !isOpenStatus(before.status as Status)) {
+      const reason = this.claimOfOthers(task);
+      return reason && `#${task.id} ${reason}.`;
+    }
     if (field === 'project' && typeof value === 'number') {
       const project = this.projectNow(value);
       if (!project || isGone(project)) return `#${task.id}: the project "${project?.name}" it was in is no more.`;
@@ -297,7 +300,8 @@ export class Reversal {
   /** Whether the next of a series, which this would take away, is no longer as it was made or brought back. */
   private nextChanged(): boolean {
     const coming = this.entries.filter(
-      ({ entityId, op, before }) => this.bundle.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
+      ({ entity, entityId, op, before }) =>
+        entity === 'task' && this.bundle.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
     );
     for (const entry of coming) {
       const { entityId: id } = entry;
@@ -307,25 +311,56 @@ export class Reversal {
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
       for (const each of [closed, ...more] as number[]) {
         const next = coming.map(({ entityId }) => this.tasks.get(entityId)).find((task) => task?.follows === each);
+        const open = next && (isOpenTask(next) ? next : this.followerOf(next.id));
         const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
-        this.leave(each, `#${each} ${follows} ${touched} ${reason}.`, next && reopenInstead(each, next));
+        this.leave(
+          each,
+          `#${each} ${follows} ${touched} ${reason}.`,
+          open && reopenInstead({ id: each, repeats: null }, open),
+        );
       }
       return true;
     }
     return false;
   }
 
-  /** What was done to the next of a series: anything at all, or to one that an undo had brought back, by others. */
+  /**
+   * What was done to the next of a series: anything at all; or to one that an undo had brought back, that it was closed,
+   * or anything by others.
+   */
   private workOnNext({ entityId: id, op, after }: Entry): string | undefined {
     const task = this.tasks.get(id);
     const changed = `was changed${this.since('task', id)}`;
     if (!task) return op === 'create' ? changed : undefined;
+    if (this.followerOf(id) || (op !== 'create' && !isOpenTask(task))) return changed;
     const child = [...this.tasks.values()].some(
       (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
     );
     const remarked = op === 'create' && [...this.written.values()].includes(id);
     if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
     return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
+  }
+
+  /** The open task that follows another in its series. */
+  private followerOf = (id: number): Task | undefined =>
+    [...this.tasks.values()].find((each) => each.follows === id && isOpenTask(each));
+
+  /** Whether this would leave two of a series open, of which one is in the bundle. */
+  private wouldDouble(): boolean {
+    const open = [...new Map([...this.tasks, ...this.after]).values()].filter(
+      (task) => task.repeats && isOpenTask(task),
+    );
+    return open.some(
+      (task) =>
+        this.bundle.has(task.id) &&
+        open.some(
+          (each) =>
+            each !== task &&
+            (each.follows === task.id ||
+              task.follows === each.id ||
+              (each.follows !== null && each.follows === task.follows)),
+        ),
+    );
   }
 
   /** The tasks whose series this would open or close again. */

@@ -1,6 +1,7 @@
+import { sayCall } from '../errors.js';
 import { childrenOf } from './family.js';
 import { rankOf } from './order.js';
-import { afterCompletion } from './repeats.js';
+import { afterCompletion, sayRepeat } from './repeats.js';
 import { isOpenStatus, type Task, unwritten } from './task.js';
 import { daysBetween, shiftDays, type When } from './when.js';
 import type { Moment } from './write.js';
@@ -50,6 +51,13 @@ export function nextInSeries(
     };
   });
   return { task: task as Task, subtasks };
+}
+
+/** How to have one task of a series open, which may be closed, and not another. */
+export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
+  const rule = repeats ?? other.repeats;
+  const reopen = sayCall('update_task', { ids: [id], status: 'pending', ...(rule && { repeats: sayRepeat(rule) }) });
+  return `To have #${id} open instead of #${other.id}: ${reopen}, then ${sayCall('delete_task', { ids: [other.id] })}.`;
 }
 
 /** All sub-tasks that the next one gets: none that is in the trash, nor what is over of a series that goes on beside it. */

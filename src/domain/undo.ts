@@ -54,6 +54,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
       parents: true,
       below: wanted.tasks,
       dependents: true,
+      followers: true,
       waits: wanted.tasks,
       descriptions: true,
       projects: { ids: wanted.projects, names },
@@ -117,6 +118,8 @@ function decide(state: State, moment: Moment) {
     if (failed.length > 0) throw allFailed(failed);
     throw conflict('Nothing is left of that write to undo.', 'What it changed has been changed back already.');
   }
+  // Whether a project is archived may go back too.
+  const housed = [...counted.values()].map((task) => ({ ...task, shelved: isShelved(task, projects) }));
   return {
     edits,
     counted: [...counted.values()],
@@ -127,10 +130,15 @@ function decide(state: State, moment: Moment) {
         project: projects.get(id) as Project,
         steps: some.map(projectStep),
       })),
-      ...turned(state.tasks, tasks, { edits, counted: [...counted.values()] }, moment),
+      ...turned(state.tasks, settled(tasks, { edits: [], counted: housed }), { edits, counted: housed }, moment),
       failed,
     },
   };
+}
+
+function isShelved({ projectId, shelved }: Task, projects: ReadonlyMap<number, Project>): boolean {
+  const project = projectId === null ? undefined : projects.get(projectId);
+  return project ? project.archivedAt !== null : shelved;
 }
 
 /** The edits of each thing, in the order in which the things come. */

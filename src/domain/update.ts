@@ -7,7 +7,7 @@ import { type Kin, kinOf } from './names.js';
 import { placed, placeTarget } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
-import type { ProjectEdit } from './record.js';
+import type { Edit, ProjectEdit } from './record.js';
 import { isClosing, nextInSeries } from './series.js';
 import { settle, settled } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
@@ -17,6 +17,8 @@ import type { Change, Decision, Moment } from './write.js';
 /** What became of each task named: as it now is, whether anything changed, or why not. */
 export interface Outcome extends Turned {
   tasks: Task[];
+  /** Those of them that came out of the trash. */
+  restored: Set<number>;
   /** Those that were named, as they were. */
   before: ReadonlyMap<number, Task>;
   /** Those that were already so. */
@@ -28,8 +30,12 @@ export interface Outcome extends Turned {
   lapsed: Task[];
   /** What repeating tasks that were closed are followed by. */
   next: Task[];
+  /** The open sub-tasks of these. */
+  nextParts: Task[];
   /** Repeating tasks that were closed and are followed by nothing. */
   last: Task[];
+  /** Tasks that were opened though the next of their series is open too. */
+  doubled: [task: Task, next: Task][];
   /** Tasks that came out of the trash, with those that they are part of, which did not. */
   orphans: [parent: Task, children: Task[]][];
   /** What is new of the project and the labels given, and written almost like another. */
@@ -66,6 +72,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           parents: patch.status !== undefined || movesFamily,
           below: patch.status !== undefined || movesFamily || movesProject ? ids : [],
           dependents: patch.status !== undefined,
+          followers: patch.status !== undefined && !closes,
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
           // What repeats is copied when it is closed.
@@ -197,6 +204,7 @@ function conclude(
   const changed = new Set(edits.map((edit) => edit.after.id));
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
+  const restored = edits.filter(({ before, after }) => before?.deletedAt && !after.deletedAt).map(({ after }) => after);
   const made = projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id));
   const names = made.map((project) => project.after.name);
   return {
@@ -206,6 +214,7 @@ function conclude(
     by: moment.by,
     outcome: {
       tasks: shown,
+      restored: new Set(restored.map(({ id }) => id)),
       before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
       unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
       failed,
@@ -217,14 +226,27 @@ function conclude(
       ),
       ...turned(state.tasks, now, { edits, counted }, moment),
       next: next.map(({ id }) => now.get(id) as Task),
-      last,
-      orphans: orphansOf(
-        edits.flatMap(({ before, after }) => (before?.deletedAt && !after.deletedAt ? [after] : [])),
-        now,
+      nextParts: edits.flatMap(({ before, after }) =>
+        before || next.some(({ id }) => id === after.id) ? [] : [after],
       ),
+      last,
+      doubled: doubledBy(edits, now),
+      orphans: orphansOf(restored, now),
       kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
     },
   };
+}
+
+function doubledBy(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['doubled'] {
+  const opened = edits.filter(({ before, after }) => before && !isOpenTask(before) && isOpenTask(after));
+  return opened.flatMap(({ after }) => {
+    const { id, follows } = after;
+    const next = [...now.values()].find(
+      (each) =>
+        each.id !== id && isOpenTask(each) && (each.follows === id || (follows !== null && each.follows === follows)),
+    );
+    return next ? [[after, next] satisfies [Task, Task]] : [];
+  });
 }
 
 function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome['orphans'] {
@@ -241,14 +263,18 @@ const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =
   task.claimedBy === null ? {} : { ...UNCLAIMED, claim: claim ?? batch };
 
 /** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
-function restored(was: Task, { projectId, project }: Task, state: Gathered): Task[] {
+function restored(was: Task, { projectId, project, shelved }: Task, state: Gathered): Task[] {
   return descendants(state.tasks, was.id)
     .filter((task) => task.deletedAt?.getTime() === was.deletedAt?.getTime())
-    .map((task) => ({ ...task, deletedAt: null, ...(task.projectId === was.projectId && { projectId, project }) }));
+    .map((task) => ({
+      ...task,
+      deletedAt: null,
+      ...(task.projectId === was.projectId && { projectId, project, shelved }),
+    }));
 }
 
 /** Sub-tasks that are in the same project as their parent go to another with it. */
-const movedAlong = (task: Task, { projectId, project }: Task, state: Gathered): Task[] =>
+const movedAlong = (task: Task, { projectId, project, shelved }: Task, state: Gathered): Task[] =>
   descendants(state.tasks, task.id)
     .filter((each) => each.projectId === task.projectId && !each.deletedAt)
-    .map((each) => ({ ...each, projectId, project }));
+    .map((each) => ({ ...each, projectId, project, shelved }));

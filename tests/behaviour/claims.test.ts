@@ -206,8 +206,16 @@ describe('a write of somebody else', () => {
     expect((await get(two)).claimed_by).toBeUndefined();
     expect(await one.refused('complete_task', { id: 1, claim })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim} on #1 is over: it has been claimed again or closed since.`,
+      message: `Claim ${claim} on #1 is over: the task was closed since.`,
     });
+  });
+
+  test('that is ended by somebody leaves the task free, and says so to who comes late', async () => {
+    const { two, one, claim } = await claimed();
+    await two.ok('update_task', { id: 1, status: 'pending' });
+    const { message, hint } = await one.refused('update_task', { id: 1, claim, title: 'x' });
+    expect(message).toBe(`Claim ${claim} on #1 is over: somebody ended it, and nobody has the task now.`);
+    expect(hint).toBe('To go on: claim_task {"id":1}.');
   });
 
   test('ends a claim that had run out too, so that who comes late finds out', async () => {

@@ -141,4 +141,22 @@ describe('expect_title', () => {
       await ana.ok(tool, { ...args, expect_title: 'ring!' });
     },
   );
+
+  test.each([
+    ['Migrate A to B', 'Migrate B to A'],
+    ['Learn C++', 'Learn C#'],
+    ['काम करो', 'कम करो'],
+    ['ซื้อข้าว', 'ซอขาว'],
+  ])('takes "%s" for no other than itself', async (title, other) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title });
+    expect((await ana.refused('complete_task', { id: 1, expect_title: other })).message).toBe(`#1 is "${title}".`);
+    await ana.ok('complete_task', { id: 1, expect_title: title.toUpperCase() });
+  });
+
+  test('takes a title without its accents', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Réserver le train' });
+    await ana.ok('complete_task', { id: 1, expect_title: 'reserver le train' });
+  });
 });

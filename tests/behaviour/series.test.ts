@@ -68,6 +68,16 @@ describe('closing a repeating task', () => {
     expect((await ana.ok('complete_task', { ids: [1, 2] })).note).toBe(note);
   });
 
+  test('says how to end it with the sub-tasks that came with the next', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('add_task', { title: 'Fill the can', parent: 1 });
+    const { note } = await ana.ok('update_task', { ids: [1, 2], status: 'cancelled' });
+    const call = /update_task (\{.*\})\./.exec(note)?.[1] as string;
+    expect((await ana.ok('update_task', JSON.parse(call))).failed).toBeUndefined();
+    expect((await ana.ok('list_tasks')).tasks).toEqual([]);
+  });
+
   test('passes on what the same call changed', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
@@ -226,7 +236,58 @@ describe('what follows a task with a sub-task that repeats too', () => {
   });
 });
 
+describe('opening a task whose series has gone on', () => {
+  test.each(['completed', 'cancelled'])('says so, and how to have it in the place of the next: %s', async (status) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('update_task', { id: 1, status });
+    const { note } = await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(note).toMatch(/^#2 is of the same series and open too\. To have #1 open instead of #2: /);
+    for (const [, tool, args] of note.matchAll(/(\w+_task) (\{.*?\})/g)) await ana.ok(tool, JSON.parse(args));
+    expect((await ana.ok('list_tasks')).tasks).toMatchObject([{ id: 1, repeats: 'every day' }]);
+  });
+
+  test('says so of a next one that comes out of the trash beside another', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const { undo } = await ana.ok('complete_task', { id: 1 });
+    await ana.ok('undo', { undo });
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toContain('#3 is of the same series');
+  });
+
+  test('says nothing where the series ended, or the next is done', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 2, status: 'cancelled', clear: ['repeats'] });
+    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toBeUndefined();
+  });
+});
+
+test('a rule given to what is closed is kept, with a word that it does nothing there', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Water', due: '2026-11-22' });
+  await ana.ok('complete_task', { id: 1 });
+  const { task, note } = await ana.ok('update_task', { id: 1, repeats: 'every day' });
+  expect(task.repeats).toBe('every day');
+  expect(note).toBe('#1 is completed: it repeats only once it is open again.');
+});
+
 describe('restoring a task', () => {
+  test('says of each sub-task that comes back with it that it was restored', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    await ana.ok('add_task', { title: 'Tiles', parent: 1 });
+    await ana.ok('delete_task', { id: 1 });
+    const { text, json } = await ana.call('update_task', { id: 1, status: 'pending' });
+    expect(text).toMatch(/^Restored #1 Roof .*\nRestored #2 Tiles/);
+    expect(json.tasks).toMatchObject([
+      { id: 1, what: 'restored' },
+      { id: 2, what: 'restored' },
+    ]);
+  });
+
   test('into another project takes along the sub-tasks that come back with it', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof', project: 'Home' });

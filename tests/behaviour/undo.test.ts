@@ -241,6 +241,69 @@ describe('undo of a repeating task that was completed', () => {
   });
 });
 
+describe('undo of a write that went on with a series', () => {
+  const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
+  const open = async (ana: Agent) => ids(await ana.ok('list_tasks'));
+
+  test('takes back the project that it made too, whatever numbers that and its tasks have', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('update_task', { id: 1, status: 'completed', project: 'Home' });
+    expect((await ana.ok('undo', { last: 1 })).failed).toBeUndefined();
+    expect(await open(ana)).toEqual([1]);
+    expect((await ana.ok('list_projects')).projects).toEqual([]);
+  });
+
+  test('brings no second task of it back where it was closed again', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const cancelled = await ana.ok('update_task', { id: 1, status: 'cancelled' });
+    const { undo } = await ana.ok('undo', { undo: cancelled.undo });
+    await ana.ok('update_task', { id: 1, status: 'cancelled' });
+    expect((await ana.refused('undo', { undo })).message).toContain('goes back together with the other of its series');
+    expect(await open(ana)).toEqual([3]);
+  });
+
+  test('reopens nothing where the next, which an undo had brought back, is done and followed', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const first = await ana.ok('complete_task', { id: 1 });
+    const back = await ana.ok('undo', { undo: first.undo });
+    const again = await ana.ok('undo', { undo: back.undo });
+    await ana.ok('complete_task', { id: 2 });
+    const { message, hint } = await ana.refused('undo', { undo: again.undo });
+    expect(message).toMatch(/^#1 is followed by #2, which was changed since, by test \(u\d+\)\.$/);
+    expect(hint).toMatch(/^To have #1 open instead of #3: .* then delete_task \{"ids":\[3\]\}\.$/);
+    expect(await open(ana)).toEqual([3]);
+  });
+});
+
+describe('undo of a write that opened a task', () => {
+  test.each(['completed', 'cancelled'])('leaves it open for who has claimed it since: %s', async (status) => {
+    const user = await newUser(world);
+    const [ana, bob] = [await agentOf(world, user, 'ana'), await agentOf(world, user, 'bob')];
+    await ana.ok('add_task', { title: 'Fix login' });
+    await ana.ok('update_task', { id: 1, status });
+    const { undo } = await ana.ok('update_task', { id: 1, status: 'pending', title: 'Fix the login' });
+    const { claim } = await bob.ok('claim_task', { id: 1 });
+    const undone = await ana.ok('undo', { undo });
+    expect(undone.failed).toMatchObject([{ id: 1, message: '#1 is claimed by bob until 14:32.' }]);
+    expect(undone.tasks).toMatchObject([{ id: 1, title: 'Fix login' }]);
+    expect((await bob.ok('complete_task', { id: 1, claim })).task.status).toBe('completed');
+  });
+});
+
+test('undo of a release that closed its task takes the note back too', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Write' });
+  const first = await ana.ok('claim_task', { id: 1 });
+  await ana.ok('release_task', { id: 1, claim: first.claim, note: 'half of it' });
+  const { claim } = await ana.ok('claim_task', { id: 1 });
+  const { undo } = await ana.ok('release_task', { id: 1, claim, status: 'completed', note: 'all done' });
+  expect((await ana.call('undo', { undo })).text).toContain('undone note (taken back), status (pending)');
+  expect((await ana.ok('get_task', { id: 1 })).task.note).toBe('half of it');
+});
+
 describe('undo of a series that others have gone on with', () => {
   const daily = { title: 'Water', due: '2026-11-22', repeats: 'every day' };
   const oneAndTwo = async () => {

@@ -4,6 +4,8 @@ import {
   type Draft,
   isClaimed,
   isGone,
+  isOpen,
+  isOpenStatus,
   key,
   type Model,
   type Moment,
@@ -75,7 +77,7 @@ class Reversal {
     for (const entry of projects) if (entry.op !== 'create' && !this.ends(entry)) this.project(entry);
     let broken = this.touched(tasks);
     for (const entry of tasks) if (!(broken && this.bundle.has(entry.entity_id))) broken = !this.task(entry) || broken;
-    if (broken) this.give(this.bundle);
+    if (broken || this.doubled()) this.give(this.bundle);
     this.settle([...new Set(tasks.map((entry) => entry.entity_id))]);
     for (const entry of projects)
       if (entry.op === 'create') this.unmake(entry.entity_id);
@@ -126,12 +128,31 @@ class Reversal {
         const task = this.draft.task(id);
         const child = this.draft.children(id).some((each) => each.deleted_at === null && !this.bundle.has(each.id));
         if (child || this.isClaimedByOthers(task)) return true;
-        if (op !== 'create') return this.isChangedByOthers('task', id);
+        if (op !== 'create') return this.isChangedByOthers('task', id) || !isOpen(task) || this.isFollowed(task);
         const same = TASK_FIELDS.every((field) => isDeepStrictEqual(task[field], after[field] ?? null));
         const labels = isDeepStrictEqual(task.labels, after.labels ?? []);
         const blockers = isDeepStrictEqual(task.blocked_by, after.blocked_by ?? []);
         return !(same && labels && blockers) || task.comments.length > 0;
       });
+  }
+
+  private isFollowed = ({ id }: Task): boolean =>
+    [...this.draft.tasks.values()].some((each) => each.follows === id && isOpen(each));
+
+  /** Whether two of a series would be open, of which one is in the bundle. */
+  private doubled(): boolean {
+    const open = [...this.draft.tasks.values()].filter((task) => task.repeats && isOpen(task));
+    return open.some(
+      (one) =>
+        this.bundle.has(one.id) &&
+        open.some(
+          (other) =>
+            one !== other &&
+            (other.follows === one.id ||
+              one.follows === other.id ||
+              (one.follows !== null && one.follows === other.follows)),
+        ),
+    );
   }
 
   /** Whether somebody else has changed a task since it was made, or works on it. */
@@ -183,12 +204,16 @@ class Reversal {
     for (const group of groups) {
       const is = (state: Entry['before']) =>
         group.every((field) => isDeepStrictEqual(task[field], state[field] ?? null));
-      if (is(before) && !is(after)) continue;
-      if (is(after) && this.possible(task, group[0], before)) {
+      const inBundle = this.bundle.has(id) && (group.includes('status') || group.includes('deleted_at'));
+      if (is(before) && !is(after)) {
+        if (inBundle) whole = false;
+        continue;
+      }
+      if (is(after) && this.possible(task, group, before)) {
         for (const field of group) Object.assign(task, { [field]: before[field] ?? null });
       } else if (group.length > 0) {
         this.failed.add(id);
-        if (this.bundle.has(id) && (group.includes('status') || group.includes('deleted_at'))) whole = false;
+        if (inBundle) whole = false;
       }
     }
     if (task.repeats && !task.due) {
@@ -196,6 +221,9 @@ class Reversal {
       this.failed.add(id);
       if (this.bundle.has(id)) whole = false;
     }
+    // The note of a release that closed it goes with that.
+    if (task.status !== was.status && 'note' in after && task.note === after.note)
+      task.note = (before.note ?? null) as string | null;
     const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
     const kept = task.labels.filter((label) => !list<string>(after, 'labels').some((each) => key(each) === key(label)));
     const back = list<string>(before, 'labels').filter((label) => !kept.some((each) => key(each) === key(label)));
@@ -210,9 +238,11 @@ class Reversal {
     return whole;
   }
 
-  /** Whether where a task was is still there. */
-  private possible(task: Task, field: string | undefined, before: Entry['before']): boolean {
+  /** Whether where a task was is still there, and nobody is at work on what would be closed. */
+  private possible(task: Task, group: string[], before: Entry['before']): boolean {
+    const [field] = group;
     const value = before[field as string];
+    if (group.includes('status') && !isOpenStatus(before.status as string)) return !this.isClaimedByOthers(task);
     if (field === 'project' && typeof value === 'number') {
       const project = this.draft.projects.get(value);
       return project !== undefined && !isGone(project);

@@ -315,6 +315,7 @@ function following(
       start: row?.start ?? null,
       repeats: task === closing ? row?.repeats : task.repeats,
       parent: task === closing ? task.parent : (ids.get(task.parent as number) as number),
+      follows: task === closing ? task.id : null,
       rank: row?.rank ?? '',
       blocked_by: task.blocked_by.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
       comments: [],

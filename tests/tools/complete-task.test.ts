@@ -57,6 +57,23 @@ describe('complete_task', () => {
     });
   });
 
+  test('a parent names all that is open below it, at any distance, so that one more call is enough', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'House', ref: 'a' },
+        { title: 'Roof', ref: 'b', parent: 'a' },
+        { title: 'Tiles', ref: 'c', parent: 'b' },
+        { title: 'Nails', parent: 'c' },
+        { title: 'Garden', parent: 'a' },
+      ],
+    });
+    const { message, candidates } = await ana.refused('complete_task', { id: 1 });
+    expect(message).toBe('#1 has 4 open sub-tasks.');
+    const ids = [1, ...candidates.map(({ id }: { id: number }) => id)];
+    expect((await ana.ok('complete_task', { ids })).failed).toBeUndefined();
+  });
+
   test('a parent waits for its sub-tasks, unless they come along', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });

@@ -118,6 +118,28 @@ describe('get_task', () => {
     });
   });
 
+  test('of titles of the same words, the one that is asked for is meant', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Migrate A to B' });
+    await ana.ok('add_task', { title: 'Migrate B to A' });
+    expect((await ana.ok('get_task', { ids: ['migrate a to b'] })).task.id).toBe(1);
+  });
+
+  test('a title that only a task in the trash has finds that, as such', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Old plan' });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.ok('get_task', { ids: ['Old plan'] })).task).toMatchObject({ id: 1, status: 'deleted' });
+    await ana.ok('add_task', { title: 'Old plan' });
+    expect((await ana.ok('get_task', { ids: ['Old plan'] })).task.id).toBe(2);
+  });
+
+  test('a task named twice is told once', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One' });
+    expect((await ana.ok('get_task', { ids: [1, '#1', 'One'] })).total).toBeUndefined();
+  });
+
   test('of a habit, the one that is open is meant, however often it was done before', async () => {
     const ana = await newAgent(world);
     for (let i = 1; i <= 12; i++) {

@@ -281,6 +281,12 @@ describe('list_tasks', () => {
     ['a project with nothing to do', { project: 'Done' }, 'Only what is closed or archived fits: status all finds 2.'],
     ['the name of a label', { text: 'BACKEND' }, 'There is a label of that name: ask with labels instead of text.'],
     ['the name of a project', { text: 'zeta' }, 'There is a project of that name: ask with project instead of text.'],
+    [
+      'words that only a task in the trash has',
+      { text: 'roof' },
+      'Only what is in the trash fits: status deleted finds 1.',
+    ],
+    ['the same of all', { text: 'roof', status: 'all' }, 'Only what is in the trash fits: status deleted finds 1.'],
     ['what is not there at all', { text: 'xylophone' }, undefined],
     ['what fits no date', { text: 'invoice', due: 'overdue' }, undefined],
     ['completed ones', { text: 'hedge', status: 'completed' }, undefined],
@@ -294,8 +300,10 @@ describe('list_tasks', () => {
         { title: 'File it', project: 'Done' },
         { title: 'Cut the hedge', project: 'Garden' },
         { title: 'Deploy', labels: ['backend'], project: 'Zeta' },
+        { title: 'Mend the roof' },
       ],
     });
+    await ana.ok('delete_task', { id: 5 });
     await ana.ok('complete_task', { ids: [1, 2] });
     await ana.ok('update_project', { project: 'Garden', archived: true });
     const { json, text } = await ana.call('list_tasks', args);

@@ -305,6 +305,31 @@ describe('what_changed', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'A', project: 'Alpha' });
     await ana.ok('update_project', { project: 'Alpha', name: 'Beta', archived: true });
-    expect((await ana.call('what_changed')).text).toContain('+Beta · archived name (was Alpha)');
+    expect((await ana.call('what_changed')).text).toContain('+Beta · archived, name (was Alpha)');
+  });
+
+  test('tells what else became of a task in the write that completed or restored it, and so does its history', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Pay rent' });
+    const also = { title: 'Pay the rent', due: '2026-12-24', project: 'Home', add_labels: ['money'] };
+    await ana.ok('update_task', { id: 1, status: 'completed', ...also });
+    await ana.ok('delete_task', { id: 1 });
+    const { undo } = await ana.ok('update_task', { id: 1, status: 'pending', priority: 'low', title: 'Rent' });
+    await ana.ok('undo', { undo });
+    const [completed, , restored, back] = [
+      'completed, due (24 Dec), labels (@money), project (+Home), title (was Pay rent)',
+      'deleted',
+      'restored, priority (low), status (pending), title (was Pay the rent)',
+      'deleted by undo, priority (none), status (completed), title (was Rent)',
+    ];
+    const { text } = await ana.call('what_changed');
+    for (const what of [completed, restored, back]) expect(text).toContain(` · ${what}\n`);
+    const { history } = (await ana.ok('get_task', { id: 1 })).task;
+    expect(history.map(({ what, fields }: { what: string; fields: string[] }) => [what, fields?.length])).toEqual([
+      ['deleted by undo', 3],
+      ['restored', 3],
+      ['deleted', undefined],
+      ['completed', 4],
+    ]);
   });
 });

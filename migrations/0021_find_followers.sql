@@ -1,0 +1,1 @@
+CREATE INDEX "tasks_follows" ON "taskloom"."tasks" USING btree ("user_id","follows") WHERE "taskloom"."tasks"."follows" is not null and "taskloom"."tasks"."status" in ('pending', 'in_progress') and "taskloom"."tasks"."deleted_at" is null;
