@@ -86,6 +86,10 @@ export const name = (...refusals: ((text: string) => string | undefined)[]) =>
 /** Any short text that is read, not kept: a date, a cursor, words to look for. */
 export const words = (max = 200) => line(max);
 
+/** The same, of what calendars write in several lines. */
+const unfolded = () =>
+  z.preprocess((value) => (typeof value === 'string' ? value.replace(/[\r\n]+/g, ' ') : value), words());
+
 /** A whole number, where more than the most means the most. */
 export const atMost = (max: number) =>
   z.preprocess((value) => (Number(value) > max && Number(value) < 1e15 ? max : value), whole(1, max));
@@ -276,7 +280,7 @@ export const taskFields = z.object({
   priority: priority(),
   due: words().describe('local date or time, ISO or words: tomorrow 5pm'),
   start: words().describe('not before; as due'),
-  repeats: words().describe('every 2 weeks on Tue; every 3 days after completion; or an RRULE'),
+  repeats: unfolded().describe('every 2 weeks on Tue; every 3 days after completion; or an RRULE'),
   estimate_minutes: whole(1, 100_000),
   project: name().describe('by name; created if new'),
   parent: id().describe('id of the task this is part of'),

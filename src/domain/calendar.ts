@@ -52,7 +52,7 @@ export function nearest(at: (offset: number) => Day[], today: Day, look: Look): 
   return [];
 }
 
-const FIRST_YEAR = 1900;
+export const FIRST_YEAR = 1900;
 export const LAST_YEAR = 2999;
 
 export const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && year <= LAST_YEAR;

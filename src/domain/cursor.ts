@@ -49,7 +49,7 @@ const OFFSET = 2_300_000_000_000;
 /** @throws Refusal `invalid` for a cursor that this user was not given for this very list */
 export function unpackCursor(cursor: string, bound: string, secret: Buffer): Position {
   // The leading byte is 1 or 2, so its first hex digit is the 0 that the number lost.
-  const hex = /^c\d{20,400}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
+  const hex = /^c\d{20,2000}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
   const packed = Buffer.from(hex, 'hex');
   const payload = packed.subarray(1, -MAC);
   if (

@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../errors.js';
-import { type Day, type Days, inRange, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
+import { type Day, type Days, FIRST_YEAR, inRange, LAST_YEAR, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
 import { type Clocked, type Time, takeClock } from './clock.js';
 import { readDistance } from './distance.js';
 import { readDays } from './words.js';
@@ -65,7 +65,11 @@ function readIso(said: string, here: Here, field: string): Days | Temporal.Insta
   const [, date = '', time = '', offset = ''] = MOMENT.exec(said) ?? (DAY.test(said) ? [said, said] : []);
   if (!date) return undefined;
   const day = Temporal.PlainDate.from(date, { overflow: 'reject' });
-  if (!inRange(day)) return undefined;
+  if (!inRange(day))
+    throw invalid(
+      `${field}: ${date} is out of range.`,
+      `Years go from ${FIRST_YEAR} to ${LAST_YEAR}. For no date, leave ${field} out, or use none.`,
+    );
   return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : one(day, true);
 }
 
@@ -87,6 +91,14 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
   if (said.length > LONGEST) return undefined;
   const { here, field, direction } = context;
   const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);
+  const hour = Number(/^(\d{1,2}) ?h$/.exec(said)?.[1]);
+  if (hour > 0 && hour < 24) {
+    const away = toMinute(present.add({ hours: direction === 'back' ? -hour : hour })).toZonedDateTimeISO(
+      here.timezone,
+    );
+    const at = nextSuch({ hour, minute: 0, second: 0, days: 0 }, present, direction);
+    throw ambiguous(unique([at, { ...at, at: away.toPlainDateTime() }]), '', context);
+  }
   const distance = readDistance(said);
   if (distance?.seconds) {
     const moment = present.add(distance);

@@ -22,6 +22,8 @@ export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text))
 
 const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
 
+const CRON = /^(?:[\d*/,-]+ +){4}[\da-z*/,-]+$/;
+
 /** Where the days that a phrase names are looked for, as `2026-11-24`. */
 interface Horizon {
   today: string;
@@ -44,6 +46,7 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   const words = folded(text);
   if (/dtstart|rdate|exdate|[\r\n]/.test(words))
     throw refuse('only the rule itself is read.', 'Send FREQ=… alone, and the day it starts on as due.');
+  if (CRON.test(words)) throw refuse('that is a cron expression.');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
   const phrase: Phrase = asRule
@@ -96,7 +99,8 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const ordinal = every ? cursor.ordinal() : undefined;
   const count = ordinal ?? cursor.number();
   const word = cursor.eat() ?? '';
-  if (/^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
+  const isOrdinal = !every && word === 'second';
+  if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
     throw refuse('a task repeats once a day at most.', 'Make one task for each time, such as "every day at 09:00".');
   const unit = UNITS.get(word);
   const counts = ordinal === undefined ? every || count !== undefined : ordinal > 1 && cursor.peek() !== 'of';

@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../db/schema.js';
+import { LAST_YEAR } from './calendar.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './recurrence.js';
 import { lastingDays } from './repeat-places.js';
 import { sayRule } from './repeat-say.js';
@@ -17,6 +18,9 @@ interface Clock {
 
 /** Of a series that counts, each one from the first on is looked at whenever the next is asked for. */
 const MOST_TIMES = 1000;
+
+/** Nothing is due later: an end beyond is none. */
+const LAST_DAY = `${LAST_YEAR}-12-31`;
 
 /** How long ago the first of them may be, in days. */
 const LONGEST_COUNT = 25 * 366;
@@ -106,6 +110,7 @@ function named(phrase: Phrase, start: string, time: string | undefined, timezone
       : { day: rule.until, time: untilTime.time };
     rule.until = time && time > (end.time ?? '') ? dayBefore(end.day) : end.day;
   }
+  if (rule.until && (rule.until.startsWith('+') || rule.until > LAST_DAY)) rule.until = undefined; // so does everything
   const free = phrase.afterCompletion && !rule.byMonth && !rule.byWeekNo;
   if (free || rule.byDay || rule.byMonthDay || rule.byYearDay || rule.freq === 'DAILY') return rule;
   const [month = 0, date = 0] = start.split('-').slice(1).map(Number);
@@ -163,7 +168,7 @@ interface Occurrence {
 function* following(repeat: Repeat, due: When, { now, timezone }: Clock, done: string): Generator<Occurrence, void> {
   const byCompletion = repeat.from === 'completion';
   const present = today(now, timezone).toString();
-  for (const next of byCompletion ? counted(repeat, done) : inSeries(repeat, due, timezone, present)) {
+  for (const next of byCompletion ? counted(repeat, due, timezone, done) : inSeries(repeat, due, timezone, present)) {
     const when = whenOf(read(next.occurrence), timezone);
     if (byCompletion || isDay(when) || new Date(when) > now) yield { repeat: next, due: when };
   }
@@ -188,12 +193,17 @@ function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore: strin
   }
 }
 
-/** Those that follow in a series that is counted from the day of completion, as if each were completed on its day. */
-function* counted(repeat: Repeat, done: string): Generator<Repeat, void> {
+/**
+ * Those that follow in a series that is counted from the day of completion, as if each were completed on its day. Where the
+ * rule names days, one that is done early is not due again on the day that it was due on.
+ */
+function* counted(repeat: Repeat, due: When, timezone: string, done: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const { time } = read(repeat.anchor);
-  const next = isPlaced(rule) ? onRule : later;
-  for (let day = next(rule, done); day && !(rule.until && day > rule.until); day = next(rule, day)) {
+  const placed = isPlaced(rule);
+  const next = placed ? onRule : later;
+  const [from] = placed ? [done, localOf(due, timezone).day, read(repeat.occurrence).day].sort().reverse() : [done];
+  for (let day = next(rule, from as string); day && !(rule.until && day > rule.until); day = next(rule, day)) {
     if (rule.count !== undefined && --rule.count < 1) return;
     const local = write({ day, time });
     yield { ...repeat, rule: writeRule(rule), anchor: local, occurrence: local };

@@ -47,7 +47,7 @@ export default defineTool({
       .optional(),
     detail: oneOf(DETAILS).optional(),
     limit: atMost(100).describe('25 by default, at most 100').optional(),
-    cursor: words().describe('next_cursor of the same list').optional(),
+    cursor: words(2000).describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],

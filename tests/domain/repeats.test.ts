@@ -68,6 +68,8 @@ const PHRASES: [phrase: string, rule: string, said: string, due: string][] = [
     '2026-11-30',
   ],
   ['FREQ=MONTHLY;BYMONTHDAY=31', 'FREQ=MONTHLY;BYMONTHDAY=31', 'FREQ=MONTHLY;BYMONTHDAY=31', '2026-12-31'],
+  ['FREQ=DAILY;UNTIL=99991231T235959Z', 'FREQ=DAILY', 'every day', '2026-11-22'],
+  ['FREQ=DAILY;UNTIL=99991231', 'FREQ=DAILY', 'every day', '2026-11-22'],
   ['quarterly', 'FREQ=MONTHLY;INTERVAL=3;BYMONTHDAY=22', 'every 3 months on the 22nd', '2026-11-22'],
   ['annually', 'FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=22', 'every year on 22 Nov', '2026-11-22'],
   ['every 24 nov', 'FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=24', 'every year on 24 Nov', '2026-11-24'],
@@ -104,6 +106,13 @@ describe('a phrase', () => {
     expect(isRepeat(phrase)).toBe(true);
   });
 
+  test.each([
+    ['second tuesday of the month', 'FREQ=MONTHLY;BYDAY=2TU'],
+    ['second sunday of may', 'FREQ=YEARLY;BYMONTH=5;BYDAY=2SU'],
+  ])('is understood where only repeats are asked for: %s', (phrase, rule) => {
+    expect(parse(phrase).repeat.rule).toBe(rule);
+  });
+
   test.each(['tomorrow', 'next week', '2026-11-24', '24 nov', 'in 3 days', 'monday', 'year of the dragon', ''])(
     'about one day is none: %s',
     (text) => expect(isRepeat(text)).toBe(false),
@@ -130,6 +139,8 @@ describe('a phrase', () => {
     ['FREQ=DAILY;COUNT=2;UNTIL=20270101', 'COUNT and UNTIL exclude each other.'],
     ['FREQ=DAILY;X-KEY=1', '"X-KEY=1" is no part of a recurrence rule.'],
     ['DTSTART:20261124\nRRULE:FREQ=DAILY', 'only the rule itself is read.'],
+    ['0 9 * * 1', 'that is a cron expression.'],
+    ['*/5 9-17 * * mon-fri', 'that is a cron expression.'],
   ])('that is not understood to its end is refused with an example: %s', (text, message) => {
     const body = refusal(text);
     expect(body).toMatchObject({ code: 'invalid', message: `repeats: ${message}` });
@@ -333,6 +344,25 @@ describe('completing', () => {
     const weeks = parse('every 2 weeks on tue after completion', '2026-11-24');
     expect(next(weeks.repeat, weeks.due, '2026-11-23T12:00:00Z')).toBe('2026-12-08');
     expect(next(weeks.repeat, weeks.due, '2026-11-25T12:00:00Z')).toBe('2026-12-08');
+  });
+});
+
+describe('completing what is counted from its completion', () => {
+  test.each([
+    ['every monday after completion', '2026-11-30', '2026-12-07'],
+    ['monthly on the 15th after completion', '2026-12-15', '2027-01-15'],
+    ['every 2 weeks on tue after completion', '2026-12-01', '2026-12-15'],
+  ])('brings the next of its days, done early or on time, as was announced: %s', (text, due, expected) => {
+    const { repeat } = parse(text, due);
+    expect(upcoming(repeat, due, context, 1)).toEqual([expected]);
+    for (const done of ['2026-11-22', due]) expect(next(repeat, due, `${done}T12:00:00Z`)).toBe(expected);
+  });
+
+  test('brings none before the day that one was moved to, nor again on the day that it was moved from', () => {
+    const { repeat } = parse('every monday after completion', '2026-11-30');
+    expect(next(repeat, '2026-12-08', '2026-11-29T12:00:00Z')).toBe('2026-12-14');
+    expect(next(repeat, '2026-11-26', '2026-11-26T12:00:00Z')).toBe('2026-12-07');
+    expect(next(repeat, '2026-11-30', '2026-12-09T12:00:00Z')).toBe('2026-12-14');
   });
 });
 

@@ -222,6 +222,25 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
   });
 });
 
+describe('what is no date of ours, or could be two things', () => {
+  test.each([
+    ['17h', 'due: "17h" can mean 22 November 17:00 or 23 November 07:00.', 'Use 2026-11-22T17:00 or 2026-11-23T07:00.'],
+    ['2 h', 'due: "2 h" can mean 23 November 02:00 or 22 November 16:00.', 'Use 2026-11-23T02:00 or 2026-11-22T16:00.'],
+    [
+      '9999-12-31',
+      'due: 9999-12-31 is out of range.',
+      'Years go from 1900 to 2999. For no date, leave due out, or use none.',
+    ],
+    ['3000-01-01', 'due: 3000-01-01 is out of range.', 'Years go from 1900 to 2999.'],
+    ['0000-01-01', 'due: 0000-01-01 is out of range.', 'Years go from 1900 to 2999.'],
+    ['1899-12-31T10:00', 'due: 1899-12-31 is out of range.', 'Years go from 1900 to 2999.'],
+  ])('%s', (text, message, hint) => {
+    const body = refusal(() => meant(text));
+    expect(body.message).toBe(message);
+    expect(body.hint).toContain(hint);
+  });
+});
+
 describe('on Wednesday 18 November 2026', () => {
   test.each([
     ['friday', '2026-11-20'],
