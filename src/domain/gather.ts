@@ -4,6 +4,7 @@ import { dependencies, isOpen, projects, taskLabels, tasks } from '../db/schema.
 import type { UserTx } from '../db/scope.js';
 import { labelsInUse } from './labels.js';
 import { nameKey } from './names.js';
+import { NEIGHBOURS } from './order.js';
 import type { Project } from './project.js';
 import { inProject, type Task, taskColumns, toTask } from './task.js';
 
@@ -51,9 +52,6 @@ export const HOUSED = 2001;
 
 /** How many sub-tasks of blocked tasks are gathered: those that may be begun once these are not, as far as they are named. */
 const INSIDE = 200;
-
-/** More than a write can move at once, those that are dealt out anew with them, and one more: so where they end is in sight. */
-const NEIGHBOURS = 165;
 
 const NOTHING: Gathered = {
   tasks: new Map(),

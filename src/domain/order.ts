@@ -23,9 +23,25 @@ export interface Place {
 
 export const placeTarget = ({ before, after }: Place): number | undefined => before ?? after;
 
-/** Keys longer than this are dealt out anew, together with those of as many tasks on either side. */
+/**
+ * Keys longer than this are dealt out anew, together with those of as many tasks on either side as it takes to have
+ * keys of half that length, beginning with `REDEALT`.
+ */
 const LONGEST = 48;
 const REDEALT = 32;
+
+/** How many neighbours on either side are known: more than a write can move at once, with those that are dealt out anew. */
+export const NEIGHBOURS = 165;
+
+/** @throws Refusal for a place beside a task that is not there, or that is to be moved itself */
+export function refusePlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {
+  const target = presentTask(tasks, placeTarget(place) as number);
+  if (ids.includes(target.id))
+    throw conflict(
+      `#${target.id} cannot be placed beside itself.`,
+      'Leave it out of ids, or choose another neighbour.',
+    );
+}
 
 /**
  * Ranks that put tasks, in the order given, right before or after another; where keys have grown long, those
@@ -40,27 +56,24 @@ export function placed(
   place: Place,
   nextTask: number,
 ): Map<number, string> {
-  const target = presentTask(tasks, placeTarget(place) as number);
-  if (ids.includes(target.id))
-    throw conflict(
-      `#${target.id} cannot be placed beside itself.`,
-      'Leave it out of ids, or choose another neighbour.',
-    );
+  const target = tasks.get(placeTarget(place) as number) as Task;
   const moving = new Set(ids);
   const line = [...tasks.values()]
     .filter((task) => !moving.has(task.id) && (isOpenTask(task) || task === target))
     .sort(byRank);
   const at = line.indexOf(target) + (place.before === undefined ? 1 : 0);
-  for (let reach = 0; ; reach = reach === 0 ? REDEALT : reach * 2) {
+  const end = rankOf(nextTask);
+  const most = NEIGHBOURS - moving.size - 1; // beyond, there may be some that are not known
+  for (let reach = 0; ; reach = Math.min(Math.max(reach * 2, REDEALT), most)) {
     const above = line.slice(Math.max(0, at - reach), at);
     const below = line.slice(at, at + reach);
     const low = line[at - reach - 1]?.rank ?? null;
-    const end = rankOf(nextTask);
     const high = line[at + reach]?.rank ?? (low === null || low < end ? end : null);
-    if (low !== null && high !== null && low >= high) continue;
-    const order = [...above.map(({ id }) => id), ...new Set(ids), ...below.map(({ id }) => id)];
+    if (low !== null && high !== null && low >= high && reach < most) continue;
+    const order = [...above.map(({ id }) => id), ...moving, ...below.map(({ id }) => id)];
     const keys = generateNKeysBetween(low, high, order.length);
-    if (reach === 0 && keys.some((key) => key.length > LONGEST)) continue;
+    const longest = reach === 0 ? LONGEST : LONGEST / 2;
+    if (reach < most && keys.some((key) => key.length > longest)) continue;
     return new Map(order.map((id, i) => [id, keys[i] as string]));
   }
 }

@@ -4,7 +4,7 @@ import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { asHolder, refuseLate } from './lease.js';
 import { type Kin, kinOf } from './names.js';
-import { placed, placeTarget } from './order.js';
+import { placed, placeTarget, refusePlace } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
 import type { Edit, ProjectEdit } from './record.js';
@@ -87,7 +87,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
       const { home, newProjects } = chooseProject(patch.project, state, moment);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
-      const ranks = around === undefined ? undefined : placed(state.tasks, ids, patch, moment.nextTask);
+      if (around !== undefined) refusePlace(state.tasks, ids, patch);
       let next: Task[] = [];
       let last: Task[] = [];
       const { plans, failed } = judgeEach(ids, state.tasks, () => {
@@ -130,7 +130,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
         labels: patch.add_labels,
         next,
         last: last.filter((task) => !goesOn(task)),
-        ranks,
+        ranks: around === undefined ? undefined : placed(state.tasks, [...plans.keys()], patch, moment.nextTask),
         held: guard.claim !== undefined,
       });
     },
@@ -190,10 +190,10 @@ function conclude(
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
   const after = planned(plans);
-  // Neighbours of what was moved may have got new ranks too; what was refused stays where it is.
+  // Neighbours of what was moved may have got new ranks too.
   for (const [id, rank] of ranks ?? []) {
     const task = after.get(id) ?? state.tasks.get(id);
-    if (task && !failed.some((failure) => failure.id === id)) after.set(id, { ...task, rank });
+    if (task) after.set(id, { ...task, rank });
   }
   const { edits, counted } = settle(
     state.tasks,

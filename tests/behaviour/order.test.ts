@@ -68,6 +68,16 @@ test('the same gap takes any number of moves, and ranks stay short', async () =>
   expect(longest).toBeLessThanOrEqual(50);
 }, 120_000);
 
+test('of several, those that are refused stay where they are, and the others come right beside their place', async () => {
+  const ana = await newAgent(world);
+  for (const title of ['A', 'X']) await ana.ok('add_task', { title });
+  await ana.ok('add_task', { title: 'F', due: '2026-11-24', repeats: 'every day' });
+  await ana.ok('add_task', { title: 'T' });
+  const { failed } = await ana.ok('update_task', { ids: [3, 1], before: 4, clear: ['due'] });
+  expect(failed).toMatchObject([{ id: 3 }]);
+  expect(await order(ana)).toEqual([2, 3, 1, 4]);
+});
+
 test('what cannot be a place is refused', async () => {
   const ana = await five();
   await ana.ok('delete_task', { id: 5 });
