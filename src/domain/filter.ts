@@ -107,13 +107,16 @@ export function shapeOf(
     completedSince: since('completed_since'),
     ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
   };
+  const claimed = holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder';
+  const named = housed === 'called' || typeof parent === 'number';
   return {
     shape: {
       status,
-      // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by name.
-      archived: !isForOpen({ status, ready }) || housed === 'called' || typeof parent === 'number',
+      // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by
+      // name, or somebody works on it.
+      archived: !isForOpen({ status, ready }) || named || claimed === 'holder' || claimed === 'any',
       ready,
-      claimed: holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder',
+      claimed,
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
       labels: isUnlabelled(labels) ? 'none' : labels.length,
       project: housed,

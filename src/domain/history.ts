@@ -133,7 +133,7 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
   const batches = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
   if (batches.length === 0)
     throw notFound(
-      'There is no write of yours to undo.',
+      own.length < OWN ? 'There is no write of yours to undo.' : `Your last ${OWN} writes are undone already.`,
       'Give a handle: the undo that the answer to a write carries.',
     );
   return { batches, entries: await entriesOf(tx, batches) };

@@ -1,4 +1,4 @@
-import { type AnyColumn, and, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, isNotNull, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
@@ -41,19 +41,26 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
   const having = (condition: SQL | undefined, ...more: SQL[]) =>
     sql`select ${sql.join([sql`${tasks.id} as id`, ...more], sql`, `)} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
   const count = (rows: SQL) => sql`(select count(*) from (${rows} limit ${most}) as counted)`;
-  const inOrder = (name: string, condition: SQL, by: AnyColumn) =>
+  const inOrder = (name: string, condition: SQL | undefined, by: AnyColumn) =>
     tx.db
       .$with(name, {})
-      .as(sql`${having(and(open, condition), sql`${by} as place`)} order by ${by}, ${tasks.id} limit ${most}`);
+      .as(
+        sql`${having(condition, sql`${by} as place`, sql`${inSight} as in_sight`)} order by ${by}, ${tasks.id} limit ${most}`,
+      );
   const first = (name: string) =>
     sql`array(select id from ${sql.raw(name)} order by place, id limit ${literal(SHOWN)})`;
-  const late = inOrder('late', sql`${tasks.dueSort} < ${now}`, tasks.dueSort);
-  const soon = inOrder('soon', sql`${tasks.dueSort} >= ${now} and ${tasks.dueSort} < ${tomorrow}`, tasks.dueSort);
-  const held = inOrder('held', sql`${tasks.claimedBy} is not null and ${isClaimed}`, tasks.claimedUntil);
+  const late = inOrder('late', and(open, sql`${tasks.dueSort} < ${now}`), tasks.dueSort);
+  const soon = inOrder(
+    'soon',
+    and(open, sql`${tasks.dueSort} >= ${now} and ${tasks.dueSort} < ${tomorrow}`),
+    tasks.dueSort,
+  );
+  // What somebody works on is in sight, wherever it is.
+  const held = inOrder('held', and(isOpen(tasks), isNotNull(tasks.claimedBy), isClaimed), tasks.claimedUntil);
   const found = tx.db.$with('found', { counts: sql<Overview['counts']>`counts`.as('counts') }).as(
     sql`select json_build_object(
         'open', ${count(having(open))},
-        'in_progress', ${count(sql`${having(begun)} union select id from held`)},
+        'in_progress', ${count(sql`${having(begun)} union select id from held where in_sight`)},
         'claimed', (select count(*) from held),
         'blocked', ${count(having(and(open, sql`${tasks.openBlockers} > 0`)))},
         'overdue', (select count(*) from late),

@@ -131,10 +131,17 @@ function decide(state: State, moment: Moment) {
         steps: some.map(projectStep),
       })),
       ...turned(state.tasks, settled(tasks, { edits: [], counted: housed }), { edits, counted: housed }, moment),
-      failed,
+      failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
     },
   };
 }
+
+/** How many are named of what could not be put back. */
+const FAILED = 50;
+const others = (count: number): Failure => ({
+  id: 'others',
+  ...conflict(`${count} more could not be put back, for such reasons.`).body,
+});
 
 function isShelved({ projectId, shelved }: Task, projects: ReadonlyMap<number, Project>): boolean {
   const project = projectId === null ? undefined : projects.get(projectId);

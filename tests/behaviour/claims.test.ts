@@ -437,3 +437,16 @@ test('what is ready, and what is claimed, is found by an index that knows of cla
   expect(ready).toMatch(/using tasks_ready .*\n *Index Cond: .*claimed_until <= /);
   expect(claims).toMatch(/tasks_claimed .*\n *Index Cond: .*claimed_until > /);
 });
+
+test('a claim stays in sight where its project is archived, and the task is counted once', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Write', project: 'Book' });
+  await ana.ok('claim_task', { id: 1 });
+  await ana.ok('update_project', { project: 'Book', archived: true });
+  for (const claimed_by of ['me', 'any']) expect((await ana.ok('list_tasks', { claimed_by })).total).toBe(1);
+  const { counts, claimed } = await ana.ok('get_overview');
+  expect(counts).toMatchObject({ open: 0, in_progress: 0, claimed: 1 });
+  expect(claimed).toMatchObject([{ id: 1 }]);
+  for (const filter of [{ status: 'in_progress' }, { claimed_by: 'none' }])
+    expect((await ana.ok('list_tasks', filter)).total).toBe(0);
+});
