@@ -160,7 +160,7 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
       error: (issue) => {
         if (issue.code === 'invalid_type') return 'must be an object with a title';
         if (issue.code !== 'unrecognized_keys') return undefined;
-        const meant = meantBy(issue.keys, Object.keys(shape));
+        const meant = meantBy(issue.keys, Object.keys(shape), new Set(Object.keys(issue.input as object)));
         return `has no field ${named(issue.keys)}${meant.length > 0 ? ` (did you mean ${meant.join(', ')}?)` : ''}`;
       },
     }),
@@ -299,7 +299,7 @@ export const guard = {
 /** What other task lists call our fields. */
 const ELSEWHERE = new Map([
   ['name', 'title'],
-  ['content', 'title'],
+  ['content', 'title description'],
   ['notes', 'description'],
   ['body', 'description'],
   ['deadline', 'due'],
@@ -318,10 +318,11 @@ const ELSEWHERE = new Map([
 
 const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
 
-/** The fields that unknown ones may have been meant for. */
-export function meantBy(unknown: string[], known: string[]): string[] {
+/** The fields that unknown ones may have been meant for, of those that were not given. */
+export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
   const near = unknown.flatMap((field) => {
-    const word = plain(ELSEWHERE.get(plain(field)) ?? field);
+    const [first, other = first] = (ELSEWHERE.get(plain(field)) ?? field).split(' ') as [string, string?];
+    const word = plain(given.has(first) ? other : first);
     const alike = (each: string) => each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
     return known.filter((each) => alike(plain(each)));
   });

@@ -203,7 +203,7 @@ export function parse(
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    const meant = meantBy(unknown, known);
+    const meant = meantBy(unknown, known, new Set(given.keys()));
     throw invalid(
       `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${named(unknown)}.`,
       meant.length > 0 ? `Did you mean ${meant.join(', ')}?` : `${tool} takes ${known.join(', ') || 'no fields'}.`,

@@ -367,13 +367,13 @@ export function outcomeAnswer(
 const WHOLE = 4000;
 
 /** A task to work on, whole, and the number to say with what is written to it. */
-export function claimAnswer({ task, whole }: Claimed, say: Say): Answer {
+export function claimAnswer({ task, lapsed, whole }: Claimed, say: Say): Answer {
   const { claim, claimedUntil } = task;
   const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
   if (!whole)
     return {
       json: { task: single(task, say), claim },
-      text: `Still claimed, until ${until} · claim ${claim}\n${line(task, say)}`,
+      text: `${lapsed ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, say)}`,
     };
   const { json, text } = fitted(
     detailAnswer({ tasks: [{ ...whole, history: [] }], failed: [] }, say),

@@ -228,6 +228,10 @@ describe('what clients are known to send', () => {
     expect(await meant('add_task', 'tags')).toBe('Did you mean labels?');
     expect(await meant('update_task', 'labels')).toBe('Did you mean add_labels, remove_labels?');
     expect(await meant('complete_task', 'task_ids')).toBe('Did you mean ids?');
+    expect(await meant('add_task', 'content')).toBe('Did you mean title?');
+    const both = { title: 'Call', content: 'about the roof' };
+    expect((await ana.refused('add_task', both)).hint).toBe('Did you mean description?');
+    expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');
   });
 
   test('keys that mean something to JavaScript mean nothing here', async () => {

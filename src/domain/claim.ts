@@ -40,6 +40,8 @@ export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' |
 
 export interface Claimed {
   task: Task;
+  /** Whether it is a claim made longer that had run out. */
+  lapsed: boolean;
   /** All there is to know for who begins to work on it. */
   whole?: TaskDetail | undefined;
 }
@@ -82,7 +84,11 @@ export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: Clai
       const { claimed, claimedBy, claimedUntil } = after;
       return {
         ...settle(new Map([[task.id, task]]), [{ after }], moment),
-        outcome: { task: after, whole: whole && { ...whole, claimed, claimedBy, claimedUntil } },
+        outcome: {
+          task: after,
+          lapsed: renewed && !task.claimed,
+          whole: whole && { ...whole, claimed, claimedBy, claimedUntil },
+        },
       };
     },
   };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { agentOf, newAgent, useWorld } from '../harness.js';
 
 const world = useWorld();
@@ -209,6 +209,17 @@ describe('claim_task', () => {
       },
     });
     expect(reply.text).toBe('Still claimed, until 15:02 · claim 2\n#1 A · in progress · claimed by one until 15:02');
+  });
+
+  test('that had run out is claimed again with its number, and says so', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'A' });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    onTestFinished(() => {
+      world.now = new Date('2026-11-22T13:02:00Z');
+    });
+    world.now = new Date('2026-11-22T13:40:00Z');
+    expect((await ana.call('claim_task', { id: 1, claim })).text).toMatch(/^Claimed again, until 15:10 · claim /);
   });
 
   test('a number that never was one of this task is refused as invalid', async () => {
