@@ -28,8 +28,11 @@ export const newDirectory = { initDbStartParams: ['--wal-segsize=4'] };
 export const extensions = { btree_gin, pg_trgm };
 
 const endProcess: Fatal = (reason) => {
-  writeSync(2, `taskloom: ${reason}\n`);
-  process.exit(1);
+  try {
+    writeSync(2, `taskloom: ${reason}\n`);
+  } finally {
+    process.exit(1);
+  }
 };
 
 /**

@@ -22,7 +22,7 @@ export class Bodies {
    * @param whose the user that has to have room for it
    * @param most its largest size, in bytes
    * @param work what to do with it; its room is taken until this is done
-   * @param answered where the answer is not there when the work is done: what its room is taken for too
+   * @param sent where the answer is on a stream, that is not whole when the work is done: when it is
    * @throws Refusal `rate_limited` where the user has no room
    */
   async read(
@@ -30,10 +30,11 @@ export class Bodies {
     whose: string,
     most: number,
     work: (read: Read) => Promise<Response>,
-    answered?: Promise<void>,
+    sent?: Promise<void>,
   ): Promise<Response> {
     if (request.method !== 'POST') return work({ request });
     let size = 0;
+    let streamed = false;
     const hold = (bytes: number) => {
       const held = (this.#held.get(whose) ?? 0) + bytes;
       if (held > ROOM) throw tooMany('large requests');
@@ -47,9 +48,12 @@ export class Bodies {
     };
     try {
       const text = await textOf(request, most, hold);
-      return text === undefined ? tooLarge(most) : await work(parsed(request, text));
+      if (text === undefined) return tooLarge(most);
+      const response = await work(parsed(request, text));
+      streamed = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+      return response;
     } finally {
-      if (answered) void answered.then(giveBack);
+      if (streamed && sent) void sent.then(giveBack);
       else giveBack();
     }
   }

@@ -43,6 +43,9 @@ const STRANGERS = 300;
 /** A longer Host header is taken apart each time: what is remembered of strangers must be small. */
 const LONGEST_HOST = 100;
 
+/** The first protocol whose requests stand for themselves. */
+const MODERN = '2026-07-28';
+
 const REALM = 'Bearer realm="taskloom"';
 
 /** An error page says what is wrong and nothing else. */
@@ -186,13 +189,18 @@ export function createApp(
     }
     return { hash, principal };
   };
-  const answer = async ({ request, parsedBody }: Read, { hash, principal, proof }: Guest): Promise<Response> => {
+  /** Counts a batch for as many requests as it has calls. */
+  const overdrawn = ({ parsedBody }: Read, { userId }: Principal): Response | undefined => {
     const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
-    const wait = more > 0 ? users.take(principal.userId, more) : 0;
-    if (wait > 0) {
-      users.giveBack(principal.userId);
-      return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
-    }
+    const wait = more > 0 ? users.take(userId, more) : 0;
+    if (wait === 0) return undefined;
+    users.giveBack(userId);
+    return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
+  };
+  const answer = async (read: Read, { hash, principal, proof }: Guest): Promise<Response> => {
+    const refused = overdrawn(read, principal);
+    if (refused) return refused;
+    const { request, parsedBody } = read;
     const asked = askedBy(deps, parsedBody, principal);
     if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
     const authInfo = authInfoOf(principal, asked);
@@ -206,6 +214,8 @@ export function createApp(
     return inOurWords(response);
   };
   const mcp = async (request: Request, ends: Ends): Promise<Response> => {
+    // An answer on a stream is there before it is whole; and who asks may hang up while they are not let in yet.
+    const sent = new Promise<void>((resolve) => ends.outgoing.once('close', resolve));
     try {
       const guest = await admit(request, ends);
       if (!('principal' in guest)) return guest;
@@ -218,12 +228,15 @@ export function createApp(
         });
       if (asksToListen(request)) {
         if (!principal.scopes.includes('tasks:read')) return lacks('tasks:read');
-        return await bodies.read(request, principal.userId, MAX_LISTENING, (read) =>
-          streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
+        return await bodies.read(
+          request,
+          principal.userId,
+          MAX_LISTENING,
+          async (read) =>
+            overdrawn(read, principal) ??
+            streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
         );
       }
-      // A client of 2025 has its answer on a stream, which is there before the answer is.
-      const sent = isModern(request) ? undefined : new Promise<void>((resolve) => ends.outgoing.once('close', resolve));
       return await bodies.read(request, principal.userId, MAX_BODY, (read) => answer(read, guest), sent);
     } catch (error) {
       const refusal = refusalIn(error);
@@ -269,7 +282,10 @@ const authInfoOf = (principal: Principal, asked?: Asked): AuthInfo => ({
 });
 
 /** Whether a request is of 2026-07-28, whose answer is whole when it begins, and asks for no stream. */
-const isModern = (request: Request) => request.headers.has('mcp-method') && !asksToListen(request);
+const isModern = (request: Request) =>
+  request.headers.has('mcp-method') &&
+  (request.headers.get('mcp-protocol-version') ?? '') >= MODERN &&
+  !asksToListen(request);
 
 /** The SDK answers a missing scope without the realm, and with nothing to go by. */
 function inOurWords(response: Response): Response {
@@ -333,6 +349,7 @@ export async function listen(
     },
   }) as Server;
   server.maxConnections = room.all;
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true; // who has sent all still wants the answer
   const open = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const from = originOf(socket.remoteAddress);

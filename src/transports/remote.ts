@@ -20,8 +20,11 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
   });
   const link: Link = { transport: http, stateless: true };
   const underWay = new Map<RequestId, AbortController>();
-  const ended = (id: RequestId, refusal?: Refusal) => {
-    if (underWay.delete(id)) link.onfailure?.(id, refusal);
+  /** Of a request that was sent again meanwhile under its id, the end of the first is of no matter. */
+  const ended = (id: RequestId, request: AbortController, refusal?: Refusal) => {
+    if (underWay.get(id) !== request) return;
+    underWay.delete(id);
+    link.onfailure?.(id, refusal);
   };
 
   const post = http.send.bind(http);
@@ -39,12 +42,13 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
       setTimeout(() => {
         if (underWay.get(id) !== request) return;
         request.abort();
-        ended(id, unavailable(`The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`, MAY_HAVE_HAPPENED));
+        const late = `The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`;
+        ended(id, request, unavailable(late, MAY_HAVE_HAPPENED));
       }, PATIENCE).unref();
-    await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id) }).catch(
+    await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id, request) }).catch(
       (error: Error) => {
         log.debug({ kind: error.name }, 'remote call failed');
-        ended(id, refusalOf(error));
+        ended(id, request, refusalOf(error));
       },
     );
   };

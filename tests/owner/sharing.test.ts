@@ -230,8 +230,13 @@ describe('the process that has the database', () => {
   }, 60_000);
 });
 
-test('a disk that is full is said, and what was not acknowledged is done once there is room', async () => {
+test.each([
+  ['', false],
+  [' with the log on it', process.platform === 'linux'],
+])('a disk that is full%s is said, and what was not acknowledged is done once there is room', async (_log, onIt) => {
   const env = seeded();
+  mkdirSync(join(home(env), 'run'));
+  if (onIt) symlinkSync('/dev/full', join(home(env), 'run/owner.log'));
   const preload = pathToFileURL(join(ROOT, 'tests/owner/full-disk.mjs')).href;
   const peer = await connect(env, ['--import', preload]);
   await peer.call('add_task', { title: 'Before' });
