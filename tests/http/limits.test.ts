@@ -220,7 +220,8 @@ describe('a user who sends more than so many requests a minute', () => {
     const batch = (size: number, framing: Record<string, string> = {}) =>
       send(url, { ...withHeaders(one, { ...bearer(token), ...framing }), body: `[${Array(size).fill(one.body)}]` });
     expect((await batch(4)).status).toBe(200);
-    for (const framing of [{}, { 'transfer-encoding': 'chunked' }]) {
+    const listening = { 'mcp-method': 'subscriptions/listen' };
+    for (const framing of [{}, { 'transfer-encoding': 'chunked' }, listening]) {
       const { status, headers, message } = await batch(2 + 1, framing);
       expect({ status, after: headers['retry-after'] }).toEqual({ status: 429, after: '10' });
       expect(message.message).toContain('no room for a batch of 3: send fewer calls at once');
@@ -283,6 +284,35 @@ test.each(ERAS)('a body has its room until its request is answered (%s)', async 
   release();
   for (const { heard } of begun) expect(await heard).toMatch(/^HTTP\/1\.1 200 /);
   expect(await eventually(status, (answered) => answered === 200)).toBe(200);
+});
+
+test.each(ERAS)('a body whose client hangs up before it is let in takes no room (%s)', async (era) => {
+  const { url, state } = await serve();
+  const token = await anyToken(world);
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  state.gate = () => held;
+  const head = `${headOf(url, token, callOf(era, 'list_tasks'))}Content-Length: ${4 * 1024 * 1024}\r\n\r\n`;
+  const sockets = await Promise.all(Array.from({ length: 20 }, () => openSocket(url)));
+  const closed = sockets.map(untilClosed);
+  for (const socket of sockets) socket.write(head);
+  await eventually(
+    async () => state.looks,
+    (looks) => looks > 0,
+  );
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(closed);
+  for (let i = 0; i < 3; i++) await send(url, { method: 'GET', path: '/livez' }); // by now the server has seen it too
+  release();
+  await eventually(
+    async () => state.looks,
+    (looks) => looks >= sockets.length,
+  );
+  const large = { ...callOf(era, 'list_tasks'), body: String(callOf(era, 'list_tasks').body).padEnd(4 * 1024 * 1024) };
+  const again = async () => (await send(url, withHeaders(large, bearer(token)))).status;
+  expect(await eventually(again, (answered) => answered === 200)).toBe(200);
 });
 
 describe('connections', () => {
