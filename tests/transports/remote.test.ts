@@ -1,6 +1,12 @@
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Feed } from '../../src/feed.js';
+import { once } from '../../src/once.js';
+import { remoteLink } from '../../src/transports/remote.js';
+import { useWorld } from '../harness.js';
+import { anyToken, eventually, rpc, serveHttp } from '../http.js';
 import {
   complaintOf,
   connect,
@@ -12,6 +18,8 @@ import {
   start,
   succeed,
 } from '../process.js';
+
+const world = useWorld();
 
 /** A Taskloom that others reach over HTTP, with two users of it. */
 interface Remote {
@@ -114,6 +122,72 @@ describe('a stdio server that carries requests to another Taskloom', () => {
     expect(await peer.close()).toMatchObject({ code: 0 });
   }, 30_000);
 });
+
+test('a stream that is asked for again is not ended by the end of the first, and can be cancelled', async () => {
+  const token = await anyToken(world);
+  const [first, second] = [await listeningServer(), await listeningServer()];
+  let current = first;
+  /** In front of them, as a load balancer. */
+  const balancer = createServer((near) => {
+    const far = createConnection(Number(current.url.port), '127.0.0.1');
+    const { open } = current;
+    open.add(far);
+    far.once('close', () => open.delete(far));
+    for (const socket of [near, far]) socket.on('error', () => {});
+    near.once('close', () => far.destroy()).pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void balancer.close());
+  const url = new URL(`http://127.0.0.1:${(balancer.address() as AddressInfo).port}/mcp`);
+
+  const link = remoteLink({ url, token }, world.log);
+  const [heard, failures] = [[] as unknown[], [] as unknown[]];
+  link.onfailure = (id) => failures.push(id);
+  link.transport.onmessage = (message) => heard.push(message);
+  await link.transport.start();
+  const { body } = rpc('2026-07-28', 'subscriptions/listen', {
+    notifications: { resourceSubscriptions: ['taskloom://overview'] },
+  });
+  const listen = async () => {
+    const before = heard.length;
+    void link.transport.send(JSON.parse(String(body)));
+    await eventually(
+      async () => heard.length,
+      (count) => count > before,
+    );
+  };
+  await listen();
+  current = second;
+  await listen();
+  await first.close();
+  expect(
+    await eventually(
+      async () => first.open.size,
+      (open) => open === 0,
+    ),
+  ).toBe(0);
+  expect(second.open.size).toBe(1);
+  expect(failures).toEqual([]);
+  await link.transport.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  expect(
+    await eventually(
+      async () => second.open.size,
+      (open) => open === 0,
+    ),
+  ).toBe(0);
+  await link.transport.close();
+});
+
+async function listeningServer() {
+  const feed = new Feed({ store: () => world.store(), log: world.log });
+  const { server, url } = await serveHttp({ ...world, feed });
+  const close = once(async () => {
+    await server.close();
+    await feed.close();
+  });
+  onTestFinished(close.get);
+  return { url, open: new Set<Socket>(), close: close.get };
+}
 
 test('an address without a token, or beside a database, is refused at once', async () => {
   const TASKLOOM_URL = 'https://tasks.example.org/mcp';
