@@ -54,7 +54,7 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
       void import('./pglite.js');
       const hold = options.held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
       try {
-        const database = await openDirectory(hold.data, options);
+        const database = await openDirectory(hold, options);
         const close = database.close;
         database.close = () => close().finally(hold.release);
         return database;

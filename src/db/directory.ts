@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync
 import { basename, dirname, join } from 'node:path';
 import { UsageError, whyNotWritten } from '../errors.js';
 import type { Database } from './database.js';
+import type { Hold } from './lock.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
 import { syncPath, syncTree } from './sync.js';
@@ -18,22 +19,22 @@ const fromBackup =
  * @throws UsageError where the files are not such a database, or the disk does not let it be one
  */
 export async function openDirectory(
-  data: string,
-  options: { migrations?: Migration[] | undefined; fatal?: Fatal | undefined },
+  { data, isThere }: Hold,
+  { migrations, fatal }: { migrations?: Migration[] | undefined; fatal?: Fatal | undefined },
 ): Promise<Database> {
   try {
     removeLeftovers(data);
-    const files = isNew(data) ? make(data, options.migrations) : undefined;
+    const files = isNew(data) ? make(data, migrations) : undefined;
     files?.catch(() => {}); // is told by what waits for them
     const { openFiles } = await import('./pglite.js');
-    if (files) return await openFiles(data, { fatal: options.fatal, files });
+    if (files) return await openFiles(data, { fatal, isThere, files });
     checkFiles(data);
     // PostgreSQL's own lock, which is nobody's here: a process that died while it made the file left it empty, and
     // an empty one keeps the database shut for good.
     rmSync(join(data, 'postmaster.pid'), { force: true });
     const clean = readFileSync(join(data, 'global/pg_control')).readUInt32LE(16) === 1;
     if (!clean) await syncTree(data); // PostgreSQL would do it one file at a time, which takes many times as long
-    return await openFiles(data, { fatal: options.fatal, synced: !clean });
+    return await openFiles(data, { fatal, isThere, synced: !clean });
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(explain(error), data);

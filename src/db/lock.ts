@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
@@ -10,6 +20,11 @@ const DATA = 'pg18';
 export interface Hold {
   /** Where the database's own files go. */
   data: string;
+  /**
+   * Whether it still is the directory that is held, or another was put in its place. The database opens its files by
+   * their paths: in another's, it would write over them.
+   */
+  isThere(): boolean;
   /** Gives it back; again does no harm. */
   release(): void;
 }
@@ -60,8 +75,13 @@ export async function holdDirectory(path: string): Promise<Hold> {
     writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
   } catch {} // on a full disk; it is for people
   let held = true;
+  const { dev, ino } = fstatSync(fd, { bigint: true });
   return {
     data: join(path, DATA),
+    isThere() {
+      const found = statSync(lockFile(path), { bigint: true, throwIfNoEntry: false });
+      return found?.dev === dev && found.ino === ino;
+    },
     release: () => {
       if (!held) return;
       held = false;

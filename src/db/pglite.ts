@@ -48,6 +48,8 @@ export async function openPglite(image?: Blob): Promise<Database> {
 interface FilesOptions {
   /** Told why nothing can be kept any more, and nothing answered: ends the process. */
   fatal?: Fatal | undefined;
+  /** Whether the files are still where they were opened. */
+  isThere?: () => boolean;
   /** That all files are known to be on the disk. */
   synced?: boolean;
   /** When it is looked after. */
@@ -59,7 +61,7 @@ interface FilesOptions {
 /** Opens a database in files, made if need be. */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, synced = false, upkeep, files }: FilesOptions = {},
+  { fatal = endProcess, isThere = () => true, synced = false, upkeep, files }: FilesOptions = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
   const fs = new NodeFS(dataDir);
@@ -80,7 +82,7 @@ export async function openFiles(
   });
   disk.opened();
   stopAtFaults(pglite, fatal);
-  return wrapPglite(pglite, { disk, fatal, upkeep });
+  return wrapPglite(pglite, { disk, fatal, isThere, upkeep });
 }
 
 class Embedded extends PGlite {
@@ -119,9 +121,14 @@ async function lookAround(): Promise<void> {
  */
 export function wrapPglite(
   pglite: PGlite,
-  kept?: { disk: Disk; fatal: Fatal; upkeep?: UpkeepTimes | undefined },
+  kept?: { disk: Disk; fatal: Fatal; isThere(): boolean; upkeep?: UpkeepTimes | undefined },
 ): Database {
   const turns = pLimit(1);
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
+    turns(() => {
+      if (kept && !kept.isThere()) kept.fatal('the data directory was moved or removed');
+      return work();
+    });
   /** When the process has looked at what came in since the last turn: the database works in its only thread. */
   let looked: Promise<void> | undefined;
   const database: Database = {
@@ -136,11 +143,11 @@ export function wrapPglite(
           looked = lookAround();
         }
       };
-      return turns(turn).finally(() => upkeep?.turned());
+      return inTurn(turn).finally(() => upkeep?.turned());
     },
     close: () => {
       upkeep?.stop();
-      return turns(() => pglite.close());
+      return inTurn(() => pglite.close());
     },
   };
   const statements = new Statements(pglite, (error) => {
@@ -157,7 +164,7 @@ export function wrapPglite(
       return statements.script(text);
     },
   );
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void turns(work), kept.upkeep);
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void inTurn(work), kept.upkeep);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await work(line);

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -52,14 +62,17 @@ export function announce(home: string): Announcement {
 
 function newAddress(directory: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\taskloom-${randomBytes(16).toString('hex')}`;
-  const path = join(directory, 'owner.sock');
-  if (Buffer.byteLength(path) > LONGEST) return join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock');
-  rmSync(path, { force: true });
-  return path;
+  for (const name of readdirSync(directory)) if (SOCKET.test(name)) rmSync(join(directory, name), { force: true }); // of owners that are gone
+  // Of a name that no other has: an owner that ends late removes its own, and not that of the next.
+  const path = join(directory, `owner-${randomBytes(4).toString('hex')}.sock`);
+  return Buffer.byteLength(path) > LONGEST ? join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock') : path;
 }
 
-export function withdraw(home: string, { address }: Announcement): void {
-  rmSync(file(home), { force: true });
+const SOCKET = /^owner(?:-[0-9a-f]+)?\.sock$/;
+
+/** Takes back what was announced; the next owner's is left alone. */
+export function withdraw(home: string, { address, secret }: Announcement): void {
+  if (readAnnouncement(home)?.secret === secret) rmSync(file(home), { force: true });
   if (process.platform === 'win32') return;
   rmSync(address, { force: true });
   if (dirname(address) !== runDirectory(home)) rmSync(dirname(address), { recursive: true, force: true });

@@ -47,6 +47,10 @@ export async function ownInBackground(program: Program, config: Config, stopped:
   const log = makeLog(config.logLevel);
   try {
     const owner = await ownHere(program, config, log, makeDirectory(config.target.path));
+    if (!owner.isShared) {
+      await owner.stop();
+      return tell('alone');
+    }
     tell('ready');
     stopped.then(owner.stop);
     await untilIdle(owner, config.idleSeconds * 1000);

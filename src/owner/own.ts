@@ -45,6 +45,8 @@ export interface Owner {
   store(): Promise<OpenedStore>;
   /** Tells of every write to the database, whoever made it. */
   feed: Feed;
+  /** Whether other processes can connect: not where no socket can be had. */
+  isShared: boolean;
   /** A connection from within this process. */
   connect(account: Account): Transport;
   /** When somebody last asked for something, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
@@ -130,7 +132,8 @@ export async function own(options: OwnOptions): Promise<Owner> {
       .catch((error: Error) => deps.log.warn({ kind: error.name }, 'connection failed'))
       .finally(() => socket.end());
   });
-  if (!(await listens(server, announcement))) {
+  const isShared = await listens(server, announcement);
+  if (!isShared) {
     withdraw(home, announcement);
     deps.log.warn('no socket: other processes cannot share these tasks');
   }
@@ -152,7 +155,10 @@ export async function own(options: OwnOptions): Promise<Owner> {
       ...[...conversations].map((each) => each.finish(PATIENCE)),
       Promise.race([Promise.allSettled(commands), pause(PATIENCE, undefined, { ref: false })]),
     ]);
-    for (const socket of sockets) socket.destroySoon();
+    for (const socket of sockets) {
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), PATIENCE).unref(); // who does not read what is left must not keep this alive
+    }
     await feed.close();
     await opening.then(
       (store) => store.close(),
@@ -168,6 +174,7 @@ export async function own(options: OwnOptions): Promise<Owner> {
   return {
     store: () => opening,
     feed,
+    isShared,
     connect(account) {
       const [near, far] = InMemoryTransport.createLinkedPair();
       serve(far, account);

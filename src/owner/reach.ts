@@ -13,8 +13,8 @@ import { approach, type Build, isNewer, NoProof, type Peer, type Wish } from './
 import type { Account } from './own.js';
 import { overSocket } from './wire.js';
 
-/** What starting an owner came to: it says so in one line on stdout. */
-export type Started = 'ready' | { busy: number | undefined } | { failed: string; where?: string | undefined };
+/** What starting an owner came to, which it says in one line on stdout: `alone` where nobody could connect to it. */
+export type Started = 'ready' | 'alone' | { busy: number | undefined } | { failed: string; where?: string | undefined };
 
 /** How long to look for an owner, in milliseconds: one may be closing its database, and the next opening it. */
 const PATIENCE = 20_000;
@@ -27,7 +27,7 @@ export interface ReachOptions {
   build: Build;
   account: Account;
   /** Starts an owner in the background. Answers nothing where that is not allowed. */
-  start(home: string): Promise<Started | undefined>;
+  start(home: string): Promise<Exclude<Started, 'alone'> | undefined>;
   /** Makes this process the owner, where no other can be started. */
   ownHere(home: string): Promise<Link>;
 }
@@ -153,20 +153,20 @@ const LARGEST_LOG = 1_000_000;
  * Starts an owner in the background, in a session of its own, so that it ends with nobody's terminal.
  *
  * @param command the program, its options and its arguments
- * @returns nothing where a process cannot be started (a sandbox)
+ * @returns nothing where a process cannot be started (a sandbox), or not be connected to
  */
 export function startOwner(
   home: string,
   [program, ...args]: [string, ...string[]],
   environment: Partial<Record<string, string>>,
-): Promise<Started | undefined> {
+): Promise<Exclude<Started, 'alone'> | undefined> {
   const log = openLog(home);
   const env = Object.fromEntries(
     Object.entries(environment).filter(
       ([name]) => KEPT.includes(name) || (name.startsWith('TASKLOOM_') && name !== 'TASKLOOM_TOKEN'),
     ),
   );
-  return new Promise<Started | undefined>((resolve) => {
+  return new Promise<Exclude<Started, 'alone'> | undefined>((resolve) => {
     try {
       const child = spawn(program, args, {
         cwd: home,
@@ -179,7 +179,8 @@ export function startOwner(
       const { stdout } = child;
       const lines = createInterface({ input: stdout });
       lines.once('line', (line) => {
-        resolve(JSON.parse(line) as Started);
+        const started = parsed(line);
+        resolve(started === 'alone' ? undefined : started);
         stdout.destroy();
       });
       lines.once('close', () => resolve(undefined));
@@ -189,6 +190,14 @@ export function startOwner(
       resolve(undefined);
     }
   }).finally(() => log !== undefined && closeSync(log));
+}
+
+function parsed(line: string): Started | undefined {
+  try {
+    return JSON.parse(line) as Started;
+  } catch {
+    return undefined; // another program's words
+  }
 }
 
 function openLog(home: string): number | undefined {

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -147,8 +157,37 @@ describe('the process that has the database', () => {
     await peer.close();
     expect(isAlive(owner)).toBe(true);
     await gone(owner);
-    expect(existsSync(join(home(env), 'run/owner.json'))).toBe(false);
-    expect(existsSync(join(home(env), 'run/owner.sock'))).toBe(false);
+    expect(readdirSync(join(home(env), 'run'))).toEqual(['owner.log']);
+  });
+
+  test('ends where its directory was moved away, and leaves alone what is in its place', async () => {
+    const env = seeded();
+    const old = await connect(env);
+    await old.call('add_task', { title: 'Moved' });
+    const owner = ownerIn(home(env));
+    renameSync(home(env), `${home(env)}-moved`);
+    const peer = await connect(env);
+    expect(await peer.call('add_task', { title: 'Anew' })).toHaveProperty('task.id', 1);
+    const { task, error } = await old.call('add_task', { title: 'Late' }); // to the old owner, or to the next
+    if (!task) expect(error.message).toContain('the data directory was moved or removed');
+    await gone(owner);
+    const next = ownerIn(home(env));
+    process.kill(next, 'SIGKILL');
+    await gone(next);
+    const titles = task ? ['Anew', 'Late'] : ['Anew'];
+    for (const each of [peer, old]) expect(await titlesSeenBy(each)).toEqual(titles);
+    await Promise.all([old.close(), peer.close()]);
+    const moved = await connect({ ...env, TASKLOOM_HOME: `${home(env)}-moved` });
+    expect(await titlesSeenBy(moved)).toEqual(['Moved']);
+    await moved.close();
+  }, 60_000);
+
+  test('that nobody could connect to gives way to the client’s own process', async () => {
+    const env = seeded();
+    const preload = pathToFileURL(join(ROOT, 'tests/owner/without-sockets.mjs')).href;
+    const peer = await connect(env, ['--import', preload]);
+    expect(await peer.call('add_task', { title: 'One' })).toHaveProperty('task.id', 1);
+    await peer.close();
   });
 
   test('that ended while a client was idle is followed by another', async () => {

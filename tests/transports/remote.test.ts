@@ -134,7 +134,10 @@ test('a stream that is asked for again is not ended by the end of the first, and
     open.add(far);
     far.once('close', () => open.delete(far));
     for (const socket of [near, far]) socket.on('error', () => {});
-    near.once('close', () => far.destroy()).pipe(far).pipe(near);
+    near
+      .once('close', () => far.destroy())
+      .pipe(far)
+      .pipe(near);
   });
   await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void balancer.close());
