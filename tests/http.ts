@@ -7,7 +7,8 @@ import type { Principal } from '../src/auth/principal.js';
 import { SCOPES, type Scope } from '../src/auth/scopes.js';
 import { createToken } from '../src/cli/accounts.js';
 import type { Deps } from '../src/server.js';
-import { createApp, type HttpOptions, type HttpServer, type ListenOptions, listen } from '../src/transports/http.js';
+import { createApp, type HttpOptions } from '../src/transports/http.js';
+import { type HttpServer, type ListenOptions, listen } from '../src/transports/listen.js';
 import { newUser, type World } from './harness.js';
 
 /** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */

@@ -8,7 +8,8 @@ import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
 import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
-import { createApp, listen } from '../transports/http.js';
+import { createApp } from '../transports/http.js';
+import { listen } from '../transports/listen.js';
 import type { Context } from './with-store.js';
 
 /** How long a database may take to come up before `serve` gives up, in milliseconds. */

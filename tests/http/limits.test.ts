@@ -3,6 +3,7 @@ import { makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { Rate } from '../../src/transports/limits.js';
+import { roomFor } from '../../src/transports/listen.js';
 import { newUser, useWorld } from '../harness.js';
 import {
   anyToken,
@@ -336,6 +337,15 @@ describe('connections', () => {
       );
     expect(await eventually(status, (answered) => answered !== undefined)).toBe(200);
   });
+});
+
+test.each([
+  [Number.POSITIVE_INFINITY, { all: 2_000, ofOne: 1_000 }],
+  [4_096, { all: 2_000, ofOne: 1_000 }],
+  [1_024, { all: 624, ofOne: 312 }],
+  [256, { all: 50, ofOne: 25 }],
+])('where a process may have %d files open, connections leave room for the database', (files, room) => {
+  expect(roomFor(files)).toEqual(room);
 });
 
 test('whoever asks whether it is ready, all at once, has one look taken into the database', async () => {
