@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod/v4';
+import { BIDI, CONTROL } from './characters.js';
 import type { Target } from './db/connect.js';
 import { UsageError } from './errors.js';
 import { paths } from './program.js';
@@ -69,12 +70,25 @@ export const handle = z
 export const displayName = z
   .string()
   .trim()
-  .regex(
-    /^[^\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,100}$/u,
+  .refine(
+    (name) => /^\P{Cs}{1,100}$/u.test(name) && !CONTROL.test(name) && !BIDI.test(name),
     'must be 1 to 100 characters on one line, without control characters',
   );
 export const timezone = z.string().refine(isTimezone, 'is not a time zone; use a name such as Europe/Paris');
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a number')
+  .transform(Number)
+  .refine((number) => number <= 65_535, 'must be 65535 at most');
+
+const count = (of: string, min: number, max: number) =>
+  z.coerce
+    .number(`must be a number of ${of}`)
+    .int(`must be a whole number of ${of}`)
+    .min(min, `must be ${min} at least`)
+    .max(max, `must be ${max} at most`);
 
 const schema = z.object({
   TASKLOOM_HOME: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
@@ -88,29 +102,14 @@ const schema = z.object({
     .string()
     .regex(/^\s*[^\s,/:]+(\s*,\s*[^\s,/:]+)*\s*$/, 'must be host names separated by commas, without scheme or port')
     .optional(),
-  TASKLOOM_TRUST_PROXY: z.coerce
-    .number('must be a number of proxies')
-    .int('must be a whole number of proxies')
-    .min(0, 'must be 0 at least')
-    .max(10, 'must be 10 at most')
-    .default(0),
-  TASKLOOM_RATE_LIMIT: z.coerce
-    .number('must be a number of requests')
-    .int('must be a whole number of requests')
-    .min(0, 'must be 0 at least')
-    .max(1_000_000, 'must be 1000000 at most')
-    .default(12_000),
+  TASKLOOM_TRUST_PROXY: count('proxies', 0, 10).default(0),
+  TASKLOOM_RATE_LIMIT: count('requests', 0, 1_000_000).default(12_000),
   TASKLOOM_SECRET: z.string().min(32, 'must have 32 characters at least').optional(),
   TASKLOOM_NEON_PROXY: z
     .string()
     .regex(/^[^/\s]+:\d+(\/\S*)?$/, 'must look like localhost:5433/v1')
     .optional(),
-  TASKLOOM_HISTORY_DAYS: z.coerce
-    .number('must be a number of days')
-    .int('must be a whole number of days')
-    .min(1, 'must be 1 at least')
-    .max(36_500, 'must be 36500 at most')
-    .default(365),
+  TASKLOOM_HISTORY_DAYS: count('days', 1, 36_500).default(365),
   TASKLOOM_IDLE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .min(0.1, 'must be 0.1 at least')
@@ -119,12 +118,7 @@ const schema = z.object({
   TASKLOOM_LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
   DATABASE_URL: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
-  PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, 'must be a number')
-    .transform(Number)
-    .refine((port) => port <= 65_535, 'must be 65535 at most')
-    .default(8080),
+  PORT: port.default(8080),
 });
 
 /**

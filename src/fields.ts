@@ -1,4 +1,5 @@
 import * as z from 'zod/v4';
+import { BIDI, CONTROL, UNSAFE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
@@ -12,22 +13,9 @@ import { LEAST_BUDGET, MOST_BUDGET, USUAL_BUDGET } from './fit.js';
 /** Code points: what people count as characters, and what PostgreSQL's `char_length` counts. */
 const length = (text: string): number => [...text].length;
 
-// Line separators count as controls: one-line fields must not be able to forge a line. The direction marks
-// LRM, RLM and ALM stay allowed: right-to-left text needs them, and they cannot reorder their surroundings.
-const CONTROL = /[\p{Cc}\u2028\u2029]/u;
-const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
-
 /** Text that nobody is there to refuse, as one line that can be kept: what may not be in a line is left out. */
 export const oneLine = (text: string, max: number): string =>
-  [
-    ...text
-      .toWellFormed()
-      .replace(/\s+/g, ' ')
-      .replace(new RegExp(`${CONTROL.source}|${BIDI.source}`, 'gu'), ''),
-  ]
-    .slice(0, max)
-    .join('')
-    .trim();
+  [...text.toWellFormed().replace(/\s+/g, ' ').replace(UNSAFE, '')].slice(0, max).join('').trim();
 
 function refuseText(text: string): string | undefined {
   if (text.includes('\0')) return 'contains a NUL character: remove it';

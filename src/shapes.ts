@@ -1,4 +1,5 @@
 import * as z from 'zod/v4';
+import { UNSAFE } from './characters.js';
 import type { Delta } from './domain/changed.js';
 import type { Happening, Related, TaskDetail } from './domain/get.js';
 import type { Failure } from './domain/judge.js';
@@ -292,10 +293,7 @@ export const quoted = (title: string): string => (title.includes(' · ') ? JSON.
 
 /** Nothing that a terminal would obey, or that would pass for the end of a line. */
 const escaped = (text: string): string =>
-  text.replace(
-    /[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
-    (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
-  );
+  text.replace(UNSAFE, (each) => (/[\n\t]/.test(each) ? each : `\\u{${each.codePointAt(0)?.toString(16)}}`));
 
 /** Text of many lines, indented so that none of them can pass for a row. */
 export function indented(text: string): string {

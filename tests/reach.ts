@@ -113,7 +113,7 @@ export const promptReach: Record<string, (foreign: Foreign) => Record<string, st
 /** Likewise for each resource: the addresses it could be asked for. */
 export const resourceReach: Record<string, (foreign: Foreign) => string[]> = {
   overview: () => ['taskloom://overview'],
-  task: ({ id }) => [`taskloom://task/${id}`, `taskloom://task/%23${id}`, `taskloom://task/%23${id}`],
+  task: ({ id }) => [`taskloom://task/${id}`, `taskloom://task/%23${id}`, `taskloom://task/%20${id}`],
   project: ({ project }) => [`taskloom://project/${project}`, `taskloom://project/%2B${project}%20`],
 };
 

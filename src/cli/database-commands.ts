@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { targetOf } from '../config.js';
+import { port, targetOf } from '../config.js';
 import { readBackup } from '../db/backup.js';
 import { connect, type OpenedStore } from '../db/connect.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
@@ -9,7 +9,7 @@ import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
 import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import type { Shell } from './commands.js';
-import { checkPort } from './options.js';
+import { checkBy } from './options.js';
 import { serve } from './serve.js';
 
 /** What is done with a database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
@@ -18,7 +18,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
 
   leaf(root, 'serve', 'serve many users over Streamable HTTP')
     .option('--host <address>', 'address to listen on')
-    .option('--port <number>', 'port to listen on', checkPort)
+    .option('--port <number>', 'port to listen on', checkBy(port))
     .option('--migrate', 'bring the database’s schema up to date first')
     .action((options) => serve(context, options));
 

@@ -11,12 +11,6 @@ export const checkBy =
     throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
   };
 
-export function checkPort(value: string): number {
-  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
-    throw new InvalidArgumentError('It must be a number up to 65535.');
-  return Number(value);
-}
-
 export function checkScopes(value: string): Scope[] {
   const scopes = value.split(',').map((scope) => scope.trim());
   const known = SCOPES.filter((scope) => scopes.includes(scope));

@@ -1,5 +1,7 @@
+import { UNSAFE } from '../characters.js';
+
 /** What people typed is printed as it is, but for what a terminal would obey. */
-export const printable = (text: string) => text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '?');
+export const printable = (text: string) => text.replace(UNSAFE, '?');
 
 /** Columns under their heads, as wide as what is in them. */
 export function table(head: string[], rows: string[][]): string {

@@ -25,7 +25,7 @@ import {
   UNCLAIMED,
   waitsWith,
 } from './task.js';
-import { type Outcome, updateTasks } from './update.js';
+import { updateTasks } from './update.js';
 import { sayUntil, sayWhen, startSort } from './when.js';
 import type { Change, Moment } from './write.js';
 
@@ -259,8 +259,8 @@ export interface Release {
  * Gives a claimed task back, and may close it in the same write. Who does not say the number of the claim can do so
  * only once it has run out.
  */
-export function releaseTask(id: number, { claim, note, status }: Release): Change<unknown, Outcome> {
-  const release = updateTasks([id], { status }, { claim }, (task, moment) => {
+export function releaseTask(id: number, { claim, note, status }: Release) {
+  return updateTasks([id], { status }, { claim }, (task, moment) => {
     if (task.deletedAt) throw inTrash(task);
     if (task.claimed && claim === undefined)
       throw conflict(
@@ -269,5 +269,4 @@ export function releaseTask(id: number, { claim, note, status }: Release): Chang
       );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };
   });
-  return release as Change<unknown, Outcome>;
 }

@@ -6,7 +6,7 @@ import { labelsInUse } from './labels.js';
 import { nameKey } from './names.js';
 import { NEIGHBOURS } from './order.js';
 import type { Project } from './project.js';
-import { inProject, type Task, taskColumns, toTask } from './task.js';
+import { inProject, type Task, type TaskRow, taskColumns, toTask } from './task.js';
 
 export interface Wanted {
   /** These tasks, as far as they exist. */
@@ -91,9 +91,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       labels: JSON.stringify([...new Set(labels.map(nameKey))]),
     },
   );
-  const found = rows.flatMap(({ task }) =>
-    task === null || task.id === null ? [] : [toTask(task as Parameters<typeof toTask>[0], load)],
-  );
+  const found = rows.flatMap(({ task }) => (task === null || task.id === null ? [] : [toTask(task as TaskRow, load)]));
   found.sort((a, b) => a.id - b.id); // what a refusal lists must not depend on the backend
   const known = (rows[0]?.projects ?? []).map(toProject);
   const byKey = new Map(known.map(({ key, project }) => [key, project]));

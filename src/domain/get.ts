@@ -15,6 +15,7 @@ import {
   PRESENT,
   type Status,
   type Task,
+  type TaskRow,
   taskColumns,
   toTask,
   waitsWith,
@@ -170,7 +171,7 @@ export async function getTasks(
 }
 
 interface DetailRow {
-  task: Parameters<typeof toTask>[0];
+  task: TaskRow;
   with: { [K in keyof ReturnType<typeof belongings>]: ReturnType<typeof belongings>[K]['_']['type'] };
 }
 

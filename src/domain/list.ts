@@ -10,7 +10,7 @@ import { nameKey } from './names.js';
 import { routeOf } from './narrow.js';
 import { search } from './search.js';
 import { AGAIN, beyond, ORDER, position, positionIn, positionValues, type Sort } from './sort.js';
-import { inProject, type Task, taskColumns, toTask } from './task.js';
+import { inProject, type Task, type TaskRow, taskColumns, toTask } from './task.js';
 
 export interface ListInput extends Filter {
   sort?: Sort | undefined;
@@ -91,7 +91,7 @@ export async function listTasks(
   const total = rows[0]?.total ?? 0;
   if (rows[0]?.missing) throw await missingRefusal(tx, rows[0].missing, filter);
 
-  const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Parameters<typeof toTask>[0]] : []));
+  const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as TaskRow] : []));
   const shown = found.slice(0, limit);
   const { atLeast, sampled, edge } = (rows[0] ?? {}) as Partial<Looked>;
   const paused = edge && found.length <= limit;

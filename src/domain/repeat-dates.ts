@@ -1,6 +1,8 @@
+import { Temporal } from 'temporal-polyfill';
 import { MONTHS, WEEKDAYS } from './calendar.js';
 import { fromDay, toDay, weekdayOf } from './recurrence.js';
 import { type Cursor, named } from './word-cursor.js';
+import { readDays } from './words.js';
 
 export interface DateContext {
   today: string;
@@ -11,14 +13,31 @@ export interface DateContext {
 }
 
 /**
- * Reads where a phrase starts or ends: `2027-06-30`, `30 jun`, `june 30th 2027`, `june`, `friday`, `tomorrow`.
- * Nothing is eaten for what is no date.
+ * Reads where a phrase starts or ends: `2027-06-30`, `30 jun`, `june 30th 2027`, `june`, `friday`, `tomorrow`, and whatever
+ * else a due date may be, such as `next friday` or `end of year`. Nothing is eaten for what is no date.
  */
 export function readDate(cursor: Cursor, context: DateContext): string | undefined {
   const start = cursor.at();
-  const day = readDay(cursor, context);
-  if (day === undefined) cursor.back(start);
-  return day;
+  for (const read of [readDay, readWords]) {
+    const day = read(cursor, context);
+    if (day !== undefined) return day;
+    cursor.back(start);
+  }
+  return undefined;
+}
+
+/** With these, something else of the phrase begins. */
+const NEXT = ['until', 'till', 'til', 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
+
+function readWords(cursor: Cursor, { today, edge }: DateContext): string | undefined {
+  const words: string[] = [];
+  for (let word = cursor.peek(); word !== undefined && !NEXT.includes(word); word = cursor.peek()) {
+    words.push(word);
+    cursor.eat();
+  }
+  const found = words.length > 0 ? readDays(words.join(' '), Temporal.PlainDate.from(today), 'ahead') : undefined;
+  const [days, ...others] = Array.isArray(found) ? found : [];
+  return others.length === 0 ? days?.[edge].toString() : undefined;
 }
 
 function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | undefined {

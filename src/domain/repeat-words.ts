@@ -109,6 +109,13 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   return undefined;
 }
 
+/** When the parts of a day are, as of a due date. */
+const PARTS = new Map([
+  ['morning', '09:00'],
+  ['afternoon', '15:00'],
+  ['evening', '19:00'],
+]);
+
 /** What follows the days, in any order: a time, an end, a start, and what it is counted from. */
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
@@ -119,6 +126,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
   let until: number | undefined;
   for (cursor.eat(','); cursor.peek() !== undefined; cursor.eat(',')) {
     if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
+    else if (cursor.eat('in')) phrase.time = once(phrase.time, cursor.eat('the') && PARTS.get(cursor.eat() ?? ''));
     else if (cursor.eat('until', 'till', 'til')) {
       until = once(until, cursor.at());
       once(rule.until, readDate(cursor, { today, from, edge: 'last' }));

@@ -8,7 +8,7 @@ import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, ty
 import type { Page, TaskPage } from './list.js';
 import { titleKey } from './names.js';
 import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
-import { inProject, taskColumns, toTask } from './task.js';
+import { inProject, type TaskRow, taskColumns, toTask } from './task.js';
 
 /** Where more tasks than this have the words, only the newest are ranked. */
 export const RANKED = 500;
@@ -155,7 +155,7 @@ const matching = preparedBy((page: SearchPage) => (tx, value) => {
     .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
 });
 
-type Matched = Parameters<typeof toTask>[0] & { match: number };
+type Matched = TaskRow & { match: number };
 
 /** Open tasks that a new one may repeat: those with the same words first, then those with its two longest. */
 export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>

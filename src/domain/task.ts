@@ -143,7 +143,7 @@ export const notArchived = (tx: UserTx): SQL =>
 export const archivedProjects = (tx: UserTx): SQL =>
   sql`select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null`;
 
-type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
+export type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
   shelved: boolean;
   claimed: boolean;

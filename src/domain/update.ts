@@ -1,5 +1,6 @@
+import type { UserTx } from '../db/scope.js';
 import { ancestors, childRefusal, descendants, parentRefusal } from './family.js';
-import { type Gathered, gather } from './gather.js';
+import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { asHolder, refuseLate } from './lease.js';
@@ -46,7 +47,7 @@ interface State extends Gathered {
   since: Since[];
 }
 
-async function gatherAll(...[tx, wanted, guard]: [...Parameters<typeof gather>, Guard]): Promise<State> {
+async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<State> {
   const [gathered, since] = await Promise.all([gather(tx, wanted), changesSince(tx, guard, wanted.ids)]);
   return { ...gathered, since };
 }

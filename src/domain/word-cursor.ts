@@ -24,7 +24,7 @@ export interface Cursor {
   number(): number | undefined;
   /** `2nd`, `second`, and -1 for `last`. */
   ordinal(): number | undefined;
-  /** `17:00`, `5pm`, `noon`, and, if a bare number may be an hour, `9`. As `HH:MM`, or with seconds if there are any. */
+  /** `17:00`, `5pm`, `9.30am`, `noon`, and, if a bare number may be an hour, `9`. As `HH:MM`, or with seconds if there are any. */
   time(bare: boolean): string | undefined;
 }
 
@@ -61,13 +61,15 @@ export function cursorOver(text: string): Cursor {
     const [, hour = '', minute = '00', second = '00'] =
       /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
     if (!hour) return undefined;
-    const half = /^[ap]m$/.exec(peek(1) ?? '')?.[0];
+    const pointed = peek(1) === '.' && /^\d{2}$/.test(peek(2) ?? '') && /^[ap]m$/.test(peek(3) ?? '');
+    const half = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
     if (!half && !bare && !peek()?.includes(':')) return undefined;
     const hours = half ? (Number(hour) % 12) + (half === 'pm' ? 12 : 0) : Number(hour);
     if (half ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
-    if (Number(minute) > 59 || Number(second) > 59) return undefined;
-    at += half ? 2 : 1;
-    return `${String(hours).padStart(2, '0')}:${minute}${second === '00' ? '' : `:${second}`}`;
+    const minutes = pointed ? (peek(2) as string) : minute;
+    if (Number(minutes) > 59 || Number(second) > 59) return undefined;
+    at += pointed ? 4 : half ? 2 : 1;
+    return `${String(hours).padStart(2, '0')}:${minutes}${second === '00' ? '' : `:${second}`}`;
   }
 }
 

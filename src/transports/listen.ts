@@ -84,7 +84,6 @@ export async function listen(
     },
   }) as Server;
   server.maxConnections = room.all;
-  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true; // who has sent all still wants the answer
   const open = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const from = originOf(socket.remoteAddress);

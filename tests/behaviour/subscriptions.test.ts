@@ -82,6 +82,8 @@ class Heard {
 }
 
 const OVERVIEW = 'taskloom://overview';
+/** How many may listen at once as one user. */
+const MOST_OF_ONE = 200;
 const task = (id: number) => `taskloom://task/${id}`;
 
 /** A listener over HTTP, by a real client. */
@@ -368,9 +370,8 @@ describe('a connection over streams', () => {
   };
 
   /** A server of a user's, and a client that reads when the test says so. */
-  async function connected() {
-    const feed = feedOf();
-    const ana = await someone({ ...world, feed });
+  async function connected(feed = feedOf(), who?: Agent) {
+    const ana = who ?? (await someone({ ...world, feed }));
     const [input, output] = [new PassThrough(), new PassThrough({ highWaterMark: 64 })];
     const { ended } = converse(
       new StdioServerTransport(input, output),
@@ -401,6 +402,17 @@ describe('a connection over streams', () => {
       },
     };
   }
+  test('takes its subscriptions along when it ends, however many come after it', async () => {
+    const feed = feedOf();
+    const ana = await someone({ ...world, feed });
+    for (let i = 0; i < MOST_OF_ONE + 5; i++) {
+      const { listen, next, close } = await connected(feed, ana);
+      listen(1, OVERVIEW);
+      expect((await next()).method).toBe('notifications/subscriptions/acknowledged');
+      await close();
+    }
+  });
+
   const of = (id: string | number) => ({ _meta: { 'io.modelcontextprotocol/subscriptionId': id } });
 
   test('carries several subscriptions, each with what it asked for, until it is cancelled', async () => {
@@ -465,9 +477,8 @@ describe('a connection over streams', () => {
 
 describe('a client of 2025 over streams', () => {
   /** A client that sends by hand, in this order whatever is answered, and its server. */
-  async function connected() {
-    const feed = feedOf();
-    const ana = await someone({ ...world, feed });
+  async function connected(feed = feedOf(), who?: Agent) {
+    const ana = who ?? (await someone({ ...world, feed }));
     const [input, output] = [new PassThrough(), new PassThrough()];
     const conversation = converse(
       new StdioServerTransport(input, output),
@@ -491,8 +502,23 @@ describe('a client of 2025 over streams', () => {
       const now = performance.now();
       return conversation.lastUse() < now;
     };
-    return { ana, isIdle, next, subscribe: about('subscribe'), unsubscribe: about('unsubscribe') };
+    const close = async () => {
+      input.end();
+      await conversation.ended;
+    };
+    return { ana, isIdle, next, close, subscribe: about('subscribe'), unsubscribe: about('unsubscribe') };
   }
+
+  test('takes its subscriptions along when it goes, however many come after it', async () => {
+    const feed = feedOf();
+    const ana = await someone({ ...world, feed });
+    for (let i = 0; i < MOST_OF_ONE + 5; i++) {
+      const { next, subscribe, close } = await connected(feed, ana);
+      subscribe(OVERVIEW);
+      expect(await next()).toMatchObject({ id: 1, result: {} });
+      await close();
+    }
+  });
 
   test('keeps its server in use while it is subscribed, and not by what was refused', async () => {
     const { isIdle, next, subscribe, unsubscribe } = await connected();

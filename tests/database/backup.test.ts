@@ -139,6 +139,7 @@ describe('a backup', () => {
     }
     writing = false;
     await writes;
+    expect(written).toBeGreaterThan(0);
     const other = await empty();
     await restore(other, migrations, pieces(text));
     checkInvariants(await readTables({ ...world, database: other }, ana.principal.userId));

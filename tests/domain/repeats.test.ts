@@ -107,6 +107,18 @@ describe('a phrase', () => {
   });
 
   test.each([
+    ['every day until next friday', 'FREQ=DAILY;UNTIL=20261127', '2026-11-22'],
+    ['every monday until end of year at 9.30am', 'FREQ=WEEKLY;UNTIL=20261231;BYDAY=MO', '2026-11-23T08:30:00.000Z'],
+    ['every day starting next monday', 'FREQ=DAILY', '2026-11-23'],
+    ['every weekday in the morning', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', '2026-11-23T08:00:00.000Z'],
+    ['every day in the evening starting in two weeks', undefined, undefined],
+    ['every day in the', undefined, undefined],
+  ])('says its ends and times as a due date may: %s', (phrase, rule, due) => {
+    if (rule === undefined) expect(refusal(phrase).message).toContain('is not understood there');
+    else expect([parse(phrase).repeat.rule, parse(phrase).due]).toEqual([rule, due]);
+  });
+
+  test.each([
     ['second tuesday of the month', 'FREQ=MONTHLY;BYDAY=2TU'],
     ['second sunday of may', 'FREQ=YEARLY;BYMONTH=5;BYDAY=2SU'],
   ])('is understood where only repeats are asked for: %s', (phrase, rule) => {

@@ -83,7 +83,7 @@ describe('stopping', () => {
     socket.write(`${headOf(running.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 1000\r\n\r\n{`);
     const heard = untilClosed(socket);
     await running.server.close();
-    await heard;
+    expect(await heard).not.toContain(' 200 ');
   });
 
   test('a stream that is just being opened holds nothing up, and is refused', async () => {
@@ -119,9 +119,10 @@ describe('stopping', () => {
   });
 
   test('stopping twice is stopping', async () => {
-    const { server } = await serveHttp(world);
+    const { server, url } = await serveHttp(world);
     await Promise.all([server.close(), server.close()]);
     await server.close();
+    await expect(send(url, hello('2026-07-28'))).rejects.toThrow('ECONNREFUSED');
   });
 });
 

@@ -277,16 +277,6 @@ describe('a client that is slow', () => {
     for (const heard of idle) expect(heard).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test.each(ERAS)('a client that has said all and waits gets its answer (%s)', async (era) => {
-    const { url } = impatient;
-    const given = callOf(era, 'get_overview');
-    const socket = await openSocket(url);
-    const heard = untilClosed(socket);
-    const body = String(given.body);
-    socket.end(`${headOf(url, await anyToken(world), given)}Content-Length: ${body.length}\r\n\r\n${body}`);
-    expect(await heard).toMatch(/^HTTP\/1\.1 200 [\s\S]*"counts"/);
-  });
-
   test('a client that hangs up in mid-body leaves nothing but a quiet log', async () => {
     const before = world.logged.length;
     const socket = await openSocket(impatient.url);

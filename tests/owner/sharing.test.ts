@@ -182,6 +182,16 @@ describe('the process that has the database', () => {
     await moved.close();
   }, 60_000);
 
+  test.runIf(process.platform === 'linux')('knows no token of a client that started it', async () => {
+    const env = seeded({ TASKLOOM_TOKEN: 'tlm_not_for_the_owner', OTHER: 'nor_this' });
+    const peer = await connect(env);
+    await peer.call('list_tasks');
+    const environ = readFileSync(`/proc/${ownerIn(home(env))}/environ`, 'utf8');
+    expect(environ).toContain('TASKLOOM_HOME=');
+    expect(environ).not.toMatch(/tlm_not_for_the_owner|nor_this/);
+    await peer.close();
+  });
+
   test('that nobody could connect to gives way to the client’s own process', async () => {
     const env = seeded();
     const preload = pathToFileURL(join(ROOT, 'tests/owner/without-sockets.mjs')).href;
