@@ -30,7 +30,7 @@ export function readDate(cursor: Cursor, context: DateContext): string | undefin
 const NEXT = ['until', 'till', 'til', 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
 
 function readWords(cursor: Cursor, { today, edge }: DateContext): string | undefined {
-  const words: string[] = [];
+  const words = cursor.eat('in') ? ['in'] : []; // in two weeks
   for (let word = cursor.peek(); word !== undefined && !NEXT.includes(word); word = cursor.peek()) {
     words.push(word);
     cursor.eat();

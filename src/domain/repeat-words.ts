@@ -126,8 +126,11 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
   let until: number | undefined;
   for (cursor.eat(','); cursor.peek() !== undefined; cursor.eat(',')) {
     if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
-    else if (cursor.eat('in')) phrase.time = once(phrase.time, cursor.eat('the') && PARTS.get(cursor.eat() ?? ''));
-    else if (cursor.eat('until', 'till', 'til')) {
+    else if (cursor.eat('in')) {
+      cursor.eat('the');
+      phrase.time = once(phrase.time, PARTS.get(cursor.peek() ?? ''));
+      cursor.eat();
+    } else if (cursor.eat('until', 'till', 'til')) {
       until = once(until, cursor.at());
       once(rule.until, readDate(cursor, { today, from, edge: 'last' }));
     } else if (cursor.eat('starting', 'beginning', 'from')) {

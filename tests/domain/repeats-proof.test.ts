@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { dateReaders } from '../../src/domain/chrono.js';
 import { recurrence } from '../../src/domain/recurrence.js';
 import { afterCompletion, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
-await recurrence.load();
+await Promise.all([recurrence.load(), dateReaders.load()]);
 
 /**
  * Another way to the same days, which shares no code with the first: it walks the calendar day by day and asks of
