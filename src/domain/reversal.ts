@@ -1,4 +1,5 @@
 import { conflict } from '../errors.js';
+import { bundleOf, doubles, turnsSeries } from './bundle.js';
 import { childrenOf, parentRefusal } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
@@ -14,7 +15,6 @@ import {
   type ProjectEdit,
   projectDifferences,
   projectStillHas,
-  type Recorded,
   STATUS_FIELDS,
   stillAsMade,
   stillHas,
@@ -79,7 +79,7 @@ export class Reversal {
       if (this.broken && this.bundle.has(entry.entityId)) continue;
       else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    if (this.broken || this.wouldDouble()) this.leaveBundle();
+    if (this.broken || doubles(this.bundle, new Map([...this.tasks, ...this.after]))) this.leaveBundle();
     this.judge();
     for (const entry of this.entries.filter(endsProject))
       if (entry.op === 'create') this.removeProject(entry);
@@ -345,24 +345,6 @@ export class Reversal {
   private followerOf = (id: number): Task | undefined =>
     [...this.tasks.values()].find((each) => each.follows === id && isOpenTask(each));
 
-  /** Whether this would leave two of a series open, of which one is in the bundle. */
-  private wouldDouble(): boolean {
-    const open = [...new Map([...this.tasks, ...this.after]).values()].filter(
-      (task) => task.repeats && isOpenTask(task),
-    );
-    return open.some(
-      (task) =>
-        this.bundle.has(task.id) &&
-        open.some(
-          (each) =>
-            each !== task &&
-            (each.follows === task.id ||
-              task.follows === each.id ||
-              (each.follows !== null && each.follows === task.follows)),
-        ),
-    );
-  }
-
   /** The tasks whose series this would open or close again. */
   private turned = () => this.entries.filter(turnsSeries).map((entry) => entry.entityId);
 
@@ -411,22 +393,4 @@ function standing(later: Later[]): Later[] {
     if (reverts !== null) gone.add(`${reverts} ${entity} ${entityId}`);
     return reverts === null;
   });
-}
-
-/** Whether a change closed a task that repeats, or took that back. */
-function turnsSeries({ entity, op, before, after }: Entry): boolean {
-  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
-  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
-}
-
-/** The closed tasks, and those that came or went with that, of a write that closed something which repeats. */
-function bundleOf(entries: Entry[]): Set<number> {
-  const turned = entries.filter(turnsSeries);
-  const along = entries.filter(
-    ({ entity, op, reverts }) =>
-      entity === 'task' &&
-      ['create', 'delete', 'restore'].includes(op) &&
-      turned.some((each) => each.reverts === reverts),
-  );
-  return new Set([...turned, ...along].map((entry) => entry.entityId));
 }

@@ -1,0 +1,30 @@
+import type { Entry } from './history.js';
+import type { Recorded } from './record.js';
+import { isOpenTask, type Task } from './task.js';
+
+/** Whether a change closed a task that repeats, or took that back. */
+export function turnsSeries({ entity, op, before, after }: Entry): boolean {
+  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
+  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
+}
+
+/** The closed tasks, and those that came or went with that, of a write that closed something which repeats. */
+export function bundleOf(entries: Entry[]): Set<number> {
+  const turned = entries.filter(turnsSeries);
+  const along = entries.filter(
+    ({ entity, op, reverts }) =>
+      entity === 'task' &&
+      ['create', 'delete', 'restore'].includes(op) &&
+      turned.some((each) => each.reverts === reverts),
+  );
+  return new Set([...turned, ...along].map((entry) => entry.entityId));
+}
+
+/** Whether two of a series would be open, of which one is in a bundle. */
+export function doubles(bundle: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): boolean {
+  const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
+  const areOne = (one: Task, other: Task) =>
+    one !== other &&
+    (other.follows === one.id || one.follows === other.id || (one.follows !== null && one.follows === other.follows));
+  return open.some((task) => bundle.has(task.id) && open.some((each) => areOne(task, each)));
+}
