@@ -103,10 +103,13 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
   await served.finish(STOPPING);
   await data.close();
   process.stdin.destroy();
+  setTimeout(() => process.exit(), LEAVING).unref(); // it may still be looking for an owner, for nobody
 }
 
 /** How long answers under way may take once a signal asked this process to stop, in milliseconds. */
 const STOPPING = 5_000;
+/** How long what was written may take to go out, after that, in milliseconds. */
+const LEAVING = 1_000;
 
 /** For the person who started it by hand: what it is, where the data is, and what to paste where. */
 function greet({ target, remote }: Config): void {

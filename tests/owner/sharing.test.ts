@@ -135,6 +135,20 @@ describe.concurrent('a database whose process does not answer', () => {
     await peer.close();
   }, 60_000);
 
+  test('does not keep a client that is told to end while it is looked for', async () => {
+    const env = seeded();
+    const peer = await connect(env);
+    await peer.call('add_task', { title: 'Before' });
+    const owner = ownerIn(home(env));
+    process.kill(owner, 'SIGSTOP');
+    const other = await connect(env);
+    other.ask('tools/call', { name: 'list_tasks', arguments: {} });
+    other.process.child.kill('SIGTERM');
+    expect((await other.process.ended).code).toBe(0);
+    process.kill(owner, 'SIGCONT');
+    await peer.close();
+  }, 12_000);
+
   test('has it named where it cannot be reached', async () => {
     const env = seeded();
     const guest = await connect(env, withoutSpawn);
