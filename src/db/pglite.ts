@@ -164,7 +164,7 @@ export function wrapPglite(
       return statements.script(text);
     },
   );
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void inTurn(work), kept.upkeep);
+  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void inTurn(work).catch(() => {}), kept.upkeep);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await work(line);
