@@ -339,6 +339,20 @@ describe('connections', () => {
   });
 });
 
+test('connections of all together are no more than there is room for', async () => {
+  const { url } = await serve({ room: { all: 5, ofOne: 100 } });
+  const sockets = await Promise.all(Array.from({ length: 8 }, () => openSocket(url)));
+  const ended = () => sockets.filter((socket) => socket.readableEnded || socket.destroyed).length;
+  for (const socket of sockets) socket.resume();
+  expect(
+    await eventually(
+      async () => ended(),
+      (count) => count === 3,
+    ),
+  ).toBe(3);
+  for (const socket of sockets) socket.destroy();
+});
+
 test.each([
   [Number.POSITIVE_INFINITY, { all: 2_000, ofOne: 1_000 }],
   [4_096, { all: 2_000, ofOne: 1_000 }],
