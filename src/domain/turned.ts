@@ -23,7 +23,7 @@ export function turned(was: Tasks, now: Tasks, { edits, counted }: Settled, mome
   const others = (tasks: Task[]) =>
     [...new Set(tasks)].filter(({ id }) => !changed.has(id)).sort((a, b) => a.id - b.id);
   const waited = ({ id }: Task) => (was.get(id)?.waitsFor.length ?? 0) > 0;
-  const open = counted.filter(isOpenTask);
+  const open = counted.filter((task) => isOpenTask(task) && !changed.has(task.id));
   const unblocked = open.filter((task) => waited(task) && task.waitsFor.length === 0);
   const unheld = counted.filter((task) => isUnblockedTask(task) && !isUnblockedTask(was.get(task.id) as Task));
   return {
