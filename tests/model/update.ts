@@ -79,7 +79,7 @@ export function turned(model: Model, before: Draft, entries: Entry[], moment: Mo
   const waits = (task: Task) => model.openBlockers(task) > 0;
   const waited = (task: Task) => before.openBlockers(task) > 0;
   // Those that others have blocked, and what is part of them.
-  const freed = (task: Task) => !changed.has(task.id) && waited(task) && !waits(task);
+  const freed = (task: Task) => isOpen(task) && !changed.has(task.id) && waited(task) && !waits(task);
   const ready = others.filter(
     (task) =>
       !model.shelved(task) &&
