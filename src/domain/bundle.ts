@@ -1,5 +1,6 @@
 import type { Entry } from './history.js';
 import type { Recorded } from './record.js';
+import { areOfOneSeries } from './series.js';
 import { isOpenTask, type Task } from './task.js';
 
 /** Whether a change closed a task that repeats, or took that back. */
@@ -23,8 +24,5 @@ export function bundleOf(entries: Entry[]): Set<number> {
 /** Whether two of a series would be open, of which one is in a bundle. */
 export function doubles(bundle: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): boolean {
   const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
-  const areOne = (one: Task, other: Task) =>
-    one !== other &&
-    (other.follows === one.id || one.follows === other.id || (one.follows !== null && one.follows === other.follows));
-  return open.some((task) => bundle.has(task.id) && open.some((each) => areOne(task, each)));
+  return open.some((task) => bundle.has(task.id) && open.some((each) => areOfOneSeries(task, each)));
 }

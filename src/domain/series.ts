@@ -53,6 +53,11 @@ export function nextInSeries(
   return { task: task as Task, subtasks };
 }
 
+/** Whether two tasks are of one series, as far as they are next to each other in it or in the same place. */
+export const areOfOneSeries = (one: Task, other: Task): boolean =>
+  one.id !== other.id &&
+  (other.follows === one.id || one.follows === other.id || (one.follows !== null && one.follows === other.follows));
+
 /** How to have one task of a series open, which may be closed, and not another. */
 export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
   const rule = repeats ?? other.repeats;

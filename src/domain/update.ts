@@ -9,7 +9,7 @@ import { placed, placeTarget, refusePlace } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
 import type { Edit, ProjectEdit } from './record.js';
-import { isClosing, nextInSeries } from './series.js';
+import { areOfOneSeries, isClosing, nextInSeries } from './series.js';
 import { settle, settled } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import { type Turned, turned } from './turned.js';
@@ -241,11 +241,7 @@ function conclude(
 function doubledBy(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['doubled'] {
   const opened = edits.filter(({ before, after }) => before && !isOpenTask(before) && isOpenTask(after));
   return opened.flatMap(({ after }) => {
-    const { id, follows } = after;
-    const next = [...now.values()].find(
-      (each) =>
-        each.id !== id && isOpenTask(each) && (each.follows === id || (follows !== null && each.follows === follows)),
-    );
+    const next = [...now.values()].find((each) => isOpenTask(each) && areOfOneSeries(after, each));
     return next ? [[after, next] satisfies [Task, Task]] : [];
   });
 }
