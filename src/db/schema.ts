@@ -174,8 +174,8 @@ export const tasks = taskloom.table(
     estimateMinutes: integer('estimate_minutes'),
     projectId: integer('project_id'),
     parentId: integer('parent_id'),
-    /** The task of a series that this one was made after, when that was closed. It may be kept no longer. */
-    follows: integer('follows'),
+    /** The first task of the series that this one came of, when the one before was closed. It may be kept no longer. */
+    series: integer('series'),
     /** Place in the order set by hand: a fractional index. */
     rank: bytewise('rank').notNull(),
     /** How many tasks that block it, and how many sub-tasks, are open. Kept by every write that changes one of them. */
@@ -229,9 +229,9 @@ export const tasks = taskloom.table(
     index('tasks_blocked')
       .on(t.userId, t.id)
       .where(sql`${isOpen(t)} and ${t.openBlockers} > 0`),
-    index('tasks_follows')
-      .on(t.userId, t.follows)
-      .where(sql`${t.follows} is not null and ${isOpen(t)}`),
+    index('tasks_series')
+      .on(t.userId, t.series)
+      .where(sql`${t.series} is not null and ${isOpen(t)}`),
     index('tasks_cancelled').on(t.userId, t.id).where(sql`${t.status} = 'cancelled' and ${t.deletedAt} is null`),
     index('tasks_claimed').on(t.userId, t.claimedUntil, t.id).where(sql`${t.claimedBy} is not null`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),

@@ -227,7 +227,7 @@ function newTask(
     project: home?.name ?? null,
     shelved: false,
     parentId: input.parent === undefined ? null : idOf(input.parent),
-    follows: null,
+    series: null,
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
     blockedBy: uniqueBlockers(input.blocked_by?.map(idOf) ?? []),

@@ -21,8 +21,12 @@ export function bundleOf(entries: Entry[]): Set<number> {
   return new Set([...turned, ...along].map((entry) => entry.entityId));
 }
 
-/** Whether two of a series would be open, of which one is in a bundle. */
-export function doubles(bundle: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): boolean {
+/** Two of a series that would be open, of which the first is in a bundle, if there are any. */
+export function doubledIn(bundle: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
   const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
-  return open.some((task) => bundle.has(task.id) && open.some((each) => areOfOneSeries(task, each)));
+  for (const task of open) {
+    const other = bundle.has(task.id) && open.find((each) => areOfOneSeries(task, each));
+    if (other) return [task, other];
+  }
+  return undefined;
 }

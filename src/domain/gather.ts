@@ -19,8 +19,8 @@ export interface Wanted {
   below?: number[] | undefined;
   /** The tasks that those of `below`, or their sub-tasks, block, with their parents' chains, and with their sub-tasks. */
   dependents?: boolean | undefined;
-  /** Open tasks that follow those of `ids` in a series, or what those follow. */
-  followers?: boolean | undefined;
+  /** Open tasks of the series that those of `ids` are of. */
+  series?: boolean | undefined;
   /** All that these tasks and the parts of `ids` wait for, at any distance, so that a circle can be seen. */
   waits?: number[] | undefined;
   /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
@@ -105,7 +105,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
 }
 
 /** What the statement depends on, but for the values. */
-type Shape = Pick<Wanted, 'parents' | 'dependents' | 'followers' | 'descriptions'> &
+type Shape = Pick<Wanted, 'parents' | 'dependents' | 'series' | 'descriptions'> &
   Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects' | 'archived' | 'labels', boolean>;
 type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects' | 'labels') => Placeholder;
 
@@ -196,9 +196,9 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
 }
 
 function selection(tx: UserTx, shape: Shape, value: Value): SQL {
-  const { housed, parents, below, dependents, followers, waits, around } = shape;
+  const { housed, parents, below, dependents, series, waits, around } = shape;
   const list = listOf(value('ids'));
-  if (!(housed || parents || below || followers || waits || around)) return list;
+  if (!(housed || parents || below || series || waits || around)) return list;
   const user = tx.userId;
   const parts: [name: string, query: SQL][] = [
     ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
@@ -222,13 +222,14 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     members.push('down');
   }
   const open = isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` });
-  if (followers) {
+  if (series) {
+    const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${list}))`;
     parts.push([
-      'followers (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.follows is not null and ${open}
-        and t.follows = any(array(select unnest(${list}) union select a.follows from ${tasks} a where a.user_id = ${user} and a.id = any(${list})))`,
+      'series (id)',
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})
+        union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`,
     ]);
-    members.push('followers');
+    members.push('series');
   }
   const frees = dependents && below;
   if (frees) {

@@ -1,5 +1,5 @@
 import { conflict } from '../errors.js';
-import { bundleOf, doubles, turnsSeries } from './bundle.js';
+import { bundleOf, doubledIn, turnsSeries } from './bundle.js';
 import { childrenOf, parentRefusal } from './family.js';
 import type { Gathered } from './gather.js';
 import type { Entry, Later } from './history.js';
@@ -21,7 +21,7 @@ import {
   withField,
   withProjectField,
 } from './record.js';
-import { reopenInstead } from './series.js';
+import { areOfOneSeries, reopenInstead } from './series.js';
 import { settle } from './settle.js';
 import { isOpenStatus, isOpenTask, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from './task.js';
 import type { Moment } from './write.js';
@@ -79,7 +79,12 @@ export class Reversal {
       if (this.broken && this.bundle.has(entry.entityId)) continue;
       else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    if (this.broken || doubles(this.bundle, new Map([...this.tasks, ...this.after]))) this.leaveBundle();
+    const doubled = doubledIn(this.bundle, new Map([...this.tasks, ...this.after]));
+    if (doubled) {
+      const [one, other] = doubled;
+      const reason = `#${one.id} would be open beside #${other.id}, which is of the same series.`;
+      this.leaveBundle(reason, reopenInstead(one, other));
+    } else if (this.broken) this.leaveBundle();
     this.judge();
     for (const entry of this.entries.filter(endsProject))
       if (entry.op === 'create') this.removeProject(entry);
@@ -310,8 +315,9 @@ export class Reversal {
       const [closed, ...more] = this.turned();
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
       for (const each of [closed, ...more] as number[]) {
-        const next = coming.map(({ entityId }) => this.tasks.get(entityId)).find((task) => task?.follows === each);
-        const open = next && (isOpenTask(next) ? next : this.followerOf(next.id));
+        const series = this.seriesFrom(each);
+        const next = series.find((task) => coming.some(({ entityId }) => entityId === task.id));
+        const open = series.find(isOpenTask);
         const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
         this.leave(
           each,
@@ -332,7 +338,7 @@ export class Reversal {
     const task = this.tasks.get(id);
     const changed = `was changed${this.since('task', id)}`;
     if (!task) return op === 'create' ? changed : undefined;
-    if (this.followerOf(id) || (op !== 'create' && !isOpenTask(task))) return changed;
+    if (op !== 'create' && !isOpenTask(task)) return changed;
     const child = [...this.tasks.values()].some(
       (each) => each.parentId === id && !each.deletedAt && !this.bundle.has(each.id),
     );
@@ -341,22 +347,24 @@ export class Reversal {
     return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
   }
 
-  /** The open task that follows another in its series. */
-  private followerOf = (id: number): Task | undefined =>
-    [...this.tasks.values()].find((each) => each.follows === id && isOpenTask(each));
+  /** The tasks that came after one in its series, as far as they are known here. */
+  private seriesFrom = (id: number): Task[] => {
+    const task = this.tasks.get(id);
+    return [...this.tasks.values()].filter((each) => task && each.id > id && areOfOneSeries(task, each));
+  };
 
   /** The tasks whose series this would open or close again. */
   private turned = () => this.entries.filter(turnsSeries).map((entry) => entry.entityId);
 
   /** Leaves all of a series as it is, and names each task that it is about. */
-  private leaveBundle() {
+  private leaveBundle(reason?: string, hint?: string) {
     for (const id of this.bundle) {
       this.after.delete(id);
       this.remarks.delete(id);
     }
     for (const id of this.turned())
       if (!this.failed.some((failure) => failure.id === id))
-        this.leave(id, `#${id} goes back together with the other of its series, or not at all.`);
+        this.leave(id, reason ?? `#${id} goes back together with the other of its series, or not at all.`, hint);
   }
 
   /** Gives up what would leave a family or a dependency wrong, until nothing does. */

@@ -43,7 +43,7 @@ export function nextInSeries(
       start: moved(was.start),
       repeats: top ? next.repeat : was.repeats,
       parentId: top ? was.parentId : (ids.get(was.parentId as number) as number),
-      follows: top ? was.id : null,
+      series: top ? seriesOf(was) : null,
       rank: top ? was.rank : rankOf(id),
       // Within the family they wait for each other as before; what blocked this occurrence does not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
@@ -53,10 +53,12 @@ export function nextInSeries(
   return { task: task as Task, subtasks };
 }
 
-/** Whether two tasks are of one series, as far as they are next to each other in it or in the same place. */
+/** What all tasks of one series have in common: the id of the first of them. */
+const seriesOf = ({ id, series }: Task): number => series ?? id;
+
+/** Whether one task came of another, or both of a third, each when the one before it was closed. */
 export const areOfOneSeries = (one: Task, other: Task): boolean =>
-  one.id !== other.id &&
-  (other.follows === one.id || one.follows === other.id || (one.follows !== null && one.follows === other.follows));
+  one.id !== other.id && seriesOf(one) === seriesOf(other);
 
 /** How to have one task of a series open, which may be closed, and not another. */
 export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
@@ -68,8 +70,8 @@ export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, oth
 /** All sub-tasks that the next one gets: none that is in the trash, nor what is over of a series that goes on beside it. */
 function lasting(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
   const children = childrenOf(tasks, id);
-  const followed = new Set(children.map(({ follows }) => follows));
-  const isOver = (child: Task) => !isOpenStatus(child.status) && followed.has(child.id);
+  const isOver = (child: Task) =>
+    !isOpenStatus(child.status) && children.some((other) => other.id > child.id && areOfOneSeries(child, other));
   return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...lasting(tasks, child.id)]));
 }
 

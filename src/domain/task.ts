@@ -33,8 +33,8 @@ export interface Task {
   /** Whether its project is archived. */
   shelved: boolean;
   parentId: number | null;
-  /** The one before it in its series. */
-  follows: number | null;
+  /** The first of its series, of those that came of one when that was closed. */
+  series: number | null;
   /** Place in the order set by hand. */
   rank: string;
   labels: string[];
@@ -168,7 +168,7 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
     project: row.project,
     shelved: row.shelved,
     parentId: row.parentId,
-    follows: row.follows,
+    series: row.series,
     rank: row.rank,
     labels: row.labels,
     blockedBy: blockers?.map(([id]) => id) ?? [],

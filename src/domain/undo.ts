@@ -54,7 +54,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
       parents: true,
       below: wanted.tasks,
       dependents: true,
-      followers: true,
+      series: true,
       waits: wanted.tasks,
       descriptions: true,
       projects: { ids: wanted.projects, names },

@@ -73,7 +73,7 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           parents: patch.status !== undefined || movesFamily,
           below: patch.status !== undefined || movesFamily || movesProject ? ids : [],
           dependents: patch.status !== undefined,
-          followers: patch.status !== undefined && !closes,
+          series: patch.status !== undefined && !closes,
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
           // What repeats is copied when it is closed.
@@ -124,8 +124,8 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
           return [closed, ...along, following.task, ...following.subtasks];
         };
       });
-      const followed = new Set(next.map(({ follows }) => follows));
-      const goesOn = (task: Task) => ancestors(state.tasks, task).some(({ id }) => followed.has(id));
+      const goesOn = (task: Task) =>
+        ancestors(state.tasks, task).some((above) => next.some((each) => areOfOneSeries(above, each)));
       return conclude(state, plans, failed, moment, {
         projects: newProjects,
         labels: patch.add_labels,

@@ -284,7 +284,7 @@ function taskRow(task: Task, timezone: string) {
     estimate_minutes: task.estimateMinutes,
     project_id: task.projectId,
     parent_id: task.parentId,
-    follows: task.follows,
+    series: task.series,
     rank: task.rank,
     open_blockers: task.waitsFor.length,
     open_subtasks: task.openSubtasks,

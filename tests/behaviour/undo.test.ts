@@ -260,7 +260,10 @@ describe('undo of a write that went on with a series', () => {
     const cancelled = await ana.ok('update_task', { id: 1, status: 'cancelled' });
     const { undo } = await ana.ok('undo', { undo: cancelled.undo });
     await ana.ok('update_task', { id: 1, status: 'cancelled' });
-    expect((await ana.refused('undo', { undo })).message).toContain('goes back together with the other of its series');
+    expect(await ana.refused('undo', { undo })).toMatchObject({
+      message: expect.stringContaining('#2 would be open beside #3, which is of the same series.'),
+      hint: expect.stringContaining('To have #2 open instead of #3: update_task {"ids":[2]'),
+    });
     expect(await open(ana)).toEqual([3]);
   });
 

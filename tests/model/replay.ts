@@ -139,7 +139,7 @@ export function checkInvariants(tables: Tables): void {
   expect(
     [...rebuilt.tasks.values()].sort((a, b) => a.id - b.id),
     'tasks, from their history',
-  ).toEqual(all.map(({ follows: _, ...task }) => task));
+  ).toEqual(all.map(({ series: _, ...task }) => task));
 }
 
 const DAY = 86_400_000;

@@ -76,7 +76,7 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
       estimate_minutes: input.estimate_minutes ?? null,
       project: home?.id ?? null,
       parent: input.parent === undefined ? null : idOf(input.parent),
-      follows: null,
+      series: null,
       rank: seen.tasks.get(id)?.rank ?? '',
       completed_at: null,
       deleted_at: null,

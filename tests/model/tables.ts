@@ -14,7 +14,7 @@ export interface Task {
   project: number | null;
   parent: number | null;
   /** The task whose place it took in its series. History does not record it. */
-  follows: number | null;
+  series: number | null;
   rank: string;
   completed_at: string | null;
   deleted_at: string | null;
@@ -146,7 +146,7 @@ const toTask = (raw: Raw, labels: Raw[], edges: Raw[], comments: Raw[]): Task =>
   estimate_minutes: raw.estimate_minutes,
   project: raw.project_id,
   parent: raw.parent_id,
-  follows: raw.follows,
+  series: raw.series,
   rank: raw.rank,
   completed_at: iso(raw.completed_at),
   deleted_at: iso(raw.deleted_at),

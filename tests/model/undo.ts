@@ -128,7 +128,7 @@ class Reversal {
         const task = this.draft.task(id);
         const child = this.draft.children(id).some((each) => each.deleted_at === null && !this.bundle.has(each.id));
         if (child || this.isClaimedByOthers(task)) return true;
-        if (op !== 'create') return this.isChangedByOthers('task', id) || !isOpen(task) || this.isFollowed(task);
+        if (op !== 'create') return this.isChangedByOthers('task', id) || !isOpen(task);
         const same = TASK_FIELDS.every((field) => isDeepStrictEqual(task[field], after[field] ?? null));
         const labels = isDeepStrictEqual(task.labels, after.labels ?? []);
         const blockers = isDeepStrictEqual(task.blocked_by, after.blocked_by ?? []);
@@ -136,22 +136,13 @@ class Reversal {
       });
   }
 
-  private isFollowed = ({ id }: Task): boolean =>
-    [...this.draft.tasks.values()].some((each) => each.follows === id && isOpen(each));
-
   /** Whether two of a series would be open, of which one is in the bundle. */
   private doubled(): boolean {
     const open = [...this.draft.tasks.values()].filter((task) => task.repeats && isOpen(task));
     return open.some(
       (one) =>
         this.bundle.has(one.id) &&
-        open.some(
-          (other) =>
-            one !== other &&
-            (other.follows === one.id ||
-              one.follows === other.id ||
-              (one.follows !== null && one.follows === other.follows)),
-        ),
+        open.some((other) => one !== other && (other.series ?? other.id) === (one.series ?? one.id)),
     );
   }
 

@@ -288,12 +288,7 @@ function following(
   const moved = new Map(along.map((task) => [task.id, task]));
   const isOver = (task: Task, others: Task[]) =>
     !isOpenStatus(task.status) &&
-    others.some(
-      (other) =>
-        other.id > task.id &&
-        other.created_at === (task.completed_at ?? task.updated_at) &&
-        (other.rank === task.rank || other.title === task.title),
-    );
+    others.some((other) => other.id > task.id && other.series === (task.series ?? task.id));
   const living = (task: Task): Task[] => [
     moved.get(task.id) ?? task,
     ...model
@@ -315,7 +310,7 @@ function following(
       start: row?.start ?? null,
       repeats: task === closing ? row?.repeats : task.repeats,
       parent: task === closing ? task.parent : (ids.get(task.parent as number) as number),
-      follows: task === closing ? task.id : null,
+      series: task === closing ? (task.series ?? task.id) : null,
       rank: row?.rank ?? '',
       blocked_by: task.blocked_by.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
       comments: [],
