@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { isBusy, isUnreachable, setupMistake, sqlState, Undecided } from './db/database.js';
+import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './db/database.js';
 import { internal, type RefusalBody, refusalIn, UsageError, unavailable, unusable } from './errors.js';
 import { framesOf } from './log.js';
 
@@ -19,7 +19,7 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
     log.error({ tool, state }, mistake);
     return unavailable(`The task database cannot be used: ${mistake}.`, 'Tell whoever set up this server.').body;
   }
-  if (error instanceof Undecided) {
+  if (error instanceof CommitUnknown) {
     log.warn({ tool, state }, 'connection lost while committing');
     return unavailable(
       'The connection to the task database broke while this was being saved: it may have happened.',

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from './db/connect.js';
-import { type After, after, announce, hear, type Retry } from './db/notify.js';
+import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
 import { asService, readAsUser, type UserScope } from './db/scope.js';
 import { type Subject, touchedSince, touches } from './domain/touched.js';
 import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
@@ -27,7 +27,7 @@ export interface Subscription {
 }
 
 /** Milliseconds. */
-export interface Pace {
+export interface Timing {
   /** For how long changes are gathered before anybody is told of them. */
   gather: number;
   /** Between two looks at whether something was missed, and who may still listen. */
@@ -35,27 +35,27 @@ export interface Pace {
   /** The same on Neon while nothing happens, at most: a database that is asked nothing falls asleep, and costs nothing. */
   quiet: number;
   /** Before a connection that broke is opened again. */
-  retry: Retry;
+  retry: Backoff;
 }
 
-const PACE: Pace = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
+const TIMING: Timing = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
 
 /** How many may listen in one process, and how many of them as one user. */
-const MOST = 1000;
-const MOST_OF_ONE = 200;
+const MAX_SUBSCRIBERS = 1000;
+const MAX_PER_USER = 200;
 
 /** One user, as long as somebody listens. */
-interface Heard {
+interface UserFeed {
   scope: UserScope;
   /** Up to which change listeners were told, or need not be. */
   seen: number;
   reading: boolean;
-  ears: Set<Ear>;
+  subscribers: Set<Subscriber>;
 }
 
-interface Ear {
+interface Subscriber {
   listener: Listener;
-  user: Heard;
+  user: UserFeed;
   subjects: Map<string, Subject>;
   /** Addresses to tell of. Never more than it has subjects, however slowly it reads. */
   due: Set<string>;
@@ -68,8 +68,8 @@ interface Ear {
 export interface FeedOptions {
   store(): Promise<Store>;
   log: Logger;
-  pace?: Partial<Pace>;
-  after?: After;
+  timing?: Partial<Timing>;
+  after?: StartTimer;
 }
 
 /**
@@ -80,34 +80,34 @@ export interface FeedOptions {
 export class Feed {
   readonly #store: FeedOptions['store'];
   readonly #log: Logger;
-  readonly #pace: Pace;
-  readonly #after: After;
-  readonly #users = new Map<string, Heard>();
+  readonly #timing: Timing;
+  readonly #startTimer: StartTimer;
+  readonly #users = new Map<string, UserFeed>();
   /** Users whose history is to be looked at, and who have something to be told. */
-  readonly #waiting = new Set<Heard>();
+  readonly #waiting = new Set<UserFeed>();
   /** What other processes are to be told. */
   readonly #news = new Map<string, number>();
   #gathering: (() => void) | undefined;
-  #round: (() => void) | undefined;
+  #pollTimer: (() => void) | undefined;
   /** When the next look is due, in milliseconds of `performance.now()`. */
-  #roundAt = Number.POSITIVE_INFINITY;
-  #hangUp: (() => void) | undefined;
+  #pollAt = Number.POSITIVE_INFINITY;
+  #stopListening: (() => void) | undefined;
   #interval: number;
   #closed = false;
 
-  constructor({ store, log, pace, after: later = after }: FeedOptions) {
+  constructor({ store, log, timing, after: later = startTimer }: FeedOptions) {
     this.#store = store;
     this.#log = log;
-    this.#pace = { ...PACE, ...pace };
-    this.#after = later;
-    this.#interval = this.#pace.check;
+    this.#timing = { ...TIMING, ...timing };
+    this.#startTimer = later;
+    this.#interval = this.#timing.check;
   }
 
   /** Called for every write, once it is committed: up to which change its user has come. */
   wrote(userId: string, seq: number): void {
     if (this.#closed) return;
     this.#news.set(userId, Math.max(seq, this.#news.get(userId) ?? 0));
-    this.#hear(userId, seq);
+    this.#noteChange(userId, seq);
     this.#gather();
   }
 
@@ -120,25 +120,28 @@ export class Feed {
     const { userId } = listener.scope;
     const refuseFull = () => {
       if (this.#closed) throw unavailable('The server is stopping.', 'Subscribe again in a moment.');
-      if (this.#ears().length >= MOST || (this.#users.get(userId)?.ears.size ?? 0) >= MOST_OF_ONE)
+      if (
+        this.#subscribers().length >= MAX_SUBSCRIBERS ||
+        (this.#users.get(userId)?.subscribers.size ?? 0) >= MAX_PER_USER
+      )
         throw rateLimited('Too many subscriptions are open.', 'End some of them, or try again later.');
     };
     refuseFull();
-    const { users, tokens } = await this.#ask([userId], listener.token ? [listener.token] : []);
+    const { users, tokens } = await this.#queryState([userId], listener.token ? [listener.token] : []);
     const seen = users.get(userId);
     const left = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
     if (seen === undefined) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
     if (left === undefined) throw forbidden('This token is unknown, expired or revoked.');
     refuseFull();
 
-    const user: Heard = this.#users.get(userId) ?? {
+    const user: UserFeed = this.#users.get(userId) ?? {
       scope: { ...listener.scope },
       seen,
       reading: false,
-      ears: new Set(),
+      subscribers: new Set(),
     };
     this.#users.set(userId, user);
-    const ear: Ear = {
+    const subscriber: Subscriber = {
       listener,
       user,
       subjects: new Map(),
@@ -146,26 +149,26 @@ export class Feed {
       busy: false,
       until: performance.now() + left,
     };
-    user.ears.add(ear);
-    this.#pickUp(ear);
+    user.subscribers.add(subscriber);
+    this.#startListening(subscriber);
     const subscription: Subscription = {
       add: (more) => {
         for (const uri of more) {
           const subject = subjectOf(uri);
-          if (subject !== undefined) ear.subjects.set(uri, subject);
+          if (subject !== undefined) subscriber.subjects.set(uri, subject);
         }
       },
       remove: (uri) => {
-        ear.subjects.delete(uri);
-        ear.due.delete(uri);
+        subscriber.subjects.delete(uri);
+        subscriber.due.delete(uri);
       },
       again: (known) => {
-        if (!user.ears.has(ear)) return;
-        for (const uri of known) if (ear.subjects.has(uri)) ear.due.add(uri);
+        if (!user.subscribers.has(subscriber)) return;
+        for (const uri of known) if (subscriber.subjects.has(uri)) subscriber.due.add(uri);
         this.#waiting.add(user);
         this.#gather();
       },
-      close: () => this.#drop(ear),
+      close: () => this.#drop(subscriber),
     };
     subscription.add(uris);
     return subscription;
@@ -175,64 +178,64 @@ export class Feed {
   async close(): Promise<void> {
     this.#closed = true;
     this.#gathering?.();
-    for (const ear of this.#ears()) this.#end(ear);
+    for (const subscriber of this.#subscribers()) this.#end(subscriber);
     await this.#announce();
   }
 
-  #ears(): Ear[] {
-    return [...this.#users.values()].flatMap(({ ears }) => [...ears]);
+  #subscribers(): Subscriber[] {
+    return [...this.#users.values()].flatMap(({ subscribers }) => [...subscribers]);
   }
 
-  #drop(ear: Ear): void {
-    const { user } = ear;
-    if (!user.ears.delete(ear)) return;
-    if (user.ears.size > 0) return;
+  #drop(subscriber: Subscriber): void {
+    const { user } = subscriber;
+    if (!user.subscribers.delete(subscriber)) return;
+    if (user.subscribers.size > 0) return;
     this.#users.delete(user.scope.userId);
     this.#waiting.delete(user);
     if (this.#users.size > 0) return;
-    this.#hangUp?.();
-    this.#round?.();
-    this.#hangUp = undefined;
-    this.#round = undefined;
-    this.#roundAt = Number.POSITIVE_INFINITY;
+    this.#stopListening?.();
+    this.#pollTimer?.();
+    this.#stopListening = undefined;
+    this.#pollTimer = undefined;
+    this.#pollAt = Number.POSITIVE_INFINITY;
   }
 
-  #end(ear: Ear): void {
-    if (!ear.user.ears.has(ear)) return;
-    this.#drop(ear);
-    ear.listener.end();
+  #end(subscriber: Subscriber): void {
+    if (!subscriber.user.subscribers.has(subscriber)) return;
+    this.#drop(subscriber);
+    subscriber.listener.end();
   }
 
   /** Opens what is needed while somebody listens. */
-  #pickUp(ear: Ear): void {
-    const soon = Math.min(performance.now() + this.#pace.check, ear.until);
-    if (soon < this.#roundAt) this.#arm(this.#pace.check); // never put off, however many join
-    if (this.#hangUp) return;
+  #startListening(subscriber: Subscriber): void {
+    const soon = Math.min(performance.now() + this.#timing.check, subscriber.until);
+    if (soon < this.#pollAt) this.#arm(this.#timing.check); // never put off, however many join
+    if (this.#stopListening) return;
     let stopped = false;
     let stop = () => {};
-    this.#hangUp = () => {
+    this.#stopListening = () => {
       stopped = true;
       stop();
     };
     this.#store().then(
       ({ database }) => {
         if (stopped) return;
-        const ears = {
+        const handlers = {
           heard: (userId: string, seq: number | undefined) => {
             if (seq === undefined) this.#checkSoon(userId);
-            else if (this.#hear(userId, seq)) this.#gather();
+            else if (this.#noteChange(userId, seq)) this.#gather();
           },
-          opened: () => void this.#look(),
+          opened: () => void this.#poll(),
           failed: (error: unknown) => this.#failed(error),
         };
-        stop = hear(database, ears, this.#pace.retry, this.#after);
+        stop = listenForChanges(database, handlers, this.#timing.retry, this.#startTimer);
       },
       () => {},
     );
   }
 
   /** Notes that a user has come to this change, and answers whether that is news to somebody. */
-  #hear(userId: string, seq: number): boolean {
+  #noteChange(userId: string, seq: number): boolean {
     const user = this.#users.get(userId);
     if (!user || seq <= user.seen) return false;
     this.#waiting.add(user);
@@ -242,19 +245,19 @@ export class Feed {
   /** Somebody took rights away: who listens is looked at now. */
   #checkSoon(userId: string): void {
     const user = this.#users.get(userId);
-    if (user) void this.#verify([...user.ears]).catch((error: unknown) => this.#failed(error));
+    if (user) void this.#verify([...user.subscribers]).catch((error: unknown) => this.#failed(error));
   }
 
   #gather(): void {
-    this.#gathering ??= this.#after(this.#pace.gather, () => {
+    this.#gathering ??= this.#startTimer(this.#timing.gather, () => {
       this.#gathering = undefined;
       void this.#announce();
       const waiting = [...this.#waiting];
       this.#waiting.clear();
       if (waiting.length === 0) return;
       void this.#tell(waiting);
-      if (this.#interval === this.#pace.check) return;
-      this.#interval = this.#pace.check; // it is quiet no more
+      if (this.#interval === this.#timing.check) return;
+      this.#interval = this.#timing.check; // it is quiet no more
       this.#arm(this.#interval);
     });
   }
@@ -264,20 +267,22 @@ export class Feed {
     this.#news.clear();
     if (news.size === 0) return;
     try {
-      await announce((await this.#store()).database, news);
+      await notifyChanges((await this.#store()).database, news);
     } catch (error) {
       this.#failed(error); // whoever listens elsewhere will look for themselves
     }
   }
 
   /** Looks at what changed for these users, and tells those whom it concerns. */
-  async #tell(users: Heard[]): Promise<void> {
+  async #tell(users: UserFeed[]): Promise<void> {
     const read = await Promise.allSettled(users.map((user) => this.#read(user)));
     for (const each of read) if (each.status === 'rejected') this.#failed(each.reason); // it is tried again with the next look
-    await this.#flush(users.flatMap(({ ears }) => [...ears])).catch((error: unknown) => this.#failed(error));
+    await this.#flush(users.flatMap(({ subscribers }) => [...subscribers])).catch((error: unknown) =>
+      this.#failed(error),
+    );
   }
 
-  async #read(user: Heard): Promise<void> {
+  async #read(user: UserFeed): Promise<void> {
     if (user.reading) {
       this.#waiting.add(user); // what is being read may not have this change yet
       this.#gather();
@@ -288,61 +293,61 @@ export class Feed {
       const { database } = await this.#store();
       const touched = await readAsUser(database, user.scope, (tx) => touchedSince(tx, user.seen));
       user.seen = Math.max(user.seen, touched.seq);
-      for (const { subjects, due } of user.ears)
+      for (const { subjects, due } of user.subscribers)
         for (const [uri, subject] of subjects) if (touches(touched, subject)) due.add(uri);
     } catch (error) {
       if (refusalIn(error)?.body.code !== 'forbidden') throw error; // too much at once is tried again, too
-      for (const ear of user.ears) this.#end(ear); // the account is disabled
+      for (const subscriber of user.subscribers) this.#end(subscriber); // the account is disabled
     } finally {
       user.reading = false;
     }
   }
 
   /** Tells those who have something due and are not being told already, if they still may listen. */
-  async #flush(ears: Ear[]): Promise<void> {
-    const ready = ears.filter(({ due, busy }) => due.size > 0 && !busy);
+  async #flush(subscribers: Subscriber[]): Promise<void> {
+    const ready = subscribers.filter(({ due, busy }) => due.size > 0 && !busy);
     if (ready.length === 0) return;
-    for (const ear of ready) ear.busy = true;
+    for (const subscriber of ready) subscriber.busy = true;
     try {
       await this.#verify(ready);
     } catch (error) {
-      for (const ear of ready) ear.busy = false;
+      for (const subscriber of ready) subscriber.busy = false;
       throw error;
     }
-    for (const ear of ready) if (ear.user.ears.has(ear)) void this.#deliver(ear);
+    for (const subscriber of ready) if (subscriber.user.subscribers.has(subscriber)) void this.#deliver(subscriber);
   }
 
-  async #deliver(ear: Ear): Promise<void> {
-    const uris = [...ear.due];
-    ear.due.clear();
+  async #deliver(subscriber: Subscriber): Promise<void> {
+    const uris = [...subscriber.due];
+    subscriber.due.clear();
     try {
-      if (uris.length > 0) await ear.listener.deliver(uris);
+      if (uris.length > 0) await subscriber.listener.deliver(uris);
     } catch {
-      this.#drop(ear); // there is nobody any more
+      this.#drop(subscriber); // there is nobody any more
       return;
     }
-    ear.busy = false;
-    if (ear.due.size === 0 || !ear.user.ears.has(ear)) return;
-    this.#waiting.add(ear.user);
+    subscriber.busy = false;
+    if (subscriber.due.size === 0 || !subscriber.user.subscribers.has(subscriber)) return;
+    this.#waiting.add(subscriber.user);
     this.#gather();
   }
 
   /** Ends those who may listen no longer. Answers how far each user has come. */
-  async #verify(ears: Ear[]): Promise<Map<string, number>> {
-    const hashes = new Set(ears.flatMap(({ listener: { token } }) => (token === undefined ? [] : [token])));
-    const { users, tokens } = await this.#ask(new Set(ears.map(({ user }) => user.scope.userId)), hashes);
+  async #verify(subscribers: Subscriber[]): Promise<Map<string, number>> {
+    const hashes = new Set(subscribers.flatMap(({ listener: { token } }) => (token === undefined ? [] : [token])));
+    const { users, tokens } = await this.#queryState(new Set(subscribers.map(({ user }) => user.scope.userId)), hashes);
     const now = performance.now();
-    for (const ear of ears) {
-      const { token } = ear.listener;
+    for (const subscriber of subscribers) {
+      const { token } = subscriber.listener;
       const left = token === undefined ? Number.POSITIVE_INFINITY : tokens.get(token);
-      if (left === undefined || !users.has(ear.user.scope.userId)) this.#end(ear);
-      else ear.until = now + left;
+      if (left === undefined || !users.has(subscriber.user.scope.userId)) this.#end(subscriber);
+      else subscriber.until = now + left;
     }
     return users;
   }
 
   /** How far users have come whose accounts are open, and for how long tokens are still good. */
-  async #ask(userIds: Iterable<string>, hashes: Iterable<string>) {
+  async #queryState(userIds: Iterable<string>, hashes: Iterable<string>) {
     const { database } = await this.#store();
     const rows = await asService(
       database,
@@ -359,15 +364,15 @@ export class Feed {
   }
 
   /** Looks for what was missed, at all users at once, and for who may still listen. Answers whether nothing was. */
-  async #look(): Promise<boolean> {
+  async #poll(): Promise<boolean> {
     const now = performance.now();
-    for (const ear of this.#ears()) if (ear.until <= now) this.#end(ear);
-    const ears = this.#ears();
-    if (ears.length === 0) return true;
+    for (const subscriber of this.#subscribers()) if (subscriber.until <= now) this.#end(subscriber);
+    const subscribers = this.#subscribers();
+    if (subscribers.length === 0) return true;
     try {
-      const users = await this.#verify(ears);
+      const users = await this.#verify(subscribers);
       const behind = [...this.#users.values()].filter(({ scope, seen }) => (users.get(scope.userId) ?? 0) > seen);
-      const owed = this.#ears().flatMap(({ due, user }) => (due.size > 0 ? user : []));
+      const owed = this.#subscribers().flatMap(({ due, user }) => (due.size > 0 ? user : []));
       await this.#tell([...new Set([...behind, ...owed])]);
       return behind.length === 0;
     } catch (error) {
@@ -376,21 +381,21 @@ export class Feed {
     }
   }
 
-  async #lookAgain(): Promise<void> {
-    const quiet = await this.#look();
+  async #pollAgain(): Promise<void> {
+    const quiet = await this.#poll();
     if (this.#users.size === 0) return;
     const sleeps = quiet && (await this.#store()).database.kind === 'neon';
-    this.#interval = sleeps ? Math.min(this.#interval * 2, this.#pace.quiet) : this.#pace.check;
+    this.#interval = sleeps ? Math.min(this.#interval * 2, this.#timing.quiet) : this.#timing.check;
     this.#arm(this.#interval);
   }
 
   /** The next look: when it is time, or when the first token expires. */
   #arm(interval: number): void {
-    const soonest = Math.min(...this.#ears().map(({ until }) => until));
+    const soonest = Math.min(...this.#subscribers().map(({ until }) => until));
     const wait = Math.max(Math.ceil(Math.min(interval, soonest - performance.now())), 1);
-    this.#roundAt = performance.now() + wait;
-    this.#round?.();
-    this.#round = this.#after(wait, () => void this.#lookAgain());
+    this.#pollAt = performance.now() + wait;
+    this.#pollTimer?.();
+    this.#pollTimer = this.#startTimer(wait, () => void this.#pollAgain());
   }
 
   #failed(error: unknown): void {

@@ -1,9 +1,9 @@
 import * as z from 'zod/v4';
+import { DEFAULT_BUDGET, MAX_BUDGET, MIN_BUDGET } from './answers/budget.js';
 import { BIDI, CONTROL, UNSAFE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
-import { LEAST_BUDGET, MOST_BUDGET, USUAL_BUDGET } from './fit.js';
 
 /**
  * Inputs as agents send them. Each field forgives what models and hosts are known to do (numbers as strings,
@@ -93,7 +93,7 @@ export const whole = (min: number, max: number) =>
   );
 
 /** What an answer may cost. */
-export const maxTokens = () => whole(LEAST_BUDGET, MOST_BUDGET).describe(`${USUAL_BUDGET} by default`);
+export const maxTokens = () => whole(MIN_BUDGET, MAX_BUDGET).describe(`${DEFAULT_BUDGET} by default`);
 
 const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {

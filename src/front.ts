@@ -5,7 +5,7 @@ import {
   type ListToolsResult,
   Server,
 } from '@modelcontextprotocol/server';
-import { implementation, offer } from './offer.js';
+import { implementation, serverOptions } from './server-options.js';
 
 /** The answers to everything that can be listed. */
 export interface Lists {
@@ -22,7 +22,7 @@ export interface Lists {
  * @param subscribe whether what changes can be told to this client
  */
 export function buildFront(version: string, lists: Lists, subscribe: boolean): Server {
-  const server = new Server(implementation(version), offer(subscribe));
+  const server = new Server(implementation(version), serverOptions(subscribe));
   server.setRequestHandler('tools/list', () => lists['tools/list']);
   server.setRequestHandler('prompts/list', () => lists['prompts/list']);
   server.setRequestHandler('resources/list', () => lists['resources/list']);

@@ -52,12 +52,12 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
         });
       },
     };
-  let local: Promise<import('./local.js').Local> | undefined;
+  let local: Promise<import('./in-process.js').Local> | undefined;
   close = async () => (await local)?.close();
   return {
     ...options,
     async open() {
-      local ??= import('./local.js').then(({ serveLocally }) => serveLocally(program, config, target, log));
+      local ??= import('./in-process.js').then(({ serveLocally }) => serveLocally(program, config, target, log));
       return (await local).open();
     },
   };

@@ -1,15 +1,15 @@
 import { requireScopes, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import { DEFAULT_BUDGET, type DetailLevels, fitToBudget } from './answers/budget.js';
+import { indented, type RenderContext } from './answers/shapes.js';
+import { estimateTokens } from './answers/tokens.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
-import { fitted, type Ladder, USUAL_BUDGET } from './fit.js';
-import { indented, type Say } from './shapes.js';
-import { estimateTokens } from './tokens.js';
 import { type Args, type Fields, inputJson, parse, published, type ReadContext } from './tool.js';
 
 /** A part of the user's data: text, or what can be given shorter, below a title. */
-type Part = string | { title?: string; what: Ladder };
+type Part = string | { title?: string; what: DetailLevels };
 
 /** What a prompt says: what it asks of the model, in our words alone, and the user's data. */
 interface Message {
@@ -26,7 +26,7 @@ interface Spec<F extends Fields, Found> {
   /** What completes an argument. */
   complete?: { [Name in keyof F & string]?: Complete };
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
-  message(found: Found, say: Say, args: Args<F>): Message;
+  message(found: Found, say: RenderContext, args: Args<F>): Message;
 }
 
 export interface Prompt {
@@ -44,7 +44,7 @@ export interface Prompt {
   parse(raw: unknown): Record<string, unknown>;
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
   /** The text of the one message it makes. */
-  text(found: never, say: Say, args: never): string;
+  text(found: never, say: RenderContext, args: never): string;
 }
 
 /** Defines a prompt. Schemas are built once; nothing is built per request. */
@@ -64,7 +64,7 @@ export function definePrompt<F extends Fields, Found>(spec: Spec<F, Found>): Pro
     complete,
     parse: (raw: unknown) => parse(name, schema, new Map(), raw).args,
     run,
-    text: (found: Found, say: Say, args: Args<F>) => {
+    text: (found: Found, say: RenderContext, args: Args<F>) => {
       const { ask, data } = message(found, say, args);
       return `${ask}\n\n${MARK}\n\n${indented(toBudget(data).join('\n\n'))}`;
     },
@@ -77,13 +77,13 @@ const MARK =
 
 /** What each part may cost at most is shared out of this. What one leaves over is for those after it. */
 function toBudget(parts: Part[]): string[] {
-  let left = USUAL_BUDGET;
+  let left = DEFAULT_BUDGET;
   return parts.map((part, i) => {
     const share = Math.floor(left / (parts.length - i));
     const text =
       typeof part === 'string'
         ? part
-        : [part.title, fitted(part.what, share, 'list_tasks and get_task').text].filter(Boolean).join(': ');
+        : [part.title, fitToBudget(part.what, share, 'list_tasks and get_task').text].filter(Boolean).join(': ');
     left -= estimateTokens(text);
     return text;
   });

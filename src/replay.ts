@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import type { Opened } from './db/scope.js';
+import { type Answer, type RenderContext, sayTime } from './answers/shapes.js';
+import type { LockedState } from './db/scope.js';
 import { conflict } from './errors.js';
 import { RELAY_KEY } from './meta.js';
-import { type Answer, type Say, sayTime } from './shapes.js';
 import type { Call, Tool } from './tool.js';
 
 /** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
@@ -43,7 +43,11 @@ export const kept = (answer: Answer, { digest, relay, fingerprint }: RequestKey)
 });
 
 /** The first answer again, word for word; marked as such for a client that asked again itself. */
-export function replay(request: NonNullable<Opened['request']>, { fingerprint, relay }: RequestKey, say: Say): Answer {
+export function replay(
+  request: NonNullable<LockedState['request']>,
+  { fingerprint, relay }: RequestKey,
+  say: RenderContext,
+): Answer {
   if (request.fingerprint !== fingerprint)
     throw conflict(
       'This request_id was already used for another call.',

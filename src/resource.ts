@@ -1,11 +1,11 @@
 import { ResourceTemplate, requireScopes } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import type { RenderContext } from './answers/shapes.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import type { Subject } from './domain/touched.js';
 import { notFound } from './errors.js';
-import type { Say } from './shapes.js';
 import type { Args, Fields, ReadContext } from './tool.js';
 
 interface Spec<F extends Fields, Found> {
@@ -21,7 +21,7 @@ interface Spec<F extends Fields, Found> {
   shows(args: Args<F>): Subject;
   /** @throws Refusal `not_found` */
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
-  text(found: Found, say: Say, args: Args<F>): string;
+  text(found: Found, say: RenderContext, args: Args<F>): string;
 }
 
 export interface Resource {
@@ -42,7 +42,7 @@ export interface Resource {
   parse(variables: Record<string, unknown>): Record<string, unknown>;
   shows(args: never): Subject;
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  text(found: never, say: Say, args: never): string;
+  text(found: never, say: RenderContext, args: never): string;
 }
 
 /**

@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { CLIENT_INFO_META_KEY, McpServer } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import { DEFAULT_BUDGET, fitToBudget } from './answers/budget.js';
+import { type Answer, checkAnswer, type RenderContext, refusalAnswer } from './answers/shapes.js';
 import type { Principal } from './auth/principal.js';
 import type { Scope } from './auth/scopes.js';
 import type { Store } from './db/connect.js';
 import type { Actor } from './db/schema.js';
 import { readAsUser, type UserTx, writeAsUser } from './db/scope.js';
 import { nameOf } from './domain/history.js';
-import { withLate } from './domain/late.js';
-import { changes, undoHandle, writeStatement } from './domain/write.js';
+import { withLazyModules } from './domain/lazy-module.js';
+import { changeCount, undoHandle, writeStatement } from './domain/write.js';
 import { forbidden, Refusal } from './errors.js';
 import { asRefusal } from './failures.js';
 import type { Feed, Subscription } from './feed.js';
 import { oneLine } from './fields.js';
-import { fitted, USUAL_BUDGET } from './fit.js';
-import { asProtocolError, offerMenus } from './menus.js';
 import { CLIENT_KEY } from './meta.js';
-import { implementation, offer } from './offer.js';
+import { asProtocolError, offerMenus } from './prompts-and-resources.js';
 import { kept, type RequestKey, replay, requestKey } from './replay.js';
-import { type Answer, checkAnswer, refusalAnswer, type Say } from './shapes.js';
+import { implementation, serverOptions } from './server-options.js';
 import { offerSubscriptions } from './subscriptions.js';
 import type { Call, ReadContext, ReadTool, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
@@ -28,9 +28,9 @@ export interface Deps {
   store(): Promise<Store>;
   clock(): Date;
   /** Whether the database takes its time from `clock` too, as in tests. */
-  fakeTime?: boolean;
+  databaseUsesClock?: boolean;
   /** Whether every answer is held to its shape, as in tests. One of a write always is, before it is committed. */
-  checks?: boolean;
+  validateAnswers?: boolean;
   log: Logger;
   version: string;
   /** How long history is kept. */
@@ -40,13 +40,13 @@ export interface Deps {
 }
 
 /** How a transport tells a subscriber, and ends it. */
-export interface Wire {
+export interface SubscriptionSink {
   deliver(uris: string[]): Promise<void>;
   end(): void;
 }
 
 /** What one request asks for. */
-export interface Asked {
+export interface ExpectedCall {
   tool: Tool;
   /** What it answers, where that is under way. */
   ahead?: Promise<Answer>;
@@ -55,7 +55,7 @@ export interface Asked {
 /** The server of one connection or request, and its door for subscriptions that the transport carries. */
 export interface TaskServer extends McpServer {
   /** Subscribes the caller to addresses. @throws ProtocolError where they may not */
-  listen(uris: string[], wire: Wire, token?: string): Promise<Subscription>;
+  listen(uris: string[], wire: SubscriptionSink, token?: string): Promise<Subscription>;
 }
 
 /**
@@ -68,11 +68,11 @@ export interface TaskServer extends McpServer {
 export function buildServer(
   deps: Deps,
   resolve: () => Promise<Principal>,
-  { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: Asked | undefined } = {},
+  { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: ExpectedCall | undefined } = {},
 ): TaskServer {
-  const server = new McpServer(implementation(deps.version), offer(subscribe));
+  const server = new McpServer(implementation(deps.version), serverOptions(subscribe));
   const reply = ({ json, text }: Answer) => {
-    if (deps.checks) checkAnswer(json);
+    if (deps.validateAnswers) checkAnswer(json);
     return { content: [{ type: 'text' as const, text }], structuredContent: json };
   };
   for (const tool of asked ? [asked.tool] : tools)
@@ -90,7 +90,7 @@ export function buildServer(
   if (!asked)
     offerMenus(server, {
       read: (scope, work, answer) =>
-        withLate(async () => {
+        withLazyModules(async () => {
           const principal = allowed(await resolve(), scope);
           const asker = { now: deps.clock(), much: false, me: principal.via };
           const { outcome, say } = await read(deps, principal, work, asker);
@@ -134,7 +134,7 @@ function clientName(
  * What a request asks for. If it reads, that is begun before there is a server: the database works while the SDK looks
  * at the request. Where the SDK refuses it, it was read in vain; so a write has to wait.
  */
-export function askedBy(deps: Deps, body: unknown, principal: Principal): Asked | undefined {
+export function expectedCall(deps: Deps, body: unknown, principal: Principal): ExpectedCall | undefined {
   const { method, params } = (body ?? {}) as {
     method?: unknown;
     params?: { name?: unknown; arguments?: unknown; _meta?: Meta };
@@ -164,7 +164,7 @@ async function run(
   const call = tool.parse(raw);
   const asker = { principal, now: deps.clock(), actor: actorOf(principal, client, call) };
   const started = performance.now();
-  const answer = await withLate(() =>
+  const answer = await withLazyModules(() =>
     tool.effect === 'read'
       ? readWith(deps, tool, call, asker)
       : write(deps, tool, call, asker, requestKey(tool, call, meta)),
@@ -180,10 +180,10 @@ interface Asker {
   actor: Actor;
 }
 
-const fakeClock = (deps: Deps) => (deps.fakeTime ? { clock: deps.clock } : {});
+const fakeClock = (deps: Deps) => (deps.databaseUsesClock ? { clock: deps.clock } : {});
 
 /** The user's zone is only certain once the database has answered. */
-const saying = ({ principal: { timezone, handle: user }, now }: Pick<Asker, 'principal' | 'now'>): Say => ({
+const saying = ({ principal: { timezone, handle: user }, now }: Pick<Asker, 'principal' | 'now'>): RenderContext => ({
   now,
   timezone,
   user,
@@ -194,7 +194,7 @@ async function read<T>(
   principal: Principal,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
   asking: Omit<ReadContext, 'secret'>,
-): Promise<{ outcome: T; say: Say }> {
+): Promise<{ outcome: T; say: RenderContext }> {
   const { database, secret } = await deps.store();
   const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...asking, secret }), fakeClock(deps));
   return { outcome, say: saying({ principal, now: asking.now }) };
@@ -202,9 +202,9 @@ async function read<T>(
 
 async function readWith(deps: Deps, tool: ReadTool, { args, budget }: Call, asker: Asker): Promise<Answer> {
   const work = (tx: UserTx, context: ReadContext) => tool.run(args as never, tx, context);
-  const asking = { now: asker.now, much: budget > USUAL_BUDGET, me: nameOf(asker.actor) };
+  const asking = { now: asker.now, much: budget > DEFAULT_BUDGET, me: nameOf(asker.actor) };
   const { outcome, say } = await read(deps, asker.principal, work, asking);
-  return fitted(tool.answer(outcome as never, say, args as never), budget);
+  return fitToBudget(tool.answer(outcome as never, say, args as never), budget);
 }
 
 async function write(
@@ -246,12 +246,12 @@ async function write(
           call,
           request: key && !dryRun ? kept(answer, key) : undefined,
         });
-        const count = changes(decision);
+        const count = changeCount(decision);
         if (count > 0 && !dryRun) newest = opened.changeSeq + count;
         return {
           value: answer,
           ...(statement && { statement }),
-          ...(opened.tidy && { alongside: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
+          ...(opened.purgeDue && { purge: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
           ...(count > 0 && { mark: { seq: batch, call } }),
         };
       },

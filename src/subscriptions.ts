@@ -1,10 +1,10 @@
 import { type McpServer, ResourceNotFoundError } from '@modelcontextprotocol/server';
 import { rateLimited } from './errors.js';
 import type { Subscription } from './feed.js';
-import { asProtocolError } from './menus.js';
 import { AGAIN_KEY } from './meta.js';
+import { asProtocolError } from './prompts-and-resources.js';
 import { subjectOf } from './resources/index.js';
-import type { Wire } from './server.js';
+import type { SubscriptionSink } from './server.js';
 
 /** To how many addresses each who listens may subscribe. */
 const MOST_ADDRESSES = 500;
@@ -17,11 +17,14 @@ export const known = (uris: string[]): string[] =>
  * Serves `resources/subscribe` and `resources/unsubscribe` of 2025, on a connection that lasts. Clients of 2026-07-28
  * ask otherwise: the SDK answers `subscriptions/listen`, and the transport brings it to the feed.
  */
-export function offerSubscriptions({ server }: McpServer, listen: (wire: Wire) => Promise<Subscription>): void {
+export function offerSubscriptions(
+  { server }: McpServer,
+  listen: (wire: SubscriptionSink) => Promise<Subscription>,
+): void {
   let subscription: Promise<Subscription> | undefined;
   let closed = false;
   const uris = new Set<string>();
-  const wire: Wire = {
+  const wire: SubscriptionSink = {
     deliver: async (uris) => {
       for (const uri of uris) await server.sendResourceUpdated({ uri });
     },

@@ -1,12 +1,12 @@
 import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import { DEFAULT_BUDGET, type DetailLevels } from './answers/budget.js';
+import { type Answer, type AnswerField, type RenderContext, typeOf } from './answers/shapes.js';
 import type { Scope } from './auth/scopes.js';
 import type { UserTx } from './db/scope.js';
-import type { Change } from './domain/write.js';
+import type { WriteCommand } from './domain/write.js';
 import { invalid } from './errors.js';
 import { isNothing, maxTokens, meantBy, named, saysNone, words, yes } from './fields.js';
-import { type Ladder, USUAL_BUDGET } from './fit.js';
-import { type Answer, type AnswerField, type Say, typeOf } from './shapes.js';
 
 /** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
@@ -45,13 +45,13 @@ interface Description<F extends Fields> {
 interface Read<F extends Fields, Outcome> extends Description<F> {
   effect: 'read';
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Outcome>;
-  answer(outcome: Outcome, say: Say, args: Args<F>): Ladder;
+  answer(outcome: Outcome, say: RenderContext, args: Args<F>): DetailLevels;
 }
 
 interface Write<F extends Fields, State, Outcome> extends Description<F> {
   effect: Exclude<Effect, 'read'>;
-  run(args: Args<F>): Change<State, Outcome>;
-  answer(outcome: Outcome, say: Say, args: Args<F>): Answer;
+  run(args: Args<F>): WriteCommand<State, Outcome>;
+  answer(outcome: Outcome, say: RenderContext, args: Args<F>): Answer;
 }
 
 /** Arguments after coercion, and what every read or every write takes beside its own. */
@@ -83,13 +83,13 @@ interface Registered {
 export interface ReadTool extends Registered {
   effect: 'read';
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  answer(outcome: never, say: Say, args: never): Ladder;
+  answer(outcome: never, say: RenderContext, args: never): DetailLevels;
 }
 
 export interface WriteTool extends Registered {
   effect: Exclude<Effect, 'read'>;
-  run(args: never): Change<unknown, unknown>;
-  answer(outcome: never, say: Say, args: never): Answer;
+  run(args: never): WriteCommand<unknown, unknown>;
+  answer(outcome: never, say: RenderContext, args: never): Answer;
 }
 
 export type Tool = ReadTool | WriteTool;
@@ -219,7 +219,7 @@ export function parse(
   if (none === 'clear' && emptied.length > 0) args.clear = [...new Set([args.clear ?? [], emptied].flat())].sort();
   return {
     args,
-    budget: typeof max_tokens === 'number' ? max_tokens : USUAL_BUDGET,
+    budget: typeof max_tokens === 'number' ? max_tokens : DEFAULT_BUDGET,
     dryRun: dry_run === true,
     ...(typeof request_id === 'string' && { requestId: request_id }),
   };

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
-import { newAgent, useWorld } from './harness.js';
-import { completionReach, promptReach, reach, resourceReach } from './reach.js';
+import { newAgent, useWorld } from './support/harness.js';
+import { completionReach, promptReach, reach, resourceReach } from './support/reach.js';
 
 const world = useWorld();
 

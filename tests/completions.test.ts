@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { completion, newAgent, protocolError, rowsOf, useWorld } from './harness.js';
+import { completion, newAgent, protocolError, rowsOf, useWorld } from './support/harness.js';
 
 const world = useWorld();
 

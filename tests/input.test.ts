@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tools } from '../src/tools/index.js';
-import { agentOf, newAgent, rowsOf, useWorld } from './harness.js';
-import { reach } from './reach.js';
+import { agentOf, newAgent, rowsOf, useWorld } from './support/harness.js';
+import { reach } from './support/reach.js';
 
 const world = useWorld();
 afterEach(() => {

@@ -6,20 +6,29 @@ import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { changesSince } from '../src/domain/guard.js';
-import { commentsOf, housingOthers, lastWrites, laterThan, projectNamesOf, writeOf } from '../src/domain/history.js';
+import { commentsOf, projectsWithOtherTasks, lastWrites, laterThan, projectNamesOf, writeOf } from '../src/domain/history.js';
 import { usedLabels } from '../src/domain/labels.js';
-import { firstTasks, listTasks } from '../src/domain/list.js';
+import { firstTasks, listTasks } from '../src/domain/lists/list.js';
+import { namesakes, nearTitles, similarTasks } from '../src/domain/lists/search.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
-import { namesakes, nearTitles, similarTasks } from '../src/domain/search.js';
 import { fittingLabels, fittingProjects, fittingTasks } from '../src/domain/suggest.js';
 import { touchedSince } from '../src/domain/touched.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';
-import { type Agent, agentOf, completion, newAgent, newUser, openTestDatabase, rowsOf, useWorld } from './harness.js';
-import { completionReach, type Foreign, promptReach, reach, resourceReach } from './reach.js';
-import { unscopedTables } from './spy.js';
+import {
+  type Agent,
+  agentOf,
+  completion,
+  newAgent,
+  newUser,
+  openTestDatabase,
+  rowsOf,
+  useWorld,
+} from './support/harness.js';
+import { completionReach, type Foreign, promptReach, reach, resourceReach } from './support/reach.js';
+import { unscopedTables } from './support/spy.js';
 
 const world = useWorld();
 
@@ -266,7 +275,7 @@ describe('two independent locks', () => {
     'one’s own last writes': (tx: UserTx) => entriesOf(lastWrites(tx, { via: 'stdio', client: 'test' }, 3)),
     'later changes': (tx: UserTx) => laterThan(tx, [1]),
     'names of projects': (tx: UserTx) => projectNamesOf(tx, [1]),
-    'projects with other tasks': (tx: UserTx) => housingOthers(tx, [1], []).then((found) => [...found]),
+    'projects with other tasks': (tx: UserTx) => projectsWithOtherTasks(tx, [1], []).then((found) => [...found]),
     'comments of tasks': (tx: UserTx) => commentsOf(tx, [], [foreign.id]).then((found) => [...found]),
   };
 

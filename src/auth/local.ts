@@ -1,7 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/database.js';
 import { asService, queryAsOwner } from '../db/scope.js';
-import { laneOf } from '../db/turns.js';
+import { limitedTo } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';
 import { SCOPES } from './scopes.js';
@@ -14,8 +14,8 @@ import { SCOPES } from './scopes.js';
  * @throws Refusal `forbidden` where there is no such account
  */
 export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
-  const lane = laneOf(database, handle, 'requests');
-  const find = () => asService(lane, 'select user_id, timezone from taskloom.find_user($1)', [handle]);
+  const limited = limitedTo(database, handle, 'requests');
+  const find = () => asService(limited, 'select user_id, timezone from taskloom.find_user($1)', [handle]);
   let [row] = await find();
   if (!row && database.kind === 'pglite') {
     await ensureUser(database, { handle, timezone });

@@ -1,8 +1,8 @@
 import { hash as digest, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
-import type { Statement } from '../db/flight.js';
+import type { Statement } from '../db/pipeline.js';
 import { type AccountCheck, asService, type Proof } from '../db/scope.js';
-import { laneOf } from '../db/turns.js';
+import { limitedTo } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';
 import { SCOPES, type Scope } from './scopes.js';
@@ -46,7 +46,7 @@ export async function authenticate(
   expected = 'stranger',
 ): Promise<Principal | undefined> {
   const { text, params } = lookUp(hash);
-  const [row] = await asService(laneOf(database, expected, 'requests'), text, params);
+  const [row] = await asService(limitedTo(database, expected, 'requests'), text, params);
   return holder(database, hash, row);
 }
 

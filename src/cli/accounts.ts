@@ -3,9 +3,9 @@ import { ensureUser } from '../auth/local.js';
 import type { Scope } from '../auth/scopes.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
-import { announcedRights } from '../db/notify.js';
+import { notifyRightsChanged } from '../db/notify.js';
 import { asOwner, queryAsOwner } from '../db/scope.js';
-import { dueSort, startSort } from '../domain/when.js';
+import { dueSort, startSort } from '../domain/dates/when.js';
 import { UsageError } from '../errors.js';
 
 const noUser = (handle: string) => new UsageError(`there is no user "${handle}"; see: taskloom user list`);
@@ -55,7 +55,7 @@ export async function setDisabled(database: Database, handle: string, disabled: 
     database,
     `with changed as (
        update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id
-     ) select id, ${announcedRights('id')} from changed`,
+     ) select id, ${notifyRightsChanged('id')} from changed`,
     [handle, disabled],
   );
   if (changed.length === 0) throw noUser(handle);
@@ -138,7 +138,7 @@ export async function revokeToken(database: Database, id: string): Promise<void>
     database,
     `with changed as (
        update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning user_id
-     ) select user_id, ${announcedRights('user_id')} from changed`,
+     ) select user_id, ${notifyRightsChanged('user_id')} from changed`,
     [id.toLowerCase()],
   );
   if (changed.length === 0) throw new UsageError('there is no token with that id; see: taskloom token list');

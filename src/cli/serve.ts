@@ -9,11 +9,11 @@ import { DirectoryInUse, UsageError } from '../errors.js';
 import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp } from '../transports/http.js';
-import { listen } from '../transports/listen.js';
+import { startHttpServer } from '../transports/http-server.js';
 import type { Context } from './with-store.js';
 
 /** How long a database may take to come up before `serve` gives up, in milliseconds. */
-const PATIENCE = 30_000;
+const TAKEOVER_TIMEOUT = 30_000;
 
 /** Serves over HTTP until the process is asked to stop; then finishes what is under way. */
 export async function serve(
@@ -48,7 +48,7 @@ export async function serve(
     const port = options.port ?? config.port;
     // A proxy has the connections of everybody.
     const room = config.proxies > 0 ? { ofOne: Number.POSITIVE_INFINITY } : {};
-    const server = await listen(app, { host, port, room }).catch((error: NodeJS.ErrnoException) => {
+    const server = await startHttpServer(app, { host, port, room }).catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`cannot listen on ${host} port ${port} (${error.code})`);
     });
     const stopped = context.untilStopped(); // from the moment that somebody is told, a signal is heard
@@ -95,7 +95,7 @@ async function toServe(context: Context, config: Config, log: Logger, migrate: b
 
 /** A database that starts together with us may take its time. What is wrong for good is said at once. */
 async function patiently(open: () => Promise<Served>): Promise<Served> {
-  const until = performance.now() + PATIENCE;
+  const until = performance.now() + TAKEOVER_TIMEOUT;
   for (;;) {
     try {
       return await open();

@@ -50,7 +50,7 @@ export async function withStore<T>(
 }
 
 /** How long a command waits for a data directory that is changing hands, in milliseconds. */
-const PATIENCE = 10_000;
+const TAKEOVER_TIMEOUT = 10_000;
 
 /** Has the owner of a data directory run the command, or becomes its owner for as long as the command takes. */
 async function withOwner<T>(
@@ -69,7 +69,7 @@ async function withOwner<T>(
   const home = makeDirectory(target.path, target.fallback);
   const { cwd } = context;
   const wish = () => ({ want: 'command', argv, cwd, timezone: config.timezone }) as const;
-  for (const until = performance.now() + PATIENCE; ; await pause(50)) {
+  for (const until = performance.now() + TAKEOVER_TIMEOUT; ; await pause(50)) {
     const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
     if (reached) throw new RunElsewhere(await heard(reached.socket, context));
     try {

@@ -1,4 +1,4 @@
-import type { Statement } from './flight.js';
+import type { Statement } from './pipeline.js';
 
 /** A row as an array, in the order of the selected columns. Times stay text, as the server wrote them. */
 export type Row = unknown[];
@@ -35,39 +35,39 @@ export interface Database {
 }
 
 /** A connection, of what sends one flight or one script over it. */
-export class Line implements Connection {
+export class PipelinedConnection implements Connection {
   /** Whether it is, or may be, inside a transaction. */
   inTransaction = false;
-  readonly #fly: (statements: Statement[]) => Promise<Row[][]>;
-  readonly #run: (text: string) => Promise<Row[][]>;
+  readonly #sendBatch: (statements: Statement[]) => Promise<Row[][]>;
+  readonly #runScript: (text: string) => Promise<Row[][]>;
   #before: Promise<unknown> = Promise.resolve();
   /** The flight that takes more statements. */
-  #next: { statements: Statement[]; answers: Promise<Row[][]> } | undefined;
+  #batch: { statements: Statement[]; answers: Promise<Row[][]> } | undefined;
 
-  constructor(fly: (statements: Statement[]) => Promise<Row[][]>, run: (text: string) => Promise<Row[][]>) {
-    this.#fly = fly;
-    this.#run = run;
+  constructor(sendBatch: (statements: Statement[]) => Promise<Row[][]>, runScript: (text: string) => Promise<Row[][]>) {
+    this.#sendBatch = sendBatch;
+    this.#runScript = runScript;
   }
 
   async query(text: string, params: readonly unknown[] = []): Promise<Row[]> {
-    this.#next ??= this.#board();
-    const { statements, answers } = this.#next;
+    this.#batch ??= this.#openBatch();
+    const { statements, answers } = this.#batch;
     const place = statements.push({ text, params }) - 1;
     return (await answers)[place] ?? [];
   }
 
   script(text: string): Promise<Row[][]> {
-    this.#next = undefined;
-    return this.#inOrder(() => this.#watch(text, text, () => this.#run(text)));
+    this.#batch = undefined;
+    return this.#inOrder(() => this.#trackTransaction(text, text, () => this.#runScript(text)));
   }
 
-  #board() {
+  #openBatch() {
     const statements: Statement[] = [];
     const answers = this.#inOrder(async () => {
       await new Promise<void>((resolve) => process.nextTick(resolve)); // until nobody has more to send
-      if (this.#next?.statements === statements) this.#next = undefined;
+      if (this.#batch?.statements === statements) this.#batch = undefined;
       const [first, last] = [statements[0], statements.at(-1)] as [Statement, Statement];
-      return this.#watch(first.text, last.text, () => this.#fly(statements));
+      return this.#trackTransaction(first.text, last.text, () => this.#sendBatch(statements));
     });
     return { statements, answers };
   }
@@ -78,7 +78,7 @@ export class Line implements Connection {
     return sent;
   }
 
-  async #watch<T>(first: string, last: string, send: () => Promise<T>): Promise<T> {
+  async #trackTransaction<T>(first: string, last: string, send: () => Promise<T>): Promise<T> {
     if (/^begin\b/.test(first)) this.inTransaction = true;
     const result = await send();
     if (/\b(commit|rollback)$/.test(last)) this.inTransaction = false;
@@ -97,10 +97,10 @@ export class Unreachable extends Error {
 export class Busy extends Unreachable {}
 
 /** How many may wait for a connection. */
-export const MOST_WAITING = 256;
+export const MAX_WAITING = 256;
 
 /** The connection broke while a COMMIT was under way: what was written may be there, or not. */
-export class Undecided extends Unreachable {
+export class CommitUnknown extends Unreachable {
   constructor(
     cause: unknown,
     /** What was attempted, for whoever finds out. */
@@ -130,7 +130,7 @@ export function isUnreachable(error: unknown): boolean {
  * Whether the database does not know a statement that was parsed before, or can no longer run it as it was: behind a
  * pooler that hands each transaction another connection, or after a migration. Nothing of the transaction took place.
  */
-export function isForgotten(error: unknown): boolean {
+export function isStaleStatement(error: unknown): boolean {
   return ['26000', '42P05', '0A000'].includes(String(sqlState(error)));
 }
 

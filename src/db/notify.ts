@@ -5,26 +5,26 @@ import { asService } from './scope.js';
 const CHANNEL = 'taskloom';
 
 /** PostgreSQL takes less than 8,000 bytes at once. */
-const LONGEST = 7_900;
+const MAX_PAYLOAD = 7_900;
 
 /** Runs something later, unless it is called off. The tests bring their own. */
-export type After = (ms: number, run: () => void) => () => void;
+export type StartTimer = (ms: number, run: () => void) => () => void;
 
 /** A timer that keeps no process alive. */
-export const after: After = (ms, run) => {
+export const startTimer: StartTimer = (ms, run) => {
   const timer = setTimeout(run, ms);
   timer.unref();
   return () => clearTimeout(timer);
 };
 
 /** Tells other processes, in as few messages as possible, up to which change each user has come. */
-export async function announce(database: Database, newest: ReadonlyMap<string, number>): Promise<void> {
+export async function notifyChanges(database: Database, newest: ReadonlyMap<string, number>): Promise<void> {
   if (!database.listen) return; // there are no others
   let message = '';
   const send = () => asService(database, 'select pg_notify($1, $2)', [CHANNEL, message]);
   for (const [userId, seq] of newest) {
     const entry = `${userId}:${seq}`;
-    if (message.length + 1 + entry.length > LONGEST) {
+    if (message.length + 1 + entry.length > MAX_PAYLOAD) {
       await send();
       message = '';
     }
@@ -34,9 +34,9 @@ export async function announce(database: Database, newest: ReadonlyMap<string, n
 }
 
 /** A statement's part that tells, once it is committed, that this user's rights may have changed. */
-export const announcedRights = (userId: string): string => `pg_notify('${CHANNEL}', ${userId}::text || ':')`;
+export const notifyRightsChanged = (userId: string): string => `pg_notify('${CHANNEL}', ${userId}::text || ':')`;
 
-export interface Ears {
+export interface NotifyHandlers {
   /** A user came to this change, or without one, has other rights. */
   heard(userId: string, seq: number | undefined): void;
   /** From now on nothing is missed, but what was said before may have been. */
@@ -46,27 +46,32 @@ export interface Ears {
 }
 
 /** How long to wait before a line that broke is opened again, in milliseconds: at first, and at most. */
-export interface Retry {
+export interface Backoff {
   first: number;
   most: number;
 }
 
 /** Keeps one line open on which other processes are heard, and opens it again when it breaks. Answers how to stop. */
-export function hear(database: Database, ears: Ears, retry: Retry, later: After = after): () => void {
+export function listenForChanges(
+  database: Database,
+  handlers: NotifyHandlers,
+  retry: Backoff,
+  later: StartTimer = startTimer,
+): () => void {
   let stopped = false;
   let wait = retry.first;
   let opened = 0;
   let close = () => {};
   const open = async () => {
     try {
-      const line = await database.listen?.(CHANNEL, (message) => read(message, ears), again);
+      const line = await database.listen?.(CHANNEL, (message) => read(message, handlers), again);
       if (!line) return;
       if (stopped) return line();
       close = line;
       opened = performance.now();
-      ears.opened();
+      handlers.opened();
     } catch (error) {
-      ears.failed(error);
+      handlers.failed(error);
       again();
     }
   };
@@ -85,10 +90,10 @@ export function hear(database: Database, ears: Ears, retry: Retry, later: After 
   };
 }
 
-function read(message: string, ears: Ears): void {
+function read(message: string, handlers: NotifyHandlers): void {
   for (const entry of message.split(',')) {
     const [, userId, seq] = /^([0-9a-f-]{36}):(\d{0,15})$/.exec(entry) ?? [];
-    if (userId) ears.heard(userId, seq ? Number(seq) : undefined);
+    if (userId) handlers.heard(userId, seq ? Number(seq) : undefined);
   }
 }
 

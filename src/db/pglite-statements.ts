@@ -3,12 +3,12 @@ import { serialize } from 'pg-protocol';
 import type { BackendMessage, DatabaseError, DataRowMessage, RowDescriptionMessage } from 'pg-protocol/dist/messages';
 import { Parser } from 'pg-protocol/dist/parser';
 import type { Row } from './database.js';
-import { Flight, KeptStatements, rowOf, type Statement } from './flight.js';
+import { Pipeline, rowOf, type Statement, StatementCache } from './pipeline.js';
 
 /** Runs statements in the embedded database, one flight or script at a time: all messages of it cross at once. */
 export class Statements {
   readonly #pglite: PGlite;
-  readonly #kept = new KeptStatements();
+  readonly #cache = new StatementCache();
   readonly #known = new Set<string>();
   readonly #failed: (error: Error) => void;
 
@@ -19,14 +19,14 @@ export class Statements {
   }
 
   async fly(statements: readonly Statement[]): Promise<Row[][]> {
-    const flight = new Flight(statements, this.#kept, this.#known);
-    for (const message of await this.#exchange(flight.messages()))
-      if (message.name === 'rowDescription') flight.handleRowDescription(message as RowDescriptionMessage);
-      else if (message.name === 'dataRow') flight.handleDataRow(message as DataRowMessage);
-      else if (message.name === 'commandComplete') flight.handleCommandComplete();
-      else if (message.name === 'error') flight.handleError(message);
-      else if (message.name === 'readyForQuery') flight.handleReadyForQuery();
-    return flight.answer;
+    const pipeline = new Pipeline(statements, this.#cache, this.#known);
+    for (const message of await this.#exchange(pipeline.messages()))
+      if (message.name === 'rowDescription') pipeline.handleRowDescription(message as RowDescriptionMessage);
+      else if (message.name === 'dataRow') pipeline.handleDataRow(message as DataRowMessage);
+      else if (message.name === 'commandComplete') pipeline.handleCommandComplete();
+      else if (message.name === 'error') pipeline.handleError(message);
+      else if (message.name === 'readyForQuery') pipeline.handleReadyForQuery();
+    return pipeline.answer;
   }
 
   /** Runs several statements without parameters, and answers the rows of each. */

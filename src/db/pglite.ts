@@ -5,11 +5,11 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
-import { Busy, type Connection, type Database, Line, MOST_WAITING, sqlState } from './database.js';
+import { Busy, type Connection, type Database, MAX_WAITING, PipelinedConnection, sqlState } from './database.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
+import { type MaintenanceTimes, startMaintenance } from './pglite-maintenance.js';
 import { Statements } from './pglite-statements.js';
-import { startUpkeep, type UpkeepTimes } from './pglite-upkeep.js';
 import { AS_TEXT, PLANNING } from './settings.js';
 
 /** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
@@ -53,7 +53,7 @@ interface FilesOptions {
   /** That all files are known to be on the disk. */
   synced?: boolean;
   /** When it is looked after. */
-  upkeep?: UpkeepTimes;
+  maintenance?: MaintenanceTimes;
   /** When the files are there: half of opening a database is done without them. */
   files?: Promise<void> | undefined;
 }
@@ -61,7 +61,7 @@ interface FilesOptions {
 /** Opens a database in files, made if need be. */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, isThere = () => true, synced = false, upkeep, files }: FilesOptions = {},
+  { fatal = endProcess, isThere = () => true, synced = false, maintenance, files }: FilesOptions = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
   const fs = new NodeFS(dataDir);
@@ -82,7 +82,7 @@ export async function openFiles(
   });
   disk.opened();
   stopAtFaults(pglite, fatal);
-  return wrapPglite(pglite, { disk, fatal, isThere, upkeep });
+  return wrapPglite(pglite, { disk, fatal, isThere, maintenance });
 }
 
 class Embedded extends PGlite {
@@ -110,7 +110,7 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
 /** How often the process looks at what came in between two turns: of new connections, it takes one each time. */
 const LOOKS = 4;
 
-async function lookAround(): Promise<void> {
+async function yieldToEventLoop(): Promise<void> {
   for (let i = 0; i < LOOKS; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
@@ -121,7 +121,7 @@ async function lookAround(): Promise<void> {
  */
 export function wrapPglite(
   pglite: PGlite,
-  kept?: { disk: Disk; fatal: Fatal; isThere(): boolean; upkeep?: UpkeepTimes | undefined },
+  kept?: { disk: Disk; fatal: Fatal; isThere(): boolean; maintenance?: MaintenanceTimes | undefined },
 ): Database {
   const turns = pLimit(1);
   const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
@@ -134,19 +134,19 @@ export function wrapPglite(
   const database: Database = {
     kind: 'pglite',
     async connect(work) {
-      if (turns.pendingCount >= MOST_WAITING) throw new Busy();
+      if (turns.pendingCount >= MAX_WAITING) throw new Busy();
       const turn = async () => {
         await looked;
         try {
           return await lend(work);
         } finally {
-          looked = lookAround();
+          looked = yieldToEventLoop();
         }
       };
-      return inTurn(turn).finally(() => upkeep?.turned());
+      return inTurn(turn).finally(() => maintenance?.turned());
     },
     close: () => {
-      upkeep?.stop();
+      maintenance?.stop();
       return inTurn(() => pglite.close());
     },
   };
@@ -154,7 +154,7 @@ export function wrapPglite(
     const failure = failureOf(sqlState(error));
     if (failure && kept) kept.fatal(failure); // before another statement is run: it might never end
   });
-  const line = new Line(
+  const line = new PipelinedConnection(
     (sent) => {
       for (const { text, params } of sent) database.onStatement?.(text, params);
       return statements.fly(sent);
@@ -164,7 +164,8 @@ export function wrapPglite(
       return statements.script(text);
     },
   );
-  const upkeep = kept && startUpkeep(kept.disk, statements, (work) => void inTurn(work).catch(() => {}), kept.upkeep);
+  const maintenance =
+    kept && startMaintenance(kept.disk, statements, (work) => void inTurn(work).catch(() => {}), kept.maintenance);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await work(line);

@@ -1,6 +1,14 @@
-import { Busy, type Database, isUnreachable, Line, MOST_WAITING, sqlState, Unreachable } from './database.js';
-import { Flight, KeptStatements, rowOf } from './flight.js';
+import {
+  Busy,
+  type Database,
+  isUnreachable,
+  MAX_WAITING,
+  PipelinedConnection,
+  sqlState,
+  Unreachable,
+} from './database.js';
 import type { listener } from './notify.js';
+import { Pipeline, rowOf, StatementCache } from './pipeline.js';
 
 /** What a driver answers to a string of several statements: one of these for each. */
 interface Result {
@@ -9,7 +17,7 @@ interface Result {
 }
 
 interface Client {
-  query(flight: Flight): unknown;
+  query(pipeline: Pipeline): unknown;
   query(config: { text: string; rowMode: 'array'; types: typeof AS_TEXT }): Promise<Result | Result[]>;
   on(event: 'error', listener: () => void): unknown;
   release(destroy: boolean): void;
@@ -32,7 +40,7 @@ const CONNECT_TIMEOUT = 5_000;
  * How long an answer may take, in milliseconds, before the connection is given up. The server ends what takes too long
  * itself; this is for one that says nothing more: its machine, or a proxy before it, is gone without a word.
  */
-const PATIENCE = 30_000;
+const RESPONSE_TIMEOUT = 30_000;
 
 export const clientOptions = (url: string) => ({
   connectionString: url,
@@ -49,7 +57,7 @@ export function pooled(
   kind: Database['kind'],
   pool: PoolLike,
   { listen, closeAll }: ReturnType<typeof listener>,
-  patience = PATIENCE,
+  patience = RESPONSE_TIMEOUT,
 ): Database {
   const ignore = () => {};
   // Without listeners, a connection that dies idle (the pool's event) or checked out (the client's)
@@ -57,7 +65,7 @@ export function pooled(
   pool.on('error', ignore);
   pool.on('connect', (client) => client.on('error', ignore));
 
-  const kept = new KeptStatements();
+  const cache = new StatementCache();
   const known = new WeakMap<Client, Set<string>>();
   const knownTo = (client: Client) => {
     const names = known.get(client) ?? new Set<string>();
@@ -68,7 +76,7 @@ export function pooled(
   const database: Database = {
     kind,
     async connect(work, patient = false) {
-      if (pool.waitingCount >= MOST_WAITING) throw new Busy();
+      if (pool.waitingCount >= MAX_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
         // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
         throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
@@ -83,13 +91,13 @@ export function pooled(
         if (broken) throw new Unreachable(); // it would wait behind what was not answered
         return within(patient ? undefined : patience, send()).catch(answered);
       };
-      const line = new Line(
+      const line = new PipelinedConnection(
         (statements) => {
           for (const { text, params } of statements) database.onStatement?.(text, params);
-          const flight = new Flight(statements, kept, knownTo(client));
+          const pipeline = new Pipeline(statements, cache, knownTo(client));
           return ask(() => {
-            client.query(flight);
-            return flight.answer;
+            client.query(pipeline);
+            return pipeline.answer;
           });
         },
         async (text) => {

@@ -4,17 +4,17 @@ import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import { forbidden, Refusal, UsageError } from '../errors.js';
 import {
+  CommitUnknown,
   type Connection,
   type Database,
-  isForgotten,
+  isStaleStatement,
   isUnreachable,
   type Row,
   sqlState,
-  Undecided,
 } from './database.js';
-import type { Statement } from './flight.js';
+import type { Statement } from './pipeline.js';
 import { AS_TEXT, PLANNING } from './settings.js';
-import { inTurn, LANES, tooMany } from './turns.js';
+import { tooMany, USER_LIMITS, withUserLimit } from './user-limits.js';
 
 /** For whom the rows are. Resolved from the connection alone. */
 export interface UserScope {
@@ -58,7 +58,7 @@ export interface UserTx extends UserScope {
 }
 
 /** What the opening of a write found, with the user's lock held. */
-export interface Opened {
+export interface LockedState {
   /** The database's clock, read after the lock. */
   now: Date;
   nextTask: number;
@@ -66,13 +66,13 @@ export interface Opened {
   nextComment: number;
   changeSeq: number;
   /** Whether what has been kept long enough is to be removed along with this write. */
-  tidy: boolean;
+  purgeDue: boolean;
   /** The stored answer to this request, if it was made before. */
   request?: { fingerprint: string; answer: Record<string, unknown>; at: Date };
 }
 
 /** Where a write can be found in the history of its user. */
-interface Mark {
+interface CommitMark {
   seq: number;
   /** The random id of the call that made it. */
   call: string;
@@ -83,9 +83,9 @@ export interface Written<T> {
   value: T;
   statement?: Statement;
   /** Sent along with it. */
-  alongside?: Statement | undefined;
+  purge?: Statement | undefined;
   /** Of a statement that changes something. Without one, running it again does no harm. */
-  mark?: Mark;
+  mark?: CommitMark;
 }
 
 export interface AsUserOptions {
@@ -159,17 +159,17 @@ function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx
 }
 
 /** Sends a transaction once more in which a statement was used that the database did not know any more. */
-const remembered = <T>(transaction: () => Promise<T>): Promise<T> =>
+const retryStale = <T>(transaction: () => Promise<T>): Promise<T> =>
   transaction().catch((error: unknown) => {
-    if (!isForgotten(error)) throw error;
+    if (!isStaleStatement(error)) throw error;
     return transaction();
   });
 
 const NOW = plain('select taskloom.app_now()');
 
 /** Runs a transaction that is one flight. */
-const flight = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
-  remembered(() =>
+const runPipelined = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
+  retryStale(() =>
     database.connect(async (connection) => {
       try {
         return await send(connection, [...statements, COMMIT]);
@@ -181,7 +181,7 @@ const flight = (database: Pick<Database, 'connect'>, statements: readonly Statem
   );
 
 /** How many reads of one user that wait for their turn share the next: beginning one is half of what a look-up takes. */
-const TOGETHER = 4;
+const READ_BATCH = 4;
 
 interface Waiting {
   statements: readonly Statement[];
@@ -190,7 +190,7 @@ interface Waiting {
 }
 
 /** Reads that begin in the same way. */
-interface Shared {
+interface ReadQueue {
   /** With those under way. */
   count: number;
   waiting: Waiting[];
@@ -198,26 +198,26 @@ interface Shared {
   turns: number;
 }
 
-const shared = new WeakMap<object, Map<string, Shared>>();
+const shared = new WeakMap<object, Map<string, ReadQueue>>();
 
 /** Reads in one transaction, in a user's turn, along with what else of theirs waits for it and begins in the same way. */
-async function readInTurn(
+async function readBatched(
   database: Database,
   userId: string,
   opening: Statement,
   statements: readonly Statement[],
 ): Promise<Row[][]> {
-  const all = shared.get(database) ?? new Map<string, Shared>();
+  const all = shared.get(database) ?? new Map<string, ReadQueue>();
   shared.set(database, all);
   const key = opening.params.join(' ');
   const line = all.get(key) ?? { count: 0, waiting: [], turns: 0 };
   all.set(key, line);
-  if (line.count >= LANES.reads.turns + LANES.reads.waiting) throw tooMany('reads');
+  if (line.count >= USER_LIMITS.reads.concurrent + USER_LIMITS.reads.waiting) throw tooMany('reads');
 
   const read = async (reads: readonly Waiting[]): Promise<void> => {
     try {
       const asked = reads.flatMap(({ statements }) => statements);
-      const answers = (await flight(database, [BEGIN_READ, opening, ...asked])).slice(2);
+      const answers = (await runPipelined(database, [BEGIN_READ, opening, ...asked])).slice(2);
       for (const { statements, answered } of reads) answered(answers.splice(0, statements.length));
     } catch (error) {
       // After one that fails none of the rest is run: each by itself, to see whose it was. Where nothing answers, it is all.
@@ -229,11 +229,11 @@ async function readInTurn(
   try {
     return await new Promise((answered, failed) => {
       line.waiting.push({ statements, answered, failed });
-      if (line.turns * TOGETHER >= line.waiting.length) return; // one that was asked for has room
+      if (line.turns * READ_BATCH >= line.waiting.length) return; // one that was asked for has room
       line.turns++;
-      void inTurn(database, userId, 'reads', () => {
+      void withUserLimit(database, userId, 'reads', () => {
         line.turns--;
-        return read(line.waiting.splice(0, TOGETHER));
+        return read(line.waiting.splice(0, READ_BATCH));
       });
     });
   } finally {
@@ -258,7 +258,7 @@ export async function readAsUser<T>(
   const query = async (text: string, params: readonly unknown[] = []) => {
     asked = true;
     const account = accountOf(scope);
-    const [user, rows] = await readInTurn(database, scope.userId, opening, [account.statement, { text, params }]);
+    const [user, rows] = await readBatched(database, scope.userId, opening, [account.statement, { text, params }]);
     scope.timezone = account.check(user?.[0]);
     return rows ?? [];
   };
@@ -287,7 +287,7 @@ export async function writeAsUser<S, T>(
     key?: string | undefined;
     dryRun?: boolean;
     read(tx: UserTx): Promise<S>;
-    decide(state: S, opened: Opened): Written<T>;
+    decide(state: S, opened: LockedState): Written<T>;
   },
   options: AsUserOptions = {},
 ): Promise<T> {
@@ -309,10 +309,10 @@ export async function writeAsUser<S, T>(
         const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
         scope.timezone = account.check(user);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement, alongside, mark } = change.decide(read.value, readOpened(lock, clock, request));
+        const { value, statement, purge, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
-          await send(connection, [statement, ...(alongside ? [alongside] : []), COMMIT]).catch((error: unknown) => {
-            throw isUnreachable(error) ? new Undecided(error, { mark, value }) : error;
+          await send(connection, [statement, ...(purge ? [purge] : []), COMMIT]).catch((error: unknown) => {
+            throw isUnreachable(error) ? new CommitUnknown(error, { mark, value }) : error;
           });
           return value;
         }
@@ -324,20 +324,20 @@ export async function writeAsUser<S, T>(
       }
     });
 
-  const attempt = () => remembered(transaction);
-  return inTurn(database, id, 'writes', async () => {
+  const attempt = () => retryStale(transaction);
+  return withUserLimit(database, id, 'writes', async () => {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof Undecided)) throw error;
-      const { mark, value } = error.attempt as { mark?: Mark; value: T };
-      return (await tookPlace(database, opening, id, mark, error)) ? value : attempt();
+      if (!(error instanceof CommitUnknown)) throw error;
+      const { mark, value } = error.attempt as { mark?: CommitMark; value: T };
+      return (await didCommit(database, opening, id, mark, error)) ? value : attempt();
     }
   });
 }
 
 /** How long it is tried to find out whether a COMMIT took place whose answer was lost, in milliseconds. */
-const DOUBT = 10_000;
+const RESOLVE_TIMEOUT = 10_000;
 
 /**
  * Finds out whether a write took place: takes the user's lock, which waits until the connection that was lost
@@ -345,14 +345,14 @@ const DOUBT = 10_000;
  *
  * @throws the doubt itself, where it cannot be resolved in time
  */
-async function tookPlace(
+async function didCommit(
   database: Database,
   opening: readonly Statement[],
   userId: string,
-  mark: Mark | undefined,
-  doubt: Undecided,
+  mark: CommitMark | undefined,
+  doubt: CommitUnknown,
 ): Promise<boolean> {
-  const until = performance.now() + DOUBT;
+  const until = performance.now() + RESOLVE_TIMEOUT;
   for (let wait = 50; ; wait *= 2) {
     try {
       return await database.connect(async (connection) => {
@@ -375,9 +375,9 @@ async function tookPlace(
 }
 
 /** Milliseconds between two removals of what has been kept long enough. */
-const TIDY_EVERY = 3_600_000;
+const PURGE_EVERY = 3_600_000;
 
-function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): Opened {
+function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): LockedState {
   if (!lock || !clock) throw new Error('a user has a row of counters');
   const now = new Date(String(clock[0]));
   return {
@@ -386,7 +386,7 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
     nextProject: Number(lock[1]),
     nextComment: Number(lock[2]),
     changeSeq: Number(lock[3]),
-    tidy: now.getTime() - new Date(String(lock[4])).getTime() > TIDY_EVERY,
+    purgeDue: now.getTime() - new Date(String(lock[4])).getTime() > PURGE_EVERY,
     ...(request && {
       request: {
         fingerprint: String(request[0]),
@@ -406,7 +406,7 @@ export async function asService(
   text: string,
   params: readonly unknown[],
 ): Promise<Row[]> {
-  const rows = await flight(database, [BEGIN, setLocal({ role: 'taskloom_app', ...AS_TEXT }), { text, params }]);
+  const rows = await runPipelined(database, [BEGIN, setLocal({ role: 'taskloom_app', ...AS_TEXT }), { text, params }]);
   return rows[2] ?? [];
 }
 

@@ -1,18 +1,18 @@
 import type { UserTx } from '../db/scope.js';
 import { invalid, Refusal, type RefusalBody } from '../errors.js';
+import { times } from './dates/patch-dates.js';
 import { childRefusal, circleRefusal, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
-import { type Kin, kinOf, nameKey } from './names.js';
+import { namesakes, similarTasks } from './lists/search.js';
+import { nameKey, type SimilarName, similarNames } from './names.js';
 import { rankOf } from './order.js';
 import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
-import { namesakes, similarTasks } from './search.js';
 import { settle, settled } from './settle.js';
 import { absence, type Priority, type Task, uniqueBlockers, unwritten } from './task.js';
-import { times } from './times.js';
-import type { Change, Moment } from './write.js';
+import type { WriteCommand, WriteContext } from './write.js';
 
 /** A task to be made. Others are named by their ids, or in a plan by their refs. */
 export interface NewTask<Name = number> {
@@ -41,11 +41,11 @@ export interface Added {
   /** Open tasks that may be the same; of a plan, those of the same titles. */
   similar: { id: number; title: string }[];
   /** What is new of their projects and labels, and written almost like another. */
-  kin: Kin[];
+  kin: SimilarName[];
 }
 
 /** Adds one task; its project is created by naming it. A sub-task without a project takes its parent's. */
-export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'>, Added> {
+export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'similar'>, Added> {
   return {
     async read(tx) {
       const [gathered, similar] = await Promise.all([gatherFor(tx, [input]), similarTasks(tx, input.title)]);
@@ -59,7 +59,7 @@ export function addTask(input: NewTask): Change<Gathered & Pick<Added, 'similar'
 }
 
 /** Adds a plan: tasks that may name each other as parents and blockers. All of them, or none. */
-export function addTasks(inputs: PlannedTask[]): Change<Gathered & Pick<Added, 'similar'>, Added> {
+export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Added, 'similar'>, Added> {
   const refs = new Map<string, number>();
   for (const [i, { ref }] of inputs.entries()) {
     if (ref === undefined) continue;
@@ -114,7 +114,7 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
 }
 
 /** Makes tasks of what is asked for. Who is named with a negative number is the so-manieth of them. */
-function make(inputs: NewTask[], state: Gathered, moment: Moment) {
+function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   const idOf = (name: number) => (name < 0 ? moment.nextTask - 1 - name : name);
   const many = inputs.length > 1;
   const projects: ProjectEdit[] = [];
@@ -195,7 +195,7 @@ function make(inputs: NewTask[], state: Gathered, moment: Moment) {
     ...result,
     projects,
     tasks: [...tasks.keys()].map((id) => now.get(id) as Task),
-    kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
+    kin: [...similarNames('project', names, state.projectNames), ...similarNames('label', labels, state.labelNames)],
   };
 }
 
@@ -213,7 +213,7 @@ function newTask(
   input: NewTask,
   home: { id: number; name: string } | undefined,
   idOf: (name: number) => number,
-  moment: Moment,
+  moment: WriteContext,
 ): Task {
   return {
     id,
@@ -225,7 +225,7 @@ function newTask(
     estimateMinutes: input.estimate_minutes ?? null,
     projectId: home?.id ?? null,
     project: home?.name ?? null,
-    shelved: false,
+    inArchivedProject: false,
     parentId: input.parent === undefined ? null : idOf(input.parent),
     series: null,
     rank: rankOf(id),

@@ -3,15 +3,16 @@ import { literal } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
-import { type Filter, inStatus, isReady, shapeOf, where } from './filter.js';
+import { sayUntil, sayWhen, startSort } from './dates/when.js';
 import { gather } from './gather.js';
 import { getTasks, type TaskDetail, taskBy } from './get.js';
 import { sayUnused, unusedLabels } from './labels.js';
 import { heldRefusal, holderOf, refuseLate } from './lease.js';
-import { COUNTED, listTasks } from './list.js';
-import { hasWords } from './search.js';
+import { type Filter, inStatus, isReady, shapeOf, where } from './lists/filter.js';
+import { COUNTED, listTasks } from './lists/list.js';
+import { hasWords } from './lists/search.js';
+import { ORDER } from './lists/sort.js';
 import { settle } from './settle.js';
-import { ORDER } from './sort.js';
 import {
   inTrash,
   isClaimed,
@@ -26,8 +27,7 @@ import {
   waitsWith,
 } from './task.js';
 import { updateTasks } from './update.js';
-import { sayUntil, sayWhen, startSort } from './when.js';
-import type { Change, Moment } from './write.js';
+import type { WriteCommand, WriteContext } from './write.js';
 
 /** What to claim: a task by its number, or the next that is ready of those that fit. */
 export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' | 'priority'> {
@@ -61,7 +61,7 @@ interface State {
  * Claims a task for a while: until then it is not handed out again, and who closes it ends the claim. Each claim has
  * a number of its own, greater than all before; with it the claim can be made longer.
  */
-export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: ClaimInput): Change<State, Claimed> {
+export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: ClaimInput): WriteCommand<State, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
   if (id !== undefined && filtered)
     throw invalid('Give either the id of a task, or what the next one must fit.', 'Leave out one of them.');
@@ -214,7 +214,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
 }
 
 /** @throws Refusal unless the task can be begun now, by anyone */
-function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: Moment): void {
+function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteContext): void {
   const { id } = task;
   refuseClosed(task);
   if (task.claimed) throw heldRefusal(task, moment);
@@ -236,7 +236,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: Moment):
     );
 }
 
-function refuseRenewal(task: Task, claim: number, moment: Moment): void {
+function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
   refuseLate(task, claim, moment);
   refuseClosed(task);
   if (task.claimedBy === null)

@@ -2,14 +2,14 @@ import { type Gathered, gather } from './gather.js';
 import { asHolder, refuseLate } from './lease.js';
 import { settle } from './settle.js';
 import { presentTask, type Task } from './task.js';
-import type { Change } from './write.js';
+import type { WriteCommand } from './write.js';
 
 /**
  * Adds a comment to a task, whatever its status; its version stays.
  *
  * @param claim the number of the caller's claim on it, whose name signs the comment
  */
-export function addComment(id: number, text: string, claim?: number): Change<Gathered, Task> {
+export function addComment(id: number, text: string, claim?: number): WriteCommand<Gathered, Task> {
   return {
     read: (tx) => gather(tx, { ids: [id] }),
     decide(state, called) {

@@ -57,7 +57,7 @@ export function parentRefusal(family: Family, parent: Task, id?: number): Refusa
 
 /** Why a task takes no other as a new sub-task, if it does not. One that is closed still takes what is closed too. */
 export function childRefusal(parent: Task, child: Task): Refusal | undefined {
-  if (parent.shelved) return archived({ name: parent.project as string });
+  if (parent.inArchivedProject) return archived({ name: parent.project as string });
   if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
   return conflict(
     `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,

@@ -11,8 +11,8 @@ import { inProject, type Task, type TaskRow, taskColumns, toTask } from './task.
 export interface Wanted {
   /** These tasks, as far as they exist. */
   ids: number[];
-  /** Tasks of the project of this name too, the oldest `HOUSED`. */
-  housedIn?: string | undefined;
+  /** Tasks of the project of this name too, the oldest `MAX_IN_PROJECT`. */
+  inProjectNamed?: string | undefined;
   /** Their parents' chains too, so that depth can be told. */
   parents?: boolean | undefined;
   /** All sub-tasks of these, which are among `ids`. */
@@ -48,7 +48,7 @@ export interface Gathered {
 const NAMES = 500;
 
 /** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
-export const HOUSED = 2001;
+export const MAX_IN_PROJECT = 2001;
 
 /** How many sub-tasks of blocked tasks are gathered: those that may be begun once these are not, as far as they are named. */
 const INSIDE = 200;
@@ -63,15 +63,15 @@ const NOTHING: Gathered = {
 
 /** What a write needs to know, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
-  const { ids, housedIn, below = [], waits = [], around, projects: which, labels = [], ...flags } = wanted;
-  const some = ids.length > 0 || housedIn !== undefined;
+  const { ids, inProjectNamed, below = [], waits = [], around, projects: which, labels = [], ...flags } = wanted;
+  const some = ids.length > 0 || inProjectNamed !== undefined;
   if (!some && !which && labels.length === 0) return NOTHING;
   const load = loadOf(wanted);
   const rows = await gathering(
     {
       ...flags,
       tasks: some,
-      housed: housedIn !== undefined,
+      ofProject: inProjectNamed !== undefined,
       below: below.length > 0,
       waits: waits.length > 0,
       around: around !== undefined,
@@ -82,7 +82,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
     tx,
     {
       ids: array(ids),
-      housedIn: housedIn === undefined ? null : nameKey(housedIn),
+      inProjectNamed: inProjectNamed === undefined ? null : nameKey(inProjectNamed),
       below: array(below),
       waits: array(waits),
       around,
@@ -106,8 +106,10 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
 
 /** What the statement depends on, but for the values. */
 type Shape = Pick<Wanted, 'parents' | 'dependents' | 'series' | 'descriptions'> &
-  Record<'tasks' | 'housed' | 'below' | 'waits' | 'around' | 'projects' | 'archived' | 'labels', boolean>;
-type Value = (name: 'ids' | 'housedIn' | 'below' | 'waits' | 'around' | 'names' | 'projects' | 'labels') => Placeholder;
+  Record<'tasks' | 'ofProject' | 'below' | 'waits' | 'around' | 'projects' | 'archived' | 'labels', boolean>;
+type Value = (
+  name: 'ids' | 'inProjectNamed' | 'below' | 'waits' | 'around' | 'names' | 'projects' | 'labels',
+) => Placeholder;
 
 const array = (numbers: number[]) => `{${numbers.join()}}`;
 const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, blockers: 'all' as const });
@@ -196,22 +198,22 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
 }
 
 function selection(tx: UserTx, shape: Shape, value: Value): SQL {
-  const { housed, parents, below, dependents, series, waits, around } = shape;
+  const { ofProject, parents, below, dependents, series, waits, around } = shape;
   const list = listOf(value('ids'));
-  if (!(housed || parents || below || series || waits || around)) return list;
+  if (!(ofProject || parents || below || series || waits || around)) return list;
   const user = tx.userId;
   const parts: [name: string, query: SQL][] = [
     ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
   ];
   const members = ['asked'];
-  if (housed) {
+  if (ofProject) {
     parts.push([
-      'housed (id)',
+      'members_of_project (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
-        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('housedIn')})
-        order by t.id limit ${literal(HOUSED)}`,
+        select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('inProjectNamed')})
+        order by t.id limit ${literal(MAX_IN_PROJECT)}`,
     ]);
-    members.push('housed');
+    members.push('members_of_project');
   }
   if (below) {
     parts.push([

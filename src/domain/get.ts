@@ -5,9 +5,9 @@ import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
 import { nameOf, stepIn } from './history.js';
 import type { Failure } from './judge.js';
+import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
 import type { Comment, Step } from './record.js';
-import { nearTitles } from './search.js';
 import {
   inProject,
   isOpenStatus,

@@ -2,11 +2,11 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
+import { formatWhen } from './dates/when.js';
 import { exactTitle } from './names.js';
 import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
-import { sayRepeat } from './repeats.js';
+import { sayRepeat } from './recurrence/repeats.js';
 import type { Task } from './task.js';
-import { formatWhen } from './when.js';
 
 /** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
 export interface Guard {

@@ -197,7 +197,7 @@ export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[
 }
 
 /** Those of some projects that have other tasks than these, the trash included. */
-export async function housingOthers(tx: UserTx, ids: number[], known: number[]): Promise<Set<number>> {
+export async function projectsWithOtherTasks(tx: UserTx, ids: number[], known: number[]): Promise<Set<number>> {
   if (ids.length === 0) return new Set();
   const rows = await rowsOf(
     tx,

@@ -1,21 +1,21 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
+import { sayUntil } from './dates/when.js';
 import { isOpenTask, openingCall, type Task } from './task.js';
-import { sayUntil } from './when.js';
-import type { Moment } from './write.js';
+import type { WriteContext } from './write.js';
 
 /** `claude until 14:30`. */
-export const holderOf = (task: Task, { now, timezone }: Pick<Moment, 'now' | 'timezone'>): string =>
+export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now' | 'timezone'>): string =>
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
 /** Why nobody else can have a task, who has it being named. */
-export const heldRefusal = (task: Task, moment: Moment): Refusal =>
+export const heldRefusal = (task: Task, moment: WriteContext): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
     `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${openingCall(task.id)}.`,
   );
 
 /** Who gives the number of a claim writes under the name that it was made with: agents of one client have names of their own. */
-export function asHolder(task: Task | undefined, claim: number | undefined, moment: Moment): Moment {
+export function asHolder(task: Task | undefined, claim: number | undefined, moment: WriteContext): WriteContext {
   return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
 }
 
@@ -27,7 +27,7 @@ const LOOK = 'Look at it with get_task before you do more to it.';
  *
  * @throws Refusal `conflict` for a claim that was followed by another, `invalid` for one that never was
  */
-export function refuseLate(task: Task, claim: number | undefined, moment: Moment): void {
+export function refuseLate(task: Task, claim: number | undefined, moment: WriteContext): void {
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
     throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim that claim_task answered for this task.');

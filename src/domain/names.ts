@@ -30,23 +30,23 @@ export function isNear(key: string, other: string): boolean {
 }
 
 /** A name that is new, and those in use that are written almost like it. */
-export interface Kin {
+export interface SimilarName {
   of: 'project' | 'label';
   name: string;
   alike: string[];
 }
 
 /** How many new names are compared with others, a bound on work, and how many are told of that are written alike. */
-const [COMPARED, KIN] = [10, 3];
+const [COMPARED, MAX_ALIKE] = [10, 3];
 
 /** Which of some names are new and written almost like others: whoever gave them may have meant those. */
-export function kinOf(of: Kin['of'], names: string[], inUse: string[]): Kin[] {
+export function similarNames(of: SimilarName['of'], names: string[], inUse: string[]): SimilarName[] {
   const known = inUse.map((name) => ({ name, key: nameKey(name) }));
   const keys = new Set(known.map(({ key }) => key));
   const fresh = [...new Map(names.map((name) => [nameKey(name), name]))].filter(([key]) => !keys.has(key));
   return fresh.slice(0, COMPARED).flatMap(([key, name]) => {
     const alike = known.filter((other) => isNear(other.key, key)).map((other) => other.name);
-    return alike.length > 0 ? [{ of, name, alike: alike.slice(0, KIN) }] : [];
+    return alike.length > 0 ? [{ of, name, alike: alike.slice(0, MAX_ALIKE) }] : [];
   });
 }
 

@@ -2,9 +2,9 @@ import { type AnyColumn, and, isNotNull, isNull, type Placeholder, type SQL, sql
 import { literal, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { COUNTED_EACH } from './list.js';
+import { startOf, today } from './dates/when.js';
+import { COUNTED_EACH } from './lists/list.js';
 import { archivedProjects, inProject, isClaimed, type Task, taskColumns, toTask } from './task.js';
-import { startOf, today } from './when.js';
 
 export interface Overview {
   counts: { open: number; in_progress: number; claimed: number; blocked: number; overdue: number; today: number };

@@ -1,10 +1,10 @@
 import { invalid } from '../errors.js';
+import { times } from './dates/patch-dates.js';
 import { editLabels } from './labels.js';
 import type { Place } from './order.js';
 import type { Home } from './project.js';
 import { type Priority, type Status, type Task, uniqueBlockers } from './task.js';
-import { times } from './times.js';
-import type { Moment } from './write.js';
+import type { WriteContext } from './write.js';
 
 /** What `clear` may empty. */
 export const CLEARABLE = [
@@ -56,7 +56,7 @@ export function refuseContradiction(patch: Patch): void {
 }
 
 /** A task as a patch makes it, its sub-tasks and series aside. */
-export function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: Moment): Task {
+export function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: WriteContext): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
   return {
@@ -73,7 +73,7 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, mom
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
     projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
     project: home?.name ?? (clear.has('project') ? null : task.project),
-    shelved: !home && !clear.has('project') && task.shelved,
+    inArchivedProject: !home && !clear.has('project') && task.inArchivedProject,
     parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
     labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
     blockedBy: editBlockers(task, patch, clear.has('blocked_by')),

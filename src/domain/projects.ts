@@ -2,7 +2,7 @@ import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { COUNTED_EACH } from './list.js';
+import { COUNTED_EACH } from './lists/list.js';
 
 interface ProjectSummary {
   name: string;

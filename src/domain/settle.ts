@@ -1,6 +1,6 @@
 import { differences, type Edit, makesVersion } from './record.js';
 import { isOpenTask, type Task, UNCLAIMED } from './task.js';
-import type { Moment } from './write.js';
+import type { WriteContext } from './write.js';
 
 /** What a task is to become; with `commented`, the comments that come and go. */
 export interface Proposal extends Omit<Edit, 'before'> {
@@ -23,7 +23,7 @@ export interface Settled {
 export function settle(
   state: ReadonlyMap<number, Task>,
   proposals: Iterable<Proposal>,
-  { now, by, batch }: Pick<Moment, 'now' | 'by' | 'batch'>,
+  { now, by, batch }: Pick<WriteContext, 'now' | 'by' | 'batch'>,
 ): Settled {
   const edits = [...proposals].flatMap(({ held, ...proposal }): Edit[] => {
     const before = state.get(proposal.after.id) ?? null;

@@ -3,7 +3,7 @@ import { literal } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
-import { COUNTED } from './list.js';
+import { COUNTED } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
 
 /** What fits the beginning of a word, the best first. */

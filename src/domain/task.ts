@@ -2,7 +2,7 @@ import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { dependencies, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
-import type { When } from './when.js';
+import type { When } from './dates/when.js';
 
 export const STATUSES = ['pending', 'in_progress', 'completed', 'cancelled'] as const;
 export type Status = (typeof STATUSES)[number];
@@ -31,7 +31,7 @@ export interface Task {
   projectId: number | null;
   project: string | null;
   /** Whether its project is archived. */
-  shelved: boolean;
+  inArchivedProject: boolean;
   parentId: number | null;
   /** The first of its series, of those that came of one when that was closed. */
   series: number | null;
@@ -113,7 +113,7 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
     note: descriptions ? note : sql<null>`null`.as('note'),
     claimed: sql<boolean>`${isClaimed}`.as('claimed'),
     project: sql<string | null>`${projects.name}`.as('project'),
-    shelved: sql<boolean>`coalesce(${projects.archivedAt} is not null, false)`.as('shelved'),
+    inArchivedProject: sql<boolean>`coalesce(${projects.archivedAt} is not null, false)`.as('in_archived_project'),
     labels: sql<
       string[]
     >`(select coalesce(json_agg(${taskLabels.label} order by ${taskLabels.labelKey} collate "C"), '[]') from ${taskLabels} where ${and(tx.mine(taskLabels), eq(taskLabels.taskId, tasks.id))})`.as(
@@ -145,7 +145,7 @@ export const archivedProjects = (tx: UserTx): SQL =>
 
 export type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'words' | 'openBlockers'> & {
   project: string | null;
-  shelved: boolean;
+  inArchivedProject: boolean;
   claimed: boolean;
   labels: string[];
   blockers: [id: number, open: boolean][] | null;
@@ -166,7 +166,7 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
     estimateMinutes: row.estimateMinutes,
     projectId: row.projectId,
     project: row.project,
-    shelved: row.shelved,
+    inArchivedProject: row.inArchivedProject,
     parentId: row.parentId,
     series: row.series,
     rank: row.rank,

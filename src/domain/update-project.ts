@@ -3,14 +3,14 @@ import { literal } from '../db/prepared.js';
 import { isOpen, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid } from '../errors.js';
-import { isInProject } from './filter.js';
-import { type Gathered, gather, HOUSED } from './gather.js';
-import { COUNTED_EACH } from './list.js';
+import { type Gathered, gather, MAX_IN_PROJECT } from './gather.js';
+import { isInProject } from './lists/filter.js';
+import { COUNTED_EACH } from './lists/list.js';
 import { nameKey } from './names.js';
 import { archived, noProjectCalled, type Project, refuseNone } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
-import type { Change } from './write.js';
+import type { WriteCommand } from './write.js';
 
 export interface ProjectPatch {
   name?: string | undefined;
@@ -32,7 +32,7 @@ interface State extends Gathered {
 }
 
 /** Renames, archives or brings back a project, or moves all its tasks to another and removes it. */
-export function updateProject(name: string, patch: ProjectPatch): Change<State, ProjectOutcome> {
+export function updateProject(name: string, patch: ProjectPatch): WriteCommand<State, ProjectOutcome> {
   if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
     throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
@@ -45,7 +45,7 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
       const gathering = gather(tx, {
         ids: [],
         projects: { names, archived: true },
-        housedIn: patch.merge_into === undefined ? undefined : name,
+        inProjectNamed: patch.merge_into === undefined ? undefined : name,
       });
       const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);
       return { ...gathered, open };
@@ -57,10 +57,10 @@ export function updateProject(name: string, patch: ProjectPatch): Change<State, 
         if (into.id === before.id)
           throw conflict(`"${into.name}" is that same project.`, 'Choose another to merge it into.');
         if (into.archivedAt) throw archived(into);
-        const housed = [...state.tasks.values()].filter((task) => task.projectId === before.id);
-        const more = housed.length === HOUSED;
-        const moved = housed
-          .slice(0, HOUSED - 1)
+        const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
+        const more = members.length === MAX_IN_PROJECT;
+        const moved = members
+          .slice(0, MAX_IN_PROJECT - 1)
           .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
         const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
         return {

@@ -4,19 +4,19 @@ import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
 import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
 import { asHolder, refuseLate } from './lease.js';
-import { type Kin, kinOf } from './names.js';
+import { type SimilarName, similarNames } from './names.js';
 import { placed, placeTarget, refusePlace } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
+import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
-import { areOfOneSeries, isClosing, nextInSeries } from './series.js';
+import { areOfOneSeries, isClosing, nextInSeries } from './recurrence/series.js';
 import { settle, settled } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
-import { type Turned, turned } from './turned.js';
-import type { Change, Decision, Moment } from './write.js';
+import type { Decision, WriteCommand, WriteContext } from './write.js';
 
 /** What became of each task named: as it now is, whether anything changed, or why not. */
-export interface Outcome extends Turned {
+export interface Outcome extends ReadinessChanges {
   tasks: Task[];
   /** Those of them that came out of the trash. */
   restored: Set<number>;
@@ -36,11 +36,11 @@ export interface Outcome extends Turned {
   /** Repeating tasks that were closed and are followed by nothing. */
   last: Task[];
   /** Tasks that were opened though the next of their series is open too. */
-  doubled: [task: Task, next: Task][];
+  alsoOpen: [task: Task, next: Task][];
   /** Tasks that came out of the trash, with those that they are part of, which did not. */
   orphans: [parent: Task, children: Task[]][];
   /** What is new of the project and the labels given, and written almost like another. */
-  kin: Kin[];
+  similar: SimilarName[];
 }
 
 interface State extends Gathered {
@@ -53,10 +53,15 @@ async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<Stat
 }
 
 /** What becomes of a task beside the patch. It may refuse. */
-type Extra = (task: Task, moment: Moment) => Partial<Task>;
+type Extra = (task: Task, moment: WriteContext) => Partial<Task>;
 
 /** Changes tasks. Each is judged by itself: good ones are written, the others reported; if all fail, it is refused. */
-export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extra?: Extra): Change<State, Outcome> {
+export function updateTasks(
+  ids: number[],
+  patch: Patch,
+  guard: Guard = {},
+  extra?: Extra,
+): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   const clear = new Set(patch.clear);
   const around = placeTarget(patch);
@@ -143,13 +148,13 @@ export function updateTasks(ids: number[], patch: Patch, guard: Guard = {}, extr
  *
  * @throws Refusal `invalid` for what contradicts itself, or changes nothing
  */
-export function patchTasks(ids: number[], patch: Patch, guard: Guard): Change<State, Outcome> {
+export function patchTasks(ids: number[], patch: Patch, guard: Guard): WriteCommand<State, Outcome> {
   refuseContradiction(patch);
   return updateTasks(ids, patch, guard);
 }
 
 /** Moves tasks to the trash, their sub-tasks with them. Those that are there already stay. */
-export function deleteTasks(ids: number[], guard: Guard = {}): Change<State, Outcome> {
+export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   return {
     read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
@@ -171,7 +176,7 @@ function conclude(
   state: Gathered,
   plans: Map<number, Plan>,
   failed: Failure[],
-  moment: Moment,
+  moment: WriteContext,
   {
     projects = [],
     labels = [],
@@ -225,20 +230,23 @@ function conclude(
       lapsed: shown.filter(
         (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
       ),
-      ...turned(state.tasks, now, { edits, counted }, moment),
+      ...readinessChanges(state.tasks, now, { edits, counted }, moment),
       next: next.map(({ id }) => now.get(id) as Task),
       nextParts: edits.flatMap(({ before, after }) =>
         before || next.some(({ id }) => id === after.id) ? [] : [after],
       ),
       last,
-      doubled: doubledBy(edits, now),
+      alsoOpen: alsoOpenIn(edits, now),
       orphans: orphansOf(restored, now),
-      kin: [...kinOf('project', names, state.projectNames), ...kinOf('label', labels, state.labelNames)],
+      similar: [
+        ...similarNames('project', names, state.projectNames),
+        ...similarNames('label', labels, state.labelNames),
+      ],
     },
   };
 }
 
-function doubledBy(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['doubled'] {
+function alsoOpenIn(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['alsoOpen'] {
   const opened = edits.filter(({ before, after }) => before && !isOpenTask(before) && isOpenTask(after));
   return opened.flatMap(({ after }) => {
     const next = [...now.values()].find((each) => isOpenTask(each) && areOfOneSeries(after, each));
@@ -256,22 +264,22 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
 }
 
 /** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
-const freed = (task: Task, { claim }: Guard, { batch }: Moment): Partial<Task> =>
+const freed = (task: Task, { claim }: Guard, { batch }: WriteContext): Partial<Task> =>
   task.claimedBy === null ? {} : { ...UNCLAIMED, claim: claim ?? batch };
 
 /** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
-function restored(was: Task, { projectId, project, shelved }: Task, state: Gathered): Task[] {
+function restored(was: Task, { projectId, project, inArchivedProject }: Task, state: Gathered): Task[] {
   return descendants(state.tasks, was.id)
     .filter((task) => task.deletedAt?.getTime() === was.deletedAt?.getTime())
     .map((task) => ({
       ...task,
       deletedAt: null,
-      ...(task.projectId === was.projectId && { projectId, project, shelved }),
+      ...(task.projectId === was.projectId && { projectId, project, inArchivedProject }),
     }));
 }
 
 /** Sub-tasks that are in the same project as their parent go to another with it. */
-const movedAlong = (task: Task, { projectId, project, shelved }: Task, state: Gathered): Task[] =>
+const movedAlong = (task: Task, { projectId, project, inArchivedProject }: Task, state: Gathered): Task[] =>
   descendants(state.tasks, task.id)
     .filter((each) => each.projectId === task.projectId && !each.deletedAt)
-    .map((each) => ({ ...each, projectId, project, shelved }));
+    .map((each) => ({ ...each, projectId, project, inArchivedProject }));

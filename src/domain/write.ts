@@ -11,7 +11,8 @@ import {
   taskLabels,
   tasks,
 } from '../db/schema.js';
-import type { Opened, UserScope, UserTx } from '../db/scope.js';
+import type { LockedState, UserScope, UserTx } from '../db/scope.js';
+import { dueSort, isDay, startSort, type When } from './dates/when.js';
 import { nameKey, titleKey } from './names.js';
 import { isGone, type Project } from './project.js';
 import {
@@ -27,7 +28,6 @@ import {
   taskOperation,
 } from './record.js';
 import { PRIORITIES, type Task } from './task.js';
-import { dueSort, isDay, startSort, type When } from './when.js';
 
 /** What a write decides: rows to make so, and what to tell the caller. */
 export interface Decision<Outcome> {
@@ -42,7 +42,7 @@ export interface Decision<Outcome> {
 }
 
 /** When and by whom something is decided: everything a rule may depend on beside the rows. */
-export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
+export interface WriteContext extends UserScope, Pick<LockedState, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
   /** Who, in a word. */
   by: string;
   /** The sequence number of the first change that this write makes. It names the write, and a claim made by it. */
@@ -53,9 +53,9 @@ export interface Moment extends UserScope, Pick<Opened, 'now' | 'nextTask' | 'ne
  * A write in two halves. `read` asks for what the decision needs, before it is known whether the lock was
  * free; `decide` is pure, and runs with the lock held.
  */
-export interface Change<State, Outcome> {
+export interface WriteCommand<State, Outcome> {
   read(tx: UserTx, actor: Actor, now: Date): Promise<State>;
-  decide(state: State, moment: Moment): Decision<Outcome>;
+  decide(state: State, moment: WriteContext): Decision<Outcome>;
 }
 
 /** What is recorded beside the rows. */
@@ -67,10 +67,10 @@ export interface Recording {
 }
 
 /** How many things a write changes. */
-export const changes = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
+export const changeCount = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
 
 /** The handle that names a write, if it changed anything that can be undone: the sequence number of its first change. */
-export const undoHandle = (opened: Opened, { edits, projects = [] }: Decision<unknown>): string | undefined =>
+export const undoHandle = (opened: LockedState, { edits, projects = [] }: Decision<unknown>): string | undefined =>
   projects.length > 0 || edits.some((edit) => !isClaiming(taskOperation(edit)))
     ? `u${opened.changeSeq + 1}`
     : undefined;
@@ -83,7 +83,7 @@ const dialect = new PgDialect();
  */
 export function writeStatement(
   scope: UserScope,
-  opened: Opened,
+  opened: LockedState,
   decision: Decision<unknown>,
   recording: Recording,
 ): { text: string; params: unknown[] } | undefined {
@@ -302,7 +302,7 @@ function taskRow(task: Task, timezone: string) {
   };
 }
 
-function changeRows(opened: Opened, { edits, projects = [] }: Decision<unknown>, { actor, call }: Recording) {
+function changeRows(opened: LockedState, { edits, projects = [] }: Decision<unknown>, { actor, call }: Recording) {
   const entries = [
     ...projects.map((edit) => ({
       entity: 'project',

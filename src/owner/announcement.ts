@@ -25,7 +25,7 @@ export interface Announcement {
 }
 
 /** A path of a socket must be shorter than this on every system, in bytes. */
-const LONGEST = 100;
+const MAX_SOCKET_PATH = 100;
 
 const runDirectory = (home: string) => join(home, 'run');
 const file = (home: string) => join(runDirectory(home), 'owner.json');
@@ -65,7 +65,9 @@ function newAddress(directory: string): string {
   for (const name of readdirSync(directory)) if (SOCKET.test(name)) rmSync(join(directory, name), { force: true }); // of owners that are gone
   // Of a name that no other has: an owner that ends late removes its own, and not that of the next.
   const path = join(directory, `owner-${randomBytes(4).toString('hex')}.sock`);
-  return Buffer.byteLength(path) > LONGEST ? join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock') : path;
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH
+    ? join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock')
+    : path;
 }
 
 const SOCKET = /^owner(?:-[0-9a-f]+)?\.sock$/;

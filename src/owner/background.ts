@@ -7,7 +7,7 @@ import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
-import { type Owner, own } from './own.js';
+import { type Owner, runOwner } from './owner.js';
 import type { Started } from './reach.js';
 
 /** How long an owner that nobody is connected to stays, in milliseconds, if it may stay that long. */
@@ -16,7 +16,7 @@ const LINGER = 60_000;
 /** Takes a data directory for this process. See `own`. */
 export function ownHere(program: Program, config: Config, log: Logger, home: string, retires = true): Promise<Owner> {
   const { build, clock } = program;
-  return own({
+  return runOwner({
     home,
     build,
     retires,

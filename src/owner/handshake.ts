@@ -9,7 +9,7 @@ export interface Build {
 }
 
 /** What a process that connects wants of the owner. */
-export type Wish =
+export type OwnerRequest =
   /** MCP messages follow, for this user; the account is made in this zone if it is new. */
   | { want: 'mcp'; user: string; timezone: string }
   /** A person's command, given in this directory, answered line by line. */
@@ -27,14 +27,18 @@ export interface Peer {
 }
 
 /** How long the other end may take for a line, in milliseconds. It may be opening a database meanwhile. */
-const PATIENCE = 15_000;
-const LONGEST_LINE = 65_536;
+const HANDSHAKE_TIMEOUT = 15_000;
+const MAX_LINE = 65_536;
 
 /** The other end is there and says nothing, or not what one who knows the secret would say. */
 export class NoProof extends Error {}
 
 /** The connecting end. Resolves once the owner has proved that it knows the secret. */
-export async function approach(socket: Socket, secret: string, wishing: (peer: Peer) => Wish): Promise<Peer> {
+export async function connectHandshake(
+  socket: Socket,
+  secret: string,
+  wishing: (peer: Peer) => OwnerRequest,
+): Promise<Peer> {
   const nonce = randomBytes(32).toString('hex');
   send(socket, { nonce });
   const answer = (await readLine(socket)) as { nonce: string; proof: string } & Peer;
@@ -44,13 +48,13 @@ export async function approach(socket: Socket, secret: string, wishing: (peer: P
 }
 
 /** The owner's end. Resolves with what is wanted by one who knows the secret. */
-export async function receive(socket: Socket, secret: string, self: Peer): Promise<Wish> {
+export async function acceptHandshake(socket: Socket, secret: string, self: Peer): Promise<OwnerRequest> {
   const { nonce } = (await readLine(socket)) as { nonce: string };
   const own = randomBytes(32).toString('hex');
   send(socket, { nonce: own, proof: proof(secret, 'owner', String(nonce), own), ...self });
-  const { proof: theirs, ...wish } = (await readLine(socket)) as { proof: string } & Wish;
+  const { proof: theirs, ...wish } = (await readLine(socket)) as { proof: string } & OwnerRequest;
   if (!proves(theirs, secret, 'relay', own, String(nonce))) throw new NoProof();
-  return wish as Wish;
+  return wish as OwnerRequest;
 }
 
 const proof = (secret: string, ...said: string[]) =>
@@ -67,7 +71,7 @@ export const send = (socket: Socket, message: object): boolean => socket.write(`
 function readLine(socket: Socket): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);
-    const timer = setTimeout(() => done(new NoProof()), PATIENCE);
+    const timer = setTimeout(() => done(new NoProof()), HANDSHAKE_TIMEOUT);
     const fail = () => done(new Error('closed'));
     const done = (error?: Error, value?: unknown) => {
       clearTimeout(timer);
@@ -78,7 +82,7 @@ function readLine(socket: Socket): Promise<unknown> {
     const onData = (chunk: Buffer) => {
       read = Buffer.concat([read, chunk]);
       const end = read.indexOf('\n');
-      if (end < 0) return read.length > LONGEST_LINE ? done(new NoProof()) : undefined;
+      if (end < 0) return read.length > MAX_LINE ? done(new NoProof()) : undefined;
       const rest = read.subarray(end + 1);
       try {
         const value: unknown = JSON.parse(read.subarray(0, end).toString());

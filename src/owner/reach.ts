@@ -9,15 +9,15 @@ import { makeDirectory } from '../db/lock.js';
 import { DirectoryInUse, OwnerSilent, UsageError } from '../errors.js';
 import type { Link } from '../transports/relay.js';
 import { makeRunDirectory, readAnnouncement } from './announcement.js';
-import { approach, type Build, isNewer, NoProof, type Peer, type Wish } from './handshake.js';
-import type { Account } from './own.js';
-import { overSocket } from './wire.js';
+import { type Build, connectHandshake, isNewer, NoProof, type OwnerRequest, type Peer } from './handshake.js';
+import type { Account } from './owner.js';
+import { socketTransport } from './socket-transport.js';
 
 /** What starting an owner came to, which it says in one line on stdout: `alone` where nobody could connect to it. */
 export type Started = 'ready' | 'alone' | { busy: number | undefined } | { failed: string; where?: string | undefined };
 
 /** How long to look for an owner, in milliseconds: one may be closing its database, and the next opening it. */
-const PATIENCE = 20_000;
+const START_TIMEOUT = 20_000;
 /** How long after starting one to start another, where still none is there. */
 const START_AGAIN = 3_000;
 
@@ -35,13 +35,13 @@ export interface ReachOptions {
 /** A way to the owner of a data directory, which is started if there is none. */
 export async function reachOwner(options: ReachOptions): Promise<Link> {
   const home = makeDirectory(options.path, options.fallback);
-  const until = performance.now() + PATIENCE;
+  const until = performance.now() + START_TIMEOUT;
   let startAt = 0;
   let holder: number | undefined;
-  const wish = (): Wish => ({ want: 'mcp', ...options.account });
+  const wish = (): OwnerRequest => ({ want: 'mcp', ...options.account });
   do {
     const reached = await callOwner(home, options.build, wish);
-    if (reached) return { transport: overSocket(reached.socket), pid: reached.peer.pid };
+    if (reached) return { transport: socketTransport(reached.socket), pid: reached.peer.pid };
     if (performance.now() >= startAt) {
       startAt = performance.now() + START_AGAIN;
       const started = await options.start(home);
@@ -71,13 +71,13 @@ export interface Reached {
  * @param wish asked for once there is one
  * @throws OwnerSilent where there is one that does not answer
  */
-export async function callOwner(home: string, build: Build, wish: () => Wish): Promise<Reached | undefined> {
+export async function callOwner(home: string, build: Build, wish: () => OwnerRequest): Promise<Reached | undefined> {
   const announcement = readAnnouncement(home);
   const socket = announcement && (await dial(announcement.address));
   if (!announcement || !socket) return undefined;
   let leaves = false;
   try {
-    const peer = await approach(socket, announcement.secret, (found) => {
+    const peer = await connectHandshake(socket, announcement.secret, (found) => {
       leaves = found.retires && isNewer(build, found.build);
       return leaves ? { want: 'retire' } : wish();
     });
@@ -128,7 +128,7 @@ async function left(socket: Socket, pid: number): Promise<void> {
   const timer = setTimeout(() => {
     silent = true;
     socket.destroy();
-  }, PATIENCE);
+  }, START_TIMEOUT);
   if (!socket.closed) await new Promise((resolve) => socket.resume().once('close', resolve));
   clearTimeout(timer);
   if (silent) throw new OwnerSilent(pid);
@@ -185,7 +185,7 @@ export function startOwner(
       });
       lines.once('close', () => resolve(undefined));
       child.unref();
-      setTimeout(() => resolve({ busy: child.pid }), PATIENCE).unref();
+      setTimeout(() => resolve({ busy: child.pid }), START_TIMEOUT).unref();
     } catch {
       resolve(undefined);
     }

@@ -1,3 +1,4 @@
+import { detailAnswer } from '../answers/reads.js';
 import { numberedTitles } from '../completion.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
@@ -5,7 +6,6 @@ import { isOpenTask } from '../domain/task.js';
 import { conflict } from '../errors.js';
 import { pickedTask } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { detailAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'break_down',

@@ -1,11 +1,11 @@
+import { overviewAnswer, pageAnswer } from '../answers/reads.js';
 import { labelNames } from '../completion.js';
+import { formatWhen, parseWhen, sayWhen, today } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
-import { firstTasks } from '../domain/list.js';
+import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
-import { formatWhen, parseWhen, sayWhen, today } from '../domain/when.js';
 import { name, whole, words } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { overviewAnswer, pageAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'plan_my_day',
@@ -51,7 +51,7 @@ export default definePrompt({
         minutes === undefined
           ? 'Ask me how much time I have if that would change the plan.'
           : `I have ${minutes} minutes: the plan must fit, with some slack.`,
-        'Where a task has no estimate, assume one and say so. Say which due tasks do not fit, and where to move each.',
+        'Where a task has no estimate, assume one and say so. RenderContext which due tasks do not fit, and where to move each.',
         'Name tasks by their numbers (#12). Show me the plan before you change anything; when I agree, use update_task to move due dates.',
       ].join(' '),
       data: [

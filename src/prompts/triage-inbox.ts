@@ -1,11 +1,11 @@
+import { pageAnswer, projectsAnswer } from '../answers/reads.js';
 import { labelNames } from '../completion.js';
 import { refuseUnused } from '../domain/labels.js';
-import { firstTasks } from '../domain/list.js';
+import { firstTasks } from '../domain/lists/list.js';
 import { listProjects } from '../domain/projects.js';
 import { fittingLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { definePrompt } from '../prompt.js';
-import { pageAnswer, projectsAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'triage_inbox',

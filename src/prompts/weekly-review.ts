@@ -1,9 +1,9 @@
-import { firstTasks } from '../domain/list.js';
+import { overviewAnswer, pageAnswer, projectsAnswer } from '../answers/reads.js';
+import { today } from '../domain/dates/when.js';
+import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { listProjects } from '../domain/projects.js';
-import { today } from '../domain/when.js';
 import { definePrompt } from '../prompt.js';
-import { overviewAnswer, pageAnswer, projectsAnswer } from '../reads.js';
 
 export default definePrompt({
   name: 'weekly_review',

@@ -1,6 +1,6 @@
+import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { overviewAnswer } from '../answers/reads.js';
 import { overview } from '../domain/overview.js';
-import { fitted, MOST_BUDGET } from '../fit.js';
-import { overviewAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
 
 export default defineResource({
@@ -11,5 +11,5 @@ export default defineResource({
   fields: {},
   shows: () => 'everything',
   run: (_args, tx, { now }) => overview(tx, now),
-  text: (found, say) => fitted(overviewAnswer(found, say), MOST_BUDGET).text,
+  text: (found, say) => fitToBudget(overviewAnswer(found, say), MAX_BUDGET).text,
 });

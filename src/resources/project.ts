@@ -1,8 +1,8 @@
+import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { pageAnswer } from '../answers/reads.js';
 import { projectNames } from '../completion.js';
-import { firstTasks } from '../domain/list.js';
+import { firstTasks } from '../domain/lists/list.js';
 import { name } from '../fields.js';
-import { fitted, MOST_BUDGET } from '../fit.js';
-import { pageAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
 
 export default defineResource({
@@ -16,7 +16,7 @@ export default defineResource({
   run: ({ name }, tx, { now }) => firstTasks(tx, { project: name, sort: 'due' }, { now, most: 100 }),
   text: (page, say, { name }) =>
     [
-      `+${name}: ${fitted(pageAnswer(page, say), MOST_BUDGET).text}`,
+      `+${name}: ${fitToBudget(pageAnswer(page, say), MAX_BUDGET).text}`,
       ...(page.total > page.tasks.length ? ['More: list_tasks with this project'] : []),
     ].join('\n'),
 });

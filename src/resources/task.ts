@@ -1,9 +1,9 @@
+import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { detailAnswer } from '../answers/reads.js';
 import { taskIds } from '../completion.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { id } from '../fields.js';
-import { fitted, MOST_BUDGET } from '../fit.js';
-import { detailAnswer } from '../reads.js';
 import { defineResource } from '../resource.js';
 
 export default defineResource({
@@ -19,5 +19,5 @@ export default defineResource({
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },
-  text: (found, say) => fitted(detailAnswer(found, say), MOST_BUDGET).text,
+  text: (found, say) => fitToBudget(detailAnswer(found, say), MAX_BUDGET).text,
 });

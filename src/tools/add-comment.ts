@@ -1,7 +1,7 @@
+import { commentAnswer } from '../answers/writes.js';
 import { addComment } from '../domain/comment.js';
 import { claim, id, prose } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { commentAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_comment',

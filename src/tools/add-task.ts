@@ -1,7 +1,7 @@
+import { addedAnswer } from '../answers/writes.js';
 import { addTask } from '../domain/add.js';
 import { ids, newLabels, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { addedAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_task',

@@ -1,7 +1,7 @@
+import { plannedAnswer } from '../answers/writes.js';
 import { addTasks } from '../domain/add.js';
 import { idOrRef, many, newLabels, object, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { plannedAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'add_tasks',

@@ -1,7 +1,7 @@
+import { claimAnswer } from '../answers/writes.js';
 import { claimTask, LONGEST } from '../domain/claim.js';
 import { claim, id, labels, nameOrNone, priority, whole, words } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { claimAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'claim_task',

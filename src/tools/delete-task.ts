@@ -1,7 +1,7 @@
+import { outcomeAnswer } from '../answers/writes.js';
 import { deleteTasks } from '../domain/update.js';
 import { guard, ids } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { outcomeAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'delete_task',

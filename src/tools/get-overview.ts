@@ -1,5 +1,5 @@
+import { overviewAnswer } from '../answers/reads.js';
 import { overview } from '../domain/overview.js';
-import { overviewAnswer } from '../reads.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

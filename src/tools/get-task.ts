@@ -1,7 +1,7 @@
+import { detailAnswer } from '../answers/reads.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { idOrTitle, many } from '../fields.js';
-import { detailAnswer } from '../reads.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

@@ -1,6 +1,6 @@
+import { projectsAnswer } from '../answers/reads.js';
 import { listProjects } from '../domain/projects.js';
 import { yes } from '../fields.js';
-import { projectsAnswer } from '../reads.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

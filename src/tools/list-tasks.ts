@@ -1,11 +1,11 @@
-import { LIST_STATUSES } from '../domain/filter.js';
-import { listTasks } from '../domain/list.js';
+import { pageAnswer } from '../answers/reads.js';
+import { DETAILS } from '../answers/shapes.js';
+import { LIST_STATUSES } from '../domain/lists/filter.js';
+import { listTasks } from '../domain/lists/list.js';
+import { refuseContradictions, remarksOn } from '../domain/lists/remarks.js';
+import { SORTS } from '../domain/lists/sort.js';
 import { nameKey } from '../domain/names.js';
-import { refuseContradictions, remarksOn } from '../domain/remarks.js';
-import { SORTS } from '../domain/sort.js';
 import { atMost, idOrNone, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
-import { pageAnswer } from '../reads.js';
-import { DETAILS } from '../shapes.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

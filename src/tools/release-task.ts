@@ -1,7 +1,7 @@
+import { outcomeAnswer } from '../answers/writes.js';
 import { releaseTask } from '../domain/claim.js';
 import { claim, id, oneOf, prose } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { outcomeAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'release_task',

@@ -1,7 +1,7 @@
-import { MAX_UNDO, undoWrites } from '../domain/undo.js';
+import { undoneAnswer } from '../answers/writes.js';
+import { MAX_UNDO, undoWrites } from '../domain/undo/undo.js';
 import { whole, words } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { undoneAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'undo',

@@ -1,7 +1,7 @@
+import { projectAnswer } from '../answers/writes.js';
 import { updateProject } from '../domain/update-project.js';
 import { name, yes } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { projectAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'update_project',

@@ -1,9 +1,9 @@
+import { outcomeAnswer } from '../answers/writes.js';
 import { CLEARABLE } from '../domain/patch.js';
 import { STATUSES } from '../domain/task.js';
 import { patchTasks } from '../domain/update.js';
 import { guard, id, ids, labels, many, newLabels, oneOf, taskFields, words } from '../fields.js';
 import { defineTool } from '../tool.js';
-import { outcomeAnswer } from '../writes.js';
 
 export default defineTool({
   name: 'update_task',

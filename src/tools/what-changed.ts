@@ -1,6 +1,6 @@
+import { changedAnswer } from '../answers/reads.js';
 import { whatChanged } from '../domain/changed.js';
 import { whole, words } from '../fields.js';
-import { changedAnswer } from '../reads.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

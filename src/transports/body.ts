@@ -1,4 +1,4 @@
-import { tooMany } from '../db/turns.js';
+import { tooMany } from '../db/user-limits.js';
 import { Refusal } from '../errors.js';
 
 /** What the bodies of one user's requests may take together, in bytes: sixteen of the largest. */

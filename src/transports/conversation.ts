@@ -1,7 +1,7 @@
 import type { JSONRPCMessage, McpServerFactory, RequestId, Transport } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
-import type { Listens } from './listen-stdio.js';
+import type { StdioSubscriptions } from './stdio-subscriptions.js';
 
 /** One client served over a stream, in either era of the protocol. */
 export interface Conversation {
@@ -15,10 +15,10 @@ export interface Conversation {
 }
 
 /** Asked by a relay that waits for an answer: whether this end is alive. It is answered here, in both eras. */
-export const ALIVE = 'taskloom/alive';
+export const HEARTBEAT = 'taskloom/alive';
 
 /** Told to a relay by an owner that ends because it can keep nothing any more: `params.reason` says why. */
-export const FAREWELL = 'taskloom/farewell';
+export const SHUTDOWN_NOTICE = 'taskloom/farewell';
 
 /** What is looked at in a message, whatever kind it is. */
 export interface Message {
@@ -39,7 +39,7 @@ export interface ConversationOptions {
   /** Takes a message for itself, or leaves it to the server. */
   take?: ((message: JSONRPCMessage) => boolean) | undefined;
   /** Brings subscriptions to the feed of a server that has one. */
-  listening?: (transport: Transport) => Listens;
+  subscriptions?: (transport: Transport) => StdioSubscriptions;
 }
 
 /**
@@ -51,7 +51,7 @@ export function converse(
   transport: Transport,
   log: Logger,
   factory: McpServerFactory,
-  { take, listening }: ConversationOptions,
+  { take, subscriptions }: ConversationOptions,
 ): Conversation {
   const owed = new Map<RequestId, Message>();
   const listeners = new Set<RequestId>();
@@ -80,18 +80,18 @@ export function converse(
     const { id, method, result } = message as Message;
     if (method === undefined) answered(id, result);
   };
-  const listens = listening?.(transport);
-  serveStdio(listens?.through(factory) ?? factory, {
+  const bridge = subscriptions?.(transport);
+  serveStdio(bridge?.through(factory) ?? factory, {
     transport,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
   });
-  listens?.watch();
+  bridge?.watch();
   const { onmessage, onclose } = transport;
   transport.onmessage = (message) => {
     if (!reading) return;
     lastUse = performance.now();
     const { id, method, params } = message as Message;
-    if (method === ALIVE && id !== undefined) {
+    if (method === HEARTBEAT && id !== undefined) {
       send({ jsonrpc: '2.0', id, result: {} }).catch(() => {});
       return;
     }

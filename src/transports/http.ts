@@ -13,10 +13,10 @@ import { authenticate, bearerToken, hashToken, REFUSED_TOKEN, TokenProof } from 
 import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
-import { type Asked, askedBy, buildServer, type Deps } from '../server.js';
+import { buildServer, type Deps, type ExpectedCall, expectedCall } from '../server.js';
 import { Bodies, type Read } from './body.js';
-import { originOf, Rate, Recent } from './limits.js';
-import { asksToListen, MAX_LISTENING, Streams } from './listen-http.js';
+import { asksToListen, HttpSubscriptions, MAX_LISTENING } from './http-subscriptions.js';
+import { LruMap, originOf, Rate } from './limits.js';
 
 /** The largest request body, in bytes: a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -92,9 +92,9 @@ type Fetch = (request: Request, ends: Ends) => Promise<Response>;
 export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
-): { fetch: Fetch; handler: McpHttpHandler; streams: Streams } {
+): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts.map(asInHeader)];
-  const streams = new Streams(deps.feed !== undefined);
+  const streams = new HttpSubscriptions(deps.feed !== undefined);
   const handler = createMcpHandler(
     ({ authInfo, era }) =>
       buildServer(
@@ -107,7 +107,7 @@ export function createApp(
         {
           // A client of 2025 could only be told on a stream of a session, and there are none here.
           subscribe: era === 'modern' && deps.feed !== undefined,
-          asked: authInfo?.extra?.asked as Asked | undefined,
+          asked: authInfo?.extra?.asked as ExpectedCall | undefined,
         },
       ),
     {
@@ -117,7 +117,7 @@ export function createApp(
   );
 
   /** Host headers that were found to be ours: to take one apart is a fifth of what a request costs before it is run. */
-  const ours = new Recent<true>();
+  const ours = new LruMap<true>();
   /** Against DNS rebinding, before anything is looked at: a page that points its own name at this machine. */
   const elsewhere = (request: Request): Response | undefined => {
     const host = request.headers.get('host') ?? '';
@@ -130,7 +130,7 @@ export function createApp(
   const strangers = new Rate(STRANGERS, steady);
   const users = new Rate(perMinute, steady);
   /** Whose the tokens are that were good when they last came, by their hashes. */
-  const known = new Recent<Principal>();
+  const known = new LruMap<Principal>();
   const bodies = new Bodies();
   let looking: Promise<boolean> | undefined;
 
@@ -199,7 +199,7 @@ export function createApp(
     const refused = overdrawn(read, principal);
     if (refused) return refused;
     const { request, parsedBody } = read;
-    const asked = askedBy(deps, parsedBody, principal);
+    const asked = expectedCall(deps, parsedBody, principal);
     if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
     const authInfo = authInfoOf(principal, asked);
     const response = await handler.fetch(request, { authInfo, parsedBody });
@@ -272,7 +272,7 @@ const asInHeader = (host: string): string =>
 const TOO_MANY = 'Too many requests.';
 
 /** The token itself stays out: nothing behind this point has a use for it. */
-const authInfoOf = (principal: Principal, asked?: Asked): AuthInfo => ({
+const authInfoOf = (principal: Principal, asked?: ExpectedCall): AuthInfo => ({
   token: '',
   clientId: principal.token ?? '',
   scopes: [...principal.scopes],

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 
 /** How many keys are kept: a flood of addresses makes earlier ones forgotten, and takes no more memory. */
-const MOST = 10_000;
+const MAX_KEYS = 10_000;
 
 /** A map that forgets what was not used for longest. */
-export class Recent<T> {
+export class LruMap<T> {
   readonly #entries = new Map<string, T>();
 
   get(key: string): T | undefined {
@@ -16,7 +16,7 @@ export class Recent<T> {
   set(key: string, value: T): void {
     this.#entries.delete(key); // what is set again goes to the end
     this.#entries.set(key, value);
-    if (this.#entries.size > MOST) this.#entries.delete(this.#entries.keys().next().value as string);
+    if (this.#entries.size > MAX_KEYS) this.#entries.delete(this.#entries.keys().next().value as string);
   }
 
   delete(key: string): void {
@@ -29,7 +29,7 @@ export class Recent<T> {
  * Of each key one moment is kept, at which all of it will have come back.
  */
 export class Rate {
-  readonly #whole = new Recent<number>();
+  readonly #whole = new LruMap<number>();
   /** What one request costs, in milliseconds. */
   readonly #each: number;
 

@@ -20,7 +20,7 @@ import {
   unusable,
 } from '../errors.js';
 import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
-import { ALIVE, FAREWELL, type Message } from './conversation.js';
+import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from './conversation.js';
 
 /** A way to a server that has the data. */
 export interface Link {
@@ -218,7 +218,7 @@ export class Relay {
       this.#toClient({ ...message, id: own } as JSONRPCMessage);
       return;
     }
-    if (method === FAREWELL) {
+    if (method === SHUTDOWN_NOTICE) {
       this.#link = undefined; // there is no use in asking another at once
       this.#refuseAll(
         unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
@@ -310,7 +310,7 @@ export class Relay {
       if (!link?.pid) return;
       this.#silentSince ??= performance.now();
       if (performance.now() - this.#silentSince < silence)
-        return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: ALIVE });
+        return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: HEARTBEAT });
       this.#link = undefined;
       link.transport.close().catch(() => {});
       this.#refuseAll(unusable(new OwnerSilent(link.pid)).body);

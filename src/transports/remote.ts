@@ -6,7 +6,7 @@ import type { Message } from './conversation.js';
 import type { Link } from './relay.js';
 
 /** How long a server may take to answer a call, in milliseconds. A stream that listens stays open. */
-const PATIENCE = 60_000;
+const RESPONSE_TIMEOUT = 60_000;
 
 /** What is sent again is decided by the relay, not by the transport. */
 const NEVER = { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay: 0, reconnectionDelayGrowFactor: 1 };
@@ -42,9 +42,9 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
       setTimeout(() => {
         if (underWay.get(id) !== request) return;
         request.abort();
-        const late = `The Taskloom server did not answer in ${PATIENCE / 1000} seconds.`;
+        const late = `The Taskloom server did not answer in ${RESPONSE_TIMEOUT / 1000} seconds.`;
         ended(id, request, unavailable(late, MAY_HAVE_HAPPENED));
-      }, PATIENCE).unref();
+      }, RESPONSE_TIMEOUT).unref();
     await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id, request) }).catch(
       (error: Error) => {
         log.debug({ kind: error.name }, 'remote call failed');

@@ -6,7 +6,7 @@ import { type Conversation, converse } from './conversation.js';
 import type { Relay } from './relay.js';
 
 /** How long answers under way may take once the client has closed its end, in milliseconds. */
-const PATIENCE = 10_000;
+const DRAIN_TIMEOUT = 10_000;
 
 /**
  * Serves one client over a pair of streams. When the input ends, requests already received are still
@@ -40,7 +40,7 @@ export function serveStreams(
   };
   input.on('data', (chunk) => passed.write(chunk));
   // The last chunk is read first; only then is it known what is still unanswered.
-  const ending = () => setImmediate(() => finish(PATIENCE));
+  const ending = () => setImmediate(() => finish(DRAIN_TIMEOUT));
   input.once('error', ending);
   input.once('end', ending);
   return { ...conversation, finish };

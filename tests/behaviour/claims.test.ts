@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, agentOf, newAgent, rowsOf, through, useWorld } from '../harness.js';
+import { type Agent, agentOf, newAgent, rowsOf, through, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const NOON = world.now;

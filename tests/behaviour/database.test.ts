@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { type Database, MOST_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
-import { asOwner, asService, type Opened, queryAsOwner, readAsUser, writeAsUser } from '../../src/db/scope.js';
-import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../harness.js';
-import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../http.js';
+import { type Database, MAX_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
+import { asOwner, asService, type LockedState, queryAsOwner, readAsUser, writeAsUser } from '../../src/db/scope.js';
+import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';
+import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 
 const world = useWorld();
 /** PGlite has one connection: nothing waits for a lock there, because nothing runs beside it. */
@@ -299,7 +299,7 @@ test('where too many wait for a connection, others are told at once, and served 
   const given = withHeaders(callOf('2026-07-28', 'list_tasks'), bearer(await anyToken(world)));
   const hold = await holdAll();
   // Those that wait for more than five seconds are told that, too; the embedded database keeps them.
-  const waiting = Array.from({ length: MOST_WAITING }, () =>
+  const waiting = Array.from({ length: MAX_WAITING }, () =>
     asService(world.database, 'select 1', []).catch((error: unknown) => expect(error).toBeInstanceOf(Unreachable)),
   );
   expect(await ana.refused('list_tasks')).toMatchObject({ code: 'unavailable', message: 'The task database is busy.' });
@@ -484,7 +484,7 @@ describe('a connection', () => {
     await expect(readAsUser(world.database, evil, async (tx) => tx.db.execute(sql`select 1`))).rejects.toSatisfy(
       invalid,
     );
-    const change = { read: async () => {}, decide: (_: unknown, opened: Opened) => ({ value: opened.request }) };
+    const change = { read: async () => {}, decide: (_: unknown, opened: LockedState) => ({ value: opened.request }) };
     await expect(writeAsUser(world.database, evil, change)).rejects.toSatisfy(invalid);
     expect(await writeAsUser(world.database, ana, { ...change, key: "' or true --" })).toBeUndefined();
     expect(await projectsOf(ana.userId)).toEqual([]);

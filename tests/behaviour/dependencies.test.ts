@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../harness.js';
+import { type Agent, agentOf, newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
-import { AGENTS, drainPlan, PLAN } from '../draining.js';
-import { agentOf, newAgent, useWorld } from '../harness.js';
+import { AGENTS, drainPlan, PLAN } from '../support/draining.js';
+import { agentOf, newAgent, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newAgent, rowsOf, useWorld } from '../harness.js';
+import { newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

@@ -1,5 +1,5 @@
 import { expect, inject, test } from 'vitest';
-import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
+import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

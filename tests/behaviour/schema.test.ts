@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, sqlState } from '../../src/db/database.js';
 import * as schema from '../../src/db/schema.js';
 import { asService, assertIsolated, queryAsOwner } from '../../src/db/scope.js';
-import { openTestDatabase, through } from '../harness.js';
+import { openTestDatabase, through } from '../support/harness.js';
 
 let database: Database;
 beforeAll(async () => {

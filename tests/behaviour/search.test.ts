@@ -2,9 +2,9 @@ import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { describe, expect, inject, test } from 'vitest';
 import { readAsUser } from '../../src/db/scope.js';
-import { listTasks } from '../../src/domain/list.js';
-import { similarTasks } from '../../src/domain/search.js';
-import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
+import { listTasks } from '../../src/domain/lists/list.js';
+import { similarTasks } from '../../src/domain/lists/search.js';
+import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
+import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const END = '#2 comes next. To end the series: update_task {"ids":[2],"status":"cancelled","clear":["repeats"]}.';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { titleKey } from '../../src/domain/names.js';
-import { newAgent, rowsOf, useWorld } from '../harness.js';
+import { newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

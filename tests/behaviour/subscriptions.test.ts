@@ -9,8 +9,9 @@ import { openPostgres } from '../../src/db/postgres.js';
 import { Feed, type FeedOptions } from '../../src/feed.js';
 import { buildServer, type Deps } from '../../src/server.js';
 import { converse } from '../../src/transports/conversation.js';
-import { listening as overStreams } from '../../src/transports/listen-stdio.js';
-import { type Agent, agentOf, newUser, rowsOf, useWorld, type World } from '../harness.js';
+import { stdioSubscriptions as overStreams } from '../../src/transports/stdio-subscriptions.js';
+import { urlOf } from '../setup/server.js';
+import { type Agent, agentOf, newUser, rowsOf, useWorld, type World } from '../support/harness.js';
 import {
   bearer,
   connectClient,
@@ -23,9 +24,8 @@ import {
   send,
   serveHttp,
   withHeaders,
-} from '../http.js';
-import { INITIALIZE } from '../process.js';
-import { urlOf } from '../setup/server.js';
+} from '../support/http.js';
+import { INITIALIZE } from '../support/process.js';
 
 const world = useWorld();
 const HOUR = 3_600_000;
@@ -34,17 +34,17 @@ const HOUR = 3_600_000;
 const SOON = { gather: 1, check: HOUR, quiet: HOUR, retry: { first: 1, most: 20 } };
 
 const feedOf = (over: Partial<FeedOptions> = {}, of: World = world): Feed => {
-  const feed = new Feed({ store: () => of.store(), log: of.log, pace: SOON, ...over });
+  const feed = new Feed({ store: () => of.store(), log: of.log, timing: SOON, ...over });
   onTestFinished(() => feed.close());
   return feed;
 };
 
 /** A server with a feed of its own, for one test. */
 async function serve(
-  pace: Partial<typeof SOON> = {},
+  timing: Partial<typeof SOON> = {},
   of: World = world,
 ): Promise<Running & { deps: Deps; feed: Feed }> {
-  const feed = feedOf({ pace: { ...SOON, ...pace } }, of);
+  const feed = feedOf({ timing: { ...SOON, ...timing } }, of);
   const deps = { ...of, feed };
   const running = await serveHttp(deps);
   onTestFinished(() => running.server.close());
@@ -377,7 +377,7 @@ describe('a connection over streams', () => {
       new StdioServerTransport(input, output),
       world.log,
       () => buildServer({ ...world, feed }, async () => ana.principal),
-      { listening: overStreams },
+      { subscriptions: overStreams },
     );
     let lines: AsyncIterator<string> | undefined; // nothing is read before the first is asked for
     const send = (message: object) => input.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -484,7 +484,7 @@ describe('a client of 2025 over streams', () => {
       new StdioServerTransport(input, output),
       world.log,
       () => buildServer({ ...world, feed }, async () => ana.principal),
-      { listening: overStreams },
+      { subscriptions: overStreams },
     );
     onTestFinished(async () => {
       input.end();
@@ -742,7 +742,7 @@ describe('many that listen', () => {
 
   test('share a timer and a look at the database, and nothing is left when they go', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, pace: {} });
+    const feed = feedOf({ after: clock.after, timing: {} });
     const people = await Promise.all(Array.from({ length: 20 }, () => someone(world)));
     const open = await Promise.all(
       Array.from({ length: 200 }, (_, i) => {
@@ -771,7 +771,7 @@ describe('many that listen', () => {
 
   test('do not put off the look at what was missed by joining', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, pace: {} });
+    const feed = feedOf({ after: clock.after, timing: {} });
     const [ana, bob] = await Promise.all([someone(world), someone(world)]);
     await feed.listen({ scope: ana.principal, ...silent }, [OVERVIEW]);
     const look = [...clock.set.keys()];
@@ -781,7 +781,7 @@ describe('many that listen', () => {
 
   test('are asked for ever more seldom on Neon while nothing happens, and as often as elsewhere when something does', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, pace: {} });
+    const feed = feedOf({ after: clock.after, timing: {} });
     const ana = await someone({ ...world, feed });
     await feed.listen({ scope: ana.principal, ...silent }, [OVERVIEW]);
     const looks: number[] = [];

@@ -4,7 +4,7 @@ import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
 import { queryAsOwner } from '../../src/db/scope.js';
 import { rankOf } from '../../src/domain/order.js';
-import { type Agent, agentOf, newUser, useWorld } from '../harness.js';
+import { type Agent, agentOf, newUser, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
-import { connect, type Environment, gone, isAlive, ownerIn, type Peer, run, seeded } from '../process.js';
-import { type Chance, chance, rounds } from './chance.js';
+import { connect, type Environment, gone, isAlive, ownerIn, type Peer, run, seeded } from '../support/process.js';
+import { type Chance, chance, rounds } from './random.js';
 import { type Caller, expectNothingLost, raise } from './storm.js';
 
 /** A client whose server may be killed, and is then started again, as a host does. */

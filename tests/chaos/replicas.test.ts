@@ -1,11 +1,11 @@
 import { expect, inject, test } from 'vitest';
 import { connect as openDatabase, type Target } from '../../src/db/connect.js';
 import { queryAsOwner } from '../../src/db/scope.js';
-import { AGENTS, drainPlan, PLAN } from '../draining.js';
-import { connect, type Environment, environment, type Running, start, succeed } from '../process.js';
 import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
-import { chance, rounds } from './chance.js';
+import { AGENTS, drainPlan, PLAN } from '../support/draining.js';
+import { connect, type Environment, environment, type Running, start, succeed } from '../support/process.js';
+import { chance, rounds } from './random.js';
 import { type Caller, expectNothingLost, raise } from './storm.js';
 
 /** One of several servers on one database. It keeps its port when it is started again. */

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { queryAsOwner } from '../../src/db/scope.js';
-import type { World } from '../harness.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables, type Tables } from '../model/tables.js';
-import { type Chance, chanceOf } from './chance.js';
+import type { World } from '../support/harness.js';
+import { type Chance, chanceOf } from './random.js';
 
 /** What a tool answered, or nothing where the way to it broke. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what is expected of them

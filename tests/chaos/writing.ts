@@ -5,10 +5,10 @@ import { afterAll, expect } from 'vitest';
 import { connect, type Target } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { queryAsOwner } from '../../src/db/scope.js';
-import type { World } from '../harness.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
-import { type Ended, startCommand } from '../process.js';
+import type { World } from '../support/harness.js';
+import { type Ended, startCommand } from '../support/process.js';
 import type { Order, Said } from './writer.js';
 
 const PROGRAM = fileURLToPath(new URL(`../../node_modules/.taskloom-writer-${process.pid}.mjs`, import.meta.url));

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFil
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { complaintOf, connect, type Environment, environment, scratch, succeed } from '../process.js';
+import { complaintOf, connect, type Environment, environment, scratch, succeed } from '../support/process.js';
 
 /** An installation with a task, an account more and a token, and a backup of it. */
 let env: Environment;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import { queryAsOwner } from '../../src/db/scope.js';
-import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../process.js';
+import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../support/process.js';
 
 /** One directory for the file, whose database stays open between commands. Every test has its own users. */
 let env: Environment;

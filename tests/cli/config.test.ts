@@ -6,8 +6,17 @@ import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
 import { isTimezone, readConfig, VARIABLES } from '../../src/config.js';
 import { UsageError } from '../../src/errors.js';
-import { bearer, hello, send, withHeaders } from '../http.js';
-import { complaintOf, type Environment, environment, run, scratch, seeded, start, succeed } from '../process.js';
+import { bearer, hello, send, withHeaders } from '../support/http.js';
+import {
+  complaintOf,
+  type Environment,
+  environment,
+  run,
+  scratch,
+  seeded,
+  start,
+  succeed,
+} from '../support/process.js';
 
 const LIST = ['user', 'list'];
 const MEMORY = { TASKLOOM_DATABASE_URL: 'memory://' };

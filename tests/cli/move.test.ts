@@ -1,7 +1,7 @@
 import { beforeAll, expect, inject, test } from 'vitest';
 import { queryAsOwner } from '../../src/db/scope.js';
-import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../process.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
+import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../support/process.js';
 
 /** An embedded installation with some tasks. */
 let env: Environment;

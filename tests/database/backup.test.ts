@@ -7,9 +7,9 @@ import { type Migration, migrate, readMigrations } from '../../src/db/migrate.js
 import { openPglite } from '../../src/db/pglite.js';
 import { restore } from '../../src/db/restore.js';
 import { asOwner, queryAsOwner } from '../../src/db/scope.js';
-import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../harness.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
+import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import { queryAsOwner } from '../../src/db/scope.js';
-import { complaintOf, type Environment, environment, ROOT, succeed } from '../process.js';
+import { complaintOf, type Environment, environment, ROOT, succeed } from '../support/process.js';
 
 const spoil = `--import ${pathToFileURL(join(ROOT, 'tests/chaos/preload.mjs')).href}`;
 const home = (env: Environment) => String(env.TASKLOOM_HOME);

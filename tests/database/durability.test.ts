@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { chance, rounds } from '../chaos/chance.js';
+import { chance, rounds } from '../chaos/random.js';
 import { type Answered, expectWhole, startWriting } from '../chaos/writing.js';
-import { scratch } from '../process.js';
+import { scratch } from '../support/process.js';
 
 /** A data directory with a few tasks in it. */
 async function written(seed = 1): Promise<{ path: string; answered: Answered[] }> {

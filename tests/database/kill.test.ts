@@ -1,5 +1,5 @@
 import { inject, test } from 'vitest';
-import { chance, rounds } from '../chaos/chance.js';
+import { chance, rounds } from '../chaos/random.js';
 import { type Answered, expectAllThere, startWriting } from '../chaos/writing.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 

@@ -9,10 +9,10 @@ import { type Migration, migrate, migrationScript, pending, readMigrations } fro
 import { openPostgres } from '../../src/db/postgres.js';
 import { asService } from '../../src/db/scope.js';
 import { UsageError } from '../../src/errors.js';
-import { newAgent, useWorld, type World } from '../harness.js';
-import { connect, environment } from '../process.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { run } from '../setup/template.js';
+import { newAgent, useWorld, type World } from '../support/harness.js';
+import { connect, environment } from '../support/process.js';
 
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
 const names = migrations.map((migration) => migration.name);
@@ -209,7 +209,7 @@ describe('the script for an administrator', () => {
 
     const store = await openStore({ kind: 'postgres', url: server.url(name, login) }, { migrations });
     onTestFinished(() => store.close());
-    const there: World = { ...world, database: store.database, store: async () => store, fakeTime: true };
+    const there: World = { ...world, database: store.database, store: async () => store, databaseUsesClock: true };
     const [ana, bob] = [await newAgent(there), await newAgent(there)];
     await ana.ok('add_task', { title: 'Hers' });
     expect((await ana.ok('list_tasks')).total).toBe(1);

@@ -5,7 +5,7 @@ import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { readMigrations } from '../../src/db/migrate.js';
 import { asOwner } from '../../src/db/scope.js';
-import { ROOT, scratch, seed } from '../process.js';
+import { ROOT, scratch, seed } from '../support/process.js';
 
 const migrations = readMigrations(pathToFileURL(join(ROOT, 'migrations/')));
 

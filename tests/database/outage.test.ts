@@ -5,10 +5,10 @@ import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
 import { asService } from '../../src/db/scope.js';
-import { newAgent, newUser, rowsOf, useWorld, type World } from '../harness.js';
-import { addedBy, crowd, eventually, newToken, send, serveHttp } from '../http.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { type NeonProxy, startProxy } from '../setup/proxy.js';
+import { newAgent, newUser, rowsOf, useWorld, type World } from '../support/harness.js';
+import { addedBy, crowd, eventually, newToken, send, serveHttp } from '../support/http.js';
 
 const shared = useWorld();
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { asOwner, asService, queryAsOwner } from '../../src/db/scope.js';
-import { newAgent, openTestDatabase, useWorld } from '../harness.js';
+import { newAgent, openTestDatabase, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 let database: Database;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { SORTS } from '../../src/domain/sort.js';
-import { type Agent, newAgent, rowsOf, useWorld } from '../harness.js';
+import { SORTS } from '../../src/domain/lists/sort.js';
+import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
 
 /** Of one user, who has been at it for years: most is done, some of what is open is due, and little is under way. */
 const TASKS = 100_000;

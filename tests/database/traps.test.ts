@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
 import { Unreachable } from '../../src/db/database.js';
 import { asOwner } from '../../src/db/scope.js';
-import { newAgent, rowsOf, useWorld } from '../harness.js';
-import { connect, environment } from '../process.js';
 import { urlOf } from '../setup/server.js';
+import { newAgent, rowsOf, useWorld } from '../support/harness.js';
+import { connect, environment } from '../support/process.js';
 
 const world = useWorld();
 /** What the pools are opened with. */

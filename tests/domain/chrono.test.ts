@@ -2,9 +2,9 @@ import { casual, strict } from 'chrono-node/en';
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
-import { MONTHS, sayDay, WEEKDAYS } from '../../src/domain/calendar.js';
-import { withLate } from '../../src/domain/late.js';
-import { formatWhen, parseWhen } from '../../src/domain/when.js';
+import { MONTHS, sayDay, WEEKDAYS } from '../../src/domain/dates/calendar.js';
+import { formatWhen, parseWhen } from '../../src/domain/dates/when.js';
+import { withLazyModules } from '../../src/domain/lazy-module.js';
 import { Refusal } from '../../src/errors.js';
 
 const read = (text: string, now = '2026-11-22T13:00:00Z', timezone = 'UTC') =>
@@ -18,7 +18,7 @@ const before = (() => {
     return error;
   }
 })();
-const [iso, late] = [read('2026-11-24'), await withLate(async () => read('24 nov'))];
+const [iso, late] = [read('2026-11-24'), await withLazyModules(async () => read('24 nov'))];
 
 test('the library is loaded when words are first read, and ISO 8601 needs none', () => {
   expect(before).not.toBeInstanceOf(Refusal);

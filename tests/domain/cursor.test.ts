@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { expect, test } from 'vitest';
-import { packCursor, unpackCursor } from '../../src/domain/cursor.js';
+import { packCursor, unpackCursor } from '../../src/domain/lists/cursor.js';
 
 const secret = Buffer.from('0123456789abcdef0123456789abcdef');
 const instant = fc.date({

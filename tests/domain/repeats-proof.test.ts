@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dateReaders } from '../../src/domain/chrono.js';
-import { recurrence } from '../../src/domain/recurrence.js';
-import { afterCompletion, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
+import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { recurrence } from '../../src/domain/recurrence/occurrences.js';
+import { afterCompletion, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
 await Promise.all([recurrence.load(), dateReaders.load()]);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
-import { dateReaders } from '../../src/domain/chrono.js';
-import { recurrence } from '../../src/domain/recurrence.js';
-import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/repeats.js';
+import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { recurrence } from '../../src/domain/recurrence/occurrences.js';
+import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
 await Promise.all([recurrence.load(), dateReaders.load()]);
@@ -213,12 +213,12 @@ describe('a phrase', () => {
 
   test('loads the library when one is first read, and reads it then', async () => {
     vi.resetModules();
-    const [{ parseRepeat }, { withLate }] = await Promise.all([
-      import('../../src/domain/repeats.js'),
-      import('../../src/domain/late.js'),
+    const [{ parseRepeat }, { withLazyModules }] = await Promise.all([
+      import('../../src/domain/recurrence/repeats.js'),
+      import('../../src/domain/lazy-module.js'),
     ]);
     expect(() => parseRepeat('every day', null, context)).toThrow('outside withLate()');
-    expect(await withLate(async () => parseRepeat('every day', null, context).due)).toBe('2026-11-22');
+    expect(await withLazyModules(async () => parseRepeat('every day', null, context).due)).toBe('2026-11-22');
     expect(parseRepeat('every day', null, context).due).toBe('2026-11-22');
   });
 

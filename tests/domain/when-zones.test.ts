@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { expect, test } from 'vitest';
-import { dateReaders } from '../../src/domain/chrono.js';
-import { dueSort, formatWhen, parseWhen, sayToday, startOf } from '../../src/domain/when.js';
+import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { dueSort, formatWhen, parseWhen, sayToday, startOf } from '../../src/domain/dates/when.js';
 import { Refusal } from '../../src/errors.js';
 
 /**

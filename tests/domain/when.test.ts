@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dateReaders } from '../../src/domain/chrono.js';
-import { dueSort, formatWhen, parseWhen, parseWindow, sayWhen, startOf, today } from '../../src/domain/when.js';
+import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { dueSort, formatWhen, parseWhen, parseWindow, sayWhen, startOf, today } from '../../src/domain/dates/when.js';
 
 await dateReaders.load();
 

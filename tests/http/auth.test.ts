@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hashToken, makeToken } from '../../src/auth/tokens.js';
 import { listTokens, revokeToken, setDisabled } from '../../src/cli/accounts.js';
-import { newUser, rowsOf, useWorld } from '../harness.js';
+import { newUser, rowsOf, useWorld } from '../support/harness.js';
 import {
   callOf,
   connectClient,
@@ -17,7 +17,7 @@ import {
   untilClosed,
   useHttp,
   withHeaders,
-} from '../http.js';
+} from '../support/http.js';
 
 const world = useWorld();
 const http = useHttp(world);

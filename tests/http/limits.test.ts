@@ -2,9 +2,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
+import { connectionLimits } from '../../src/transports/http-server.js';
 import { Rate } from '../../src/transports/limits.js';
-import { roomFor } from '../../src/transports/listen.js';
-import { newUser, useWorld } from '../harness.js';
+import { newUser, useWorld } from '../support/harness.js';
 import {
   anyToken,
   bearer,
@@ -22,7 +22,7 @@ import {
   serveHttp,
   untilClosed,
   withHeaders,
-} from '../http.js';
+} from '../support/http.js';
 
 const world = useWorld();
 
@@ -359,7 +359,7 @@ test.each([
   [1_024, { all: 624, ofOne: 312 }],
   [256, { all: 50, ofOne: 25 }],
 ])('where a process may have %d files open, connections leave room for the database', (files, room) => {
-  expect(roomFor(files)).toEqual(room);
+  expect(connectionLimits(files)).toEqual(room);
 });
 
 test('whoever asks whether it is ready, all at once, has one look taken into the database', async () => {

@@ -3,9 +3,9 @@ import type { Scope } from '../../src/auth/scopes.js';
 import { prompts } from '../../src/prompts/index.js';
 import { resources } from '../../src/resources/index.js';
 import { tools } from '../../src/tools/index.js';
-import { newUser, rowsOf, useWorld } from '../harness.js';
-import { callOf, ERAS, hello, newToken, rpc, sendAs, useHttp } from '../http.js';
-import { promptReach, resourceReach } from '../reach.js';
+import { newUser, rowsOf, useWorld } from '../support/harness.js';
+import { callOf, ERAS, hello, newToken, rpc, sendAs, useHttp } from '../support/http.js';
+import { promptReach, resourceReach } from '../support/reach.js';
 
 const world = useWorld();
 const http = useHttp(world);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Unreachable } from '../../src/db/database.js';
 import { Feed } from '../../src/feed.js';
-import { failingStore, INSIDES, serveGated } from '../faults.js';
-import { useWorld } from '../harness.js';
+import { failingStore, INSIDES, serveGated } from '../support/faults.js';
+import { useWorld } from '../support/harness.js';
 import {
   addedBy,
   anyToken,
@@ -19,8 +19,8 @@ import {
   serveHttp,
   untilClosed,
   withHeaders,
-} from '../http.js';
-import { connect, seeded, start, succeed } from '../process.js';
+} from '../support/http.js';
+import { connect, seeded, start, succeed } from '../support/process.js';
 
 const world = useWorld();
 const OVERVIEW = 'taskloom://overview';

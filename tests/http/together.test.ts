@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { newUser, rowsOf, useWorld } from '../harness.js';
-import { anyToken, callOf, connectClient, ERAS, newToken, sendAs, useHttp } from '../http.js';
+import { newUser, rowsOf, useWorld } from '../support/harness.js';
+import { anyToken, callOf, connectClient, ERAS, newToken, sendAs, useHttp } from '../support/http.js';
 
 const world = useWorld();
 const http = useHttp(world);

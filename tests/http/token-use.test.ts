@@ -2,7 +2,7 @@ import { setTimeout as deadline } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
-import { newUser, rowsOf, useWorld } from '../harness.js';
+import { newUser, rowsOf, useWorld } from '../support/harness.js';
 import {
   bearer,
   callOf,
@@ -15,7 +15,7 @@ import {
   serveHttp,
   useHttp,
   withHeaders,
-} from '../http.js';
+} from '../support/http.js';
 
 const world = useWorld();
 const http = useHttp(world);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
-import { useWorld } from '../harness.js';
+import { useWorld } from '../support/harness.js';
 import {
   anyToken,
   bearer,
@@ -16,7 +16,7 @@ import {
   untilClosed,
   useHttp,
   withHeaders,
-} from '../http.js';
+} from '../support/http.js';
 
 const world = useWorld();
 const http = useHttp(world, { allowedHosts: ['tasks.example', 'Bücher.Example'] });

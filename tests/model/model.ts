@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { parisMidnight } from './paris.js';
 import { CLAIM_FIELDS, type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
+import { parisMidnight } from './time-zone.js';
 
 /** Names are compared without regard to case; the model's are plain enough for this. */
 export const key = (name: string): string => name.toLowerCase();
@@ -113,7 +113,8 @@ export class Draft {
   }
 
   /** Whether its project is archived. */
-  shelved = (task: Task): boolean => task.project !== null && Boolean(this.projects.get(task.project)?.archived_at);
+  inArchivedProject = (task: Task): boolean =>
+    task.project !== null && Boolean(this.projects.get(task.project)?.archived_at);
 
   openBlockers = (task: Task): number =>
     task.blocked_by.filter((id) => this.tasks.has(id) && isOpen(this.task(id))).length;

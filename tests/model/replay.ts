@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
 import { Draft, isGone, isOpen, key } from './model.js';
-import { parisMidnight } from './paris.js';
 import {
   CLAIM_FIELDS,
   type Entry,
@@ -11,6 +10,7 @@ import {
   type Tables,
   type Task,
 } from './tables.js';
+import { parisMidnight } from './time-zone.js';
 
 /** Rebuilds tasks and projects from their history alone, and holds every change to what was there before it. */
 function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {

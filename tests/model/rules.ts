@@ -10,8 +10,8 @@ import {
   refused,
   sortedLabels,
 } from './model.js';
-import { readWhen } from './paris.js';
 import { NEVER_CLAIMED, type Tables, type Task } from './tables.js';
+import { readWhen } from './time-zone.js';
 import { undo } from './undo.js';
 import { remove, update } from './update.js';
 
@@ -104,7 +104,7 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
     if (draft.circles(task.id)) wrong.add('conflict');
     if (task.parent !== null && !isOpen(draft.task(task.parent))) wrong.add('conflict');
     if (draft.depth(task.id) > 5) wrong.add('invalid');
-    if (task.parent !== null && draft.shelved(draft.task(task.parent))) wrong.add('conflict');
+    if (task.parent !== null && draft.inArchivedProject(draft.task(task.parent))) wrong.add('conflict');
   }
   if (wrong.size > 0) return refused(...wrong);
   for (const task of made)

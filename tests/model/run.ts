@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { type Agent, agentOf, newUser, type Reply, type World } from '../harness.js';
+import { type Agent, agentOf, newUser, type Reply, type World } from '../support/harness.js';
 import { type Action, resolve } from './actions.js';
 import { type Args, isClaimed, isOpen, Model, type Prediction } from './model.js';
 import { predict } from './rules.js';

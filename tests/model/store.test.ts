@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { agentOf, newUser, rowsOf, useWorld } from '../harness.js';
+import { agentOf, newUser, rowsOf, useWorld } from '../support/harness.js';
 import { type Action, actions, BEGINNING, FOREIGN, undos, writes } from './actions.js';
 import { checkInvariants } from './replay.js';
 import { Run } from './run.js';

@@ -1,4 +1,4 @@
-import { rowsOf, type World } from '../harness.js';
+import { rowsOf, type World } from '../support/harness.js';
 
 /** What the tables hold for one user, in history's own terms: fields have the names that changes give them. */
 export interface Task {

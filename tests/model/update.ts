@@ -14,8 +14,8 @@ import {
   sortedLabels,
   titleOf,
 } from './model.js';
-import { readWhen } from './paris.js';
 import { type Entry, isClaiming, NEVER_CLAIMED, type Tables, type Task } from './tables.js';
+import { readWhen } from './time-zone.js';
 
 interface Guard {
   expected_version?: number;
@@ -82,7 +82,7 @@ export function turned(model: Model, before: Draft, entries: Entry[], moment: Mo
   const freed = (task: Task) => isOpen(task) && !changed.has(task.id) && waited(task) && !waits(task);
   const ready = others.filter(
     (task) =>
-      !model.shelved(task) &&
+      !model.inArchivedProject(task) &&
       model.free(model.task(task.id), moment.now) &&
       (!before.unblocked(task) || model.above(model.task(task.id)).some(({ id }) => freed(before.task(id)))),
   );
@@ -202,7 +202,7 @@ export function update(
       const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed, ...already };
       if (patch.parent !== undefined && patch.parent !== task.parent) {
         const parent = model.task(patch.parent);
-        if (model.shelved(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');
+        if (model.inArchivedProject(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');
       }
       // A rule that comes with the call brings its own date.
       if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');

@@ -1,8 +1,8 @@
 import { test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { AGENTS, drainPlan, PLAN } from '../draining.js';
-import { connect, seeded, succeed } from '../process.js';
+import { AGENTS, drainPlan, PLAN } from '../support/draining.js';
+import { connect, seeded, succeed } from '../support/process.js';
 
 /** Processes that share the directory; each has as many agents as the others. */
 const PROCESSES = 4;

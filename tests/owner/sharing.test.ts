@@ -14,7 +14,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { connectClient } from '../http.js';
+import { connectClient } from '../support/http.js';
 import {
   complaintOf,
   connect,
@@ -30,7 +30,7 @@ import {
   start,
   startCommand,
   succeed,
-} from '../process.js';
+} from '../support/process.js';
 
 const home = (env: Environment) => String(env.TASKLOOM_HOME);
 const withoutSpawn = ['--import', pathToFileURL(join(ROOT, 'tests/owner/without-spawn.mjs')).href];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, promptText, protocolError, useWorld } from '../harness.js';
+import { newAgent, promptText, protocolError, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

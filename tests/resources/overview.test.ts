@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newAgent, resourceText, useWorld } from '../harness.js';
+import { newAgent, resourceText, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

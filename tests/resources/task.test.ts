@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, protocolError, resourceText, useWorld } from '../harness.js';
+import { newAgent, protocolError, resourceText, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

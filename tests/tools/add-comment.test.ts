@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agentOf, newAgent, useWorld } from '../harness.js';
+import { agentOf, newAgent, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

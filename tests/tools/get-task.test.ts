@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, useWorld } from '../harness.js';
+import { newAgent, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

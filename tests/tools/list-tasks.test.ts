@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { queryAsOwner } from '../../src/db/scope.js';
-import { type Agent, agentOf, newAgent, newUser, useWorld } from '../harness.js';
+import { type Agent, agentOf, newAgent, newUser, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 

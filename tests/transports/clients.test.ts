@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { describe, expect, test } from 'vitest';
-import { callWith } from '../harness.js';
-import { ROOT, seeded } from '../process.js';
+import { callWith } from '../support/harness.js';
+import { ROOT, seeded } from '../support/process.js';
 
 const source = (await import(join(ROOT, 'scripts/clients.mjs'))) as {
   clients: Record<string, object>;

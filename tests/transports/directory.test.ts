@@ -13,7 +13,7 @@ import {
   seed,
   seeded,
   start,
-} from '../process.js';
+} from '../support/process.js';
 
 const preload = ['--import', pathToFileURL(join(ROOT, 'tests/transports/without-native-lock.mjs')).href];
 const locks: [string, string[]][] = [['with the native lock', []]];

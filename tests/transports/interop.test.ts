@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prompts } from '../../src/prompts/index.js';
 import { resources } from '../../src/resources/index.js';
 import { tools } from '../../src/tools/index.js';
-import { newUser, type Reply, useWorld } from '../harness.js';
-import { bearer, newToken, useHttp } from '../http.js';
-import { MAIN, ROOT, seeded } from '../process.js';
+import { newUser, type Reply, useWorld } from '../support/harness.js';
+import { bearer, newToken, useHttp } from '../support/http.js';
+import { MAIN, ROOT, seeded } from '../support/process.js';
 
 const world = useWorld();
 const http = useHttp(world);

@@ -1,6 +1,6 @@
 import { InMemoryTransport, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { ALIVE, FAREWELL, type Message } from '../../src/transports/conversation.js';
+import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from '../../src/transports/conversation.js';
 import { Relay, type RelayOptions } from '../../src/transports/relay.js';
 
 const message = (given: Message): JSONRPCMessage => ({ jsonrpc: '2.0', ...given }) as JSONRPCMessage;
@@ -67,7 +67,7 @@ describe('a client of 2025 that only listens is subscribed again', () => {
 
   test('where its server said farewell', async () => {
     const { first, again } = await subscribed();
-    await first.end.send(message({ method: FAREWELL, params: { reason: 'the disk is full' } } as Message));
+    await first.end.send(message({ method: SHUTDOWN_NOTICE, params: { reason: 'the disk is full' } } as Message));
     await first.end.close();
     await again;
   });
@@ -144,7 +144,7 @@ describe('a server that is alive', () => {
     onTestFinished(() => void vi.useRealTimers());
     const { servers, asked, request } = relaying({ beat: 5 });
     let alive = () => {};
-    asked.push((method) => method === ALIVE && alive());
+    asked.push((method) => method === HEARTBEAT && alive());
     await request(1, ...LOOK);
     const [server] = servers as [(typeof servers)[0]];
     server.answers = false;

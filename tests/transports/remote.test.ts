@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Feed } from '../../src/feed.js';
 import { once } from '../../src/once.js';
 import { remoteLink } from '../../src/transports/remote.js';
-import { useWorld } from '../harness.js';
-import { anyToken, eventually, rpc, serveHttp } from '../http.js';
+import { useWorld } from '../support/harness.js';
+import { anyToken, eventually, rpc, serveHttp } from '../support/http.js';
 import {
   complaintOf,
   connect,
@@ -17,7 +17,7 @@ import {
   seeded,
   start,
   succeed,
-} from '../process.js';
+} from '../support/process.js';
 
 const world = useWorld();
 

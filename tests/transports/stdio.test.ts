@@ -21,7 +21,7 @@ import {
   start,
   startCommand,
   succeed,
-} from '../process.js';
+} from '../support/process.js';
 
 const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
 const initialize = line({ id: 1, method: 'initialize', params: INITIALIZE });

@@ -4,7 +4,7 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioClientTransport1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { connect, environment, MAIN, Peer, ROOT, seeded, start } from '../process.js';
+import { connect, environment, MAIN, Peer, ROOT, seeded, start } from '../support/process.js';
 
 const OVERVIEW = 'taskloom://overview';
 const INFO = { name: 'subscriber', version: '1.0.0' };

@@ -1,0 +1,106 @@
+import type { Repeat } from '../db/schema.js';
+import { sayWhen, type When } from '../domain/dates/when.js';
+import { REMARK } from '../domain/history.js';
+import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
+import { sayRepeat } from '../domain/recurrence/repeats.js';
+import { oneLine } from '../fields.js';
+
+/** What happened, as one would say it. */
+const HAPPENED: Record<Operation, string> = {
+  create: 'created',
+  update: 'updated',
+  complete: 'completed',
+  delete: 'deleted',
+  restore: 'restored',
+  comment: 'commented',
+  claim: 'claimed',
+  release: 'released',
+  archive: 'archived',
+  merge: 'merged',
+};
+
+interface Clock {
+  now: Date;
+  timezone: string;
+}
+type Words = (value: unknown, clock: Clock) => string;
+
+const word: Words = (value) => String(value).replace('_', ' ');
+const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
+
+/** Fields whose new value is said. */
+const BECAME: Record<string, Words> = {
+  status: word,
+  priority: word,
+  due: when,
+  start: when,
+  repeats: (value) => sayRepeat(value as Repeat),
+  estimate_minutes: (value) => `${value} min`,
+  parent: (value) => `#${value}`,
+};
+
+/** Of lists: how a member is said. */
+const MEMBERS: Record<string, (value: unknown) => string> = {
+  labels: (value) => `@${value}`,
+  blocked_by: (value) => `#${value}`,
+};
+
+/** A name that would pass for more than one field is told apart. */
+const apart = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
+
+/** A field as a caller knows it, and what became of it; nothing of what only follows from another. */
+function sayField(field: string, { before, after, project, said, undoes }: Step, clock: Clock): string[] {
+  const list = (from: Recorded) => (from[field] ?? []) as unknown[];
+  const member = MEMBERS[field];
+  if (member) {
+    const news = [...list(after).map(member), ...list(before).map((each) => `no ${member(each)}`)];
+    return [`${field} (${news.join(', ')})`];
+  }
+  const became = BECAME[field];
+  if (became) return [`${field} (${after[field] == null ? 'none' : became(after[field], clock)})`];
+  // The new one stands before it.
+  if (field === 'title' || field === 'name')
+    return [before[field] == null ? field : `${field} (was ${apart(String(before[field]))})`];
+  if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
+  if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
+  if (field === 'comments') return [`comment (${said === null ? 'removed' : 'put back'})`];
+  if (field === 'rank') return ['order'];
+  if (field === 'note' && undoes) return ['note (taken back)'];
+  return field.endsWith('_at') || isClaimField(field) ? [] : [field];
+}
+
+/** Operations that may change more than what they are called for, and what that is. */
+const ASIDE: Partial<Record<Operation, string[]>> = {
+  complete: ['status', 'repeats'],
+  delete: [],
+  restore: ['merged_into'],
+  archive: ['archived_at'],
+  merge: ['merged_into'],
+};
+
+/**
+ * `updated title (was Call), due (Fri 25 Dec)`, `completed, title (was Call)`; of what an undo put back,
+ * `undone priority (none)`, and of what it made or threw away, `deleted by undo`.
+ */
+export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
+  const { what, undoes, said } = step;
+  const whole = what === 'delete' || what === 'restore' || what === 'merge';
+  const aside = undoes && !whole ? [] : what === 'update' ? [] : ASIDE[what];
+  const fields = step.fields
+    .filter((field) => aside && !aside.includes(field))
+    .flatMap((field) => sayField(field, step, clock));
+  if (undoes) return { what: whole ? `${HAPPENED[what]} by undo` : 'undone', fields };
+  const remark = said === null ? [] : [JSON.stringify(oneLine(said, REMARK))];
+  if (what === 'update') return { what: HAPPENED[what], fields: [...fields, ...remark.map((each) => `note ${each}`)] };
+  return { what: [HAPPENED[what], ...remark].join(' '), fields };
+}
+
+export function sayHappened(step: Step, clock: Clock): string {
+  const { what, fields } = happened(step, clock);
+  const between = what === 'updated' || what === 'undone' ? ' ' : ', ';
+  return [what, fields.join(', ')].filter(Boolean).join(between);
+}
+
+/** What was done to one thing, one after the other. */
+export const saySteps = (steps: Step[], clock: Clock): string =>
+  [...new Set(steps.map((step) => sayHappened(step, clock)))].join(', then ');

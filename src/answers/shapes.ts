@@ -1,0 +1,386 @@
+import * as z from 'zod/v4';
+import { UNSAFE } from '../characters.js';
+import type { Delta } from '../domain/changed.js';
+import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
+import type { Happening, Related, TaskDetail } from '../domain/get.js';
+import type { Failure } from '../domain/judge.js';
+import { COUNTED } from '../domain/lists/list.js';
+import type { Comment } from '../domain/record.js';
+import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
+import { isOpenTask, type Task } from '../domain/task.js';
+import type { Candidate, RefusalBody } from '../errors.js';
+import { happened, sayHappened, saySteps } from './changes-in-words.js';
+
+/** What an answer's words depend on beside its content. */
+export interface RenderContext {
+  now: Date;
+  timezone: string;
+  /** The user's handle. */
+  user: string;
+}
+
+/** An answer in both channels: they say the same. */
+export interface Answer {
+  json: Record<string, unknown>;
+  text: string;
+}
+
+const candidate = z.strictObject({ id: z.int(), title: z.string(), name: z.string() }).partial();
+const refusal = {
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  candidates: z.array(candidate).optional(),
+  conflict: z
+    .array(z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json() }))
+    .optional(),
+};
+const related = z.strictObject({ id: z.int(), title: z.string(), status: z.string().optional() });
+const task = z
+  .strictObject({
+    status: z.string(),
+    version: z.int(),
+    description: z.string(),
+    priority: z.string(),
+    due: z.string(),
+    start: z.string(),
+    repeats: z.string(),
+    next: z.array(z.string()),
+    estimate_minutes: z.int(),
+    project: z.string(),
+    labels: z.array(z.string()),
+    parent: z.int(),
+    open_subtasks: z.int(),
+    claimed_by: z.string(),
+    claimed_until: z.string(),
+    note: z.string(),
+    ref: z.string(),
+    what: z.string(),
+    subtasks: z.array(related),
+    blocked_by: z.array(z.union([z.int(), related])),
+    waits_with: z.int(),
+    blocks: z.array(related),
+    comments: z.array(z.strictObject({ text: z.string(), by: z.string(), at: z.string() })),
+    subtasks_total: z.int(),
+    blocks_total: z.int(),
+    comments_total: z.int(),
+    history: z.array(
+      z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
+    ),
+    created: z.string(),
+    created_by: z.string(),
+    updated: z.string(),
+    completed: z.string(),
+    title: z.string(), // but for a task of a plan that has a ref
+  })
+  .partial()
+  .extend({ id: z.int() });
+
+const did = z
+  .strictObject({ id: z.int(), title: z.string(), project: z.string() })
+  .partial()
+  .extend({ what: z.string() });
+const change = z.strictObject({ by: z.string(), at: z.string(), did: z.array(did) });
+
+/** Everything an answer may hold. No row of a table is ever spread into one: what is not listed here does not leave. */
+const answer = z
+  .strictObject({
+    task,
+    claim: z.int(),
+    tasks: z.array(task),
+    total: z.union([z.int(), z.string()]),
+    next_cursor: z.string(),
+    omitted: z.string(),
+    near: z.literal(true),
+    note: z.string(),
+    projects: z.array(
+      z.strictObject({
+        name: z.string(),
+        what: z.string().optional(),
+        open: z.union([z.int(), z.string()]).optional(),
+        completed: z.union([z.int(), z.string()]).optional(),
+      }),
+    ),
+    project: z.strictObject({
+      name: z.string(),
+      archived: z.boolean().optional(),
+      open: z.union([z.int(), z.string()]).optional(),
+      merged_into: z.string().optional(),
+    }),
+    moved: z.int(),
+    changes: z.array(change),
+    cursor: z.int(),
+    more: z.literal(true),
+    ready: z.array(related),
+    unchanged: z.array(z.int()),
+    next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
+    similar: z.array(related),
+    user: z.string(),
+    timezone: z.string(),
+    now: z.string(),
+    counts: z.record(z.string(), z.union([z.int(), z.string()])),
+    overdue: z.array(task),
+    today: z.array(task),
+    claimed: z.array(task),
+    undo: z.string(),
+    replayed: z.literal(true),
+    dry_run: z.literal(true),
+    failed: z.array(z.strictObject({ id: z.union([z.int(), z.string()]), ...refusal })),
+    error: z.strictObject(refusal),
+  })
+  .partial();
+
+export type AnswerField = keyof z.infer<typeof answer>;
+
+/** The JSON type of a field of an answer. */
+export const typeOf = (field: AnswerField): unknown => z.toJSONSchema(answer.shape[field]).type;
+
+/** Checks an answer before it leaves: anything not listed above is a bug of ours, not an answer. */
+export function checkAnswer(json: Record<string, unknown>): Record<string, unknown> {
+  answer.parse(json);
+  return json;
+}
+
+/** How much a list says of a task, least first. */
+export const DETAILS = ['ids', 'compact', 'full'] as const;
+export type Detail = (typeof DETAILS)[number];
+
+/** Leaves out what is empty. */
+export function present<T extends object>(fields: T): T {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields))
+    if (value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)) kept[name] = value;
+  return kept as T;
+}
+
+const statusOf = (each: Task) =>
+  each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
+
+/**
+ * A row of a list.
+ *
+ * @param told the status that need not be said
+ */
+export function row(each: Task, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
+  const { id, title } = each;
+  if (detail === 'ids') return { id, title };
+  const status = statusOf(each);
+  return present({
+    id,
+    title,
+    status: status === 'pending' || status === told ? null : status,
+    due: each.due && formatWhen(each.due, say.timezone),
+    start: each.start && formatWhen(each.start, say.timezone),
+    priority: each.priority,
+    repeats: each.repeats && sayRepeat(each.repeats),
+    estimate_minutes: each.estimateMinutes,
+    project: each.project,
+    labels: each.labels,
+    parent: each.parentId,
+    open_subtasks: each.openSubtasks || null,
+    blocked_by: each.waitsFor,
+    ...(each.claimed && {
+      claimed_by: each.claimedBy,
+      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
+    }),
+    completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
+    ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
+  });
+}
+
+/** When a task that repeats is due after this time. */
+const nextDates = (each: Task, say: RenderContext): When[] =>
+  each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, say) : [];
+
+/** The same, in both channels. */
+export const datesOf = (each: Task, say: RenderContext) =>
+  nextDates(each, say).map((when) => formatWhen(when, say.timezone));
+export function dateLine(each: Task, say: RenderContext): string[] {
+  const dates = nextDates(each, say).map((when) => sayWhen(when, say.now, say.timezone));
+  return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
+}
+
+/** One task by itself. */
+export const single = (each: Task, say: RenderContext) => ({
+  ...row(each, say),
+  status: statusOf(each),
+  version: each.version,
+});
+
+const stamps = (each: Task, say: RenderContext) => {
+  const [created, updated] = [each.createdAt, each.updatedAt].map((at) => formatStamp(at, say.timezone));
+  return { created, ...(updated !== created && { updated }) };
+};
+
+const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
+
+const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => ({
+  text,
+  by,
+  at: formatStamp(at, timezone),
+});
+
+/** What one write did to one thing, in both channels, and who did it when. */
+export function changeRow({ entity, id, name, steps, by, at }: Delta, say: RenderContext) {
+  const { now, timezone } = say;
+  const what = saySteps(steps, say);
+  const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
+  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
+  return {
+    json: present({ ...json, what }),
+    line: `${named} · ${what}`,
+    by,
+    at: formatStamp(at, timezone),
+    head: `${sayStamp(at, now, timezone)}, ${by}:`,
+  };
+}
+
+const happeningJson = (happening: Happening, say: RenderContext) =>
+  present({ ...happened(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
+
+export const detailed = (each: TaskDetail, say: RenderContext) =>
+  present({
+    ...single(each, say),
+    next: datesOf(each, say),
+    description: each.description,
+    note: each.note,
+    open_subtasks: null,
+    subtasks: each.subtasks.map(relatedJson),
+    subtasks_total: each.subtaskCount > each.subtasks.length ? each.subtaskCount : null,
+    blocked_by: each.blockers.map(relatedJson),
+    waits_with: isOpenTask(each) ? each.waitsWith : null,
+    blocks: each.blocks.map(relatedJson),
+    blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
+    comments: each.comments.map((comment) => commentJson(comment, say)),
+    comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
+    history: each.history.map((happening) => happeningJson(happening, say)),
+    ...stamps(each, say),
+    created_by: each.createdBy,
+  });
+
+const plain = (word: string) => word.replace('_', ' ');
+
+/**
+ * One line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`.
+ *
+ * @param told the status that need not be said
+ */
+export function line(each: Task, { now, timezone }: RenderContext, told = 'pending'): string {
+  const when = (instant: string) => sayWhen(instant, now, timezone);
+  const status = statusOf(each);
+  return [
+    `#${each.id} ${quoted(each.title)}`,
+    status === 'pending' || status === told
+      ? undefined
+      : status === 'completed' && each.completedAt
+        ? `completed ${sayStamp(each.completedAt, now, timezone)}`
+        : plain(status),
+    each.due && `due ${when(each.due)}`,
+    each.start && `starts ${when(each.start)}`,
+    each.repeats && sayRepeat(each.repeats),
+    each.estimateMinutes && `${each.estimateMinutes} min`,
+    [each.priority, each.project && `+${each.project}`, ...each.labels.map((label) => `@${label}`)]
+      .filter(Boolean)
+      .join(' '), // their signs part them as well as a dot would
+    each.parentId && `in #${each.parentId}`,
+    each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
+    each.claimed &&
+      each.claimedUntil &&
+      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}`,
+    each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** A title that would pass for a row's other parts is told apart from them. */
+export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
+
+/** Nothing that a terminal would obey, or that would pass for the end of a line. */
+const escaped = (text: string): string =>
+  text.replace(UNSAFE, (each) => (/[\n\t]/.test(each) ? each : `\\u{${each.codePointAt(0)?.toString(16)}}`));
+
+/** Text of many lines, indented so that none of them can pass for a row. */
+export function indented(text: string): string {
+  return escaped(text).replace(/^/gm, '    ');
+}
+
+const relatedLine = ({ id, title, status }: Related) =>
+  `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
+
+/** What has more comments and history looked up. */
+const MORE = 'more from get_task with a larger max_tokens';
+
+export function paragraph(each: TaskDetail, say: RenderContext): string {
+  const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
+  const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
+  const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
+  const part = (title: string, shown: number, all: number, which: string, rest: string) =>
+    all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
+  const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
+  return [
+    line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
+    [
+      `  version ${each.version}`,
+      `created ${created} by ${each.createdBy}`,
+      ...(updated === created ? [] : [`updated ${updated}`]),
+    ].join(' · '),
+    ...dateLine(each, say),
+    ...(each.description ? [indented(each.description)] : []),
+    ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
+    ...section(
+      part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${each.id} for the rest`),
+      subtasks.map(relatedLine),
+    ),
+    ...section('Blocked by', each.blockers.map(relatedLine)),
+    ...(each.waitsWith && isOpenTask(each) ? [`  Waits with #${each.waitsWith}, which it is part of.`] : []),
+    ...section(part('Blocks', blocks.length, blockCount, '', MORE), blocks.map(relatedLine)),
+    ...section(
+      part('Comments', comments.length, commentCount, 'the latest ', MORE),
+      comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
+    ),
+    ...section(
+      'History',
+      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening, say)}`),
+    ),
+  ].join('\n');
+}
+
+export const capped = (count: number, most = COUNTED): number | string => (count > most ? `${most}+` : count);
+export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
+export const dateline = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
+
+const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);
+
+/** What failed, in both channels. A hint that the next one gives too is left to it. */
+const hintOf = (failed: Failure[], i: number) =>
+  failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
+export const failedJson = (failed: Failure[]) =>
+  failed.map(({ hint, ...failure }, i) => present({ ...failure, hint: hintOf(failed, i) }));
+export const failedLines = (failed: Failure[]) =>
+  failed.flatMap(({ id, message, candidates = [] }, i) => [
+    ['Failed:', typeof id === 'number' && !message.includes(`#${id}`) ? `#${id}:` : '', message, hintOf(failed, i)]
+      .filter(Boolean)
+      .join(' '),
+    ...candidates.map((each) => `  ${candidateLine(each)}`),
+  ]);
+
+export function refusalAnswer(body: RefusalBody): Answer {
+  const { code, message, hint, candidates, conflict } = body;
+  return {
+    json: { error: present({ code, message, hint, candidates, conflict }) },
+    text: [
+      [message, hint].filter(Boolean).join(' '),
+      ...(candidates ?? []).map(candidateLine),
+      ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
+        escaped(
+          `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,
+        ),
+      ),
+    ].join('\n'),
+  };
+}
+
+/** `14:02` in the user's zone. */
+export const sayTime = (instant: Date, { timezone }: RenderContext): string =>
+  formatStamp(instant, timezone).slice(11, 16);

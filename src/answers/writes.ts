@@ -1,0 +1,331 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Added, NewTask } from '../domain/add.js';
+import type { Claimed } from '../domain/claim.js';
+import { formatWhen, sayUntil } from '../domain/dates/when.js';
+import { holderOf } from '../domain/lease.js';
+import { COUNTED_EACH } from '../domain/lists/list.js';
+import type { Task } from '../domain/task.js';
+import type { Undone } from '../domain/undo/undo.js';
+import type { Outcome } from '../domain/update.js';
+import type { ProjectOutcome } from '../domain/update-project.js';
+import { fitToBudget } from './budget.js';
+import { saySteps } from './changes-in-words.js';
+import {
+  alsoOpenNotes,
+  archivedProjectNotes,
+  blockedNotes,
+  completedEarly,
+  doubtsOf,
+  endingNotes,
+  idleNotes,
+  lapsedNotes,
+  lastNotes,
+  orphanNotes,
+  similarNameNotes,
+  twinNotes,
+} from './notes.js';
+import { detailAnswer } from './reads.js';
+import {
+  type Answer,
+  capped,
+  dateLine,
+  datesOf,
+  failedJson,
+  failedLines,
+  line,
+  present,
+  quoted,
+  type RenderContext,
+  row,
+  single,
+  tasksWord,
+} from './shapes.js';
+
+/** A new task. */
+export function addedAnswer({ tasks: [first], similar, kin }: Added, say: RenderContext): Answer {
+  const task = first as Task;
+  const note = [...doubtsOf([task], say), ...similarNameNotes(kin)].join(' ');
+  return {
+    json: present({
+      task: present({ ...single(task, say), next: datesOf(task, say) }),
+      similar,
+      note: note || null,
+    }),
+    text: [
+      `Added ${line(task, say)}`,
+      ...dateLine(task, say),
+      ...(note ? [note] : []),
+      ...similarLines(similar, 'Open tasks like it'),
+    ].join('\n'),
+  };
+}
+
+const similarLines = (similar: Added['similar'], heading: string): string[] =>
+  similar.length > 0 ? [`${heading}:`, ...similar.map(({ id, title }) => `  #${id} ${title}`)] : [];
+
+const AS_GIVEN = 'The rest is as you gave it.';
+
+/** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
+export function plannedAnswer(
+  { tasks, refs, similar, kin }: Added,
+  say: RenderContext,
+  { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
+): Answer {
+  const added = tasks.map((each, i) => ({
+    each,
+    news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
+    ref: refs?.get(each.id),
+  }));
+  const doubts = [...doubtsOf(tasks, say), ...similarNameNotes(kin), ...twinNotes(tasks)].join(' ');
+  return {
+    json: {
+      tasks: added.map(({ each, news, ref }) => {
+        const { id, title, ...rest } = row(news, say);
+        return present({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
+      }),
+      total: tasks.length,
+      ...(similar.length > 0 && { similar }),
+      note: [AS_GIVEN, doubts].filter(Boolean).join(' '),
+    },
+    text: [
+      `Added ${tasksWord(tasks.length)}`,
+      ...added.flatMap(({ each, news, ref = each.title }) => [
+        line({ ...news, title: ref }, say),
+        ...dateLine(each, say),
+      ]),
+      AS_GIVEN,
+      ...(doubts ? [doubts] : []),
+      ...similarLines(similar, 'Open tasks of the same titles'),
+    ].join('\n'),
+  };
+}
+
+/** What a writer sets of a task beside its title, and what it is where nothing is set. */
+const UNSET = {
+  priority: null,
+  due: null,
+  start: null,
+  repeats: null,
+  estimateMinutes: null,
+  project: null,
+  labels: [],
+  parentId: null,
+} satisfies Partial<Task>;
+type Settable = Pick<Task, keyof typeof UNSET>;
+
+/** One of several tasks without what its writer knows of it: of many, what was just said costs as much to read again. */
+const newsOf = (each: Task, known: Settable): Task => ({
+  ...each,
+  completedAt: null, // known, or now
+  ...Object.fromEntries(
+    Object.entries(UNSET).filter(([name]) =>
+      isDeepStrictEqual(each[name as keyof Settable], known[name as keyof Settable]),
+    ),
+  ),
+});
+
+/** A new task as far as it is what was said, word for word. */
+function asGiven(
+  each: Task,
+  said: Omit<NewTask, 'parent' | 'blocked_by'> | undefined,
+  { timezone }: RenderContext,
+): Settable {
+  const same = (field: 'due' | 'start') => {
+    const when = each[field];
+    return when && formatWhen(when, timezone) === said?.[field] ? when : null;
+  };
+  const labels = said?.labels ?? [];
+  return {
+    ...each,
+    due: same('due'),
+    start: same('start'),
+    repeats: null,
+    project: said?.project ?? null,
+    labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in whatever order
+  };
+}
+
+/** A comment on a task. */
+export const commentAnswer = (each: Task): Answer => ({
+  json: { task: { id: each.id, title: each.title } },
+  text: `Commented on #${each.id} ${each.title}`,
+});
+
+/** How many tasks the answer to a write names, for one with very many sub-tasks. */
+const NAMED = 100;
+
+/** How many of those that became ready are named. */
+const READY = 20;
+
+const readyRows = (ready: Task[]) => ready.slice(0, READY).map(({ id, title }) => ({ id, title }));
+const readyLine = (ready: Task[]): string[] =>
+  ready.length === 0
+    ? []
+    : [
+        `Ready now: ${readyRows(ready)
+          .map(({ id, title }) => `#${id} ${title}`)
+          .join(', ')}`,
+      ];
+
+/**
+ * Tasks that a write was asked to change, and those that changed along with them.
+ *
+ * @param asked the status that it was asked to give them: of many, it is not said back
+ */
+export function outcomeAnswer(
+  {
+    tasks,
+    before,
+    unchanged,
+    failed,
+    ended,
+    lapsed,
+    ready,
+    blocked,
+    next: following,
+    last,
+    orphans,
+    similar,
+    restored,
+    nextParts,
+    alsoOpen,
+  }: Outcome,
+  say: RenderContext,
+  verb: string,
+  asked?: string,
+): Answer {
+  const [first] = tasks;
+  const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
+  const told = only ? verb.toLowerCase() : asked;
+  const named = tasks.slice(0, NAMED).map((each) => {
+    const was = before.get(each.id);
+    const same = unchanged.has(each.id);
+    const news = was ? newsOf(each, was) : each;
+    const dated = !same && (news.due ?? news.repeats) !== null; // the dates that the rule was understood to mean
+    return {
+      each,
+      did: restored.has(each.id) ? 'Restored' : verb,
+      same,
+      shown: only || same ? each : news,
+      next: dated ? datesOf(each, say) : [],
+      dated,
+    };
+  });
+  const said = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
+    same
+      ? [`Unchanged ${line(each, say)}`]
+      : [`${did} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
+  const json = only
+    ? { task: present({ ...single(only, say), next: named[0]?.next }) }
+    : {
+        tasks: named.map(({ each, same, shown, next }) => {
+          const came = restored.has(each.id) && { what: 'restored' };
+          return present({ ...row(shown, say, 'compact', same ? undefined : told), ...came, next });
+        }),
+        total: tasks.length,
+        failed: failedJson(failed),
+      };
+  const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
+  const note = [
+    ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...lapsedNotes(lapsed, say),
+    ...completedEarly(tasks, before),
+    ...blockedNotes(blocked),
+    ...orphanNotes(orphans),
+    ...archivedProjectNotes(tasks, before),
+    ...lastNotes(last),
+    ...alsoOpenNotes(alsoOpen),
+    ...idleNotes(tasks),
+    ...doubtsOf(tasks, say, before),
+    ...similarNameNotes(similar),
+    ...(first?.status === 'cancelled' ? endingNotes(following, nextParts) : []),
+  ].join(' ');
+  return {
+    json: present({
+      ...json,
+      ready: readyRows(ready),
+      note: note || null,
+      unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
+      next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
+    }),
+    text: [
+      ...named.flatMap(said),
+      ...more,
+      ...(note ? [note] : []),
+      ...readyLine(ready),
+      ...following.map((each) => `Next ${line(newsOf(each, { ...each, due: null }), say)}`),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+/** What the whole of a claimed task may cost, in tokens: room for its description, whatever else there is. */
+const WHOLE = 4000;
+
+/** A task to work on, whole, and the number to say with what is written to it. */
+export function claimAnswer({ task, lapsed, whole }: Claimed, say: RenderContext): Answer {
+  const { claim, claimedUntil } = task;
+  const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
+  if (!whole)
+    return {
+      json: { task: single(task, say), claim },
+      text: `${lapsed ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, say)}`,
+    };
+  const { json, text } = fitToBudget(
+    detailAnswer({ tasks: [{ ...whole, history: [] }], failed: [] }, say),
+    WHOLE,
+    'get_task',
+  );
+  return { json: { ...json, claim }, text: `Claimed until ${until} · claim ${claim}\n${text}` };
+}
+
+/** What an undo put back. */
+export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone, say: RenderContext): Answer {
+  const named = tasks
+    .slice(0, NAMED)
+    .map(({ task: { id, title }, steps }) => ({ id, title, what: saySteps(steps, say) }));
+  const homes = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
+  return {
+    json: present({
+      tasks: named,
+      total: tasks.length,
+      projects: homes,
+      ready: readyRows(ready),
+      note: blockedNotes(blocked)[0],
+      failed: failedJson(failed),
+    }),
+    text: [
+      `Undone: ${tasksWord(tasks.length)} changed back`,
+      ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
+      ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
+      ...homes.map(({ name, what }) => `+${name} · ${what}`),
+      ...blockedNotes(blocked),
+      ...readyLine(ready),
+      ...failedLines(failed),
+    ].join('\n'),
+  };
+}
+
+const MORE = 'More are left: call it again, with a new request_id, until it is merged.';
+
+export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
+  const { name } = project;
+  const hidden = open > 0 ? capped(open, COUNTED_EACH) : undefined;
+  return {
+    json: present({
+      project: {
+        name,
+        ...(project.archivedAt && !into && { archived: true }),
+        ...(hidden && { open: hidden }),
+        ...(into && !into.more && { merged_into: into.name }),
+      },
+      moved: into?.moved,
+      note: into?.more ? MORE : null,
+    }),
+    text: into
+      ? into.more
+        ? `Moved ${tasksWord(into.moved)} from +${name} to +${into.name}. ${MORE}`
+        : `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
+      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}${hidden ? `, and ${hidden} open ${open === 1 ? 'task' : 'tasks'} with it` : ''}`,
+  };
+}

@@ -1,0 +1,41 @@
+import { invalid } from '../../errors.js';
+import { isRepeat, parseRepeat } from '../recurrence/repeats.js';
+import type { Task } from '../task.js';
+import type { WriteContext } from '../write.js';
+import { readShift, shifted } from './shift.js';
+import { parseWhen, startSort } from './when.js';
+
+type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
+
+/** The dates of a task after a patch. What recurs may be said in `due` too; moving one occurrence keeps the rule. */
+export function times(
+  task: Times,
+  patch: Partial<Record<keyof Times | 'shift', string | undefined>>,
+  moment: WriteContext,
+  clear: ReadonlySet<string> = new Set(),
+): Times {
+  if (patch.shift !== undefined) {
+    const amount = readShift(patch.shift);
+    const move = (field: 'due' | 'start') => task[field] && shifted(task[field], amount, moment.timezone, field);
+    return { due: move('due'), start: move('start'), repeats: task.repeats };
+  }
+  const recurring = patch.repeats ?? (patch.due && isRepeat(patch.due) ? patch.due : undefined);
+  const when = (field: 'due' | 'start') => {
+    const text = patch[field];
+    return text && text !== recurring ? parseWhen(text, moment, field) : clear.has(field) ? null : task[field];
+  };
+  const [due, start] = [when('due'), when('start')];
+  if (recurring) {
+    const given = patch.due && patch.due !== recurring ? due : null;
+    const was = clear.has('due') ? null : task.due;
+    // Without any date it begins when the task may be started.
+    const begins = start && !given && !was ? startSort(start, moment.timezone) : '';
+    const now = begins > moment.now.toISOString() ? new Date(begins) : moment.now;
+    const { repeat, due: first } = parseRepeat(recurring, given, { ...moment, now }, was);
+    return { due: first, start, repeats: repeat };
+  }
+  const repeats = clear.has('repeats') ? null : task.repeats;
+  if (repeats && !due)
+    throw invalid('A task that repeats needs a due date.', 'To end the series too, clear both due and repeats.');
+  return { due, start, repeats };
+}

@@ -1,0 +1,103 @@
+import {
+  type Day,
+  type Days,
+  known,
+  type Look,
+  numberOf,
+  ORDINAL,
+  one,
+  period,
+  type Reading,
+  WEEKDAY,
+  WEEKDAYS,
+} from './calendar.js';
+import { readDistance, readDuration } from './durations.js';
+import { readWritten } from './written-dates.js';
+
+const UNIT = 'week|month|quarter|year';
+
+const oneOrOther = (a: Day, b: Day): Days[] => (a.equals(b) ? [one(a)] : [one(a), one(b)]);
+
+const STEPS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
+const stepOf = (word = '') => STEPS[word] ?? 0;
+
+type Rule = (said: string[], today: Day, look: Look) => Reading | undefined;
+const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:${pattern})$`), read];
+
+/**
+ * Rules for words without a date. Weeks begin on Monday.
+ *
+ * - "friday": the first after today. "This friday" said on a Friday can be today as well, and is asked back.
+ * - "next friday": the first after today, and the one of next week. If they differ it is asked back.
+ * - "last friday": the latest before today.
+ * - "this weekend": its Saturday; on a Sunday, today. "Next weekend" is asked back as "next friday" is.
+ * - "next week", "next month": their first day. "This week" is many days and none of them.
+ * - "end of week": its Sunday. "In a month": the same day of next month, or that month's last.
+ */
+const RULES: [RegExp, Rule][] = [
+  rule('(today)|(yesterday)|tomorrow|tmrw', ([now, past], today) => [
+    one(today.add({ days: now ? 0 : past ? -1 : 1 })),
+  ]),
+  rule(`(?:(this|coming|next|last|past) )?(${WEEKDAY})`, ([which = '', name = ''], today, look) => {
+    const number = numberOf(WEEKDAYS, name);
+    const coming = today.add({ days: ((number - today.dayOfWeek + 6) % 7) + 1 });
+    const latest = today.subtract({ days: ((today.dayOfWeek - number + 6) % 7) + 1 });
+    if (which === 'next') return oneOrOther(coming, period('week', today, 1).first.add({ days: number - 1 }));
+    if (which === 'this' && number === today.dayOfWeek) return oneOrOther(today, coming);
+    return [one(stepOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
+  }),
+  rule(`(${WEEKDAY}) (next|last) week|(next|last) week (${WEEKDAY})`, ([before, step, which, after], today) => {
+    const number = numberOf(WEEKDAYS, before ?? after ?? '');
+    return [one(period('week', today, stepOf(step ?? which)).first.add({ days: number - 1 }))];
+  }),
+  rule('(?:(this|next|last) )?weekend', ([which], today) => {
+    const saturday = period('week', today, stepOf(which)).first.add({ days: 5 });
+    const weekend = (first: Day): Days => ({ first, last: first.add({ days: 1 }), day: first });
+    if (which === 'next' && today.dayOfWeek < 6) return [weekend(saturday.subtract({ days: 7 })), weekend(saturday)];
+    return [{ ...weekend(saturday), day: !stepOf(which) && today.dayOfWeek === 7 ? today : saturday }];
+  }),
+  rule(`(this|next|last|past|previous|coming) (${UNIT})`, ([which, unit = ''], today) => {
+    const days = period(unit, today, stepOf(which));
+    return [which === 'this' ? days : { ...days, day: days.first }];
+  }),
+  rule('(start|beginning|end) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
+    const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
+    const many = Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
+    return many.map(({ first, last, exact }) => one(edge === 'end' ? last : first, exact));
+  }),
+  rule('eo([wmqy])', ([letter], today) => [
+    one(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),
+  ]),
+  rule('(next|last|past) (.+)', ([which, text = ''], today) => {
+    const said = readDuration(text);
+    if (!said || said.seconds) return undefined;
+    return [stepOf(which) > 0 ? { first: today, last: today.add(said) } : { first: today.subtract(said), last: today }];
+  }),
+  rule('(.+) (from|after|before) (.+)', ([text = '', way, start = ''], today, look) => {
+    const said = readDuration(text === 'day' ? '1 day' : text);
+    const by = way === 'before' ? said?.negated() : said;
+    const from = by && !by.seconds ? readDays(start, today, look) : undefined;
+    if (!by || !Array.isArray(from)) return undefined;
+    return from.flatMap(({ day, exact }) => (day ? [one(day.add(by), exact)] : []));
+  }),
+  rule(`${ORDINAL} (?:of )?(this|next|last) month`, ([number, which], today) => {
+    const month = period('month', today, stepOf(which)).first;
+    return known(month.year, month.month, Number(number)).map((day) => one(day));
+  }),
+  rule('(\\d{4})-(\\d{2})', ([year, month]) =>
+    known(Number(year), Number(month), 1).map((day) => period('month', day)),
+  ),
+];
+
+/** Reads words that mean days and nothing else, in lower case with single spaces; undefined for all others. */
+export function readDays(text: string, today: Day, look: Look): Reading | undefined {
+  const said = text.replace(/^(?:on |by )?(?:the )?/, '');
+  const distance = readDistance(said);
+  if (distance && !distance.seconds) return [one(today.add(distance))];
+  for (const [pattern, read] of RULES) {
+    const match = pattern.exec(said);
+    const reading = match && read(match.slice(1), today, look);
+    if (reading && (!Array.isArray(reading) || reading.length > 0)) return reading;
+  }
+  return readWritten(said, today, look);
+}

@@ -1,0 +1,49 @@
+import type { Temporal } from 'temporal-polyfill';
+import { invalid } from '../../errors.js';
+import { inRange } from './calendar.js';
+import { readDuration } from './durations.js';
+import { plain, short } from './read-date.js';
+import { clockAt, isDay, later, type When } from './when.js';
+
+const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<way>later|earlier|sooner))?)$/;
+
+/**
+ * Reads by how much dates are to move: "1 week", "-2 days", "3 hours earlier".
+ *
+ * @throws Refusal `invalid` for what is no amount of time, or none at all
+ */
+export function readShift(text: string): Temporal.Duration {
+  const { sign, signed, amount, way } = AMOUNT.exec(plain(text))?.groups ?? {};
+  const read = readDuration(signed ?? amount ?? '');
+  if (!read || read.blank)
+    throw invalid(`shift: "${short(text)}" is not an amount of time.`, 'Use 1 week, -2 days or 3 hours.');
+  return sign === '-' || way === 'earlier' || way === 'sooner' ? read.negated() : read;
+}
+
+/**
+ * A date moved by an amount of time: a day by the calendar, a moment by its clock, so that 9:00 stays 9:00.
+ *
+ * @throws Refusal `invalid` for a day moved by hours, for a time that the clocks skip, and for what no date can be
+ */
+export function shifted(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
+  if (isDay(when) && amount.seconds !== 0)
+    throw invalid(`${field} is a day without a time, which hours do not move.`, 'Shift by days, or give it a time.');
+  const moved = attempt(() => later(when, amount, timezone));
+  if (!moved || !inRange({ year: Number(moved.slice(0, 4)) }))
+    throw invalid(`shift leads ${field} to no year that a date can have.`, 'Shift it by less.');
+  if (!isDay(when) && amount.seconds === 0 && clockAt(when, timezone) !== clockAt(moved, timezone))
+    throw invalid(
+      `shift leads ${field} to ${clockAt(when, timezone)} on a day on which the clocks skip that.`,
+      'Shift it by other days, or set it in a call of its own.',
+    );
+  return moved;
+}
+
+function attempt(move: () => When): When | undefined {
+  try {
+    return move();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // Temporal's, for what is out of its range
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+import { and, desc, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
+import { changes, isOpen, taskLabels, tasks } from '../../db/schema.js';
+import type { UserTx } from '../../db/scope.js';
+import { isClaimed, notArchived } from '../task.js';
+import {
+  hasPriority,
+  inStatus,
+  isCompletedSince,
+  isDue,
+  isForOpen,
+  isInProject,
+  isPartOf,
+  isReady,
+  labelsOf,
+  type Shape,
+  type Value,
+} from './filter.js';
+import type { Sort } from './sort.js';
+
+/** How a list is found without looking at more rows than it must. */
+export interface AccessPath {
+  /** Ids of the tasks that a part of the filter comes to, each from an index, the newest or likeliest first. */
+  parts: SQL[];
+  /** Tasks that an index has in the order asked for; absent where none has. */
+  walk?: SQL | undefined;
+  /** Whether `walk` is all of the filter. */
+  whole: boolean;
+}
+
+/** Which indexes serve a filter and an order. */
+export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): AccessPath {
+  const { status, ready } = shape;
+  const opens = isForOpen(shape);
+  const parts: SQL[] = [];
+  const have = (condition: SQL | undefined, order: SQL) =>
+    parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
+  const open = opens ? isOpen(tasks) : undefined;
+  const newest = desc(tasks.id);
+
+  if (shape.parent === 'numbered') have(isPartOf(value), newest);
+  if (shape.claimed !== undefined && shape.claimed !== 'none')
+    have(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
+  for (const label of labelsOf(shape, value))
+    parts.push(
+      sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${label} order by l.task_id desc`,
+    );
+  if (shape.completedSince) have(isCompletedSince(value), desc(tasks.completedAt));
+  if (shape.changedSince)
+    parts.push(
+      sql`select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${value('changedSince')}::timestamptz order by c.at desc`,
+    );
+  // Of an index that begins with it: that of what is in none has no other order.
+  if (shape.project) have(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
+  const due = isDue(shape, value);
+  const priority = hasPriority(shape, value);
+  if (ready && sort !== 'priority') have(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (open && due && sort !== 'due') have(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (open && priority && sort !== 'priority') have(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (status === 'in_progress')
+    parts.push(sql`(select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${tasks.status} = 'in_progress' and ${isNull(tasks.deletedAt)})
+      union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${isNotNull(tasks.claimedBy)} and ${isClaimed})`);
+  if (status === 'deleted') have(inStatus(status), desc(tasks.deletedAt));
+  if (status === 'cancelled') have(inStatus(status), newest);
+  if (status === 'completed' && !shape.completedSince)
+    have(and(isNotNull(tasks.completedAt), inStatus(status)), desc(tasks.completedAt));
+  if (status === 'all' && sort !== 'newest') have(inStatus(status), newest);
+
+  const inOrder = opens || sort === 'newest';
+  /** The one part of the filter whose own index has the order asked for. */
+  const ordered =
+    (shape.project === 'called' && opens && (sort === 'newest' || sort === 'due')) ||
+    (!shape.project && status === 'cancelled' && sort === 'newest');
+  const walk = and(
+    tx.mine(tasks),
+    opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
+    shape.archived ? undefined : notArchived(tx),
+    ready && sort === 'priority' ? isReady(tx) : undefined,
+    sort === 'due' ? due : undefined,
+    sort === 'priority' ? priority : undefined,
+  );
+  return {
+    parts,
+    walk: inOrder ? walk : undefined,
+    whole:
+      inOrder &&
+      parts.length === (ordered ? 1 : 0) &&
+      ['open', 'all', 'cancelled'].includes(status) &&
+      shape.claimed === undefined &&
+      shape.parent !== 'none' &&
+      shape.labels !== 'none' &&
+      (ready === undefined || (ready && sort === 'priority')) &&
+      (!due || (opens && sort === 'due')) &&
+      (!priority || (opens && sort === 'priority')),
+  };
+}

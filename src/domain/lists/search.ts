@@ -1,0 +1,213 @@
+import { and, desc, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { literal, prepared, preparedBy } from '../../db/prepared.js';
+import { comments, isOpen, projects, tasks } from '../../db/schema.js';
+import type { UserTx } from '../../db/scope.js';
+import { invalid } from '../../errors.js';
+import { titleKey } from '../names.js';
+import { inProject, type TaskRow, taskColumns, toTask } from '../task.js';
+import type { Position } from './cursor.js';
+import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
+import type { Page, TaskPage } from './list.js';
+import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
+
+/** Where more tasks than this have the words, only the newest are ranked. */
+export const RANKED = 500;
+/** How many of a ranked list can be paged through: who has not found it by then needs other words. */
+export const PAGED = 200;
+
+/**
+ * Whether a task, or one comment on it, has all of these words. No index serves this under row-level security; but
+ * however many others have them, it leaves none out.
+ */
+export function hasWords(tx: UserTx, text: string): SQL {
+  const query = sql`(select taskloom.search_query(${text}::text, true))`;
+  return sql`(${tasks.words} @@ ${query} or ${tasks.id} = ${numberIn(text)}::int or exists (
+    select from ${comments} c where c.user_id = ${tx.userId} and c.task_id = ${tasks.id} and c.words @@ ${query}))`;
+}
+
+/**
+ * Ids and ranks of the user's tasks that have these words, and their age, the newest being 1: a query to be
+ * joined with `tasks` under both locks. Age goes one past `RANKED` where more would follow. Ranks are below
+ * zero where nothing has the words, and these come near.
+ *
+ * @param shape of the filter, of whose values the empty name of a project stands for none, and which applies before the newest are taken: after that, it could leave nothing of them
+ */
+function searchTasks(shape: Shape, value: Value): SQL {
+  const { status, due } = shape;
+  const statuses: string[] | undefined =
+    status === 'deleted' || status === 'all'
+      ? undefined
+      : status === 'open' || status === 'in_progress' // of what is claimed, the stored status is what it was
+        ? ['pending', 'in_progress']
+        : [status === 'not_started' ? 'pending' : status];
+  const given = (there: boolean, name: string) => (there ? value(name) : null);
+  const labels = labelsOf(shape, value).map((label) => sql`${label}::text`);
+  return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${value('text')}::text, ${value('number')}::int,
+    ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project !== undefined, 'project')}::text,
+    ${labels.length > 0 ? sql`array[${sql.join(labels, sql`, `)}]` : null}::text[], ${given(shape.priority, 'priority')}::smallint,
+    ${due === 'none' ? 'infinity' : given(due === 'between', 'dueFrom')}::timestamptz, ${given(due === 'until' || due === 'between', 'dueUntil')}::timestamptz,
+    ${given(shape.parent === 'numbered', 'parent')}::int, ${given(shape.completedSince, 'completedSince')}::timestamptz)`;
+}
+
+const nothingToFind = () =>
+  invalid(
+    'text has no word to look for.',
+    'Give a word or number that the task has: -words only take away from what others find. Without text, everything is listed.',
+  );
+
+/** People look for a task by its number too. */
+function numberIn(text: string): number | null {
+  const digits = /^#?(\d{1,9})$/.exec(text)?.[1];
+  return digits ? Number(digits) : null;
+}
+
+/** One page of a search: all that its statement's text depends on. */
+interface SearchPage extends Omit<Page, 'sort'> {
+  sort: Sort | undefined;
+}
+
+/**
+ * Tasks that have these words: the best match first, unless a sort is asked for.
+ *
+ * @param values of the page
+ */
+export async function search(
+  tx: UserTx,
+  page: SearchPage,
+  values: Record<string, unknown>,
+  { filter, text, from, pack }: { filter: Filter; text: string; from: Date; pack(at: Position): string | undefined },
+): Promise<TaskPage> {
+  const { sort, limit, descriptions } = page;
+  const rows = await matching(page, tx, { ...values, text, number: numberIn(text) });
+  const [head] = rows;
+  if (!head?.searchable) throw nothingToFind();
+  if (head.missing) throw await missingRefusal(tx, head.missing, filter);
+
+  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
+  const listed = all.slice(0, limit);
+  return {
+    tasks: listed.map((row) => toTask(row, { descriptions })),
+    total: head.total,
+    cursorAfter(count) {
+      const last = listed[count - 1];
+      if (!last || all.length <= count) return undefined;
+      const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
+      return pack(at);
+    },
+    ...(head.near && { near: true }),
+    ...(head.cut && { cut: true }),
+    ...(!sort && all.length <= limit && head.total > PAGED && { ended: true }),
+  };
+}
+
+const matching = preparedBy((page: SearchPage) => (tx, value) => {
+  const { sort, limit, descriptions } = page;
+  const after = page.after ? positionIn(value) : undefined;
+  const found = tx.db
+    .$with('found', {
+      id: sql<number>`id`.as('id'),
+      rank: sql<number>`rank`.as('rank'),
+      age: sql<number>`age`.as('age'),
+    })
+    .as(searchTasks(page, value));
+  const hits = tx.db.$with('hits').as(
+    tx.db
+      .select({
+        id: sql<number>`found.id`.as('id'),
+        rank: sql<number>`found.rank`.as('rank'),
+        place: sql<number>`row_number() over (order by found.rank desc, found.id desc)::int`.as('place'),
+      })
+      .from(found)
+      .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${RANKED}`))
+      .where(where(tx, page, value)),
+  );
+  const shown = tx.db
+    .select({ ...taskColumns(tx, { descriptions }), match: sql<number>`hits.rank`.as('match') })
+    .from(hits)
+    .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = hits.id`))
+    .leftJoin(projects, inProject(tx))
+    .where(
+      sort
+        ? after && beyond(sort, after)
+        : and(
+            sql`hits.place <= ${PAGED}`,
+            after && sql`(hits.rank, hits.id) < (${after.match}::int, ${after.id}::int)`,
+          ),
+    )
+    .orderBy(...(sort ? ORDER[sort] : [sql`hits.rank desc`, sql`hits.id desc`]))
+    .limit(literal(limit + 1))
+    .as('page');
+  const count = tx.db
+    .select({
+      total: sql<number>`count(*)::int`.as('total'),
+      near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
+      cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
+      searchable: sql<boolean>`taskloom.search_query(${value('text')}::text, true) is not null`.as('searchable'),
+      missing: missing(tx, page, value).as('missing'),
+    })
+    .from(hits)
+    .as('count');
+  return tx.db
+    .with(found, hits)
+    .select({ ...count._.selectedFields, task: shown._.selectedFields })
+    .from(count)
+    .leftJoin(shown, sql`true`)
+    .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
+});
+
+type Matched = TaskRow & { match: number };
+
+/** Open tasks that a new one may repeat: those with the same words first, then those with its two longest. */
+export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>
+  alike(tx, { title, key: titleKey(title) });
+
+const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
+  // Each is looked up by itself: a plan made when there were few tasks would join all of them.
+  const task = tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(tasks)
+    .where(and(tx.mine(tasks), sql`${tasks.id} = alike.id`))
+    .limit(literal(1))
+    .as('task');
+  return tx.db
+    .select({ id: task.id, title: task.title })
+    .from(sql`taskloom.similar_tasks(${value('title')}::text, ${value('key')}::text) alike`)
+    .crossJoinLateral(task)
+    .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
+});
+
+/** How many open tasks of the same titles are named. */
+const NAMESAKES = 5;
+
+/** Open tasks that are called as new ones are to be, the newest first. */
+export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>
+  openCalled(tx, { keys: JSON.stringify(titles.map(titleKey)) });
+
+const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
+  tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(tasks)
+    .leftJoin(projects, inProject(tx))
+    .where(
+      and(
+        tx.mine(tasks),
+        isOpen(tasks),
+        isNull(projects.archivedAt),
+        sql`${tasks.titleKey} = any(array(select json_array_elements_text(${value('keys')}::json)))`,
+      ),
+    )
+    .orderBy(desc(tasks.id))
+    .limit(literal(NAMESAKES)),
+);
+
+/** A few tasks, of any status, whose words come nearest to a title. */
+export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
+  const { shape, values } = shapeOf({ status: 'all' }, { now: new Date(0), timezone: tx.timezone });
+  const value = (name: string) => ({ ...values, text: title, number: numberIn(title) })[name];
+  return tx.db
+    .select({ id: tasks.id, title: tasks.title })
+    .from(sql`(${searchTasks(shape, value)}) found`)
+    .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
+    .orderBy(sql`found.rank desc`, sql`found.id desc`)
+    .limit(literal(5));
+}

@@ -1,0 +1,71 @@
+import { asc, desc, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
+import { tasks } from '../../db/schema.js';
+import type { Position } from './cursor.js';
+
+export const SORTS = ['newest', 'due', 'priority', 'manual'] as const;
+export type Sort = (typeof SORTS)[number];
+
+/** What a list can be sorted by: of tasks, or of a sub-query that has these columns. */
+type Columns = Record<'id' | 'dueSort' | 'priority' | 'rank', SQLWrapper>;
+
+export const columnsOf = (query: string): Columns => ({
+  id: sql.raw(`${query}.id`),
+  dueSort: sql.raw(`${query}.due_sort`),
+  priority: sql.raw(`${query}.priority`),
+  rank: sql.raw(`${query}.rank`),
+});
+
+export const orderOf = ({ id, dueSort, priority, rank }: Columns): Record<Sort, SQL[]> => ({
+  newest: [desc(id)],
+  due: [asc(dueSort), asc(id)],
+  priority: [asc(priority), asc(dueSort), asc(id)],
+  manual: [asc(rank), asc(id)],
+});
+
+export const ORDER = orderOf(tasks);
+
+/** The same, of a sub-query called page. */
+export const AGAIN = orderOf(columnsOf('page'));
+
+/** Where a row stands in a list. */
+export function position(
+  sort: Sort,
+  row: { id: number; dueSort: string; priority: number; rank: string },
+  now: Date,
+): Position {
+  const dueSort = row.dueSort === 'infinity' ? row.dueSort : new Date(row.dueSort).toISOString();
+  return {
+    now,
+    id: row.id,
+    ...((sort === 'due' || sort === 'priority') && { dueSort }),
+    ...(sort === 'priority' && { priority: row.priority }),
+    ...(sort === 'manual' && { rank: row.rank }),
+  };
+}
+
+type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'match', unknown>;
+
+/** A position as values of a page, by their names, and where it is in them. */
+export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value]));
+export const positionIn = (value: (name: string) => unknown): Place => ({
+  id: value('after_id'),
+  dueSort: value('after_dueSort'),
+  priority: value('after_priority'),
+  rank: value('after_rank'),
+  match: value('after_match'),
+});
+
+/** What comes after a position. */
+export function beyond(sort: Sort, { id, dueSort, priority, rank }: Omit<Place, 'match'>, of: Columns = tasks): SQL {
+  switch (sort) {
+    case 'newest':
+      return sql`${of.id} < ${id}`;
+    case 'due':
+      return sql`(${of.dueSort}, ${of.id}) > (${dueSort}::timestamptz, ${id})`;
+    case 'priority':
+      return sql`(${of.priority}, ${of.dueSort}, ${of.id}) > (${priority}::smallint, ${dueSort}::timestamptz, ${id})`;
+    case 'manual':
+      return sql`(${of.rank}, ${of.id}) > (${rank}, ${id})`;
+  }
+}

@@ -1,0 +1,50 @@
+import { startSort } from './dates/when.js';
+import { ancestors, descendants } from './family.js';
+import type { Settled } from './settle.js';
+import { isOpenTask, isUnblockedTask, type Task } from './task.js';
+import type { WriteContext } from './write.js';
+
+/** What a write did to tasks that it did not change itself. */
+export interface ReadinessChanges {
+  /** Those that can be started now, for they wait no longer. */
+  ready: Task[];
+  /** Open ones that waited for nothing, and do again. */
+  blocked: Task[];
+}
+
+type Tasks = ReadonlyMap<number, Task>;
+
+/**
+ * @param was all tasks that matter, as they were
+ * @param now the same tasks, as the write leaves them
+ */
+export function readinessChanges(
+  was: Tasks,
+  now: Tasks,
+  { edits, counted }: Settled,
+  moment: WriteContext,
+): ReadinessChanges {
+  const changed = new Set(edits.map(({ after }) => after.id));
+  const others = (tasks: Task[]) =>
+    [...new Set(tasks)].filter(({ id }) => !changed.has(id)).sort((a, b) => a.id - b.id);
+  const waited = ({ id }: Task) => (was.get(id)?.waitsFor.length ?? 0) > 0;
+  const open = counted.filter((task) => isOpenTask(task) && !changed.has(task.id));
+  const unblocked = open.filter((task) => waited(task) && task.waitsFor.length === 0);
+  const unheld = counted.filter((task) => isUnblockedTask(task) && !isUnblockedTask(was.get(task.id) as Task));
+  return {
+    ready: others([...unheld, ...unblocked.flatMap(({ id }) => descendants(now, id))]).filter((task) =>
+      isReady(task, now, moment),
+    ),
+    blocked: others(open.filter((task) => !waited(task) && task.waitsFor.length > 0)),
+  };
+}
+
+const isReady = (task: Task, tasks: Tasks, moment: WriteContext): boolean =>
+  isUnblockedTask(task) &&
+  !task.inArchivedProject &&
+  !task.claimed &&
+  hasStarted(task, moment) &&
+  ancestors(tasks, task).every((each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, moment)));
+
+const hasStarted = ({ start }: Task, { now, timezone }: WriteContext): boolean =>
+  start === null || startSort(start, timezone) <= now.toISOString();

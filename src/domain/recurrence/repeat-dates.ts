@@ -1,0 +1,97 @@
+import { Temporal } from 'temporal-polyfill';
+import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { readDays } from '../dates/relative-days.js';
+import { fromDay, toDay, weekdayOf } from './occurrences.js';
+import { type Cursor, named } from './word-cursor.js';
+
+export interface DateContext {
+  today: string;
+  /** A date without a year is the first such day from this one on. */
+  from: string;
+  /** Which day is meant where only a month is named. */
+  edge: 'first' | 'last';
+}
+
+/**
+ * Reads where a phrase starts or ends: `2027-06-30`, `30 jun`, `june 30th 2027`, `june`, `friday`, `tomorrow`, and whatever
+ * else a due date may be, such as `next friday` or `end of year`. Nothing is eaten for what is no date.
+ */
+export function readDate(cursor: Cursor, context: DateContext): string | undefined {
+  const start = cursor.at();
+  for (const read of [readDay, readWords]) {
+    const day = read(cursor, context);
+    if (day !== undefined) return day;
+    cursor.back(start);
+  }
+  return undefined;
+}
+
+/** With these, something else of the phrase begins. */
+const NEXT = ['until', 'till', 'til', 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
+
+function readWords(cursor: Cursor, { today, edge }: DateContext): string | undefined {
+  const words = cursor.eat('in') ? ['in'] : []; // in two weeks
+  for (let word = cursor.peek(); word !== undefined && !NEXT.includes(word); word = cursor.peek()) {
+    words.push(word);
+    cursor.eat();
+  }
+  const found = words.length > 0 ? readDays(words.join(' '), Temporal.PlainDate.from(today), 'ahead') : undefined;
+  const [days, ...others] = Array.isArray(found) ? found : [];
+  return others.length === 0 ? days?.[edge].toString() : undefined;
+}
+
+function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | undefined {
+  const word = cursor.peek() ?? '';
+  if (/^\d{4}-/.test(word)) {
+    cursor.eat();
+    return isoDay(Number(word.slice(0, 4)), Number(word.slice(5, 7)), Number(word.slice(8)));
+  }
+  const weekday = named(WEEKDAYS, word);
+  if (weekday) {
+    cursor.eat();
+    return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));
+  }
+  const ahead = ['today', 'tomorrow'].indexOf(word);
+  if (ahead >= 0) {
+    cursor.eat();
+    return fromDay(toDay(today) + ahead);
+  }
+  cursor.eat('the');
+  if (cursor.eat('end') && !cursor.eat('of')) return undefined;
+  let date = cursor.ordinal() ?? cursor.number();
+  cursor.eat('of');
+  const month = named(MONTHS, cursor.peek() ?? '');
+  if (!month) return undefined;
+  cursor.eat();
+  if (date === undefined && !/^\d{4}$/.test(cursor.peek() ?? '')) {
+    const before = cursor.at();
+    date = cursor.ordinal() ?? cursor.number();
+    // `until june 10 times`, `from june 9:00`: that number is no day.
+    if (/^(?:times?|occurrences?|am|pm)$/.test(cursor.peek() ?? '')) {
+      cursor.back(before);
+      date = undefined;
+    }
+  }
+  if (cursor.peek() === ',' && /^\d{4}$/.test(cursor.peek(1) ?? '')) cursor.eat();
+  const year = /^\d{4}$/.test(cursor.peek() ?? '') ? cursor.number() : undefined;
+  const on = (of: number) =>
+    date !== undefined ? isoDay(of, month, date) : edge === 'first' ? isoDay(of, month, 1) : lastDay(of, month);
+  if (year !== undefined) return on(year);
+  const near = Number(from.slice(0, 4));
+  // Eight years, for 29 February skips a leap year at the turn of some centuries.
+  for (let of = near; of <= near + 8; of++) {
+    const day = on(of);
+    if (day !== undefined && day >= from) return day;
+  }
+  return undefined;
+}
+
+const lastDay = (year: number, month: number) =>
+  isoDay(year, month, 31) ?? isoDay(year, month, 30) ?? isoDay(year, month, 29) ?? isoDay(year, month, 28);
+
+function isoDay(year: number, month: number, day: number): string | undefined {
+  if (year < 1900 || year > 2999) return undefined;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  const same = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  return same ? date.toISOString().slice(0, 10) : undefined;
+}

@@ -1,0 +1,176 @@
+import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import type { Freq, NthWeekday, Rule } from './occurrences.js';
+import { canonical, countedOrder } from './rrule.js';
+import { type Cursor, lost, named, refuse } from './word-cursor.js';
+
+/** Where in a week, a month or a year the days of a phrase are. Ordinals are -1 for the last. */
+export interface Places {
+  weekdays: number[];
+  nths: NthWeekday[];
+  monthDays: number[];
+  /** The nth day from Monday to Friday of a month. */
+  workday?: number | undefined;
+  month?: number | undefined;
+  leapDay?: boolean;
+}
+
+const WORKDAYS = [1, 2, 3, 4, 5];
+
+/**
+ * Reads `mon, wed and fri`, `the last fri of nov`, `the 1st and 15th`, `24 nov`.
+ *
+ * @param numbers whether a bare number is a day of the month, as after `on`, but not after `every`
+ */
+export function readPlaces(cursor: Cursor, numbers: boolean): Places {
+  const places: Places = { weekdays: [], nths: [], monthDays: [] };
+  let ordinals: number[] = [];
+  let before = cursor.at();
+  for (let first = true; ; first = false) {
+    const read = readPlace(cursor, places, ordinals, numbers);
+    if (!read && first) throw lost(cursor);
+    if (!read) cursor.back(before);
+    ordinals = read ?? ordinals;
+    before = cursor.at();
+    if (!read || !cursor.eat('and', ',', '&', '/')) break;
+    cursor.eat('and');
+  }
+  if (ordinals.includes(-1)) throw lost(cursor);
+  places.monthDays.push(...ordinals);
+  readMonth(cursor, places);
+  return places;
+}
+
+/** One of a list; the ordinals that wait for what they count, or nothing if there is no place. */
+function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: boolean): number[] | undefined {
+  cursor.eat('the');
+  const name = cursor.peek() ?? '';
+  const weekday = named(WEEKDAYS, name);
+  if (weekday) {
+    cursor.eat();
+    if (waiting.length === 0) places.weekdays.push(...readRange(cursor, weekday));
+    places.nths.push(...waiting.map((nth) => ({ nth, weekday })));
+    return [];
+  }
+  if (eatWorkday(cursor)) {
+    if (waiting.length > 1 || places.workday) throw lost(cursor);
+    if (waiting.length === 0) places.weekdays.push(...WORKDAYS);
+    places.workday = waiting[0];
+    return [];
+  }
+  if (waiting.length === 0 && cursor.eat('weekend', 'weekends')) {
+    places.weekdays.push(6, 7);
+    return [];
+  }
+  if (name === 'leap' && cursor.peek(1) === 'day') {
+    cursor.eat();
+    cursor.eat();
+    places.leapDay = true;
+    return [];
+  }
+  const month = waiting.length + places.monthDays.length === 0 ? named(MONTHS, name) : undefined;
+  if (month && !places.month) {
+    cursor.eat();
+    places.month = month;
+    const day = cursor.ordinal() ?? cursor.number();
+    if (day === undefined) throw lost(cursor);
+    places.monthDays.push(day);
+    return [];
+  }
+  const nth = cursor.ordinal() ?? readNumber(cursor, numbers);
+  if (nth === undefined) return undefined;
+  return readCounted(cursor, places, [...waiting, nth], numbers);
+}
+
+/** What stands behind ordinals: `day`, which they are then of the month, or a weekday, which is left to be read. */
+function readCounted(cursor: Cursor, places: Places, ordinals: number[], numbers: boolean): number[] {
+  if (ordinals.some((nth) => nth > 28) && cursor.eat('or')) {
+    if (!cursor.eat('last') || !cursor.eat('day')) throw lost(cursor);
+  } else if (!cursor.eat('day', 'days')) {
+    const name = cursor.peek() ?? '';
+    const follows = named(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
+    return follows ? (readPlace(cursor, places, ordinals, numbers) ?? []) : ordinals;
+  }
+  places.monthDays.push(...ordinals);
+  return [];
+}
+
+/** A bare number is a day where days are expected, but not how many times, and always beside a month. */
+function readNumber(cursor: Cursor, numbers: boolean): number | undefined {
+  const start = cursor.at();
+  const value = cursor.number();
+  const next = cursor.peek() ?? '';
+  const month = named(MONTHS, next === 'of' ? (cursor.peek(1) ?? '') : next);
+  if (month || (numbers && !/^(?:times?|occurrences?|am|pm)$/.test(next))) return value;
+  cursor.back(start);
+  return undefined;
+}
+
+function eatWorkday(cursor: Cursor): boolean {
+  if (cursor.eat('weekday', 'weekdays', 'workday', 'workdays')) return true;
+  if (!/^days?$/.test(cursor.peek(1) ?? '') || !cursor.eat('business', 'working', 'work')) return false;
+  cursor.eat();
+  return true;
+}
+
+/** `mon-fri`, `mon to fri`: the weekdays from one to another, over the end of the week if need be. */
+function readRange(cursor: Cursor, first: number): number[] {
+  const last = named(WEEKDAYS, cursor.peek(1) ?? '');
+  if (!last || !cursor.eat('-', '–', 'to', 'through')) return [first];
+  cursor.eat();
+  return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, index) => ((first - 1 + index) % 7) + 1);
+}
+
+/** `of the month`, `of november`, or just `nov` after a day. */
+function readMonth(cursor: Cursor, places: Places): void {
+  if (places.month || places.leapDay) return;
+  const of = cursor.eat('of');
+  if (of && cursor.eat('the', 'each', 'every', 'month')) {
+    if (cursor.peek(-1) !== 'month' && !cursor.eat('month')) throw lost(cursor);
+    return;
+  }
+  places.month = named(MONTHS, cursor.peek() ?? '');
+  if (places.month) cursor.eat();
+  else if (of) throw lost(cursor);
+}
+
+/** The rule for places, in weeks, months or years, whichever was said or they are in. */
+export function ruleFor(freq: Freq | undefined, interval: number, places: Places): Rule {
+  const { weekdays, nths, monthDays, workday, month, leapDay } = places;
+  const kinds = [weekdays.length, nths.length, monthDays.length, workday, leapDay].filter(Boolean).length;
+  if (kinds !== 1) throw refuse('that mixes weekdays with days of the month.');
+  const fits = weekdays.length > 0 ? 'WEEKLY' : month || leapDay ? 'YEARLY' : 'MONTHLY';
+  if ((freq ?? fits) !== fits || (fits === 'WEEKLY' && month))
+    throw refuse('weekdays go with weeks, days such as the 15th with months, and dates such as 24 nov with years.');
+  const rule: Rule = { freq: fits, interval, weekStart: 1, ...(month && { byMonth: [month] }) };
+  const every = (days: number[]): NthWeekday[] => days.map((weekday) => ({ nth: 0, weekday }));
+  if (leapDay) return { ...rule, byMonth: [2], byMonthDay: [29] };
+  if (weekdays.length > 0) return canonical({ ...rule, byDay: every([...new Set(weekdays)].sort((a, b) => a - b)) });
+  if (workday === 0 || (workday ?? 0) > 23 || nths.some(({ nth }) => nth === 0 || nth > 5))
+    throw refuse('no month has that many.');
+  if (workday) return { ...rule, byDay: every(WORKDAYS), bySetPos: [workday] };
+  if (monthDays.length > 0) return { ...rule, ...lastingDays(monthDays, month) };
+  const distinct = new Map(nths.map((one) => [`${one.nth} ${one.weekday}`, one]));
+  return {
+    ...rule,
+    byDay: [...distinct.values()].sort((a, b) => countedOrder(a.nth, b.nth) || a.weekday - b.weekday),
+  };
+}
+
+const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/**
+ * The days of a month as people mean them: the 31st is the last day of every month, and the 30th is the last day
+ * of February. The standard leaves out the months that are too short.
+ */
+export function lastingDays(days: number[], month?: number): Pick<Rule, 'byMonthDay' | 'bySetPos'> {
+  const shortest = (month && LENGTHS[month - 1]) || 28;
+  const longest = month === 2 ? 29 : month ? shortest : 31;
+  if (days.some((day) => day === 0 || day > longest)) throw refuse('no month has that day.');
+  const sure = [...new Set(days)].filter((day) => day > 0 && day <= shortest).sort((a, b) => a - b);
+  const [top, another] = new Set(days.filter((day) => day < 0 || day > shortest));
+  if (another !== undefined) throw refuse('only one of these days can be at the end of the month.');
+  if (top === undefined) return { byMonthDay: sure };
+  if (top === -1 || top === longest) return { byMonthDay: [...sure, -1] };
+  const late = Array.from({ length: top - 27 }, (_, index) => 28 + index);
+  return { byMonthDay: [...new Set([...sure, ...late])], bySetPos: [...sure.map((_, index) => index + 1), -1] };
+}

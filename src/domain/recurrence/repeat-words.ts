@@ -1,0 +1,169 @@
+import type { Freq, Rule } from './occurrences.js';
+import { readDate } from './repeat-dates.js';
+import { readPlaces, ruleFor } from './repeat-places.js';
+import { type RuleText, readRule } from './rrule.js';
+import { type Cursor, cursorOver, lost, refuse } from './word-cursor.js';
+
+/** What a phrase says, before it is known where it starts. */
+export interface Phrase extends RuleText {
+  /** Whether a day beyond the end of a month means its last one, as people do and the standard does not. */
+  inWords: boolean;
+  afterCompletion: boolean;
+  start?: string | undefined;
+}
+
+const RECURRENCE =
+  /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
+
+const folded = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\.$/, '');
+
+/** Whether a text speaks of recurrence at all, so that it cannot be one date. */
+export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text));
+
+const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
+
+const CRON = /^(?:[\d*/,-]+ +){4}[\da-z*/,-]+$/;
+
+/** Where the days that a phrase names are looked for, as `2026-11-24`. */
+interface Horizon {
+  today: string;
+  /** It starts on the first such day from this one on, where no year is said. */
+  from: string;
+  /** Where it starts if that is not said. It ends after that, and not in the past. */
+  start: string;
+}
+
+/**
+ * Reads a phrase, all of it, or a rule of RFC 5545 with or without words behind it.
+ *
+ * Where people mean different things: `every 2nd tuesday` is one of each month (`every other tuesday` is each second
+ * one), `every 2nd week` is each second one, `every weekend` is both of its days, and `until june` includes June.
+ *
+ * @throws Refusal `invalid`, naming the word that was not understood
+ */
+export function readPhrase(text: string, horizon: Horizon): Phrase {
+  if (text.length > 500) throw refuse('that is too long.');
+  const words = folded(text);
+  if (/dtstart|rdate|exdate|[\r\n]/.test(words))
+    throw refuse('only the rule itself is read.', 'Send FREQ=… alone, and the day it starts on as due.');
+  if (CRON.test(words)) throw refuse('that is a cron expression.');
+  const [asRule] = RULE.exec(words) ?? [];
+  const cursor = cursorOver(words.slice(asRule?.length ?? 0));
+  const phrase: Phrase = asRule
+    ? { ...readRule(asRule), inWords: false, afterCompletion: false }
+    : { ...readDays(cursor), inWords: true };
+  readRest(cursor, phrase, horizon);
+  return phrase;
+}
+
+const ONCE: Record<string, [Freq, number]> = {
+  day: ['DAILY', 1],
+  week: ['WEEKLY', 1],
+  fortnight: ['WEEKLY', 2],
+  month: ['MONTHLY', 1],
+  quarter: ['MONTHLY', 3],
+  year: ['YEARLY', 1],
+};
+const UNITS = new Map(Object.entries(ONCE).flatMap(([unit, every]) => [[unit, every] as const, [`${unit}s`, every]]));
+const ADVERBS = new Map<string, [Freq, number]>([
+  ['daily', ['DAILY', 1]],
+  ['weekly', ['WEEKLY', 1]],
+  ['biweekly', ['WEEKLY', 2]],
+  ['fortnightly', ['WEEKLY', 2]],
+  ['monthly', ['MONTHLY', 1]],
+  ['quarterly', ['MONTHLY', 3]],
+  ['yearly', ['YEARLY', 1]],
+  ['annually', ['YEARLY', 1]],
+]);
+
+function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
+  const every = cursor.eat('every', 'each') !== undefined;
+  const afterCompletion = every && cursor.eat('!') !== undefined;
+  const times = every && cursor.eat('other') ? 2 : 1;
+  const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
+  const interval = count * times;
+  if (interval < 1 || interval > 1000) throw refuse('the interval goes from 1 to 1000.');
+  const placed = freq === undefined || cursor.eat('on') !== undefined;
+  if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
+  return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
+}
+
+/** How long from one to the next: `3 days`, `2nd week`, `month`, `weekly`. Nothing is eaten if that is not said. */
+function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
+  const start = cursor.at();
+  const adverb = every ? undefined : ADVERBS.get(cursor.peek() ?? '');
+  if (adverb) {
+    cursor.eat();
+    return adverb;
+  }
+  const ordinal = every ? cursor.ordinal() : undefined;
+  const count = ordinal ?? cursor.number();
+  const word = cursor.eat() ?? '';
+  const isOrdinal = !every && word === 'second';
+  if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
+    throw refuse('a task repeats once a day at most.', 'Make one task for each time, such as "every day at 09:00".');
+  const unit = UNITS.get(word);
+  const counts = ordinal === undefined ? every || count !== undefined : ordinal > 1 && cursor.peek() !== 'of';
+  if (unit && counts) return [unit[0], unit[1] * (count ?? 1)];
+  cursor.back(start);
+  return undefined;
+}
+
+/** When the parts of a day are, as of a due date. */
+const PARTS = new Map([
+  ['morning', '09:00'],
+  ['afternoon', '15:00'],
+  ['evening', '19:00'],
+]);
+
+/** What follows the days, in any order: a time, an end, a start, and what it is counted from. */
+function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
+  const { rule } = phrase;
+  const once = <T>(had: T | undefined, value: T | undefined): T => {
+    if (had !== undefined || value === undefined) throw lost(cursor);
+    return value;
+  };
+  let until: number | undefined;
+  for (cursor.eat(','); cursor.peek() !== undefined; cursor.eat(',')) {
+    if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
+    else if (cursor.eat('in')) {
+      cursor.eat('the');
+      phrase.time = once(phrase.time, PARTS.get(cursor.peek() ?? ''));
+      cursor.eat();
+    } else if (cursor.eat('until', 'till', 'til')) {
+      until = once(until, cursor.at());
+      once(rule.until, readDate(cursor, { today, from, edge: 'last' }));
+    } else if (cursor.eat('starting', 'beginning', 'from')) {
+      if (cursor.eat('completion')) phrase.afterCompletion = true;
+      else {
+        cursor.eat('on', 'from');
+        phrase.start = once(phrase.start, readDate(cursor, { today, from, edge: 'first' }));
+      }
+    } else if (cursor.eat('after')) {
+      if (!cursor.eat('completion', 'completing')) throw lost(cursor);
+      phrase.afterCompletion = true;
+    } else {
+      const count = readTimes(cursor);
+      if (count === undefined) phrase.time = once(phrase.time, cursor.time(false));
+      else rule.count = once(rule.count, count);
+    }
+  }
+  if (until !== undefined) {
+    // Only now it is known where it starts, and so of which year the end is.
+    cursor.back(until);
+    const begin = phrase.start ?? start;
+    rule.until = readDate(cursor, { today, from: begin > today ? begin : today, edge: 'last' });
+  }
+  if (rule.until && rule.count !== undefined) throw refuse('it ends by a date or after a number of times, not both.');
+}
+
+/** `for 10 times`, `10 times`. */
+function readTimes(cursor: Cursor): number | undefined {
+  const start = cursor.at();
+  const counted = cursor.eat('for') !== undefined;
+  const count = cursor.number();
+  if (count !== undefined && cursor.eat('times', 'time', 'occurrences', 'occurrence')) return count;
+  if (counted) throw lost(cursor);
+  cursor.back(start);
+  return undefined;
+}

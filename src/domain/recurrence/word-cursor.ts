@@ -1,0 +1,86 @@
+import { invalid, type Refusal } from '../../errors.js';
+import { numberOf } from '../dates/calendar.js';
+
+/** Which of the names a word is, from 1: whole, in the plural, or its first letters (`tue`, `tues`, `sept`). */
+export function named(names: readonly string[], word: string): number | undefined {
+  const number = numberOf(names, word);
+  const name = names[number - 1]?.toLowerCase();
+  const stem = word.length > 4 ? word.replace(/s$/, '') : word;
+  return name === stem || name?.slice(0, 5).startsWith(word) ? number : undefined;
+}
+
+const CARDINALS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
+const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'];
+const SUFFIX = /^(?:st|nd|rd|th)$/;
+const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
+
+/** Words of a phrase, one after the other, with a way back. */
+export interface Cursor {
+  peek(ahead?: number): string | undefined;
+  /** The next word if it is one of these, or whatever it is. */
+  eat(...words: string[]): string | undefined;
+  at(): number;
+  back(to: number): void;
+  number(): number | undefined;
+  /** `2nd`, `second`, and -1 for `last`. */
+  ordinal(): number | undefined;
+  /** `17:00`, `5pm`, `9.30am`, `noon`, and, if a bare number may be an hour, `9`. As `HH:MM`, or with seconds if there are any. */
+  time(bare: boolean): string | undefined;
+}
+
+export function cursorOver(text: string): Cursor {
+  const tokens = text.match(TOKEN) ?? [];
+  let at = 0;
+  const peek = (ahead = 0) => tokens[at + ahead];
+  const eat = (...words: string[]) => {
+    const word = tokens[at];
+    if (word === undefined || (words.length > 0 && !words.includes(word))) return undefined;
+    at++;
+    return word;
+  };
+  const whole = (word = '') => (/^\d{1,6}$/.test(word) ? Number(word) : undefined);
+  const number = () => {
+    if (SUFFIX.test(peek(1) ?? '')) return undefined;
+    const spelled = CARDINALS.indexOf(peek() ?? '') + 1;
+    const value = spelled || whole(peek());
+    if (value !== undefined) at++;
+    return value;
+  };
+  const ordinal = () => {
+    const word = peek() ?? '';
+    const digits = SUFFIX.test(peek(1) ?? '') ? whole(word) : undefined;
+    const value = digits ?? (word === 'last' ? -1 : ORDINALS.indexOf(word) + 1 || undefined);
+    if (value !== undefined) at += digits === undefined ? 1 : 2;
+    return value;
+  };
+  return { peek, eat, at: () => at, back: (to) => (at = to), number, ordinal, time };
+
+  function time(bare: boolean): string | undefined {
+    if (eat('noon')) return '12:00';
+    if (eat('midnight')) return '00:00';
+    const [, hour = '', minute = '00', second = '00'] =
+      /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
+    if (!hour) return undefined;
+    const pointed = peek(1) === '.' && /^\d{2}$/.test(peek(2) ?? '') && /^[ap]m$/.test(peek(3) ?? '');
+    const half = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
+    if (!half && !bare && !peek()?.includes(':')) return undefined;
+    const hours = half ? (Number(hour) % 12) + (half === 'pm' ? 12 : 0) : Number(hour);
+    if (half ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
+    const minutes = pointed ? (peek(2) as string) : minute;
+    if (Number(minutes) > 59 || Number(second) > 59) return undefined;
+    at += pointed ? 4 : half ? 2 : 1;
+    return `${String(hours).padStart(2, '0')}:${minutes}${second === '00' ? '' : `:${second}`}`;
+  }
+}
+
+const EXAMPLES =
+  'Use for example "every weekday at 09:00", "every 2 weeks on tue until june", "monthly on the last fri", ' +
+  '"every 3 days after completion", or a rule such as FREQ=WEEKLY;BYDAY=MO.';
+
+export const refuse = (message: string, hint = EXAMPLES): Refusal => invalid(`repeats: ${message}`, hint);
+
+/** The refusal of the next word. */
+export function lost(cursor: Cursor): Refusal {
+  const word = cursor.peek()?.slice(0, 40);
+  return refuse(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood there.`);
+}

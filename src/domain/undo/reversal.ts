@@ -1,0 +1,404 @@
+import { conflict } from '../../errors.js';
+import { childrenOf, parentRefusal } from '../family.js';
+import type { Gathered } from '../gather.js';
+import type { Entry, Later } from '../history.js';
+import { type Failure, planRefusal } from '../judge.js';
+import { uniqueLabels } from '../labels.js';
+import { holderOf } from '../lease.js';
+import { nameKey } from '../names.js';
+import { isGone, type Project } from '../project.js';
+import {
+  type Comment,
+  changedFields,
+  isTaskField,
+  type ProjectEdit,
+  projectDifferences,
+  projectStillHas,
+  STATUS_FIELDS,
+  stillAsMade,
+  stillHas,
+  withField,
+  withProjectField,
+} from '../record.js';
+import { areOfOneSeries, reopenInstead } from '../recurrence/series.js';
+import { settle } from '../settle.js';
+import { isOpenStatus, isOpenTask, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from '../task.js';
+import type { WriteContext } from '../write.js';
+import { openTwice, seriesGroupOf, togglesSeries } from './series-group.js';
+
+/** What an undo needs to know. */
+export interface State extends Gathered {
+  /** The newest first. */
+  batches: number[];
+  entries: Entry[];
+  later: Later[];
+  /** Projects with tasks that the entries do not speak of. */
+  projectsInUse: Set<number>;
+  /** The task of each comment that matters and is there. */
+  comments: Map<number, number>;
+}
+
+/** Whether to take a change back is to take a project away. */
+export const endsProject = ({ entity, op, before }: Entry): boolean =>
+  entity === 'project' && (op === 'create' || Boolean(before.deleted_at ?? before.merged_into));
+
+export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
+
+/** Fields by which a series goes on with one task or with another. */
+const GROUP_FIELDS = [...STATUS_FIELDS, 'deleted_at'];
+
+/** One write being undone. */
+export class Reversal {
+  /** Tasks as they are to be. */
+  private readonly after = new Map<number, Task>();
+  private readonly remarks = new Map<number, { added: Comment[]; removed: Comment[] }>();
+  private readonly projectsAfter = new Map<number, Project>();
+  private readonly failed: Failure[] = [];
+  private readonly entries: Entry[];
+  /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
+  private readonly seriesGroup: Set<number>;
+  private broken = false;
+
+  constructor(
+    private readonly state: State,
+    private readonly batch: number,
+    private readonly tasks: ReadonlyMap<number, Task>,
+    private readonly projects: ReadonlyMap<number, Project>,
+    private readonly written: ReadonlyMap<number, number>,
+    private readonly moment: WriteContext,
+  ) {
+    this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
+    this.seriesGroup = seriesGroupOf(this.entries);
+  }
+
+  run() {
+    for (const entry of this.entries) if (entry.entity === 'project' && !endsProject(entry)) this.revertProject(entry);
+    const tasks = this.entries.filter((entry) => entry.entity === 'task');
+    this.broken = this.nextChanged();
+    for (const entry of tasks)
+      if (this.broken && this.seriesGroup.has(entry.entityId)) continue;
+      else if (entry.op === 'create') this.removeTask(entry.entityId);
+      else this.revertTask(entry);
+    const doubled = openTwice(this.seriesGroup, new Map([...this.tasks, ...this.after]));
+    if (doubled) {
+      const [one, other] = doubled;
+      const reason = `#${one.id} would be open beside #${other.id}, which is of the same series.`;
+      this.leaveSeriesGroup(reason, reopenInstead(one, other));
+    } else if (this.broken) this.leaveSeriesGroup();
+    this.judge();
+    for (const entry of this.entries.filter(endsProject))
+      if (entry.op === 'create') this.removeProject(entry);
+      else this.revertProject(entry);
+    const ids = new Set([...this.after.keys(), ...this.remarks.keys()]);
+    const proposals = [...ids].map((id) => ({
+      after: this.taskNow(id) as Task,
+      commented: this.remarks.get(id),
+      reverts: this.batch,
+    }));
+    const projects = [...this.projectsAfter.values()]
+      .map((after): ProjectEdit => ({ before: this.projects.get(after.id) ?? null, after, reverts: this.batch }))
+      .filter((edit) => Object.keys(projectDifferences(edit).after).length > 0)
+      .map((edit) => ({ ...edit, after: { ...edit.after, version: edit.after.version + 1 } }));
+    return { ...settle(this.tasks, proposals, this.moment), projects, failed: this.failed };
+  }
+
+  private taskNow = (id: number) => this.after.get(id) ?? this.tasks.get(id);
+  private projectNow = (id: number) => this.projectsAfter.get(id) ?? this.projects.get(id);
+
+  private leave(
+    id: number | string,
+    reason: string,
+    hint = 'It is left as it is; change it yourself if it should be.',
+  ) {
+    this.failed.push({ id, ...conflict(reason, hint).body });
+  }
+
+  /** Who changed a field since, in words. */
+  private since(entity: Entry['entity'], id: number, fields?: string[]): string {
+    const change = this.state.later.find(
+      (each) =>
+        each.entity === entity &&
+        each.entityId === id &&
+        (!fields || each.fields.some((field) => fields.includes(field))),
+    );
+    return change ? ` since, by ${change.by} (u${change.batch})` : ' since';
+  }
+
+  private revertTask({ entityId: id, before, after }: Entry) {
+    const now = this.taskNow(id);
+    if (!now) {
+      this.broken ||= this.seriesGroup.has(id);
+      return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+    }
+    const reason = before.deleted_at && !now.deletedAt ? this.workOfOthers(now) : undefined;
+    if (reason) return this.leaveWork(id, reason);
+    let task = now;
+    const fields = changedFields({ before, after }).filter(isTaskField);
+    const alone = fields.filter((field) => !STATUS_FIELDS.includes(field));
+    // Whether it is in the trash comes first: what is there may be part of something that is there too.
+    alone.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
+    const groups = [fields.filter((field) => STATUS_FIELDS.includes(field)), ...alone.map((field) => [field])];
+    for (const group of groups.filter((each) => each.length > 0)) {
+      const current = task;
+      const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
+      if (differ.length > 0) {
+        this.broken ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
+        if (!group.every((field) => stillHas(current, field, before[field] ?? null)))
+          this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
+        continue;
+      }
+      const refusal = this.fieldReason(current, group, before);
+      if (refusal) {
+        this.leave(id, refusal);
+        this.broken ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
+      } else for (const field of group) task = withField(task, field, before[field] ?? null);
+    }
+    const { due, status, completedAt, repeats } = now;
+    if (task.repeats && !task.due) {
+      this.leave(id, `#${id} would repeat without a due date.`);
+      this.broken ||= this.seriesGroup.has(id);
+      task = { ...task, due, status, completedAt, repeats };
+    }
+    if (task.projectId !== now.projectId)
+      task = { ...task, project: task.projectId === null ? null : (this.projectNow(task.projectId)?.name ?? null) };
+    if (task.status !== now.status && 'note' in after && task.note === after.note)
+      task = { ...task, note: (before.note ?? null) as string | null };
+    this.after.set(id, this.revertLists(task, { before, after }));
+  }
+
+  /** Why fields that go together cannot be put back though nobody changed them, if they cannot. */
+  private fieldReason(task: Task, group: string[], before: Entry['before']): string | undefined {
+    const [field] = group as [string];
+    const value = before[field];
+    if (group.includes('status') && !isOpenStatus(before.status as Status)) {
+      const reason = this.claimOfOthers(task);
+      return reason && `#${task.id} ${reason}.`;
+    }
+    if (field === 'project' && typeof value === 'number') {
+      const project = this.projectNow(value);
+      if (!project || isGone(project)) return `#${task.id}: the project "${project?.name}" it was in is no more.`;
+    }
+    if (field === 'parent' && typeof value === 'number') {
+      const parent = this.taskNow(value);
+      if (!parent || (parent.deletedAt && !task.deletedAt))
+        return `#${task.id}: #${value}, which it was part of, is not there.`;
+      const family = new Map([...this.tasks, ...this.after]);
+      return parentRefusal(family, parent, task.id)?.body.message;
+    }
+    return undefined;
+  }
+
+  /** Labels, blockers and comments go back one by one. */
+  private revertLists(task: Task, { before, after }: Pick<Entry, 'before' | 'after'>): Task {
+    const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
+    const added = list<string>(after, 'labels').map(nameKey);
+    const labels = task.labels.filter((label) => !added.includes(nameKey(label)));
+    const labelled = new Set(labels.map(nameKey));
+    const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
+    const freed = list<number>(before, 'blocked_by').filter((id) => {
+      if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
+      return this.taskNow(id) !== undefined;
+    });
+    const unblocked = list<number>(after, 'blocked_by');
+    const blockers = task.blockedBy.filter((id) => !unblocked.includes(id));
+    const written = commentsIn(after).filter(({ id }) => this.written.has(id));
+    const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
+    if (written.length + erased.length > 0) {
+      const known = this.remarks.get(task.id) ?? { added: [], removed: [] };
+      const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));
+      this.remarks.set(task.id, {
+        added: [...known.added, ...dated(erased)],
+        removed: [...known.removed, ...dated(written)],
+      });
+    }
+    return {
+      ...task,
+      labels: uniqueLabels(this.asFits(task.id, 'labels', MAX_LABELS, labels, lost)),
+      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, freed).sort((a, b) => a - b),
+    };
+  }
+
+  /** Members of a list with those that it lost, unless it has been filled with others since. */
+  private asFits<T>(id: number, what: string, most: number, kept: T[], lost: T[]): T[] {
+    const all = [...new Set([...kept, ...lost])];
+    if (all.length <= most) return all;
+    this.leave(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
+    return kept;
+  }
+
+  /** What was made goes to the trash, unless somebody else has put work into it since, or does. */
+  private removeTask(id: number) {
+    const task = this.taskNow(id);
+    if (!task || task.deletedAt) return;
+    const reason = this.workOfOthers(task);
+    if (reason) return this.leaveWork(id, reason);
+    this.after.set(id, { ...task, deletedAt: this.moment.now });
+  }
+
+  /** What somebody else has done to a task and not taken back, or is about to do. */
+  private workOfOthers(task: Task): string | undefined {
+    if (this.seriesGroup.has(task.id)) return undefined; // these go together: see nextChanged()
+    return this.changeOfOthers('task', task.id) ?? this.claimOfOthers(task);
+  }
+
+  private claimOfOthers = (task: Task): string | undefined =>
+    task.claimed && task.claimedBy !== this.moment.by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
+
+  private leaveWork = (id: number, reason: string) =>
+    this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+
+  private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
+    const change = standing(this.state.later).find(
+      (each) => each.entity === entity && each.entityId === id && each.by !== this.moment.by,
+    );
+    return change && `was changed since, by ${change.by} (u${change.batch})`;
+  }
+
+  private revertProject({ entityId: id, before, after }: Entry) {
+    const project = this.projectNow(id);
+    if (!project) return;
+    const fields = changedFields({ before, after });
+    const differ = fields.filter((field) => !projectStillHas(project, field, after[field] ?? null));
+    if (differ.length > 0)
+      return this.leave(project.name, `The project "${project.name}" was changed${this.since('project', id, differ)}.`);
+    const restored = fields.reduce((each, field) => withProjectField(each, field, before[field] ?? null), project);
+    const holder = this.projectCalled(restored.name);
+    if (!isGone(restored) && holder && holder.id !== id)
+      return this.leave(
+        restored.name,
+        `Another project is called "${holder.name}" now.`,
+        'Rename or merge it with update_project.',
+      );
+    const reason = isGone(restored) && !isGone(project) ? this.changeOfOthers('project', id) : undefined;
+    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
+    if (isGone(restored) && !isGone(project) && (this.state.projectsInUse.has(id) || this.tasksIn(id).length > 0))
+      return this.leave(
+        project.name,
+        `The project "${project.name}" has tasks that came into it since.`,
+        'Move them, or merge it with update_project.',
+      );
+    this.projectsAfter.set(id, restored);
+  }
+
+  /** The tasks that are in a project now, as far as they are known here. */
+  private tasksIn = (id: number): Task[] =>
+    [...new Map([...this.tasks, ...this.after]).values()].filter((task) => task.projectId === id);
+
+  private projectCalled(name: string): Project | undefined {
+    const all = new Map([...this.projects, ...this.projectsAfter]);
+    return [...all.values()].find((each) => !isGone(each) && nameKey(each.name) === nameKey(name));
+  }
+
+  /** A project that was made by naming it goes too, if nothing else came to be in it. */
+  private removeProject({ entityId: id }: Entry) {
+    const project = this.projectNow(id);
+    if (!project || isGone(project)) return;
+    const reason = this.changeOfOthers('project', id);
+    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
+    const members = this.tasksIn(id);
+    const trashed = members.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
+    if (this.state.projectsInUse.has(id) || members.length > trashed.length) return;
+    for (const task of trashed) this.after.set(task.id, { ...task, projectId: null, project: null });
+    this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
+  }
+
+  /** Whether the next of a series, which this would take away, is no longer as it was made or brought back. */
+  private nextChanged(): boolean {
+    const coming = this.entries.filter(
+      ({ entity, entityId, op, before }) =>
+        entity === 'task' && this.seriesGroup.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
+    );
+    for (const entry of coming) {
+      const { entityId: id } = entry;
+      const reason = this.workOnNext(entry);
+      if (!reason) continue;
+      const [closed, ...more] = this.turned();
+      const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
+      for (const each of [closed, ...more] as number[]) {
+        const series = this.seriesFrom(each);
+        const next = series.find((task) => coming.some(({ entityId }) => entityId === task.id));
+        const open = series.find(isOpenTask);
+        const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
+        this.leave(
+          each,
+          `#${each} ${follows} ${touched} ${reason}.`,
+          open && reopenInstead({ id: each, repeats: null }, open),
+        );
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * What was done to the next of a series: anything at all; or to one that an undo had brought back, that it was closed,
+   * or anything by others.
+   */
+  private workOnNext({ entityId: id, op, after }: Entry): string | undefined {
+    const task = this.tasks.get(id);
+    const changed = `was changed${this.since('task', id)}`;
+    if (!task) return op === 'create' ? changed : undefined;
+    if (op !== 'create' && !isOpenTask(task)) return changed;
+    const child = [...this.tasks.values()].some(
+      (each) => each.parentId === id && !each.deletedAt && !this.seriesGroup.has(each.id),
+    );
+    const remarked = op === 'create' && [...this.written.values()].includes(id);
+    if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
+    return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
+  }
+
+  /** The tasks that came after one in its series, as far as they are known here. */
+  private seriesFrom = (id: number): Task[] => {
+    const task = this.tasks.get(id);
+    return [...this.tasks.values()].filter((each) => task && each.id > id && areOfOneSeries(task, each));
+  };
+
+  /** The tasks whose series this would open or close again. */
+  private turned = () => this.entries.filter(togglesSeries).map((entry) => entry.entityId);
+
+  /** Leaves all of a series as it is, and names each task that it is about. */
+  private leaveSeriesGroup(reason?: string, hint?: string) {
+    for (const id of this.seriesGroup) {
+      this.after.delete(id);
+      this.remarks.delete(id);
+    }
+    for (const id of this.turned())
+      if (!this.failed.some((failure) => failure.id === id))
+        this.leave(id, reason ?? `#${id} goes back together with the other of its series, or not at all.`, hint);
+  }
+
+  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
+  private judge() {
+    for (let settled = false; !settled; ) {
+      settled = true;
+      const all = new Map([...this.tasks, ...this.after]);
+      for (const [id, task] of this.after) {
+        const reason = this.trashReason(task, all) ?? planRefusal(this.tasks, all, [task])?.body.message;
+        if (!reason) continue;
+        this.leave(id, reason);
+        this.after.delete(id);
+        this.remarks.delete(id);
+        if (this.seriesGroup.has(id)) this.leaveSeriesGroup();
+        settled = false;
+        break;
+      }
+    }
+  }
+
+  /** A task does not leave for the trash from above sub-tasks that it did not have. */
+  private trashReason(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
+    if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
+    const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
+    return child && `#${task.id} has a sub-task that stays: #${child.id}.`;
+  }
+}
+
+/** Changes, the newest first, but for undos and what they took back: of a write, each thing by itself. */
+function standing(later: Later[]): Later[] {
+  const gone = new Set<string>();
+  return later.filter(({ batch, reverts, entity, entityId }) => {
+    if (gone.has(`${batch} ${entity} ${entityId}`)) return false;
+    if (reverts !== null) gone.add(`${reverts} ${entity} ${entityId}`);
+    return reverts === null;
+  });
+}

@@ -1,0 +1,169 @@
+import type { Actor } from '../../db/schema.js';
+import type { UserTx } from '../../db/scope.js';
+import { conflict, invalid } from '../../errors.js';
+import { gather } from '../gather.js';
+import {
+  commentsOf,
+  type Entry,
+  lastWrites,
+  laterThan,
+  projectNamesOf,
+  projectsWithOtherTasks,
+  writeOf,
+} from '../history.js';
+import { allFailed, type Failure } from '../judge.js';
+import type { Project } from '../project.js';
+import { type ReadinessChanges, readinessChanges } from '../readiness.js';
+import { type Edit, isClaiming, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
+import { settled } from '../settle.js';
+import type { Task } from '../task.js';
+import type { WriteCommand, WriteContext } from '../write.js';
+import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
+
+/** What to undo: one write by its handle, or the caller's own last ones. */
+export interface UndoInput {
+  undo?: string | undefined;
+  last?: number | undefined;
+}
+
+export interface Undone extends ReadinessChanges {
+  tasks: { task: Task; steps: Step[] }[];
+  projects: { project: Project; steps: Step[] }[];
+  /** What could not be put back, and why. */
+  failed: Failure[];
+}
+
+/** The most writes that one call undoes. */
+export const MAX_UNDO = 20;
+
+/** Undoes writes, field by field: what somebody changed since is left as it is, and named. */
+export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undone> {
+  if ((undo === undefined) === (last === undefined))
+    throw invalid(
+      'Give either undo or last.',
+      'undo takes the handle of a write, such as u57; last how many of yours.',
+    );
+  const handle = /^u?([1-9]\d{0,14})$/i.exec(undo ?? '')?.[1];
+  if (undo !== undefined && !handle)
+    throw invalid(`undo: "${undo.slice(0, 40)}" is not a handle.`, 'Give the undo of an earlier answer, such as u57.');
+  return { read: (tx, actor) => stateOf(tx, actor, handle, last), decide };
+}
+
+async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
+  const { batches, entries } = await (handle ? writeOf(tx, Number(handle)) : lastWrites(tx, actor, last));
+  if (entries.every(({ op }) => isClaiming(op)))
+    throw conflict(`u${handle} is a claim or the end of one: it cannot be undone.`, 'Use claim_task or release_task.');
+  const wanted = mentioned(entries);
+  const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
+  const [later, gathered, projectsInUse, comments] = await Promise.all([
+    laterThan(tx, batches),
+    gather(tx, {
+      ids: wanted.tasks,
+      parents: true,
+      below: wanted.tasks,
+      dependents: true,
+      series: true,
+      waits: wanted.tasks,
+      descriptions: true,
+      projects: { ids: wanted.projects, names },
+    }),
+    projectsWithOtherTasks(tx, wanted.ending, wanted.tasks),
+    commentsOf(tx, wanted.comments, wanted.made),
+  ]);
+  return { ...gathered, batches, entries, later, projectsInUse, comments };
+}
+
+/** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
+function mentioned(entries: Entry[]) {
+  const tasks = new Set<number>();
+  const projects = new Set<number>();
+  const names = new Set<string>();
+  for (const { entity, entityId, before, after } of entries) {
+    (entity === 'task' ? tasks : projects).add(entityId);
+    for (const id of [before.parent, ...((before.blocked_by ?? []) as number[])])
+      if (typeof id === 'number') tasks.add(id);
+    if (entity === 'task' && typeof before.project === 'number') projects.add(before.project);
+    for (const name of [before.name, after.name]) if (typeof name === 'string') names.add(name);
+  }
+  return {
+    tasks: [...tasks],
+    projects: [...projects],
+    names: [...names],
+    comments: entries.flatMap(({ before, after }) => [before, after].flatMap(commentsIn)).map(({ id }) => id),
+    made: entries.filter(({ entity, op }) => entity === 'task' && op === 'create').map((entry) => entry.entityId),
+    ending: entries.filter(endsProject).map((entry) => entry.entityId),
+    /** Projects that may want a name back which another has taken. */
+    renamed: entries
+      .filter((entry) => entry.entity === 'project' && entry.op !== 'create')
+      .map((entry) => entry.entityId),
+  };
+}
+
+function decide(state: State, moment: WriteContext) {
+  let tasks: ReadonlyMap<number, Task> = state.tasks;
+  let projects = new Map(state.projects.map((project) => [project.id, project]));
+  const edits: Edit[] = [];
+  const counted = new Map<number, Task>();
+  const projectEdits: ProjectEdit[] = [];
+  const failed: Failure[] = [];
+  const comments = new Map(state.comments);
+  for (const batch of state.batches) {
+    const work = new Reversal(state, batch, tasks, projects, comments, moment);
+    const result = work.run();
+    for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
+      if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
+    for (const { after, commented } of result.edits) {
+      for (const { id } of commented?.removed ?? []) comments.delete(id);
+      for (const { id } of commented?.added ?? []) comments.set(id, after.id);
+    }
+    edits.push(...result.edits);
+    projectEdits.push(...result.projects);
+    failed.push(...result.failed);
+    tasks = settled(tasks, result);
+    projects = new Map([...projects, ...result.projects.map(({ after }) => [after.id, after] as const)]);
+  }
+  if (edits.length + projectEdits.length === 0) {
+    if (failed.length > 0) throw allFailed(failed);
+    throw conflict('Nothing is left of that write to undo.', 'What it changed has been changed back already.');
+  }
+  // Whether a project is archived may go back too.
+  const waiting = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
+  return {
+    edits,
+    counted: [...counted.values()],
+    projects: projectEdits,
+    outcome: {
+      tasks: byId(edits).map(([id, some]) => ({ task: tasks.get(id) as Task, steps: some.map(taskStep) })),
+      projects: byId(projectEdits).map(([id, some]) => ({
+        project: projects.get(id) as Project,
+        steps: some.map(projectStep),
+      })),
+      ...readinessChanges(
+        state.tasks,
+        settled(tasks, { edits: [], counted: waiting }),
+        { edits, counted: waiting },
+        moment,
+      ),
+      failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
+    },
+  };
+}
+
+/** How many are named of what could not be put back. */
+const FAILED = 50;
+const others = (count: number): Failure => ({
+  id: 'others',
+  ...conflict(`${count} more could not be put back, for such reasons.`).body,
+});
+
+function isArchived({ projectId, inArchivedProject }: Task, projects: ReadonlyMap<number, Project>): boolean {
+  const project = projectId === null ? undefined : projects.get(projectId);
+  return project ? project.archivedAt !== null : inArchivedProject;
+}
+
+/** The edits of each thing, in the order in which the things come. */
+function byId<E extends { after: { id: number } }>(edits: E[]): [id: number, edits: E[]][] {
+  const all = new Map<number, E[]>();
+  for (const edit of edits) all.set(edit.after.id, [...(all.get(edit.after.id) ?? []), edit]);
+  return [...all];
+}

@@ -1,0 +1,41 @@
+import { InMemoryTransport } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { localPrincipal } from './auth/local.js';
+import type { Config } from './config.js';
+import { openStore, type Target } from './db/connect.js';
+import { readMigrations } from './db/migrate.js';
+import { Feed } from './feed.js';
+import { once } from './once.js';
+import type { Program } from './program.js';
+import { buildServer } from './server.js';
+import { converse } from './transports/conversation.js';
+import type { Link } from './transports/relay.js';
+import { stdioSubscriptions } from './transports/stdio-subscriptions.js';
+
+export interface Local {
+  open(): Promise<Link>;
+  close(): Promise<void>;
+}
+
+/**
+ * The server of a database that any number of processes may use at once, or none but this one: it runs in the
+ * client's own process. The database is opened when first needed, and again after a failure.
+ */
+export function serveLocally(program: Program, config: Config, target: Target, log: Logger): Local {
+  const { user, timezone, secret, historyDays } = config;
+  const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
+  const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));
+  const feed = new Feed({ store: store.get, log });
+  const deps = { store: store.get, feed, clock: program.clock, log, version: program.build.version, historyDays };
+  return {
+    async open() {
+      const [near, far] = InMemoryTransport.createLinkedPair();
+      converse(far, log, () => buildServer(deps, principal.get), { subscriptions: stdioSubscriptions });
+      return { transport: near };
+    },
+    async close() {
+      await feed.close();
+      await (await store.started()?.catch(() => undefined))?.close();
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import {
+  type CompleteResult,
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+} from '@modelcontextprotocol/server';
+import type { RenderContext } from './answers/shapes.js';
+import type { Scope } from './auth/scopes.js';
+import type { Complete } from './completion.js';
+import type { UserTx } from './db/scope.js';
+import type { RefusalBody, RefusalCode } from './errors.js';
+import { oneLine } from './fields.js';
+import { prompts } from './prompts/index.js';
+import type { Resource } from './resource.js';
+import { resources } from './resources/index.js';
+import type { ReadContext } from './tool.js';
+
+/** Whoever calls, as far as prompts, resources and completions need to know. */
+export interface Reader {
+  read<Found, Answer>(
+    scope: Scope,
+    work: (tx: UserTx, context: ReadContext) => Promise<Found>,
+    answer: (found: Found, say: RenderContext) => Answer,
+  ): Promise<Answer>;
+  /** Turns any failure into words that may leave the server. */
+  refusal(what: string, error: unknown): RefusalBody;
+}
+
+/** Offers what a person picks in a host's menus: prompts, resources, and completions for both. */
+export function offerMenus(server: McpServer, reader: Reader): void {
+  for (const prompt of prompts)
+    server.registerPrompt(prompt.name, prompt.config, async (raw: unknown) => {
+      try {
+        const args = prompt.parse(raw) as never;
+        const text = await reader.read(
+          prompt.scope,
+          (tx, context) => prompt.run(args, tx, context),
+          (found, say) => prompt.text(found as never, say, args),
+        );
+        return {
+          description: prompt.config.description,
+          messages: [{ role: 'user', content: { type: 'text', text } }],
+        };
+      } catch (error) {
+        throw asProtocolError(reader.refusal(prompt.name, error));
+      }
+    });
+  for (const resource of resources) {
+    const { name, uri, template, config } = resource;
+    if (template)
+      server.registerResource(name, template, config, (at, variables) => read(reader, resource, at, variables));
+    else server.registerResource(name, uri, config, (at) => read(reader, resource, at, {}));
+  }
+  // Our own handler: the SDK's binds completers to a schema, which would have to be built for each caller.
+  server.server.setRequestHandler('completion/complete', async ({ params: { ref, argument } }) => {
+    const complete = completerOf(ref, argument.name);
+    if (!complete) return { completion: { values: [], total: 0, hasMore: false } };
+    return { completion: await suggest(reader, complete, argument.value) };
+  });
+}
+
+async function read(reader: Reader, resource: Resource, at: URL, variables: Record<string, unknown>) {
+  try {
+    const args = resource.parse(variables) as never;
+    const text = await reader.read(
+      resource.scope,
+      (tx, context) => resource.run(args, tx, context),
+      (found, say) => resource.text(found as never, say, args),
+    );
+    return { contents: [{ uri: at.href, mimeType: resource.config.mimeType, text }] };
+  } catch (error) {
+    const refusal = reader.refusal(resource.name, error);
+    throw refusal.code === 'not_found'
+      ? new ResourceNotFoundError(at.href, wordsOf(refusal))
+      : asProtocolError(refusal);
+  }
+}
+
+type Reference = { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string };
+
+function completerOf(ref: Reference, argument: string): Complete | undefined {
+  const offered =
+    ref.type === 'ref/prompt'
+      ? prompts.find(({ name }) => name === ref.name)
+      : resources.find(({ uri }) => uri === ref.uri);
+  if (!offered) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `No such ${ref.type.slice('ref/'.length)}.`);
+  return Object.hasOwn(offered.complete, argument) ? offered.complete[argument] : undefined;
+}
+
+/** A person is typing: what fails offers nothing, unless they would wait for it in vain. */
+async function suggest(reader: Reader, complete: Complete, typed: string): Promise<CompleteResult['completion']> {
+  try {
+    return await reader.read(
+      'tasks:read',
+      (tx) => complete(tx, oneLine(typed, 200)),
+      ({ found, total, more }) => ({ values: found, ...(total !== undefined && { total }), hasMore: more }),
+    );
+  } catch (error) {
+    const refusal = reader.refusal('completion', error);
+    if (refusal.code === 'forbidden') throw asProtocolError(refusal);
+    return { values: [], hasMore: false };
+  }
+}
+
+const CODES: Record<RefusalCode, ProtocolErrorCode> = {
+  not_found: ProtocolErrorCode.InvalidParams,
+  invalid: ProtocolErrorCode.InvalidParams,
+  conflict: ProtocolErrorCode.InvalidParams,
+  forbidden: ProtocolErrorCode.InvalidRequest,
+  rate_limited: ProtocolErrorCode.InternalError,
+  unavailable: ProtocolErrorCode.InternalError,
+  internal: ProtocolErrorCode.InternalError,
+};
+
+/** Hosts show a person the message alone. It names candidates by number: titles are data, and stay in `data`. */
+export function asProtocolError(refusal: RefusalBody): ProtocolError {
+  const { code, candidates } = refusal;
+  return new ProtocolError(CODES[code], wordsOf(refusal), { code, ...(candidates && { candidates }) });
+}
+
+function wordsOf({ message, hint, candidates = [] }: RefusalBody): string {
+  const ids = candidates.flatMap(({ id }) => (id === undefined ? [] : [`#${id}`]));
+  return [message, hint, ids.length > 0 && `Candidates: ${ids.join(', ')}.`].filter(Boolean).join(' ');
+}

@@ -1,0 +1,62 @@
+import type { Store } from '../../src/db/connect.js';
+import { type Connection, type Database, Unreachable } from '../../src/db/database.js';
+import type { World } from './harness.js';
+import { anyToken, type Running, serveHttp } from './http.js';
+
+/** What only a look into the machine room could tell: stack frames, paths, SQL, parameters. */
+export const INSIDES =
+  /\bat \S+ \(|\bat (async )?\S+:\d+|node_modules|\/(home|usr|work|tmp|src|dist)\/|\.(ts|js|mjs):\d|\b(select|insert|update|delete)\b[\s\S]{0,80}\b(from|into|set|where)\b|taskloom_app|taskloom\.\w+|PGlite|Drizzle|ECONN|hunter2/i;
+
+/** A store whose database fails from its nth use on, with words that must not get out. */
+export function failingStore(base: World, from: number, error: () => Error): () => Promise<Store> {
+  let used = 0;
+  const database = {
+    ...base.database,
+    async connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+      if (++used >= from) throw error();
+      return base.database.connect(work);
+    },
+  } as Database;
+  return async () => ({ ...(await base.store()), database });
+}
+
+/** A server whose database can be held up, cut off and given back. */
+export async function serveGated(world: World): Promise<Running & { gate: Gate; token: string }> {
+  const gate = new Gate(world.database);
+  const store: Store = { ...(await world.store()), database: gate.database };
+  const running = await serveHttp({ ...world, store: async () => store }, { patience: { stopping: 5_000 } });
+  return { ...running, gate, token: await anyToken(world) };
+}
+
+class Gate {
+  /** How many have come to the gate while it was shut. */
+  waiting = 0;
+  cut = false;
+  #open = () => {};
+  #opened = Promise.resolve();
+  readonly database: Database;
+
+  constructor(inner: Database) {
+    const gate = this;
+    this.database = {
+      ...inner,
+      async connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+        if (gate.cut) throw new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432 hunter2'));
+        gate.waiting++;
+        await gate.#opened;
+        return inner.connect(work);
+      },
+    } as Database;
+  }
+
+  shut() {
+    this.waiting = 0;
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  open() {
+    this.#open();
+  }
+}

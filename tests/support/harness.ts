@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { createMcpHandler } from '@modelcontextprotocol/server';
+import { pino } from 'pino';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { ensureUser, localPrincipal } from '../../src/auth/local.js';
+import type { Principal } from '../../src/auth/principal.js';
+import { SCOPES } from '../../src/auth/scopes.js';
+import type { Store } from '../../src/db/connect.js';
+import type { Connection, Database } from '../../src/db/database.js';
+import { openPglite } from '../../src/db/pglite.js';
+import { queryAsOwner } from '../../src/db/scope.js';
+import { buildServer, type Deps } from '../../src/server.js';
+import { watchPredicates } from './spy.js';
+
+/** A Sunday afternoon in Europe, the clock of every test that does not set its own. */
+const NOON = '2026-11-22T13:02:00.000Z';
+
+export interface World extends Deps {
+  database: Database;
+  now: Date;
+  /** What was logged, as text. */
+  logged: string[];
+}
+
+/** An answer as a model gets it. */
+export interface Reply {
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the tests expect of them
+  json: any;
+  isError: boolean;
+}
+
+export interface Agent {
+  principal: Principal;
+  client: Client;
+  /** Calls a tool. */
+  call(tool: string, args?: Record<string, unknown>): Promise<Reply>;
+  /** Calls a tool that must not refuse, and answers its JSON. */
+  ok(tool: string, args?: Record<string, unknown>): Promise<Reply['json']>;
+  /** Calls a tool that must refuse, and answers the error. */
+  refused(tool: string, args?: Record<string, unknown>): Promise<Reply['json']>;
+}
+
+/** A fresh database on the backend of this project. */
+export async function openTestDatabase(): Promise<Database> {
+  if (inject('backend') === 'pglite') return openPglite(new Blob([readFileSync(inject('source'))]));
+  const { openServerDatabase } = await import('../setup/server.js');
+  return openServerDatabase();
+}
+
+/** The world of one test file: a database, a clock that stands still, and a log that is kept. */
+export function useWorld(): World {
+  const logged: string[] = [];
+  const world = {
+    now: new Date(NOON),
+    clock: () => world.now,
+    databaseUsesClock: true,
+    validateAnswers: true,
+    logged,
+    log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
+    version: '0.0.0-test',
+    historyDays: 365,
+  } as World;
+  let spy: ReturnType<typeof watchPredicates> | undefined;
+  beforeAll(async () => {
+    world.database = await openTestDatabase();
+    const store: Store = { database: world.database, secret: Buffer.alloc(32, 7), close: async () => {} };
+    world.store = async () => store;
+    if (world.database.kind === 'pglite') spy = watchPredicates(world.database);
+  });
+  afterAll(async () => {
+    await world.database?.close();
+    expect(spy?.offences ?? [], 'statements that name an owned table without the user').toEqual([]);
+  });
+  return world;
+}
+
+/** A new user, with nothing in their list. Every test has its own, so nothing needs to be cleaned up. */
+export async function newUser(world: World, options: { timezone?: string } = {}): Promise<Principal> {
+  const handle = `u-${uuidv7()}`;
+  const timezone = options.timezone ?? 'Europe/Paris';
+  await ensureUser(world.database, { handle, timezone });
+  return { ...(await localPrincipal(world.database, handle, timezone)), scopes: SCOPES };
+}
+
+/** A real client connected in process to a real server, as one user. */
+export async function agentOf(world: World, principal: Principal, name = 'test'): Promise<Agent> {
+  const handler = createMcpHandler(() => buildServer(world, async () => principal));
+  const client = new Client({ name, version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL('http://taskloom.test/mcp'), {
+      fetch: (url, init) => handler.fetch(new Request(url, init)),
+    }),
+  );
+  return asAgent(principal, client);
+}
+
+type AnyClient = Pick<Client, 'callTool'>;
+
+/** Wraps a connected client of any kind. */
+function asAgent(principal: Principal, client: Client): Agent {
+  const call = (tool: string, args: Record<string, unknown> = {}) => callWith(client, tool, args);
+  return {
+    principal,
+    client,
+    call,
+    async ok(tool, args) {
+      const reply = await call(tool, args);
+      expect(reply.isError, reply.text).toBe(false);
+      return reply.json;
+    },
+    async refused(tool, args) {
+      const reply = await call(tool, args);
+      expect(reply.isError, reply.text).toBe(true);
+      return reply.json.error;
+    },
+  };
+}
+
+export async function callWith(client: AnyClient, name: string, args: Record<string, unknown>): Promise<Reply> {
+  const result = await client.callTool({ name, arguments: args });
+  const [block] = result.content as { type: string; text: string }[];
+  return { text: block?.text ?? '', json: result.structuredContent, isError: result.isError === true };
+}
+
+/** A new user and their agent: what most tests start with. */
+export async function newAgent(world: World, options: { timezone?: string } = {}): Promise<Agent> {
+  return agentOf(world, await newUser(world, options));
+}
+
+/** A database with something between it and whoever uses it: what `change` makes of each connection. */
+export const through = (
+  { connect, ...database }: Database,
+  change: (connection: Connection) => Partial<Connection>,
+): Database => ({
+  ...database,
+  connect: (work) =>
+    connect((connection) =>
+      work({
+        query: (text, params) => connection.query(text, params),
+        script: (text) => connection.script(text),
+        ...change(connection),
+      }),
+    ),
+});
+
+/** Rows straight from the database, as its owner: for what no answer shows. */
+export const rowsOf = (world: World, text: string, params: unknown[] = []) =>
+  queryAsOwner(world.database, text, params);
+
+/** The text of the one message that a prompt makes. */
+export async function promptText(client: Client, name: string, args: Record<string, string> = {}): Promise<string> {
+  const { messages } = await client.getPrompt({ name, arguments: args });
+  const [message] = messages;
+  expect(messages).toEqual([{ role: 'user', content: { type: 'text', text: expect.any(String) } }]);
+  return message?.content.type === 'text' ? message.content.text : '';
+}
+
+/** The text of the one content that a resource has. */
+export async function resourceText(client: Client, uri: string): Promise<string> {
+  const { contents } = await client.readResource({ uri });
+  expect(contents).toEqual([{ uri: new URL(uri).href, mimeType: 'text/plain', text: expect.any(String) }]);
+  const [content] = contents;
+  return content && 'text' in content ? content.text : '';
+}
+
+/** What completes an argument of a prompt, or a variable of a resource's address. */
+export async function completion(client: Client, of: string, argument: string, value: string) {
+  const ref = of.includes(':')
+    ? ({ type: 'ref/resource', uri: of } as const)
+    : ({ type: 'ref/prompt', name: of } as const);
+  return (await client.complete({ ref, argument: { name: argument, value } })).completion;
+}
+
+/** The protocol error that a request must end with. */
+export async function protocolError(
+  asked: Promise<unknown>,
+): Promise<{ code: number; message: string; data?: unknown }> {
+  const error = await asked.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ProtocolError);
+  const { code, message, data } = error as ProtocolError;
+  return { code, message, ...(data !== undefined && { data }) };
+}

@@ -1,0 +1,238 @@
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Principal } from '../../src/auth/principal.js';
+import { SCOPES, type Scope } from '../../src/auth/scopes.js';
+import { createToken } from '../../src/cli/accounts.js';
+import type { Deps } from '../../src/server.js';
+import { createApp, type HttpOptions } from '../../src/transports/http.js';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../src/transports/http-server.js';
+import { newUser, type World } from './harness.js';
+
+/** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
+export const ERAS = ['2025-11-25', '2026-07-28'] as const;
+export type Era = (typeof ERAS)[number];
+
+export interface HttpAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+  /** The JSON-RPC message, whether it came as JSON or as the last event of a stream. */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the tests expect of them
+  message: any;
+}
+
+export interface HttpRequest {
+  method?: string;
+  path?: string;
+  headers?: OutgoingHttpHeaders;
+  body?: string | Buffer;
+  /** An address of this machine to send it from. */
+  localAddress?: string;
+}
+
+export interface Running {
+  server: HttpServer;
+  url: URL;
+}
+
+/** Serves over HTTP on a free port of the loopback. */
+export async function serveHttp(deps: Deps, options: Partial<HttpServerOptions & HttpOptions> = {}): Promise<Running> {
+  const { allowedHosts = [], ...others } = options;
+  const server = await startHttpServer(createApp(deps, { allowedHosts, ...others }), {
+    host: '127.0.0.1',
+    port: 0,
+    ...others,
+  });
+  return { server, url: server.url };
+}
+
+/** A server over the world of a test file, for as long as the file runs. */
+export function useHttp(world: World, options: Parameters<typeof serveHttp>[1] = {}): Running {
+  const running = {} as Running;
+  beforeAll(async () => void Object.assign(running, await serveHttp(world, options)));
+  afterAll(async () => running.server?.close());
+  return running;
+}
+
+/** How a test file sends a request as whoever holds a token. */
+export const sendAs = (running: Running) => (token: string, given: HttpRequest) =>
+  send(running.url, withHeaders(given, bearer(token)));
+
+/** A personal access token, as `taskloom token create` makes it. */
+export async function newToken(
+  world: World,
+  principal: Principal,
+  options: { scopes?: readonly Scope[]; expires?: Date; name?: string } = {},
+): Promise<{ token: string; id: string }> {
+  const { scopes = SCOPES, expires, name = 'test' } = options;
+  return createToken(world.database, { user: principal.handle, name, scopes: [...scopes], expires });
+}
+
+/** The token of a user of its own, for whom it does not matter who that is. */
+export async function anyToken(world: World): Promise<string> {
+  return (await newToken(world, await newUser(world))).token;
+}
+
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+/** One request over a connection of its own, with nothing added but what HTTP demands. */
+export async function send(
+  url: URL,
+  { method = 'POST', path, headers = {}, body, ...from }: HttpRequest,
+): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: url.hostname, port: url.port, path: path ?? url.pathname, method, agent: false, headers, ...from },
+      (incoming) => {
+        text(incoming).then((content) => {
+          const { statusCode = 0, headers } = incoming;
+          resolve({ status: statusCode, headers, body: content, message: messageOf(content) });
+        }, reject);
+      },
+    );
+    outgoing.once('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function messageOf(content: string): unknown {
+  const data =
+    content
+      .match(/^data: (.+)$/gm)
+      ?.at(-1)
+      ?.slice('data: '.length) ?? content;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A JSON-RPC request as a client of that era sends it. */
+export function rpc(era: Era, method: string, params: Record<string, unknown> = {}, id: unknown = 1): HttpRequest {
+  const modern = era === '2026-07-28';
+  const named = params.name ?? params.uri;
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': era,
+    'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1.0.0' },
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  return {
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': era,
+      ...(modern && {
+        'mcp-method': method,
+        ...(typeof named === 'string' && { 'mcp-name': named }),
+      }),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, ...(modern && { _meta }) } }),
+  };
+}
+
+/** The handshake of 2025, and what took its place. */
+export const hello = (era: Era): HttpRequest =>
+  era === '2026-07-28'
+    ? rpc(era, 'server/discover')
+    : rpc(era, 'initialize', {
+        protocolVersion: era,
+        capabilities: {},
+        clientInfo: { name: 'raw', version: '1.0.0' },
+      });
+
+export const callOf = (era: Era, name: string, args: Record<string, unknown> = {}, id: unknown = 1): HttpRequest =>
+  rpc(era, 'tools/call', { name, arguments: args }, id);
+
+/** The same request with other headers; what is undefined is left out. */
+export function withHeaders(given: HttpRequest, more: Record<string, string | undefined>): HttpRequest {
+  const headers: OutgoingHttpHeaders = { ...given.headers };
+  for (const [name, value] of Object.entries(more))
+    if (value === undefined) delete headers[name];
+    else headers[name] = value;
+  return { ...given, headers };
+}
+
+/** The head of a request over a raw socket, up to the lines that say how long its body is. */
+export const headOf = (url: URL, token: string, given: HttpRequest) =>
+  `POST /mcp HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${token}\r\n${Object.entries(given.headers ?? {})
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}`;
+
+/** Opens a socket to the server, for what no HTTP client would send. */
+export async function openSocket(url: URL): Promise<Socket> {
+  const socket = connect(Number(url.port), url.hostname);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  socket.on('error', () => {}); // being cut off is an outcome here
+  return socket;
+}
+
+/** Everything the server says on a socket until it closes it. */
+export async function untilClosed(socket: Socket): Promise<string> {
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  socket.resume();
+  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  return received;
+}
+
+/** A client of the SDK's current line, in the era it is pinned to. */
+export async function connectClient(url: URL, token: string, era: Era): Promise<Client> {
+  const client = new Client(
+    { name: `client-${era}`, version: '1.0.0' },
+    { versionNegotiation: { mode: era === '2026-07-28' ? { pin: era } : 'legacy' } },
+  );
+  await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers: bearer(token) } }));
+  return client;
+}
+
+/** Asks again until the answer is as hoped, and fails when it has not become so in ten seconds. */
+export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => boolean): Promise<T> {
+  const until = performance.now() + 10_000;
+  for (;;) {
+    const value = await ask();
+    if (hoped(value)) return value;
+    expect(performance.now(), `still ${JSON.stringify(value)}`).toBeLessThan(until);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** One request of a crowd: the answer, or nothing where the connection broke. */
+export interface Heard {
+  url: URL;
+  title: string;
+  answer: HttpAnswer | undefined;
+}
+
+/** Clients who add tasks at these servers, each one after the other, until they are told to go home. */
+export function crowd(urls: URL[], token: string, size: number): { heard: Heard[]; goHome(): Promise<void> } {
+  const heard: Heard[] = [];
+  let stays = true;
+  const clients = Array.from({ length: size }, async (_, who) => {
+    const url = urls[who % urls.length] as URL;
+    for (let n = 0; stays; n++) {
+      const title = `Task ${who}-${n}`;
+      const given = withHeaders(callOf(ERAS[who % 2] ?? ERAS[0], 'add_task', { title }), bearer(token));
+      heard.push({ url, title, answer: await send(url, given).catch(() => undefined) });
+    }
+  });
+  return {
+    heard,
+    async goHome() {
+      stays = false;
+      await Promise.all(clients);
+    },
+  };
+}
+
+/** The titles of what was added, as far as a crowd was told. */
+export const addedBy = (heard: Heard[]): string[] =>
+  heard.flatMap(({ answer, title }) => (answer?.message?.result?.structuredContent?.task ? [title] : []));

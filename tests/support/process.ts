@@ -1,0 +1,258 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, inject } from 'vitest';
+
+/** Taskloom as others run it: a process, its arguments, its environment, its streams. */
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const MAIN = join(ROOT, 'dist/main.js');
+
+const scratched: string[] = [];
+const running = new Set<ChildProcessWithoutNullStreams>();
+afterAll(async () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const folder of scratched) for (const pid of ownersBelow(folder)) process.kill(pid, 'SIGKILL');
+  for (const folder of scratched) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** The processes that keep the databases below a folder, as they say themselves. */
+function ownersBelow(folder: string): number[] {
+  const files = readdirSync(folder, { recursive: true }).filter((file) => /run.owner\.json$/.test(String(file)));
+  return files.map((file) => ownerIn(join(folder, String(file), '../..'))).filter(isAlive);
+}
+
+/** The process that keeps the database of a data directory, as it says itself. */
+export const ownerIn = (home: string): number =>
+  Number(JSON.parse(readFileSync(join(home, 'run/owner.json'), 'utf8')).pid);
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when a process that is not ours has ended. */
+export async function gone(pid: number): Promise<void> {
+  while (isAlive(pid)) await pause(10);
+}
+
+/** A directory of this test file alone. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'taskloom-process-'));
+  scratched.push(folder);
+  return folder;
+}
+
+export type Environment = Record<string, string>;
+
+/** An environment with nothing of the machine's own settings in it; a home of its own unless one is given. */
+export function environment(given: Environment = {}): Environment {
+  const HOME = given.HOME ?? scratch();
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME,
+    TASKLOOM_HOME: join(HOME, 'data'),
+    TASKLOOM_IDLE_SECONDS: '5',
+    TZ: 'Europe/Paris',
+    ...given,
+  };
+}
+
+/** Puts a migrated, empty database into a data directory: making one takes seconds, unpacking one does not. */
+export function seed(directory: string): void {
+  const data = join(directory, 'pg18');
+  mkdirSync(data, { recursive: true });
+  execFileSync('tar', ['-xf', inject('source'), '-C', data], { stdio: 'ignore' });
+}
+
+/** An environment whose data directory has a database. */
+export function seeded(given: Environment = {}): Environment {
+  const env = environment(given);
+  seed(String(env.TASKLOOM_HOME));
+  return env;
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A started process, with all it has said so far. */
+export interface Running {
+  child: ChildProcessWithoutNullStreams;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when the process has ended and its streams are read to their ends. */
+  ended: Promise<Ended>;
+  /** Resolves once what was said on stderr matches. */
+  says(pattern: RegExp): Promise<void>;
+}
+
+export function start(args: string[], env: Environment, nodeOptions: string[] = []): Running {
+  return startCommand(process.execPath, [...nodeOptions, MAIN, ...args], env);
+}
+
+export function startCommand(command: string, args: string[], env: Environment): Running {
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: 'pipe' });
+  running.add(child);
+  const said = { stdout: '', stderr: '' };
+  child.stdin.on('error', () => {}); // a process that ended does not read what is still written to it
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+    });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      running.delete(child);
+      resolve({ code, signal, ...said });
+    });
+  });
+  return {
+    child,
+    stdout: () => said.stdout,
+    stderr: () => said.stderr,
+    ended,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => pattern.test(said.stderr) && resolve();
+        child.stderr.on('data', look);
+        look();
+        ended.then(() => reject(new Error(`ended without saying ${pattern}: ${said.stderr}`)), reject);
+      }),
+  };
+}
+
+/** Runs to the end. */
+export async function run(args: string[], env: Environment, input = ''): Promise<Ended> {
+  const process = start(args, env);
+  process.child.stdin.end(input);
+  return process.ended;
+}
+
+/** Runs a command that must succeed, and answers what it printed. */
+export async function succeed(args: string[], env: Environment): Promise<string> {
+  const { code, stdout, stderr } = await run(args, env);
+  expect(code, stderr).toBe(0);
+  return stdout.trimEnd();
+}
+
+/** Runs a command that must fail as a person's mistakes do, and answers its one line. */
+export async function complaintOf(args: string[], env: Environment, input = ''): Promise<string> {
+  const { code, stdout, stderr } = await run(args, env, input);
+  expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
+  expect(stderr, 'one line, and no stack trace').toMatch(/^taskloom: [^\n]+\n$/);
+  return stderr.trimEnd();
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: messages are checked by what the tests expect of them
+type Message = any;
+
+/** A client that speaks JSON-RPC by hand, so that a test decides what goes over the pipe, and when. */
+export class Peer {
+  #next = 1;
+  constructor(readonly process: Running) {
+    process.child.stdout.setMaxListeners(0); // one for each answer that is waited for
+  }
+
+  /** Every line on stdout so far, each of which must be a JSON-RPC message. */
+  messages(): Message[] {
+    return this.process
+      .stdout()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Message);
+  }
+
+  write(text: string | Buffer): void {
+    this.process.child.stdin.write(text);
+  }
+
+  send(message: object): void {
+    this.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  }
+
+  /** Sends a request, and answers its id at once. */
+  ask(method: string, params: object = {}): number {
+    const id = this.#next++;
+    this.send({ id, method, params });
+    return id;
+  }
+
+  /** Waits for the answer to a request. */
+  async answer(id: number): Promise<Message> {
+    const { child, ended } = this.process;
+    const find = () => this.messages().find((message) => message.id === id && message.method === undefined);
+    let look = () => {};
+    const found = new Promise<Message>((resolve) => {
+      look = () => {
+        const message = find();
+        if (message) resolve(message);
+      };
+      child.stdout.on('data', look);
+      look();
+    });
+    const end = ended.then(({ code, stderr }) => {
+      const message = find();
+      if (message) return message;
+      throw new Error(`ended (${code}) without an answer: ${stderr}`);
+    });
+    return Promise.race([found, end]).finally(() => child.stdout.off('data', look));
+  }
+
+  /** Waits until what was received is enough, and answers all of it. */
+  async until(enough: (messages: Message[]) => boolean): Promise<Message[]> {
+    const { stdout } = this.process.child;
+    let look = () => {};
+    await new Promise<void>((resolve) => {
+      look = () => enough(this.messages()) && resolve();
+      stdout.on('data', look);
+      look();
+    });
+    stdout.off('data', look);
+    return this.messages();
+  }
+
+  request(method: string, params: object = {}): Promise<Message> {
+    return this.answer(this.ask(method, params));
+  }
+
+  /** The handshake of the 2025 protocol. */
+  async initialize(): Promise<void> {
+    await this.request('initialize', INITIALIZE);
+    this.send({ method: 'notifications/initialized' });
+  }
+
+  /** Calls a tool, and answers its JSON. */
+  async call(name: string, args: object = {}): Promise<Message> {
+    const { result } = await this.request('tools/call', { name, arguments: args });
+    return result.structuredContent;
+  }
+
+  /** Closes the input, as a client that goes away, and waits for the end. */
+  async close(): Promise<Ended> {
+    this.process.child.stdin.end();
+    return this.process.ended;
+  }
+}
+
+export const INITIALIZE = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1' },
+};
+
+/** A server on stdio, past its handshake. */
+export async function connect(env: Environment, nodeOptions: string[] = []): Promise<Peer> {
+  const peer = new Peer(start([], env, nodeOptions));
+  await peer.initialize();
+  return peer;
+}
