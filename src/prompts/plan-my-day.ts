@@ -51,7 +51,7 @@ export default definePrompt({
         minutes === undefined
           ? 'Ask me how much time I have if that would change the plan.'
           : `I have ${minutes} minutes: the plan must fit, with some slack.`,
-        'Where a task has no estimate, assume one and say so. RenderContext which due tasks do not fit, and where to move each.',
+        'Where a task has no estimate, assume one and say so. Say which due tasks do not fit, and where to move each.',
         'Name tasks by their numbers (#12). Show me the plan before you change anything; when I agree, use update_task to move due dates.',
       ].join(' '),
       data: [
