@@ -222,14 +222,17 @@ async function write(
     database,
     principal,
     {
-      key: dryRun ? undefined : key?.digest, // a dry run is judged afresh, and leaves nothing to be replayed
+      key: key?.digest,
       dryRun,
       // A refusal waits for the decision: a call that was answered before is answered the same, whatever is true now.
       read: (tx) => change.read(tx, actor, now).catch(refusalOrThrow),
       decide(state, opened) {
         newest = undefined; // it is decided anew where a connection broke
         const say = saying(asker);
-        if (key && opened.request) return { value: replay(opened.request, key, say) };
+        if (key && opened.request) {
+          const first = replay(opened.request, key, say);
+          return { value: dryRun ? asDryRun(first) : first };
+        }
         if (state instanceof Refusal) throw state;
         const { nextTask, nextProject, nextComment } = opened;
         const batch = opened.changeSeq + 1;
@@ -277,7 +280,8 @@ const asDryRun = ({ json, text }: Answer): Answer => ({
 
 const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });
 
-const actorOf = (principal: Principal, client: string | undefined, { args }: Call): Actor => ({
+/** @param client its own name, if it gave one; otherwise it is known by the name of its token */
+const actorOf = (principal: Principal, client = principal.tokenName, { args }: Pick<Call, 'args'>): Actor => ({
   via: principal.via,
   ...(principal.token && { token: principal.token }),
   ...(client && { client }),

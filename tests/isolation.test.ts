@@ -6,7 +6,14 @@ import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { changesSince } from '../src/domain/guard.js';
-import { commentsOf, projectsWithOtherTasks, lastWrites, laterThan, projectNamesOf, writeOf } from '../src/domain/history.js';
+import {
+  commentsOf,
+  lastWrites,
+  laterThan,
+  projectNamesOf,
+  projectsWithOtherTasks,
+  writeOf,
+} from '../src/domain/history.js';
 import { usedLabels } from '../src/domain/labels.js';
 import { firstTasks, listTasks } from '../src/domain/lists/list.js';
 import { namesakes, nearTitles, similarTasks } from '../src/domain/lists/search.js';

@@ -12,4 +12,6 @@ export interface Principal extends UserScope {
   via: 'stdio' | 'http';
   /** The id of the token, over HTTP. */
   token?: string;
+  /** What it was called when it was made: how a client is known that does not name itself. */
+  tokenName?: string;
 }

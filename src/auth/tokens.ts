@@ -28,7 +28,7 @@ export function bearerToken(header: string | null): string | undefined {
 
 /** Who holds a token, if it is known, not revoked, not expired, and its user not disabled. */
 const lookUp = (hash: string): Statement => ({
-  text: 'select hash, token_id, scopes, user_id, handle, timezone, use_noted from taskloom.authenticate($1)',
+  text: 'select hash, token_id, scopes, user_id, handle, timezone, use_noted, name from taskloom.authenticate($1)',
   params: [hash],
 });
 
@@ -54,15 +54,14 @@ function holder(database: Database, hash: string, row: Row | undefined): Princip
   // The look-up is by a hash of 256 random bits, so its timing tells nothing; this guards against a look-up that is wrong.
   if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
   if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
-  const [, tokenId, scopes, userId, handle, timezone] = row.map(String) as [
-    string,
+  const [token, scopes, userId, handle, timezone] = row.slice(1, 6).map(String) as [
     string,
     string,
     string,
     string,
     string,
   ];
-  return { userId, handle, timezone, token: tokenId, scopes: grantedBy(scopes), via: 'http' };
+  return { userId, handle, timezone, token, tokenName: String(row[7]), scopes: grantedBy(scopes), via: 'http' };
 }
 
 export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';

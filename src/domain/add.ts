@@ -130,7 +130,12 @@ function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const call = (number: string, id: string) => titled(Number(id) - moment.nextTask) ?? number;
-      throw refused(i, error, error.message.replace(/#(\d+)/g, call));
+      const named = (text: string) => text.replace(/#(\d+)/g, call);
+      const { message, hint, ...rest } = error.body;
+      throw refused(
+        i,
+        new Refusal({ ...rest, message: named(message), ...(hint !== undefined && { hint: named(hint) }) }),
+      );
     }
   };
 

@@ -74,11 +74,12 @@ export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: Clai
       const renewed = claim !== undefined;
       if (renewed) refuseRenewal(task, claim, moment);
       else refuseClaim(task, whole, moment);
+      const until = moment.now.getTime() + minutes * 60_000;
       const after: Task = {
         ...task,
         claimed: true,
         claimedBy: (renewed && !agent && task.claimedBy) || moment.by,
-        claimedUntil: new Date(moment.now.getTime() + minutes * 60_000),
+        claimedUntil: new Date(Math.max(until, renewed ? (task.claimedUntil?.getTime() ?? 0) : 0)),
         claim: renewed ? claim : moment.batch,
       };
       const { claimed, claimedBy, claimedUntil } = after;

@@ -64,7 +64,9 @@ export function offeredFor(name: string, names: string[]): { name: string }[] {
 /** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */
 export const isNone = (name: string): boolean => nameKey(name) === 'none';
 
-const fold = (text: string) => text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+/** `İ` becomes `i` and a combining dot, which goes: Turkish writers mean one letter by it and its lower case. */
+const fold = (text: string) =>
+  text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC').replaceAll('i\u0307', 'i');
 
 /** A title as who means one task writes it: case, accents of Latin, Greek and Cyrillic letters, and what ends words aside. */
 export const exactTitle = (title: string): string =>

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { literal } from '../db/prepared.js';
-import { changes, counters, dependencies, projects, tasks } from '../db/schema.js';
+import { changes, counters, dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { rowsOf } from './history.js';
 import { nameKey } from './names.js';
@@ -25,7 +25,7 @@ const MOST = 500;
 
 /**
  * What changes after `seq` may have made look different: the tasks themselves, those that name them as sub-task or
- * blocker, and the projects of all of these. Where a project was renamed, archived or merged, all of it.
+ * blocker, open sub-tasks that wait with any of these, and the projects of all but the last. Where a project was renamed, archived or merged, all of it.
  */
 export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
   const user = tx.userId;
@@ -35,7 +35,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
     sql`select (l.${sql.raw(side)} ->> ${sql.raw(`'${name}'`)})::int from log l`;
   const [row = []] = await rowsOf(
     tx,
-    sql`with log as (
+    sql`with recursive log as (
       select c.entity, c.entity_id, c.op, c.before, c.after from ${changes} c
       where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literal(MOST + 1)}
     ), own as (
@@ -47,10 +47,17 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
       union select d.blocker_id from ${dependencies} d join own o on o.id = d.blocked_id where d.user_id = ${user}
       union ${field('before', 'parent')} union ${field('after', 'parent')}
       union ${blockers('before')} union ${blockers('after')}
+    ), held (id) as (
+      select distinct l.entity_id from log l
+      where l.entity = 'task' and l.op <> 'create' and (l.before || l.after) ?| array['status', 'deleted_at', 'start', 'blocked_by', 'parent']
+      union select d.blocked_id from ${dependencies} d join own o on o.id = d.blocker_id where d.user_id = ${user}
+    ), parts (id) as (
+      select k.id from ${tasks} k join held h on h.id = k.parent_id where k.user_id = ${user} and ${isOpen({ status: sql`k.status`, deletedAt: sql`k.deleted_at` })}
+      union select k.id from parts p join ${tasks} k on k.user_id = ${user} and k.parent_id = p.id and ${isOpen({ status: sql`k.status`, deletedAt: sql`k.deleted_at` })}
     )
     select n.change_seq,
       (select count(*) > ${MOST} or coalesce(bool_or(l.entity = 'project' and l.op <> 'create'), false) from log l),
-      (select json_agg(r.id) from near r where r.id is not null),
+      (select json_agg(r.id) from (select id from near union select id from parts) r where r.id is not null),
       (select json_agg(p.name) from ${projects} p where p.user_id = ${user} and p.id in (
         select k.project_id from ${tasks} k join near r on r.id = k.id where k.user_id = ${user}
         union ${field('before', 'project')} union ${field('after', 'project')}

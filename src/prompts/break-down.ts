@@ -1,5 +1,7 @@
 import { detailAnswer } from '../answers/reads.js';
 import { numberedTitles } from '../completion.js';
+import { parentRefusal } from '../domain/family.js';
+import { gather } from '../domain/gather.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { isOpenTask } from '../domain/task.js';
@@ -18,6 +20,9 @@ export default definePrompt({
     const [first] = found.tasks;
     if (!first) throw allFailed(found.failed);
     if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose a task that is still to be done.');
+    const family = await gather(tx, { ids: [first.id], parents: true });
+    const refusal = parentRefusal(family.tasks, first);
+    if (refusal) throw refusal;
     return { ...found, id: first.id };
   },
   message: (found, say) => ({

@@ -4,6 +4,7 @@ import { formatWhen, parseWhen, sayWhen, today } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
+import { dayBefore } from '../domain/recurrence/rrule.js';
 import { name, whole, words } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 
@@ -21,15 +22,16 @@ export default definePrompt({
     const day = dayOf(date, now, tx.timezone);
     if (label !== undefined) await refuseUnused(tx, label);
     const labels = label === undefined ? undefined : [label];
-    return {
-      day,
-      overview: await overview(tx, now),
-      due: await firstTasks(tx, { labels, due: `1900-01-01..${day}` }, { now }),
-      doing: await firstTasks(tx, { labels, status: 'in_progress' }, { now }),
-      rest: await firstTasks(tx, { labels, sort: 'priority' }, { now }),
-    };
+    const [all, due, earlier, doing, rest] = await Promise.all([
+      overview(tx, now),
+      firstTasks(tx, { labels, due: day }, { now }),
+      firstTasks(tx, { labels, due: `..${dayBefore(day)}` }, { now }),
+      firstTasks(tx, { labels, status: 'in_progress' }, { now }),
+      firstTasks(tx, { labels, sort: 'priority' }, { now }),
+    ]);
+    return { day, all, due, earlier, doing, rest };
   },
-  message: ({ day, overview, due, doing, rest }, say, { minutes, label }) => {
+  message: ({ day, all, due, earlier, doing, rest }, say, { minutes, label }) => {
     const isToday = day === today(say.now, say.timezone).toString();
     const shown = new Set<number>();
     /** Names each task once. */
@@ -42,7 +44,7 @@ export default definePrompt({
     const only = label === undefined ? '' : ` with @${label}`;
     const head = {
       ...(label !== undefined && { title: 'Of all my tasks' }),
-      what: overviewAnswer({ ...overview, overdue: [], today: [], claimed: [] }, say),
+      what: overviewAnswer({ ...all, overdue: [], today: [], claimed: [] }, say),
     };
     return {
       ask: [
@@ -56,7 +58,8 @@ export default definePrompt({
       ].join(' '),
       data: [
         head,
-        ...part(`Due by ${isToday ? 'today' : day} or overdue${only}`, due),
+        ...part(`Due ${isToday ? 'today' : day}${only}`, due),
+        ...part(`Due before${only}`, earlier),
         ...part(`In progress${only}`, doing),
         ...part(`Open${only}, by priority`, rest),
       ],

@@ -11,19 +11,20 @@ export default definePrompt({
   description: 'Look back at what was done in the last 7 days, and ahead at the next 7.',
   args: {},
   run: async (_args, tx, { now }) => {
-    const weekAgo = today(now, tx.timezone).subtract({ days: 7 }).toString();
-    return {
-      overview: await overview(tx, now),
-      done: await firstTasks(tx, { status: 'completed', completed_since: weekAgo }, { now }),
-      doing: await firstTasks(tx, { status: 'in_progress' }, { now }),
-      ahead: await firstTasks(tx, { due: 'week' }, { now }),
-      projects: await listProjects(tx),
-    };
+    const firstDay = today(now, tx.timezone).subtract({ days: 6 }).toString(); // of seven with today
+    const [all, done, doing, ahead, projects] = await Promise.all([
+      overview(tx, now),
+      firstTasks(tx, { status: 'completed', completed_since: firstDay }, { now }),
+      firstTasks(tx, { status: 'in_progress' }, { now }),
+      firstTasks(tx, { due: 'week' }, { now }),
+      listProjects(tx),
+    ]);
+    return { all, done, doing, ahead, projects };
   },
-  message: ({ overview, done, doing, ahead, projects }, say) => ({
-    ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress but does not move, and days of the coming week that hold too much. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
+  message: ({ all, done, doing, ahead, projects }, say) => ({
+    ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress and should be finished or put back, and days of the coming week that hold too much. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
     data: [
-      { what: overviewAnswer(overview, say) },
+      { what: overviewAnswer(all, say) },
       { title: 'Completed in the last 7 days', what: pageAnswer(done, say) },
       { title: 'In progress', what: pageAnswer(doing, say) },
       { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, { least: 'compact' }) },

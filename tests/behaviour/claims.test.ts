@@ -169,6 +169,9 @@ describe('when its time is over', () => {
       claimed_by: 'one',
       claimed_until: '2026-11-22T15:12+01:00',
     });
+    expect((await one.ok('claim_task', { id: 1, claim, minutes: 1 })).task.claimed_until).toBe(
+      '2026-11-22T15:12+01:00',
+    );
     later(60);
     await one.ok('release_task', { id: 1, claim, note: 'half done' });
     expect(await get(one)).toMatchObject({ note: 'half done' });

@@ -26,6 +26,14 @@ const age = (agent: Agent, table: string, column: string, by: string) =>
   ]);
 
 describe('housekeeping', () => {
+  test('of old history leaves no changed task out of a list by when it changed', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Old' });
+    await rowsOf(world, 'delete from taskloom.changes where user_id = $1', [ana.principal.userId]); // as tidying would in time
+    await ana.ok('add_task', { title: 'New' });
+    expect((await ana.ok('list_tasks', { changed_since: '2026-11-21' })).tasks).toMatchObject([{ id: 2 }, { id: 1 }]);
+  });
+
   test('answers to repeats are kept for a day, and removed with a later write', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Old', request_id: 'r1' });

@@ -210,6 +210,36 @@ describe('what follows a task with a sub-task that repeats too', () => {
     expect(await open()).toEqual(['Shoes', 'Long walk', 'Week']);
   });
 
+  test.each([
+    ['every day for 3 times', '2026-11-23', ['2026-11-30', '2026-12-01', '2026-12-02']],
+    ['every day until 25 Nov', '2026-11-23', ['2026-11-30', '2026-12-01', '2026-12-02']],
+    ['every 2 weeks', '2026-11-24', ['2026-12-01', '2026-12-15', '2026-12-29']],
+    [
+      'every 3 days',
+      '2026-11-23T09:00',
+      ['2026-11-30T09:00+01:00', '2026-12-03T09:00+01:00', '2026-12-06T09:00+01:00'],
+    ],
+  ])('begins that anew, as long after as the whole: %s', async (repeats, due, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Week', due: '2026-11-23', repeats: 'every week' });
+    await ana.ok('add_task', { title: 'Part', due, repeats, parent: 1 });
+    await ana.ok('complete_task', { ids: [1, 2] });
+    const dates: string[] = [];
+    for (let id = 4; dates.length < expected.length; id++) {
+      dates.push((await ana.ok('get_task', { id })).task.due);
+      await ana.ok('complete_task', { id });
+    }
+    expect(dates).toEqual(expected);
+  });
+
+  test('has that on a day that its rule allows', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Month', due: '2026-12-10', repeats: 'every month' });
+    await ana.ok('add_task', { title: 'Part', due: '2026-12-07', repeats: 'every monday', parent: 1 });
+    await ana.ok('complete_task', { ids: [1, 2] });
+    expect((await ana.ok('get_task', { id: 4 })).task.due).toBe('2027-01-11');
+  });
+
   test('has none where that went to the trash', async () => {
     const { ana, close, open } = await aWeek();
     await close([2]);

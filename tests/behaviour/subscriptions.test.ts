@@ -687,6 +687,12 @@ describe('what a change touches', () => {
       [...all, home, art, food],
     ],
     ['a new project: its task alone', 'add_task', { title: 'Sing', project: 'Music' }, []],
+    [
+      'a task that is blocked: its sub-tasks, which wait with it',
+      'update_task',
+      { id: 1, add_blocked_by: [5] },
+      [task(1), task(2), task(3), task(5), home, food],
+    ],
   ];
   test.each(cases)('%s', async (_what, tool, args, expected) => {
     const feed = feedOf();
@@ -697,6 +703,17 @@ describe('what a change touches', () => {
     await feed.listen({ scope: ana.principal, ...heard.listener }, uris);
     await ana.ok(tool, args);
     expect((await heard.all(OVERVIEW)).sort()).toEqual([OVERVIEW, ...expected].sort());
+  });
+
+  test('a blocker that is completed: the sub-tasks of what waited for it', async () => {
+    const feed = feedOf();
+    const ana = await someone({ ...world, feed });
+    await ana.ok('add_tasks', { tasks: plan });
+    await ana.ok('update_task', { id: 1, add_blocked_by: [5] });
+    const heard = new Heard();
+    await feed.listen({ scope: ana.principal, ...heard.listener }, [OVERVIEW, ...all]);
+    await ana.ok('complete_task', { id: 5 });
+    expect((await heard.all(OVERVIEW)).sort()).toEqual([OVERVIEW, task(1), task(2), task(3), task(5)]);
   });
 
   test('so many that nobody counts them: everything', async () => {

@@ -35,6 +35,18 @@ test('undo nests no deeper than a write may', async () => {
   expect((await ana.ok('get_task', { id: 3 })).task.parent).toBeUndefined();
 });
 
+test('undo of several writes takes nothing for a later change that came before one of them', async () => {
+  const ana = await newAgent(world);
+  const bob = await agentOf(world, ana.principal, 'bob');
+  await ana.ok('add_task', { title: 'Call' });
+  await bob.ok('update_task', { id: 1, due: '2026-12-01' });
+  await bob.ok('delete_task', { id: 1 });
+  await ana.ok('update_task', { id: 1, status: 'pending' });
+  const undone = await ana.call('undo', { last: 2 });
+  expect(undone.json.failed).toBeUndefined();
+  expect(undone.text).toContain('#1 "Call" · deleted by undo');
+});
+
 describe('undo of what was added', () => {
   test('leaves what somebody else has changed or works on, and throws away the rest', async () => {
     const ana = await newAgent(world);

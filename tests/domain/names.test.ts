@@ -9,6 +9,8 @@ test('names that people take for one have one key, on any machine', () => {
     ['ﬁle', 'FILE'],
     ['two  words', 'Two words'],
     ['ΌΣΟΣ', 'όσος'],
+    ['İŞ', 'iş'],
+    ['İstanbul', 'istanbul'],
   ])
     expect(nameKey(String(a)), a).toBe(nameKey(String(b)));
   expect(nameKey('I')).toBe('i'); // not the dotless one of a Turkish machine

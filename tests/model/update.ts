@@ -308,7 +308,7 @@ function following(
       status: 'pending',
       due: row?.due ?? null,
       start: row?.start ?? null,
-      repeats: task === closing ? row?.repeats : task.repeats,
+      repeats: task.repeats && row?.repeats,
       parent: task === closing ? task.parent : (ids.get(task.parent as number) as number),
       series: task === closing ? (task.series ?? task.id) : null,
       rank: row?.rank ?? '',

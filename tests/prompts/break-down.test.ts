@@ -32,6 +32,12 @@ describe('break_down', () => {
       message: 'No task #91. Use list_tasks to find its id.',
       data: { code: 'not_found' },
     });
+    await ok('add_tasks', {
+      tasks: ['a', 'b', 'c', 'd', 'e']
+        .map((ref, i, refs) => ({ title: `Level ${ref}`, ref, parent: refs[i - 1] ?? 1 }))
+        .slice(0, 4),
+    });
+    expect((await wrong({ task: '#7' })).message).toMatch(/^Sub-tasks nest 5 levels at most\./);
     expect((await wrong({ task: '#3' })).message).toBe('#3 is not open. Choose a task that is still to be done.');
     expect(await wrong({ task: 'paint the door' })).toEqual({
       code: -32602,

@@ -17,8 +17,8 @@ describe('plan_my_day', () => {
     expect(text).toContain('today is Sun 22 Nov 2026 (Europe/Paris), 14:02');
     expect(text).toContain('5 open, 1 in progress, 1 overdue, 1 still due today');
     expect(text.match(/^ {4}#\d+ [A-Z][a-z ]+/gm)?.map((line) => line.trim())).toEqual([
-      '#1 Late',
       '#2 Soon',
+      '#1 Late',
       '#3 Started',
       '#5 At once',
       '#4 Some day',
@@ -31,10 +31,19 @@ describe('plan_my_day', () => {
     const tomorrow = await promptText(client, 'plan_my_day', { date: 'tomorrow', minutes: '90' });
     expect(tomorrow).toContain('plan my Mon 23 Nov');
     expect(tomorrow).toContain('I have 90 minutes');
-    expect(tomorrow).not.toContain('Due by');
+    expect(tomorrow).not.toMatch(/^ *Due/m);
     expect(await promptText(client, 'plan_my_day', { date: '2026-11-24' })).toMatch(
-      /Due by 2026-11-24 or overdue: 1 task;.*\n {4}#1 On Tuesday/,
+      /Due 2026-11-24: 1 task;.*\n {4}#1 On Tuesday/,
     );
+  });
+
+  test('names what is due today however much is overdue', async () => {
+    const { ok, client } = await newAgent(world);
+    const late = Array.from({ length: 30 }, (_, i) => ({ title: `Late ${i}`, due: '2026-11-20' }));
+    await ok('add_tasks', { tasks: [...late, { title: 'Dentist', due: '2026-11-22T17:00' }] });
+    const text = await promptText(client, 'plan_my_day');
+    expect(text).toContain('#31 Dentist');
+    expect(text).toMatch(/Due before: 25 of 30 tasks/);
   });
 
   test('keeps to a label', async () => {

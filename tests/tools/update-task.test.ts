@@ -484,12 +484,13 @@ describe('every write', () => {
     expect((await bob.ok('add_task', { title: 'One', request_id: 'r' })).replayed).toBeUndefined();
   });
 
-  test('a dry run is judged afresh even if its request_id was used', async () => {
+  test('a dry run with a request_id that was used answers what the call would', async () => {
     const ana = await newAgent(world);
-    await ana.ok('add_task', { title: 'One', request_id: 'r' });
-    const dry = await ana.ok('add_task', { title: 'One', request_id: 'r', dry_run: true });
-    expect(dry).toMatchObject({ dry_run: true, task: { id: 2 } });
-    expect(dry.replayed).toBeUndefined();
+    const added = await ana.ok('add_task', { title: 'One', request_id: 'r' });
+    const call = { title: 'One', request_id: 'r', dry_run: true };
+    expect(await ana.ok('add_task', call)).toEqual({ ...added, replayed: true, dry_run: true });
+    const other = await ana.refused('add_task', { ...call, title: 'Two' });
+    expect(other.message).toBe('This request_id was already used for another call.');
   });
 
   test('a refusal is not kept: the same request is judged afresh', async () => {

@@ -47,7 +47,10 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
   if (shape.completedSince) have(isCompletedSince(value), desc(tasks.completedAt));
   if (shape.changedSince)
     parts.push(
-      sql`select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${value('changedSince')}::timestamptz order by c.at desc`,
+      // Of a time before the history that is kept, it may be any task.
+      sql`(select c.entity_id from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.at >= ${value('changedSince')}::timestamptz order by c.at desc)
+        union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)}
+          and (select c.at from ${changes} c where c.user_id = ${tx.userId} order by c.at limit 1) > ${value('changedSince')}::timestamptz)`,
     );
   // Of an index that begins with it: that of what is in none has no other order.
   if (shape.project) have(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);

@@ -154,8 +154,8 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     isDue(shape, value),
     shape.parent === 'numbered' ? isPartOf(value) : shape.parent === 'none' ? isNull(tasks.parentId) : undefined,
     shape.changedSince
-      ? sql`(select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
-          order by c.seq desc limit 1) >= ${value('changedSince')}::timestamptz`
+      ? sql`coalesce((select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
+          order by c.seq desc limit 1), ${tasks.updatedAt}) >= ${value('changedSince')}::timestamptz` // history is not kept for ever
       : undefined,
     shape.completedSince ? isCompletedSince(value) : undefined,
   );

@@ -159,6 +159,28 @@ export function upcoming(repeat: Repeat, due: When, clock: Clock, count = 3): Wh
   return found;
 }
 
+/**
+ * A series begun anew so many days later, at the same place in it: on the first days from then on that its rule allows.
+ *
+ * @param due of the task that carries it, which may have been moved off the rule
+ */
+export function shiftRepeat(repeat: Repeat, due: When, days: number, timezone: string): Occurrence {
+  const later = (day: string) => fromDay(toDay(day) + days);
+  const { rule: was } = readRule(repeat.rule);
+  const rule = { ...was, until: was.until && later(was.until) };
+  const shift = (local: string): Local => {
+    const { day, time } = read(local);
+    return { day: firstDay(rule, later(day), () => true), time };
+  };
+  const [anchor, occurrence, { day, time }] = [shift(repeat.anchor), shift(repeat.occurrence), localOf(due, timezone)];
+  const onRule = day === read(repeat.occurrence).day;
+  if (rule.until && rule.until < occurrence.day) rule.until = occurrence.day;
+  return {
+    repeat: { ...repeat, rule: writeRule(rule), anchor: write(anchor), occurrence: write(occurrence) },
+    due: whenOf({ day: onRule ? occurrence.day : later(day), time }, timezone),
+  };
+}
+
 interface Occurrence {
   repeat: Repeat;
   due: When;

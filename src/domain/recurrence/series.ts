@@ -4,7 +4,7 @@ import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
 import { isOpenStatus, type Task, unwritten } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { afterCompletion, sayRepeat } from './repeats.js';
+import { afterCompletion, sayRepeat, shiftRepeat } from './repeats.js';
 
 /** What closing one occurrence of a repeating task brings: the next, with its sub-tasks open again. */
 export interface Next {
@@ -39,9 +39,9 @@ export function nextInSeries(
       ...was,
       id,
       status: 'pending',
-      due: top ? next.due : moved(was.due),
+      due: moved(was.due),
       start: moved(was.start),
-      repeats: top ? next.repeat : was.repeats,
+      ...(top ? { due: next.due, repeats: next.repeat } : restarted(was, days, moment.timezone)),
       parentId: top ? was.parentId : (ids.get(was.parentId as number) as number),
       series: top ? seriesOf(was) : null,
       rank: top ? was.rank : rankOf(id),
@@ -73,6 +73,13 @@ function lasting(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
   const isOver = (child: Task) =>
     !isOpenStatus(child.status) && children.some((other) => other.id > child.id && areOfOneSeries(child, other));
   return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...lasting(tasks, child.id)]));
+}
+
+/** A series of its own, moved with the task above it. */
+function restarted({ repeats, due }: Task, days: number, timezone: string): Partial<Pick<Task, 'due' | 'repeats'>> {
+  if (!repeats || !due) return {};
+  const { repeat, ...moved } = shiftRepeat(repeats, due, days, timezone);
+  return { ...moved, repeats: repeat };
 }
 
 /** Whether a task is about to be closed that was open. */

@@ -55,6 +55,8 @@ export class Reversal {
   private readonly projectsAfter = new Map<number, Project>();
   private readonly failed: Failure[] = [];
   private readonly entries: Entry[];
+  /** What happened after the write, the newest first; of several writes that are undone, not what was before this one. */
+  private readonly later: Later[];
   /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
   private readonly seriesGroup: Set<number>;
   private broken = false;
@@ -68,6 +70,7 @@ export class Reversal {
     private readonly moment: WriteContext,
   ) {
     this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
+    this.later = state.later.filter((each) => each.batch > batch);
     this.seriesGroup = seriesGroupOf(this.entries);
   }
 
@@ -115,7 +118,7 @@ export class Reversal {
 
   /** Who changed a field since, in words. */
   private since(entity: Entry['entity'], id: number, fields?: string[]): string {
-    const change = this.state.later.find(
+    const change = this.later.find(
       (each) =>
         each.entity === entity &&
         each.entityId === id &&
@@ -248,7 +251,7 @@ export class Reversal {
     this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
 
   private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
-    const change = standing(this.state.later).find(
+    const change = standing(this.later).find(
       (each) => each.entity === entity && each.entityId === id && each.by !== this.moment.by,
     );
     return change && `was changed since, by ${change.by} (u${change.batch})`;
