@@ -4,8 +4,8 @@ import type { Lists } from './front.js';
 import { buildServer } from './server.js';
 
 /**
- * What the server lists, as it lists it. Made when the program is built, so that a process that only lists or
- * relays need not load what the lists are made of.
+ * Returns the server's answers to all list requests. Generated at build time, so that a process that only lists and
+ * relays does not have to load the tools.
  */
 export async function catalogue(): Promise<Lists> {
   const never = () => Promise.reject(new Error('lists need no data'));

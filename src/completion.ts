@@ -1,7 +1,7 @@
 import type { UserTx } from './db/scope.js';
 import { type Fitting, fittingLabels, fittingProjects, fittingTasks } from './domain/suggest.js';
 
-/** Offers values for what a person has begun to type. */
+/** Returns suggestions for what a person has typed so far. */
 export type Complete = (tx: UserTx, typed: string) => Promise<Fitting<string>>;
 
 const taskAs =
@@ -11,10 +11,10 @@ const taskAs =
     return { ...rest, found: found.map(say) };
   };
 
-/** `12`: for an address, which takes nothing else. */
+/** Suggests `12`: a resource URI takes only the id. */
 export const taskIds = taskAs(({ id }) => String(id));
 
-/** `#12 Buy milk`: hosts show nothing but the value, and a bare number tells nobody anything. */
+/** Suggests `#12 Buy milk`: hosts show only the value, and a bare number would not be recognizable. */
 export const numberedTitles = taskAs(({ id, title }) => `#${id} ${title}`);
 
 export const projectNames: Complete = fittingProjects;

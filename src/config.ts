@@ -6,7 +6,7 @@ import type { Target } from './db/connect.js';
 import { UsageError } from './errors.js';
 import { paths } from './program.js';
 
-/** Every environment variable there is, and what it means. The README's table is made from this. */
+/** All environment variables and their descriptions. The README's table is generated from this. */
 export const VARIABLES = {
   TASKLOOM_HOME:
     'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that cannot be written.',
@@ -40,17 +40,17 @@ export type Environment = Partial<Record<string, string>>;
 
 export interface Config {
   target: Target;
-  /** On stdio: another Taskloom, which has the tasks. */
+  /** On stdio: the Taskloom server to relay requests to. */
   remote?: { url: URL; token: string } | undefined;
-  /** Through which every PostgreSQL is reached as Neon is. */
+  /** WebSocket proxy through which any PostgreSQL is reached with the Neon driver. */
   proxy?: string | undefined;
   user: string;
   readonly timezone: string;
   publicUrl?: URL | undefined;
   allowedHosts: string[];
-  /** How many proxies add to X-Forwarded-For. */
+  /** Number of trusted proxies that append to X-Forwarded-For. */
   proxies: number;
-  /** Requests a minute of one user over HTTP; 0 for any number. */
+  /** Requests per minute and user over HTTP; 0 for no limit. */
   rateLimit: number;
   secret?: string | undefined;
   historyDays: number;
@@ -58,15 +58,15 @@ export interface Config {
   logLevel: string;
   host: string;
   port: number;
-  /** What a person should be told although it is no mistake. */
+  /** Warnings to print that are not errors. */
   notices: string[];
 }
 
-/** A name a person logs in by: it is typed in shells and shown in lists. */
+/** A user's handle: typed in shells and shown in lists. */
 export const handle = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, dot, dash and underscore, in lower case');
-/** A name that people read: a terminal prints it, and must not obey it. */
+/** A display name. Terminals print it, so it must not contain control characters. */
 export const displayName = z
   .string()
   .trim()
@@ -83,10 +83,10 @@ export const port = z
   .transform(Number)
   .refine((number) => number <= 65_535, 'must be 65535 at most');
 
-const count = (of: string, min: number, max: number) =>
+const count = (unit: string, min: number, max: number) =>
   z.coerce
-    .number(`must be a number of ${of}`)
-    .int(`must be a whole number of ${of}`)
+    .number(`must be a number of ${unit}`)
+    .int(`must be a whole number of ${unit}`)
     .min(min, `must be ${min} at least`)
     .max(max, `must be ${max} at most`);
 
@@ -124,13 +124,13 @@ const schema = z.object({
 /**
  * Reads the environment.
  *
- * @param mode on stdio a bare `DATABASE_URL` is somebody else's: hosts pass on their whole environment, and
- *   another project's database must never be filled with our tables
- * @throws UsageError naming the first variable that is wrong
+ * @param mode on `stdio`, `DATABASE_URL` is ignored: hosts pass on their whole environment, and our tables must not be
+ *   created in another project's database
+ * @throws UsageError naming the first invalid variable
  */
 export function readConfig(environment: Environment, mode: 'stdio' | 'command'): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
-  // What stdio does not use must not stop it either.
+  // Unused on stdio, so invalid values must not stop it.
   if (mode === 'stdio') for (const name of ['HOST', 'PORT']) delete given[name];
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
@@ -154,7 +154,7 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
     target: url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY),
     proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
-    // Asked for late: to know the system's takes as long as all the rest.
+    // Evaluated lazily: finding the system's time zone takes as long as everything else here.
     get timezone() {
       return env.TASKLOOM_TZ ?? systemTimezone();
     },
@@ -184,13 +184,13 @@ function directoryOf(home: string | undefined): Target {
 }
 
 /**
- * Where an address leads.
+ * Returns the target that a database URL names.
  *
- * @throws UsageError where it is none
+ * @throws UsageError if the URL is not valid
  */
 export function targetOf(url: string, proxy?: string): Target {
   if (/^memory:\/*$/.test(url)) return { kind: 'memory' };
-  // The value itself is never repeated: it may hold a password.
+  // The message must not repeat the value, which may contain a password.
   const wrong = () =>
     new UsageError(
       'the address of a database (TASKLOOM_DATABASE_URL or DATABASE_URL) must be postgres://user:password@host/database or memory://',
@@ -202,20 +202,20 @@ export function targetOf(url: string, proxy?: string): Target {
   return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
 }
 
-/** The names of three letters that IANA has. ICU has others, such as IST, which can mean several zones: Temporal refuses them. */
-const SHORT = /^(CET|EET|EST|GMT|HST|MET|MST|PRC|ROC|ROK|UCT|UTC|WET)$/i;
+/** The three-letter names of IANA. ICU accepts ambiguous others, such as IST, that Temporal refuses. */
+const IANA_SHORT = /^(CET|EET|EST|GMT|HST|MET|MST|PRC|ROC|ROK|UCT|UTC|WET)$/i;
 
-/** Whether a name is one of an IANA time zone that this machine knows. */
+/** Returns whether a name is an IANA time zone that this machine knows. */
 export function isTimezone(name: string): boolean {
   try {
     Intl.DateTimeFormat('en', { timeZone: name });
   } catch {
     return false;
   }
-  return name.length === 3 ? SHORT.test(name) : /^[A-Z]/i.test(name); // not an offset, which it would take too
+  return name.length === 3 ? IANA_SHORT.test(name) : /^[A-Z]/i.test(name); // `DateTimeFormat` also accepts offsets
 }
 
-/** The system's zone; where it says something that is none (some containers do), UTC. */
+/** Returns the system's time zone, or UTC if the system reports an invalid one, as some containers do. */
 function systemTimezone(): string {
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return name && isTimezone(name) ? name : 'UTC';

@@ -1,4 +1,4 @@
-/** What a refusal is about. Anything unforeseen is `internal` and never carries details. */
+/** The kind of a refusal. Unexpected errors are `internal` and carry no details. */
 export type RefusalCode =
   | 'not_found'
   | 'invalid'
@@ -8,13 +8,14 @@ export type RefusalCode =
   | 'unavailable'
   | 'internal';
 
+/** A task or project that the caller may have meant. */
 export interface Candidate {
   id?: number;
   title?: string;
   name?: string;
 }
 
-/** A field that two sides want differently: as it was, as it is now, and as it was asked to be. */
+/** A field on which a write conflicts: its value in the caller's version, the current one, and the one requested. */
 export interface Clash {
   field: string;
   base?: unknown;
@@ -22,7 +23,7 @@ export interface Clash {
   yours: unknown;
 }
 
-/** A refusal as an agent sees it: what happened, and the next step. */
+/** A refusal as an agent sees it: what happened, and in `hint` what to do next. */
 export interface RefusalBody {
   code: RefusalCode;
   message: string;
@@ -31,7 +32,7 @@ export interface RefusalBody {
   conflict?: Clash[];
 }
 
-/** Thrown anywhere below the server; rolls the transaction back and becomes an `isError` answer. */
+/** May be thrown anywhere below the server: rolls back the transaction and becomes an `isError` answer. */
 export class Refusal extends Error {
   constructor(readonly body: RefusalBody) {
     super(body.message);
@@ -39,10 +40,10 @@ export class Refusal extends Error {
   }
 }
 
-/** A call, as hints name it: `get_task {"ids":[12]}`. */
+/** Formats a call for a hint: `get_task {"ids":[12]}`. */
 export const sayCall = (tool: string, args: Record<string, unknown>): string => `${tool} ${JSON.stringify(args)}`;
 
-/** Drizzle wraps whatever is thrown while a query runs. */
+/** Returns the refusal in an error's chain of causes: Drizzle wraps errors thrown while a query runs. */
 export function refusalIn(error: unknown): Refusal | undefined {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
   return undefined;
@@ -62,8 +63,8 @@ export const unavailable = maker('unavailable');
 export const internal = maker('internal');
 
 /**
- * A mistake of configuration or of a command line: one line for a person, and exit code 2. The message may
- * reach a client; what must not (a path, an address) goes into `where`.
+ * A mistake in the configuration or on the command line: printed as one line, exit code 2. The message may reach a
+ * client; `where` holds a path or address that must not.
  */
 export class UsageError extends Error {
   constructor(
@@ -75,7 +76,7 @@ export class UsageError extends Error {
   }
 }
 
-/** Another process has the data directory, and cannot be reached. */
+/** Another process holds the data directory and cannot be reached. */
 export class DirectoryInUse extends UsageError {
   constructor(
     readonly pid: number | undefined,
@@ -87,18 +88,18 @@ export class DirectoryInUse extends UsageError {
   }
 }
 
-/** Another process has the data directory, and says nothing: it is stopped, or stuck. */
+/** Another process holds the data directory but does not respond: it is stopped or stuck. */
 export class OwnerSilent extends UsageError {
   constructor(readonly pid: number) {
     super(`the process that keeps the tasks (pid ${pid}) does not answer: it is stopped or stuck`);
   }
 }
 
-/** For an answer that was not seen, and may be there. */
+/** Hint for a call whose answer was lost, so that its outcome is unknown. */
 export const MAY_HAVE_HAPPENED =
   'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
 
-/** What an agent is told where the data cannot be used until a person has done something about it. */
+/** Returns the refusal for a problem that a person must fix before the data can be used. */
 export function unusable(error: UsageError): Refusal {
   if (error instanceof OwnerSilent)
     return unavailable(
@@ -112,7 +113,7 @@ export function unusable(error: UsageError): Refusal {
 
 const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;
 
-/** In words, why files could not be written. */
+/** Describes why files could not be written. */
 export function whyNotWritten(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full' : `cannot write to the data directory (${code})`;

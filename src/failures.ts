@@ -4,7 +4,7 @@ import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './
 import { internal, type RefusalBody, refusalIn, UsageError, unavailable, unusable } from './errors.js';
 import { framesOf } from './log.js';
 
-/** The one place where failures become answers. What nobody foresaw leaves nothing behind but a reference. */
+/** Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent. */
 export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBody {
   const refusal = refusalIn(error);
   if (refusal) return refusal.body;

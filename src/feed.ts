@@ -6,48 +6,51 @@ import { type Subject, touchedSince, touches } from './domain/touched.js';
 import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
 import { subjectOf } from './resources/index.js';
 
-/** Who wants to be told, and how. */
+/** A subscriber as a transport describes it. */
 export interface Listener {
   scope: UserScope;
-  /** The hash of the token that it listens by. It hears nothing more once that is revoked or expired. */
+  /** Hash of the token it authenticated with. The subscription ends once that token expires or is revoked. */
   token?: string;
-  /** Tells that these addresses may read differently. Resolves when the reader has taken it: until then, more is gathered. */
+  /**
+   * Reports that the contents at these URIs may have changed. Resolves once the client has taken the message; further
+   * changes are collected until then (back-pressure).
+   */
   deliver(uris: string[]): Promise<void>;
-  /** It may listen no longer. */
+  /** Called when the server ends the subscription. */
   end(): void;
 }
 
-/** A listener that was let in. */
+/** An accepted listener. */
 export interface Subscription {
   add(uris: string[]): void;
   remove(uri: string): void;
-  /** Tells of all of these once, as if they had changed: for whoever may have missed something. */
+  /** Reports these URIs once, as if they had changed: for a client that may have missed changes. */
   again(uris: string[]): void;
   close(): void;
 }
 
-/** Milliseconds. */
+/** All in milliseconds. */
 export interface Timing {
-  /** For how long changes are gathered before anybody is told of them. */
+  /** How long changes are collected before they are reported. */
   gather: number;
-  /** Between two looks at whether something was missed, and who may still listen. */
+  /** Interval of the poll for missed changes and revoked rights. */
   check: number;
-  /** The same on Neon while nothing happens, at most: a database that is asked nothing falls asleep, and costs nothing. */
+  /** Longest poll interval on Neon while nothing changes: an idle Neon database is suspended and costs nothing. */
   quiet: number;
-  /** Before a connection that broke is opened again. */
+  /** Delay before a broken notification connection is reopened. */
   retry: Backoff;
 }
 
 const TIMING: Timing = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
 
-/** How many may listen in one process, and how many of them as one user. */
+/** Most subscribers in one process, and most per user. */
 const MAX_SUBSCRIBERS = 1000;
 const MAX_PER_USER = 200;
 
-/** One user, as long as somebody listens. */
+/** State of a user who has at least one subscriber. */
 interface UserFeed {
   scope: UserScope;
-  /** Up to which change listeners were told, or need not be. */
+  /** Number of the newest change that subscribers have been told of, or that preceded them. */
   seen: number;
   reading: boolean;
   subscribers: Set<Subscriber>;
@@ -57,11 +60,11 @@ interface Subscriber {
   listener: Listener;
   user: UserFeed;
   subjects: Map<string, Subject>;
-  /** Addresses to tell of. Never more than it has subjects, however slowly it reads. */
+  /** URIs to report. At most one entry per subscribed URI, however slow the client. */
   due: Set<string>;
-  /** It is being told something. */
+  /** Whether a delivery is in progress. */
   busy: boolean;
-  /** When its token expires, on this process's steady clock. */
+  /** When its token expires, in milliseconds of `performance.now()`. */
   until: number;
 }
 
@@ -73,9 +76,10 @@ export interface FeedOptions {
 }
 
 /**
- * Tells listeners of what changes. Writes of this process are heard at once, and those of others over a line that
- * carries users and numbers alone; what changed is read from the user's own history, under the user's own scope. So a
- * message that is lost costs a delay, up to the next look, and nothing is ever told to somebody else.
+ * Notifies subscribers of changes. Writes of this process are reported directly, those of other processes through
+ * LISTEN/NOTIFY messages that carry only user ids and change numbers. What changed is read from the user's history
+ * under that user's scope, so a lost message only delays a notification until the next poll, and nothing reaches other
+ * users.
  */
 export class Feed {
   readonly #store: FeedOptions['store'];
@@ -83,27 +87,27 @@ export class Feed {
   readonly #timing: Timing;
   readonly #startTimer: StartTimer;
   readonly #users = new Map<string, UserFeed>();
-  /** Users whose history is to be looked at, and who have something to be told. */
+  /** Users whose history must be read, or whose subscribers have URIs due, at the next flush. */
   readonly #waiting = new Set<UserFeed>();
-  /** What other processes are to be told. */
+  /** Newest change number by user id, not yet announced to other processes. */
   readonly #news = new Map<string, number>();
   #gathering: (() => void) | undefined;
   #pollTimer: (() => void) | undefined;
-  /** When the next look is due, in milliseconds of `performance.now()`. */
+  /** When the next poll is due, in milliseconds of `performance.now()`. */
   #pollAt = Number.POSITIVE_INFINITY;
   #stopListening: (() => void) | undefined;
   #interval: number;
   #closed = false;
 
-  constructor({ store, log, timing, after: later = startTimer }: FeedOptions) {
+  constructor({ store, log, timing, after: schedule = startTimer }: FeedOptions) {
     this.#store = store;
     this.#log = log;
     this.#timing = { ...TIMING, ...timing };
-    this.#startTimer = later;
+    this.#startTimer = schedule;
     this.#interval = this.#timing.check;
   }
 
-  /** Called for every write, once it is committed: up to which change its user has come. */
+  /** Records a committed write. `seq` is the number of the user's newest change. */
   wrote(userId: string, seq: number): void {
     if (this.#closed) return;
     this.#news.set(userId, Math.max(seq, this.#news.get(userId) ?? 0));
@@ -112,13 +116,14 @@ export class Feed {
   }
 
   /**
-   * Lets a listener in. Whatever is written from the moment this resolves, it will be told of.
+   * Adds a subscriber. Every write that commits after this resolves is reported to it.
    *
-   * @throws Refusal where it may not listen, or too many do
+   * @throws Refusal `forbidden` if the account is disabled or the token invalid, `rate_limited` at the subscriber
+   *   limits, `unavailable` after `close`
    */
   async listen(listener: Listener, uris: string[]): Promise<Subscription> {
     const { userId } = listener.scope;
-    const refuseFull = () => {
+    const refuseIfFull = () => {
       if (this.#closed) throw unavailable('The server is stopping.', 'Subscribe again in a moment.');
       if (
         this.#subscribers().length >= MAX_SUBSCRIBERS ||
@@ -126,13 +131,13 @@ export class Feed {
       )
         throw rateLimited('Too many subscriptions are open.', 'End some of them, or try again later.');
     };
-    refuseFull();
+    refuseIfFull();
     const { users, tokens } = await this.#queryState([userId], listener.token ? [listener.token] : []);
     const seen = users.get(userId);
-    const left = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
+    const remaining = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
     if (seen === undefined) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
-    if (left === undefined) throw forbidden('This token is unknown, expired or revoked.');
-    refuseFull();
+    if (remaining === undefined) throw forbidden('This token is unknown, expired or revoked.');
+    refuseIfFull();
 
     const user: UserFeed = this.#users.get(userId) ?? {
       scope: { ...listener.scope },
@@ -147,7 +152,7 @@ export class Feed {
       subjects: new Map(),
       due: new Set(),
       busy: false,
-      until: performance.now() + left,
+      until: performance.now() + remaining,
     };
     user.subscribers.add(subscriber);
     this.#startListening(subscriber);
@@ -162,9 +167,9 @@ export class Feed {
         subscriber.subjects.delete(uri);
         subscriber.due.delete(uri);
       },
-      again: (known) => {
+      again: (changed) => {
         if (!user.subscribers.has(subscriber)) return;
-        for (const uri of known) if (subscriber.subjects.has(uri)) subscriber.due.add(uri);
+        for (const uri of changed) if (subscriber.subjects.has(uri)) subscriber.due.add(uri);
         this.#waiting.add(user);
         this.#gather();
       },
@@ -174,7 +179,7 @@ export class Feed {
     return subscription;
   }
 
-  /** Tells other processes what they have not been told yet, and ends every subscription. */
+  /** Ends every subscription and announces pending changes to other processes. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#gathering?.();
@@ -206,10 +211,10 @@ export class Feed {
     subscriber.listener.end();
   }
 
-  /** Opens what is needed while somebody listens. */
+  /** Starts the poll timer and the notification connection unless they are running. */
   #startListening(subscriber: Subscriber): void {
-    const soon = Math.min(performance.now() + this.#timing.check, subscriber.until);
-    if (soon < this.#pollAt) this.#arm(this.#timing.check); // never put off, however many join
+    const pollAt = Math.min(performance.now() + this.#timing.check, subscriber.until);
+    if (pollAt < this.#pollAt) this.#arm(this.#timing.check); // new subscribers never postpone it
     if (this.#stopListening) return;
     let stopped = false;
     let stop = () => {};
@@ -234,7 +239,7 @@ export class Feed {
     );
   }
 
-  /** Notes that a user has come to this change, and answers whether that is news to somebody. */
+  /** Queues a user for reading if `seq` is newer than its subscribers know. Returns whether it is. */
   #noteChange(userId: string, seq: number): boolean {
     const user = this.#users.get(userId);
     if (!user || seq <= user.seen) return false;
@@ -242,7 +247,7 @@ export class Feed {
     return true;
   }
 
-  /** Somebody took rights away: who listens is looked at now. */
+  /** Rechecks a user's subscribers now, because rights may have been revoked. */
   #checkSoon(userId: string): void {
     const user = this.#users.get(userId);
     if (user) void this.#verify([...user.subscribers]).catch((error: unknown) => this.#failed(error));
@@ -257,7 +262,7 @@ export class Feed {
       if (waiting.length === 0) return;
       void this.#tell(waiting);
       if (this.#interval === this.#timing.check) return;
-      this.#interval = this.#timing.check; // it is quiet no more
+      this.#interval = this.#timing.check; // something changed: back to the short interval
       this.#arm(this.#interval);
     });
   }
@@ -269,14 +274,14 @@ export class Feed {
     try {
       await notifyChanges((await this.#store()).database, news);
     } catch (error) {
-      this.#failed(error); // whoever listens elsewhere will look for themselves
+      this.#failed(error); // the other processes find the change with their next poll
     }
   }
 
-  /** Looks at what changed for these users, and tells those whom it concerns. */
+  /** Reads what changed for these users and notifies the subscribers concerned. */
   async #tell(users: UserFeed[]): Promise<void> {
-    const read = await Promise.allSettled(users.map((user) => this.#read(user)));
-    for (const each of read) if (each.status === 'rejected') this.#failed(each.reason); // it is tried again with the next look
+    const results = await Promise.allSettled(users.map((user) => this.#read(user)));
+    for (const result of results) if (result.status === 'rejected') this.#failed(result.reason); // retried at the next poll
     await this.#flush(users.flatMap(({ subscribers }) => [...subscribers])).catch((error: unknown) =>
       this.#failed(error),
     );
@@ -284,7 +289,7 @@ export class Feed {
 
   async #read(user: UserFeed): Promise<void> {
     if (user.reading) {
-      this.#waiting.add(user); // what is being read may not have this change yet
+      this.#waiting.add(user); // the read in progress may not see this change
       this.#gather();
       return;
     }
@@ -296,14 +301,14 @@ export class Feed {
       for (const { subjects, due } of user.subscribers)
         for (const [uri, subject] of subjects) if (touches(touched, subject)) due.add(uri);
     } catch (error) {
-      if (refusalIn(error)?.body.code !== 'forbidden') throw error; // too much at once is tried again, too
+      if (refusalIn(error)?.body.code !== 'forbidden') throw error; // rate limits are retried at the next poll too
       for (const subscriber of user.subscribers) this.#end(subscriber); // the account is disabled
     } finally {
       user.reading = false;
     }
   }
 
-  /** Tells those who have something due and are not being told already, if they still may listen. */
+  /** Starts a delivery to each subscriber that has URIs due, is not busy and is still authorized. */
   async #flush(subscribers: Subscriber[]): Promise<void> {
     const ready = subscribers.filter(({ due, busy }) => due.size > 0 && !busy);
     if (ready.length === 0) return;
@@ -323,7 +328,7 @@ export class Feed {
     try {
       if (uris.length > 0) await subscriber.listener.deliver(uris);
     } catch {
-      this.#drop(subscriber); // there is nobody any more
+      this.#drop(subscriber); // the client is gone
       return;
     }
     subscriber.busy = false;
@@ -332,21 +337,21 @@ export class Feed {
     this.#gather();
   }
 
-  /** Ends those who may listen no longer. Answers how far each user has come. */
+  /** Ends subscribers that are no longer authorized. Returns the newest change number of each enabled user. */
   async #verify(subscribers: Subscriber[]): Promise<Map<string, number>> {
     const hashes = new Set(subscribers.flatMap(({ listener: { token } }) => (token === undefined ? [] : [token])));
     const { users, tokens } = await this.#queryState(new Set(subscribers.map(({ user }) => user.scope.userId)), hashes);
     const now = performance.now();
     for (const subscriber of subscribers) {
       const { token } = subscriber.listener;
-      const left = token === undefined ? Number.POSITIVE_INFINITY : tokens.get(token);
-      if (left === undefined || !users.has(subscriber.user.scope.userId)) this.#end(subscriber);
-      else subscriber.until = now + left;
+      const remaining = token === undefined ? Number.POSITIVE_INFINITY : tokens.get(token);
+      if (remaining === undefined || !users.has(subscriber.user.scope.userId)) this.#end(subscriber);
+      else subscriber.until = now + remaining;
     }
     return users;
   }
 
-  /** How far users have come whose accounts are open, and for how long tokens are still good. */
+  /** Returns the newest change number of each enabled user, and the remaining milliseconds of each valid token. */
   async #queryState(userIds: Iterable<string>, hashes: Iterable<string>) {
     const { database } = await this.#store();
     const rows = await asService(
@@ -363,7 +368,7 @@ export class Feed {
     return { users, tokens };
   }
 
-  /** Looks for what was missed, at all users at once, and for who may still listen. Answers whether nothing was. */
+  /** Rechecks every subscriber and reads missed changes, all users at once. Returns whether nothing was missed. */
   async #poll(): Promise<boolean> {
     const now = performance.now();
     for (const subscriber of this.#subscribers()) if (subscriber.until <= now) this.#end(subscriber);
@@ -372,8 +377,8 @@ export class Feed {
     try {
       const users = await this.#verify(subscribers);
       const behind = [...this.#users.values()].filter(({ scope, seen }) => (users.get(scope.userId) ?? 0) > seen);
-      const owed = this.#subscribers().flatMap(({ due, user }) => (due.size > 0 ? user : []));
-      await this.#tell([...new Set([...behind, ...owed])]);
+      const withDue = this.#subscribers().flatMap(({ due, user }) => (due.size > 0 ? user : []));
+      await this.#tell([...new Set([...behind, ...withDue])]);
       return behind.length === 0;
     } catch (error) {
       this.#failed(error);
@@ -384,12 +389,12 @@ export class Feed {
   async #pollAgain(): Promise<void> {
     const quiet = await this.#poll();
     if (this.#users.size === 0) return;
-    const sleeps = quiet && (await this.#store()).database.kind === 'neon';
-    this.#interval = sleeps ? Math.min(this.#interval * 2, this.#timing.quiet) : this.#timing.check;
+    const slowDown = quiet && (await this.#store()).database.kind === 'neon';
+    this.#interval = slowDown ? Math.min(this.#interval * 2, this.#timing.quiet) : this.#timing.check;
     this.#arm(this.#interval);
   }
 
-  /** The next look: when it is time, or when the first token expires. */
+  /** Schedules the next poll after `interval` ms, or when the first token expires if that is sooner. */
   #arm(interval: number): void {
     const soonest = Math.min(...this.#subscribers().map(({ until }) => until));
     const wait = Math.max(Math.ceil(Math.min(interval, soonest - performance.now())), 1);

@@ -6,14 +6,14 @@ import { CLEARABLE } from './domain/patch.js';
 import { MAX_LABELS, PRIORITIES } from './domain/task.js';
 
 /**
- * Inputs as agents send them. Each field forgives what models and hosts are known to do (numbers as strings,
- * lists as JSON strings, "#12", a leading + or @) and refuses the rest in words that name the remedy.
+ * Schemas of tool inputs. Each accepts the variants that models and hosts are known to send (numbers as strings, lists
+ * as JSON strings, "#12", a leading + or @) and refuses anything else with a message that says how to fix it.
  */
 
-/** Code points: what people count as characters, and what PostgreSQL's `char_length` counts. */
+/** Length in code points, like PostgreSQL's `char_length`. */
 const length = (text: string): number => [...text].length;
 
-/** Text that nobody is there to refuse, as one line that can be kept: what may not be in a line is left out. */
+/** Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. */
 export const oneLine = (text: string, max: number): string =>
   [...text.toWellFormed().replace(/\s+/g, ' ').replace(UNSAFE, '')].slice(0, max).join('').trim();
 
@@ -31,58 +31,58 @@ function refuseLine(text: string): string | undefined {
 
 function checked(max: number, ...checks: ((text: string) => string | undefined)[]) {
   return z.string('must be text').superRefine((text, context) => {
-    const trouble =
+    const message =
       length(text) === 0
         ? 'is empty'
         : length(text) > max
           ? `is ${length(text)} characters long, ${max} is the most`
           : checks.map((check) => check(text)).find(Boolean);
-    if (trouble) context.addIssue({ code: 'custom', message: trouble });
+    if (message) context.addIssue({ code: 'custom', message: message });
   });
 }
 
-const trimmed = (value: unknown) =>
+const toTrimmed = (value: unknown) =>
   typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : value;
 
 /** One line of text, at most `max` code points. */
-const line = (max: number) => z.preprocess(trimmed, checked(max, refuseText, refuseLine));
+const line = (max: number) => z.preprocess(toTrimmed, checked(max, refuseText, refuseLine));
 
-/** Text of many lines, Markdown as a rule. */
+/** Text of several lines, usually Markdown, at most `max` code points. */
 export const prose = (max: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? value.replace(/\r\n?/g, '\n').trim() : value),
     checked(max, refuseText),
   );
 
-/** A name without the sign that answers and people put before it. */
+/** Strips the sign (@, + or #) that answers and people put before a name. */
 const bare = (name: string) =>
   name
     .trim()
     .replace(/^[@+#]+\s*/, '')
     .replace(/ +/g, ' ');
 
-/** The name of a project or label. */
+/** The name of a project or label, at most 100 code points. */
 export const name = (...refusals: ((text: string) => string | undefined)[]) =>
   z.preprocess(
     (value) => {
-      const text = trimmed(value);
+      const text = toTrimmed(value);
       return typeof text === 'string' ? bare(text) : text;
     },
     checked(100, refuseText, refuseLine, ...refusals),
   );
 
-/** Any short text that is read, not kept: a date, a cursor, words to look for. */
+/** One line of text that is interpreted, not stored: a date, a cursor, search words. */
 export const words = (max = 200) => line(max);
 
-/** The same, of what calendars write in several lines. */
+/** The same, joining lines: calendars fold rules over several. */
 const unfolded = () =>
   z.preprocess((value) => (typeof value === 'string' ? value.replace(/[\r\n]+/g, ' ') : value), words());
 
-/** A whole number, where more than the most means the most. */
+/** A whole number from 1; larger values are reduced to `max`. */
 export const atMost = (max: number) =>
   z.preprocess((value) => (Number(value) > max && Number(value) < 1e15 ? max : value), whole(1, max));
 
-/** A whole number. */
+/** A whole number from `min` to `max`. */
 export const whole = (min: number, max: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' && /^\s*-?\d{1,15}\s*$/.test(value) ? Number(value) : value),
@@ -92,7 +92,7 @@ export const whole = (min: number, max: number) =>
       .max(max, `must be ${max} at most`),
   );
 
-/** What an answer may cost. */
+/** Token budget of an answer. */
 export const maxTokens = () => whole(MIN_BUDGET, MAX_BUDGET).describe(`${DEFAULT_BUDGET} by default`);
 
 const MAX_ID = 2_147_483_647;
@@ -105,17 +105,17 @@ const number = z
   .min(1, 'must be 1 at least')
   .max(MAX_ID, 'is too large');
 
-/** What is meant by a list of one, where one is wanted. */
-const only = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
+/** Unwraps a list of one, if a single value is expected. */
+const unwrapped = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
 
-/** The number of a task: 12, "12" or "#12". Not "T12": plans are written with names like that, which mean others. */
-export const id = () => z.preprocess((value) => toId(only(value)), number);
+/** The id of a task: 12, "12" or "#12". Not "T12": agents' plans use such names for other things. */
+export const id = () => z.preprocess((value) => toId(unwrapped(value)), number);
 
-/** The number of a task, or its title. */
+/** The id of a task, or its title. */
 export const idOrTitle = () =>
   z.preprocess(toId, z.union([number, line(200)], { error: 'must be a number of a task, or its title' }));
 
-/** The same, or `#12 Buy milk`: how a completion offers a task, number and title in one. */
+/** The same, or `#12 Buy milk`, as completions offer tasks: the id is used. */
 export const pickedTask = () =>
   z.preprocess((value) => (typeof value === 'string' && /^\s*#(\d{1,10})\s+\S/.exec(value)?.[1]) || value, idOrTitle());
 
@@ -127,21 +127,21 @@ const refuseTaken = (text: string) =>
       : undefined;
 const word = checked(40, refuseText, refuseLine);
 
-/** A name for a task within one plan. */
-export const ref = () => z.preprocess(trimmed, checked(40, refuseText, refuseLine, refuseTaken));
+/** The ref by which other tasks of the same plan name a task. */
+export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseLine, refuseTaken));
 
-/** The number of a task that there is, or the ref of one in the same plan. */
+/** The id of an existing task, or the ref of one in the same plan. */
 export const idOrRef = () =>
-  z.preprocess(toId, z.union([number, z.preprocess(trimmed, word)], { error: 'must be an id of a task, or a ref' }));
+  z.preprocess(toId, z.union([number, z.preprocess(toTrimmed, word)], { error: 'must be an id of a task, or a ref' }));
 
-/** An object of fields; one that comes as a JSON string is read, and what says "not given" is left out. */
+/** An object; a JSON string is parsed, and fields whose value means "not given" are dropped. */
 export const object = <T extends z.ZodRawShape>(shape: T) =>
   z.preprocess(
     (value) => {
-      const read = typeof value === 'string' ? fromJson(value) : value;
-      if (typeof read !== 'object' || read === null || Array.isArray(read)) return read;
+      const parsed = typeof value === 'string' ? fromJson(value) : value;
+      if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return parsed;
       return Object.fromEntries(
-        Object.entries(read).filter(([field, each]) => !isNothing(field, each) && !saysNone(field, each)),
+        Object.entries(parsed).filter(([field, each]) => !isNothing(field, each) && !saysNone(field, each)),
       );
     },
     z.strictObject(shape, {
@@ -154,7 +154,7 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
     }),
   );
 
-/** "Not given", as some clients say it. Never "empty this field": that is what `clear` is for. */
+/** Returns whether a value means "not given", as some clients send it. It never empties a field: `clear` does. */
 export const isNothing = (field: string, value: unknown): boolean =>
   value === undefined ||
   value === null ||
@@ -162,33 +162,33 @@ export const isNothing = (field: string, value: unknown): boolean =>
   (Array.isArray(value) && value.length === 0) ||
   (typeof value === 'string' && /^\s*(?:null|undefined)\s*$/.test(value) && !WRITTEN.includes(field));
 
-/** Fields of which any words may be what is meant. */
+/** Free-text fields, in which even "null" may be meant literally. */
 const WRITTEN = ['title', 'description', 'text', 'note'];
 
-/** Whether a field is said to have no value: no project, not one called "none". */
+/** Returns whether a clearable field except `description` is given as "none" (or `repeats` as "never"). */
 export function saysNone(field: string, given: unknown): boolean {
-  const value = only(given);
+  const value = unwrapped(given);
   if (typeof value !== 'string' || field === 'description' || !CLEARABLE.some((each) => each === field)) return false;
   return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
 }
 
-/** One of a few words; `aliases` are other ways to say them. */
+/** One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
   aliases: Record<string, T[number]> = {},
-  /** What to use for what it is not. */
+  /** Appended to the refusal: what to use instead. */
   otherwise = '',
 ) =>
   z.preprocess(
     (given) => {
-      const value = only(given);
+      const value = unwrapped(given);
       const word = typeof value === 'number' ? String(value) : value;
       if (typeof word !== 'string') return word;
-      const plain = word
+      const canonical = word
         .trim()
         .toLowerCase()
         .replace(/[\s-]+/g, '_');
-      return Object.hasOwn(aliases, plain) ? aliases[plain] : plain;
+      return Object.hasOwn(aliases, canonical) ? aliases[canonical] : canonical;
     },
     z.enum(values, { error: `must be one of ${values.join(', ')}${otherwise}` }),
   );
@@ -200,8 +200,8 @@ export const yes = () =>
   );
 
 /**
- * A list; one value stands for a list of one, and a string for the list it holds, as JSON or, where an item
- * has no commas of its own, separated by them.
+ * A list of at most `max` items. A single value becomes a list of one. A string is parsed as JSON, or split at
+ * `separator`, which is given if items contain no commas.
  */
 export const many = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
   z.preprocess(
@@ -227,26 +227,26 @@ function fromJson(text: string): unknown {
   }
 }
 
-/** One or many tasks by number. */
+/** Ids of 1 to 100 tasks. */
 export const ids = () => many(id(), 100, ',');
 
 export const labels = () => many(name(), MAX_LABELS, ',');
 
-/** Labels that a task is given. */
+/** Labels to add to a task. */
 export const newLabels = () => many(name(refuseNone), MAX_LABELS, ',');
 const refuseNone = (label: string) => (isNone(label) ? 'must not be none, which stands for no label' : undefined);
 
-/** What is asked for, or null for what has none of it. */
+/** A filter value, or null for "none": tasks without a value. */
 const orNone = <T extends z.ZodType>(schema: T) =>
   z.preprocess((given) => {
-    const value = only(given);
+    const value = unwrapped(given);
     return typeof value === 'string' && isNone(bare(value)) ? null : given;
   }, schema.nullable());
 
 export const nameOrNone = () => orNone(name());
 export const idOrNone = () => orNone(id());
 
-/** A priority, in the words and numbers that other task lists use too. */
+/** A priority, or its word or number in other task lists. */
 export const priority = <const Other extends string = never>(...others: Other[]) =>
   oneOf<[...typeof PRIORITIES, ...Other[]]>([...PRIORITIES, ...others], {
     p1: 'urgent',
@@ -261,7 +261,7 @@ export const priority = <const Other extends string = never>(...others: Other[])
     '4': 'low',
   });
 
-/** The fields that a task is made of, in the order a model reads them. */
+/** The fields of a new task, in the order in which models see them. */
 export const taskFields = z.object({
   title: line(200),
   description: prose(10_000).describe('Markdown'),
@@ -277,14 +277,14 @@ export const taskFields = z.object({
 /** The number of a claim. */
 export const claim = () => whole(1, Number.MAX_SAFE_INTEGER);
 
-/** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
+/** What the caller believes about the task it names. If it is wrong, the write is refused. */
 export const guard = {
   expected_version: whole(1, MAX_ID).describe('with one id: the version you know').optional(),
   expect_title: words().optional(),
   claim: claim().describe('with one id: yours').optional(),
 };
 
-/** What other task lists call our fields. */
+/** Names of our fields in other task lists; of two targets, the second applies if the first is given already. */
 const ELSEWHERE = new Map([
   ['name', 'title'],
   ['content', 'title description'],
@@ -306,16 +306,21 @@ const ELSEWHERE = new Map([
 
 const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
 
-/** The fields that unknown ones may have been meant for, of those that were not given. */
+/**
+ * Returns the known fields that unknown ones may have been meant as.
+ *
+ * @param given names of all fields given, which decide between two synonyms
+ */
 export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
-  const near = unknown.flatMap((field) => {
+  const matches = unknown.flatMap((field) => {
     const [first, other = first] = (ELSEWHERE.get(plain(field)) ?? field).split(' ') as [string, string?];
     const word = plain(given.has(first) ? other : first);
-    const alike = (each: string) => each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
-    return known.filter((each) => alike(plain(each)));
+    const resembles = (each: string) =>
+      each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
+    return known.filter((each) => resembles(plain(each)));
   });
-  return [...new Set(near)];
+  return [...new Set(matches)];
 }
 
-/** Names that somebody else chose, for an answer. */
+/** Joins field names that the caller chose, cut to 40 characters each. */
 export const named = (fields: string[]): string => fields.map((field) => field.slice(0, 40)).join(', ');

@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { implementation, serverOptions } from './server-options.js';
 
-/** The answers to everything that can be listed. */
+/** Results of all list requests, by method. */
 export interface Lists {
   'tools/list': ListToolsResult;
   'prompts/list': ListPromptsResult;
@@ -16,10 +16,10 @@ export interface Lists {
 }
 
 /**
- * Builds the server that a stdio client talks to first: it shakes hands and lists, from what is written down,
- * and has no data. Clients start a server just to list its tools, often twice at once.
+ * Builds the server for a stdio client's handshake and list requests, answered from the catalogue without data. Clients
+ * start a server just to list its tools, often two at once.
  *
- * @param subscribe whether what changes can be told to this client
+ * @param subscribe whether this client can be notified of changes
  */
 export function buildFront(version: string, lists: Lists, subscribe: boolean): Server {
   const server = new Server(implementation(version), serverOptions(subscribe));

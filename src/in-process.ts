@@ -18,8 +18,8 @@ export interface Local {
 }
 
 /**
- * The server of a database that any number of processes may use at once, or none but this one: it runs in the
- * client's own process. The database is opened when first needed, and again after a failure.
+ * Serves a PostgreSQL or in-memory database from the process that the client started: such a database needs no owner
+ * process. The database is opened on first use, and opening is retried on the next use after a failure.
  */
 export function serveLocally(program: Program, config: Config, target: Target, log: Logger): Local {
   const { user, timezone, secret, historyDays } = config;

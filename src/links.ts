@@ -5,7 +5,7 @@ import { framesOf } from './log.js';
 import { OWN, type Program } from './program.js';
 import type { RelayOptions } from './transports/relay.js';
 
-/** How a stdio server gets at the data. Nothing is opened, and no code for it loaded, before it is needed. */
+/** Returns how a stdio server reaches the data. Nothing is opened and no code for it is loaded before first use. */
 export function linkTo(program: Program, config: Config, log: Logger): RelayOptions & { close(): Promise<void> } {
   const { target, remote } = config;
   const account = {
@@ -23,7 +23,7 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
       }
       const { code } = error as NodeJS.ErrnoException;
       log.error({ code, at: framesOf(error) }, 'no way to the data');
-      // Code is loaded when it is needed, by names that the next build does not have.
+      // Code is loaded on demand from hashed file names, which an update replaces.
       if (code === 'ERR_MODULE_NOT_FOUND')
         return unavailable('Taskloom was updated while it ran.', 'Restart this server, or the client that started it.')
           .body;

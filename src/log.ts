@@ -2,8 +2,8 @@ import { writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 
 /**
- * Logs on stderr: stdout belongs to the protocol. Written at once, so that nothing is lost when the process ends. What
- * cannot be written is: pino's own destination would try for ever on a full disk, and nothing else would be done.
+ * Logs to stderr, because stdout carries the protocol. Writes synchronously, so nothing is lost on exit. Lines that
+ * cannot be written are dropped; pino's own destination would retry forever on a full disk, blocking the process.
  */
 export const makeLog = (level: string): Logger => pino({ level, base: null }, { write });
 
@@ -13,7 +13,7 @@ function write(text: string): void {
   } catch {}
 }
 
-/** Where an error came from, and of what kind it is. Never its message: a database's may hold people's words. */
+/** Returns the names and stack frames of an error and its causes. Not messages: a database's may contain user data. */
 export function framesOf(error: unknown): string[] {
   const frames: string[] = [];
   for (let e = error; e instanceof Error; e = e.cause)

@@ -8,28 +8,28 @@ import { UsageError } from './errors.js';
 import type { Lists } from './front.js';
 import { OWN, type Program, paths } from './program.js';
 
-// An older one would list the tools, and fail at the first call that needs data.
+// Without this check, an older Node would list the tools but fail at the first call that needs data.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(`taskloom: needs Node 20.19 or later, and this is ${process.version} (${process.execPath})\n`);
   process.exit(2);
 }
 
-// Since Node 22, what one start compiles the next does not: all that is imported from here on.
+// Since Node 22: caches compiled code across starts, for all modules imported from here on.
 const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
 if (isAbsolute(paths.cache)) enableCompileCache?.(join(paths.cache, 'compiled'));
 const argv = process.argv.slice(2);
 const [command] = argv;
-if (command === OWN) void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // beside all other imports
+if (command === OWN) void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // in parallel
 const [{ readConfig, VARIABLES }, { makeLog }] = await Promise.all([import('./config.js'), import('./log.js')]);
 
-// The only reader of the arguments, the environment and the real clock.
+// Only this file reads the arguments, the environment and the real clock.
 const here = (path: string) => new URL(path, import.meta.url);
 const read = (path: string): unknown => JSON.parse(readFileSync(here(path), 'utf8'));
 const { version } = read('../package.json') as { version: string };
 const complain = (text: string) => process.stderr.write(`${text}\n`);
 
-/** Set when this is bundled. */
+/** Build time in milliseconds since 1970, set by the bundler. */
 declare const BUILT_AT: number;
 
 const program: Program = {
@@ -38,7 +38,7 @@ const program: Program = {
   clock: () => new Date(),
   start: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
   environment: process.env,
-  // Started again, a desktop program would open its window.
+  // In Electron, `execPath` is the desktop program, which would open its window.
   mayStart: process.versions.electron === undefined,
   cwd: process.cwd(),
   print: (text) => process.stdout.write(`${text}\n`),
@@ -67,7 +67,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Reads the configuration once, and says what a person should be told of it. */
+/** Returns a function that reads the configuration on its first call and prints its notices. */
 function configReader(mode: 'stdio' | 'command'): () => Config {
   let config: Config | undefined;
   return () => {
@@ -79,7 +79,7 @@ function configReader(mode: 'stdio' | 'command'): () => Config {
   };
 }
 
-/** Serves one client on stdin and stdout: lists by itself, and carries what needs data to where the data is. */
+/** Serves one client on stdin and stdout: answers lists itself and relays requests that need data. */
 async function serveStdin(config: Config, stopped: Promise<void>): Promise<void> {
   const log = makeLog(config.logLevel);
   if (process.stdin.isTTY) greet(config);
@@ -90,28 +90,28 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
     import('./transports/stdio.js'),
   ]);
   const lists = read('./catalogue.json') as Lists;
-  const data = linkTo(program, config, log);
-  const served = serveStreams(
-    // Over HTTP, a client of 2025 has no stream on which it could be told of anything.
+  const route = linkTo(program, config, log);
+  const conversation = serveStreams(
+    // A remote server over HTTP has no notification stream for 2025 clients.
     ({ era }) => buildFront(version, lists, !(config.remote && era === 'legacy')),
     process.stdin,
     process.stdout,
     log,
-    new Relay(data),
+    new Relay(route),
   );
-  await Promise.race([served.ended, stopped]);
-  await served.finish(STOPPING);
-  await data.close();
+  await Promise.race([conversation.ended, stopped]);
+  await conversation.finish(STOPPING);
+  await route.close();
   process.stdin.destroy();
-  setTimeout(() => process.exit(), LEAVING).unref(); // it may still be looking for an owner, for nobody
+  setTimeout(() => process.exit(), LEAVING).unref(); // a search for an owner may still be running
 }
 
-/** How long answers under way may take once a signal asked this process to stop, in milliseconds. */
+/** How long pending answers may take after a stop signal, in milliseconds. */
 const STOPPING = 5_000;
-/** How long what was written may take to go out, after that, in milliseconds. */
+/** How long pending output may then take to flush, in milliseconds. */
 const LEAVING = 1_000;
 
-/** For the person who started it by hand: what it is, where the data is, and what to paste where. */
+/** Prints help for a person who started it in a terminal: what it is, where the data is, how to configure a client. */
 function greet({ target, remote }: Config): void {
   const place = {
     directory: 'path' in target ? target.path : '',
@@ -119,10 +119,12 @@ function greet({ target, remote }: Config): void {
     postgres: 'PostgreSQL',
     neon: 'Neon',
   };
-  // What was set for this run must be set for the client's too; an address with a password is for its owner to fill in.
+  // Variables set for this run must be set for the client's too. Secrets are not printed.
   const given = Object.entries(process.env).filter(([name]) => name in VARIABLES && name.startsWith('TASKLOOM_'));
-  const secret = ['TASKLOOM_DATABASE_URL', 'TASKLOOM_SECRET', 'TASKLOOM_TOKEN'];
-  const env = Object.fromEntries(given.map(([name, value]) => [name, secret.includes(name) ? '(as set here)' : value]));
+  const secrets = ['TASKLOOM_DATABASE_URL', 'TASKLOOM_SECRET', 'TASKLOOM_TOKEN'];
+  const env = Object.fromEntries(
+    given.map(([name, value]) => [name, secrets.includes(name) ? '(as set here)' : value]),
+  );
   const command = { command: process.execPath, args: [fileURLToPath(import.meta.url)] };
   const entry = given.length > 0 ? { ...command, env } : command;
   complain(`Taskloom ${version}: a task server for AI agents, waiting for an MCP client on stdin.

@@ -1,11 +1,11 @@
 /**
- * Keys of ours in a request's `_meta`, between a relay and the server it carries requests to. Nothing is decided by
- * them that a client could gain by inventing them.
+ * Our keys in a request's `_meta`, between a relay and the server it forwards to. A client that forges them gains
+ * nothing.
  */
 
-/** The same for each time that one request is sent, so that a write sent twice happens once. */
+/** Idempotency key of a relayed call, the same on every retry. */
 export const RELAY_KEY = 'taskloom/call';
-/** Set by whoever subscribes again after a break: tell once of everything, for something may have been missed. */
+/** `true` when resubscribing after a lost connection: report every URI once, since changes may have been missed. */
 export const AGAIN_KEY = 'taskloom/again';
-/** What the client calls itself, where no handshake and no envelope says it. */
+/** The client's name, for servers that see neither its handshake nor its envelope. */
 export const CLIENT_KEY = 'taskloom/client';

@@ -1,4 +1,4 @@
-/** Runs `make` until it has succeeded once; whoever asks meanwhile shares the attempt. */
+/** Memoizes an async function. Concurrent callers share one attempt; after a failure, the next call tries again. */
 export function once<T>(make: () => Promise<T>): { get(): Promise<T>; started(): Promise<T> | undefined } {
   let made: Promise<T> | undefined;
   const get = () => {

@@ -1,27 +1,27 @@
 import envPaths from 'env-paths';
 import type { Build } from './owner/handshake.js';
 
-/** What `main.ts` alone knows of the program and the machine it runs on. */
+/** The program and its environment, as only `main.ts` knows them. */
 export interface Program {
   build: Build;
-  /** The folder of migrations. */
+  /** The migrations directory. */
   migrations: URL;
   clock(): Date;
   /** The command that starts this program, to which arguments are added. */
   start: [program: string, ...args: string[]];
   environment: Readonly<Partial<Record<string, string>>>;
-  /** Whether that command may be run: not where the program runs inside another. */
+  /** Whether `start` may be run: not inside Electron. */
   mayStart: boolean;
-  /** The directory it was started in. */
+  /** Working directory at start. */
   cwd: string;
   print(text: string): void;
   complain(text: string): void;
-  /** Resolves when the process is asked to stop; until it is called, a signal ends the process as it always does. */
+  /** Resolves on a stop signal. Until it is called, signals end the process as usual. */
   untilStopped(): Promise<void>;
 }
 
-/** The argument with which a process starts the one that keeps the embedded database in the background. */
+/** Command-line argument that runs the background owner of the embedded database. */
 export const OWN = 'own';
 
-/** The platform's directories for what is kept, and for what can be made again. */
+/** The platform's directories for data, cache and the like. */
 export const paths = envPaths('taskloom', { suffix: '' });

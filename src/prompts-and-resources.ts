@@ -16,18 +16,18 @@ import type { Resource } from './resource.js';
 import { resources } from './resources/index.js';
 import type { ReadContext } from './tool.js';
 
-/** Whoever calls, as far as prompts, resources and completions need to know. */
+/** How prompts, resources and completions read as the caller. */
 export interface Reader {
   read<Found, Answer>(
     scope: Scope,
     work: (tx: UserTx, context: ReadContext) => Promise<Found>,
     answer: (found: Found, say: RenderContext) => Answer,
   ): Promise<Answer>;
-  /** Turns any failure into words that may leave the server. */
+  /** Turns any error into a refusal that is safe to send to the client. */
   refusal(what: string, error: unknown): RefusalBody;
 }
 
-/** Offers what a person picks in a host's menus: prompts, resources, and completions for both. */
+/** Registers what a person picks in a host's menus: prompts, resources, and completions for both. */
 export function offerMenus(server: McpServer, reader: Reader): void {
   for (const prompt of prompts)
     server.registerPrompt(prompt.name, prompt.config, async (raw: unknown) => {
@@ -52,7 +52,7 @@ export function offerMenus(server: McpServer, reader: Reader): void {
       server.registerResource(name, template, config, (at, variables) => read(reader, resource, at, variables));
     else server.registerResource(name, uri, config, (at) => read(reader, resource, at, {}));
   }
-  // Our own handler: the SDK's binds completers to a schema, which would have to be built for each caller.
+  // Not the SDK's handler: it ties completers to a schema, which would have to be built for each caller.
   server.server.setRequestHandler('completion/complete', async ({ params: { ref, argument } }) => {
     const complete = completerOf(ref, argument.name);
     if (!complete) return { completion: { values: [], total: 0, hasMore: false } };
@@ -72,7 +72,7 @@ async function read(reader: Reader, resource: Resource, at: URL, variables: Reco
   } catch (error) {
     const refusal = reader.refusal(resource.name, error);
     throw refusal.code === 'not_found'
-      ? new ResourceNotFoundError(at.href, wordsOf(refusal))
+      ? new ResourceNotFoundError(at.href, messageOf(refusal))
       : asProtocolError(refusal);
   }
 }
@@ -80,15 +80,15 @@ async function read(reader: Reader, resource: Resource, at: URL, variables: Reco
 type Reference = { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string };
 
 function completerOf(ref: Reference, argument: string): Complete | undefined {
-  const offered =
+  const owner =
     ref.type === 'ref/prompt'
       ? prompts.find(({ name }) => name === ref.name)
       : resources.find(({ uri }) => uri === ref.uri);
-  if (!offered) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `No such ${ref.type.slice('ref/'.length)}.`);
-  return Object.hasOwn(offered.complete, argument) ? offered.complete[argument] : undefined;
+  if (!owner) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `No such ${ref.type.slice('ref/'.length)}.`);
+  return Object.hasOwn(owner.complete, argument) ? owner.complete[argument] : undefined;
 }
 
-/** A person is typing: what fails offers nothing, unless they would wait for it in vain. */
+/** Completes what a person types. Errors yield no suggestions, except `forbidden`, which would never succeed. */
 async function suggest(reader: Reader, complete: Complete, typed: string): Promise<CompleteResult['completion']> {
   try {
     return await reader.read(
@@ -113,13 +113,13 @@ const CODES: Record<RefusalCode, ProtocolErrorCode> = {
   internal: ProtocolErrorCode.InternalError,
 };
 
-/** Hosts show a person the message alone. It names candidates by number: titles are data, and stay in `data`. */
+/** Hosts show only the message. It names candidates by id; their titles are user data and stay in `data`. */
 export function asProtocolError(refusal: RefusalBody): ProtocolError {
   const { code, candidates } = refusal;
-  return new ProtocolError(CODES[code], wordsOf(refusal), { code, ...(candidates && { candidates }) });
+  return new ProtocolError(CODES[code], messageOf(refusal), { code, ...(candidates && { candidates }) });
 }
 
-function wordsOf({ message, hint, candidates = [] }: RefusalBody): string {
+function messageOf({ message, hint, candidates = [] }: RefusalBody): string {
   const ids = candidates.flatMap(({ id }) => (id === undefined ? [] : [`#${id}`]));
   return [message, hint, ids.length > 0 && `Candidates: ${ids.join(', ')}.`].filter(Boolean).join(' ');
 }

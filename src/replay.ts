@@ -5,19 +5,20 @@ import { conflict } from './errors.js';
 import { RELAY_KEY } from './meta.js';
 import type { Call, Tool } from './tool.js';
 
-/** Ids that a host gives one call of a tool and keeps when it sends it again. Never `progressToken`: it is of one attempt. */
+/** `_meta` keys of ids that hosts keep the same on retry. Not `progressToken`: it differs per attempt. */
 const STABLE_META = ['claudecode/toolUseId'];
 
-/** What a write is known by, so that it happens once however often it is sent. Each is SHA-256, hex. */
+/** Idempotency key of a write. All values are SHA-256 in hex. */
 export interface RequestKey {
-  /** Of the client's id; of the relay's, where it gave none. */
+  /** Digest of the client's request_id, else of the id in the host's `_meta`, else of the relay's id. */
   digest: string;
-  /** Of the id that our own relay gave one request, which it may have to send again: the client knows nothing of it. */
+  /** Digest of the id that our relay gave the request for its own retries, which the client does not see. */
   relay: string | undefined;
-  /** Of the call itself, which is to be the same again. */
+  /** Digest of the tool and its arguments: a retry must have the same. */
   fingerprint: string;
 }
 
+/** Returns the idempotency key of a call, or nothing if neither client, host nor relay gave an id. */
 export function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
@@ -27,14 +28,14 @@ export function requestKey(tool: Tool, call: Call, meta: Record<string, unknown>
   return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
 }
 
-/** SHA-256 of a tool and its arguments, before anything in them is interpreted, in whatever order they came. */
+/** SHA-256 of a tool's name and its arguments before interpretation, independent of their order. */
 const fingerprintOf = (tool: string, { args }: Call): string =>
   hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
-/** An answer as it is kept, with the relay's id of the request that it was first given to. */
+/** A stored answer, with the digest of the relay's id of the first request. */
 type Kept = Answer & { relay?: string | undefined };
 
-/** What is kept of a write, for whoever sends it again. */
+/** Returns the record to store with a write, from which retries are answered. */
 export const kept = (answer: Answer, { digest, relay, fingerprint }: RequestKey) => ({
   key: digest,
   relayed: digest === relay,
@@ -42,7 +43,11 @@ export const kept = (answer: Answer, { digest, relay, fingerprint }: RequestKey)
   answer: { ...answer, relay } satisfies Kept,
 });
 
-/** The first answer again, word for word; marked as such for a client that asked again itself. */
+/**
+ * Returns the stored answer unchanged, marked as replayed unless the relay sent the same request again.
+ *
+ * @throws Refusal `conflict` if the id was used for a different call
+ */
 export function replay(
   request: NonNullable<LockedState['request']>,
   { fingerprint, relay }: RequestKey,

@@ -12,12 +12,12 @@ interface Spec<F extends Fields, Found> {
   name: string;
   title: string;
   description: string;
-  /** An address, or the pattern of many: each variable in braces is one of `fields`. */
+  /** A URI, or a URI template whose variables are keys of `fields`. */
   uri: string;
   fields: F;
-  /** What completes a variable. */
+  /** Completers by variable. */
   complete?: { [Name in keyof F & string]?: Complete };
-  /** What it shows: whoever subscribed to it is told when that changes. */
+  /** What the resource shows: subscribers are notified when that changes. */
   shows(args: Args<F>): Subject;
   /** @throws Refusal `not_found` */
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
@@ -27,7 +27,7 @@ interface Spec<F extends Fields, Found> {
 export interface Resource {
   name: string;
   uri: string;
-  /** Where there are many. They are not listed: a list must not wait for the database, and completion finds them. */
+  /** Set for a URI template. Its resources are found by completion, not listed: lists must not wait for the database. */
   template?: ResourceTemplate;
   /** The scope a token needs. */
   scope: Scope;
@@ -38,7 +38,7 @@ export interface Resource {
     scopeChallenge: ReturnType<typeof requireScopes>;
   };
   complete: Record<string, Complete>;
-  /** Reads the variables of an address, percent-encoded as they come. @throws Refusal `not_found` */
+  /** Parses the percent-encoded variables of a URI. @throws Refusal `not_found` if one is not valid */
   parse(variables: Record<string, unknown>): Record<string, unknown>;
   shows(args: never): Subject;
   run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
@@ -46,12 +46,12 @@ export interface Resource {
 }
 
 /**
- * Plain text, the same as the tools answer: hosts put a resource before a model as it is. Not Markdown, though
- * descriptions may be written in it: a host that renders it would fetch the images that someone's text names.
+ * Plain text, as in the tools' answers: hosts pass a resource to a model unchanged. Not Markdown, though descriptions
+ * may use it: a host that renders Markdown would fetch images named in stored text.
  */
 const MIME_TYPE = 'text/plain';
 
-/** Defines a resource, or a family of them. Nothing is built per request. */
+/** Defines a resource or a resource template. Schemas are built once, not per request. */
 export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): Resource {
   const { name, uri, title, description, complete = {}, shows, run, text } = spec;
   const schema = z.strictObject(spec.fields);
@@ -72,7 +72,7 @@ export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): R
     shows,
     run,
     text,
-  } as Resource; // `Spec` above holds these to the fields
+  } as Resource; // `Spec` checks the types of these functions
 }
 
 function decoded(variables: Record<string, unknown>): Record<string, unknown> {

@@ -1,15 +1,15 @@
 import type { Implementation, McpServerOptions } from '@modelcontextprotocol/server';
 
-/** What the server calls itself. */
+/** Name and version that the server reports. */
 export const implementation = (version: string): Implementation => ({ name: 'taskloom', title: 'Taskloom', version });
 
-/** A day: the lists are the same for everyone and change only with the program. */
+/** Cache for a day: lists are the same for all clients and change only with the program. */
 const FOREVER = { ttlMs: 86_400_000, cacheScope: 'public' } as const;
 
 /**
- * What the server offers, the same whoever answers for it.
+ * Returns the server's capabilities and instructions, the same for the front server and the full one.
  *
- * @param subscribe whether what changes can be told to this client
+ * @param subscribe whether this client can be notified of changes
  */
 export const serverOptions = (subscribe: boolean): McpServerOptions => ({
   capabilities: {

@@ -24,46 +24,46 @@ import type { Call, ReadContext, ReadTool, Tool, WriteTool } from './tool.js';
 import { tools } from './tools/index.js';
 
 export interface Deps {
-  /** The database, opened when it is first needed: listing tools never waits for it. */
+  /** Returns the database, opened on first use: listing tools never waits for it. */
   store(): Promise<Store>;
   clock(): Date;
-  /** Whether the database takes its time from `clock` too, as in tests. */
+  /** Whether the database uses `clock` as its time too. For tests. */
   databaseUsesClock?: boolean;
-  /** Whether every answer is held to its shape, as in tests. One of a write always is, before it is committed. */
+  /** Whether every answer is validated against its schema. For tests; answers of writes always are, before COMMIT. */
   validateAnswers?: boolean;
   log: Logger;
   version: string;
-  /** How long history is kept. */
+  /** How long history is kept, in days. */
   historyDays: number;
-  /** Told of every write, and tells whoever subscribed. Without one, nobody can subscribe. */
+  /** Receives every write and notifies subscribers. Without it, subscriptions are refused. */
   feed?: Feed;
 }
 
-/** How a transport tells a subscriber, and ends it. */
+/** The transport's side of a subscription: delivers changed URIs, and ends it. */
 export interface SubscriptionSink {
   deliver(uris: string[]): Promise<void>;
   end(): void;
 }
 
-/** What one request asks for. */
+/** The tool call that a request was found to contain. */
 export interface ExpectedCall {
   tool: Tool;
-  /** What it answers, where that is under way. */
+  /** Its answer, if the call was started ahead of the SDK's handling. */
   ahead?: Promise<Answer>;
 }
 
-/** The server of one connection or request, and its door for subscriptions that the transport carries. */
+/** The server of one connection or request, with `listen` for subscriptions that the transport handles itself. */
 export interface TaskServer extends McpServer {
-  /** Subscribes the caller to addresses. @throws ProtocolError where they may not */
+  /** Subscribes the caller to URIs. @throws ProtocolError if that is refused */
   listen(uris: string[], wire: SubscriptionSink, token?: string): Promise<Subscription>;
 }
 
 /**
  * Builds the server for one connection, or over HTTP one request.
  *
- * @param resolve who is calling; asked before each tool runs
- * @param subscribe whether what changes can be told to this client: a 2025 one over HTTP has no stream to be told on
- * @param asked the one tool that it will be asked for, where that is known
+ * @param resolve returns the caller; called before each tool, prompt, resource or completion
+ * @param subscribe whether to offer subscriptions: a 2025 client over HTTP has no stream for notifications
+ * @param asked the one tool call to serve, if known; nothing else is registered then
  */
 export function buildServer(
   deps: Deps,
@@ -91,16 +91,16 @@ export function buildServer(
     offerMenus(server, {
       read: (scope, work, answer) =>
         withLazyModules(async () => {
-          const principal = allowed(await resolve(), scope);
-          const asker = { now: deps.clock(), much: false, me: principal.via };
-          const { outcome, say } = await read(deps, principal, work, asker);
+          const principal = withScope(await resolve(), scope);
+          const readContext = { now: deps.clock(), much: false, me: principal.via };
+          const { outcome, say } = await read(deps, principal, work, readContext);
           return answer(outcome, say);
         }),
       refusal,
     });
   const listen: TaskServer['listen'] = async (uris, wire, token) => {
     try {
-      const scope = allowed(await resolve(), 'tasks:read');
+      const scope = withScope(await resolve(), 'tasks:read');
       if (!deps.feed) throw forbidden('Subscriptions are not offered here.');
       return await deps.feed.listen({ scope, ...(token !== undefined && { token }), ...wire }, uris);
     } catch (error) {
@@ -111,7 +111,7 @@ export function buildServer(
   return Object.assign(server, { listen });
 }
 
-function allowed(principal: Principal, scope: Scope): Principal {
+function withScope(principal: Principal, scope: Scope): Principal {
   if (!principal.scopes.includes(scope))
     throw forbidden(`This token may not do that: it lacks ${scope}.`, 'Use a token with that scope.');
   return principal;
@@ -119,20 +119,20 @@ function allowed(principal: Principal, scope: Scope): Principal {
 
 type Meta = Record<string, unknown>;
 
-/** The client as it names itself: in each request's envelope, in the 2025 handshake, or to a relay. */
+/** Returns the client's name: from the request's envelope, else the 2025 handshake, else the relay's `_meta` key. */
 function clientName(
   envelope: Meta | undefined,
-  shaken: string | undefined,
+  handshakeName: string | undefined,
   meta: Meta | undefined,
 ): string | undefined {
   const info = envelope?.[CLIENT_INFO_META_KEY] as { name?: unknown } | null | undefined;
-  const name = info?.name ?? shaken ?? meta?.[CLIENT_KEY];
+  const name = info?.name ?? handshakeName ?? meta?.[CLIENT_KEY];
   return typeof name === 'string' ? oneLine(name, 100) || undefined : undefined;
 }
 
 /**
- * What a request asks for. If it reads, that is begun before there is a server: the database works while the SDK looks
- * at the request. Where the SDK refuses it, it was read in vain; so a write has to wait.
+ * Returns the tool call in a request body, if any. A read is started at once, so that the database works while the SDK
+ * validates the request; if the SDK refuses it, the result is discarded. A write is not started.
  */
 export function expectedCall(deps: Deps, body: unknown, principal: Principal): ExpectedCall | undefined {
   const { method, params } = (body ?? {}) as {
@@ -143,11 +143,11 @@ export function expectedCall(deps: Deps, body: unknown, principal: Principal): E
   if (tool?.effect !== 'read') return tool && { tool };
   const meta = params?._meta;
   const ahead = run(deps, tool, params?.arguments, principal, { client: clientName(meta, undefined, meta) });
-  ahead.catch(() => {}); // it may be that nobody waits for it
+  ahead.catch(() => {}); // may never be awaited; avoids an unhandled rejection
   return { tool, ahead };
 }
 
-/** Where a call came from. */
+/** The client's name and the `_meta` of a call. */
 interface Origin {
   client?: string | undefined;
   meta?: Meta | undefined;
@@ -160,20 +160,20 @@ async function run(
   principal: Principal,
   { client, meta }: Origin = {},
 ): Promise<Answer> {
-  allowed(principal, tool.scope);
+  withScope(principal, tool.scope);
   const call = tool.parse(raw);
-  const asker = { principal, now: deps.clock(), actor: actorOf(principal, client, call) };
+  const caller = { principal, now: deps.clock(), actor: actorOf(principal, client, call) };
   const started = performance.now();
   const answer = await withLazyModules(() =>
     tool.effect === 'read'
-      ? readWith(deps, tool, call, asker)
-      : write(deps, tool, call, asker, requestKey(tool, call, meta)),
+      ? readWith(deps, tool, call, caller)
+      : write(deps, tool, call, caller, requestKey(tool, call, meta)),
   );
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
 
-/** Who asks, and when. */
+/** The caller of a tool, and the time of the call. */
 interface Asker {
   principal: Principal;
   now: Date;
@@ -182,8 +182,11 @@ interface Asker {
 
 const fakeClock = (deps: Deps) => (deps.databaseUsesClock ? { clock: deps.clock } : {});
 
-/** The user's zone is only certain once the database has answered. */
-const saying = ({ principal: { timezone, handle: user }, now }: Pick<Asker, 'principal' | 'now'>): RenderContext => ({
+/** Call only after the database has answered: that is when `principal.timezone` is current. */
+const renderContext = ({
+  principal: { timezone, handle: user },
+  now,
+}: Pick<Asker, 'principal' | 'now'>): RenderContext => ({
   now,
   timezone,
   user,
@@ -193,11 +196,11 @@ async function read<T>(
   deps: Deps,
   principal: Principal,
   work: (tx: UserTx, context: ReadContext) => Promise<T>,
-  asking: Omit<ReadContext, 'secret'>,
+  readContext: Omit<ReadContext, 'secret'>,
 ): Promise<{ outcome: T; say: RenderContext }> {
   const { database, secret } = await deps.store();
-  const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...asking, secret }), fakeClock(deps));
-  return { outcome, say: saying({ principal, now: asking.now }) };
+  const outcome = await readAsUser(database, principal, (tx) => work(tx, { ...readContext, secret }), fakeClock(deps));
+  return { outcome, say: renderContext({ principal, now: readContext.now }) };
 }
 
 async function readWith(deps: Deps, tool: ReadTool, { args, budget }: Call, asker: Asker): Promise<Answer> {
@@ -211,10 +214,10 @@ async function write(
   deps: Deps,
   tool: WriteTool,
   { args, dryRun }: Call,
-  asker: Asker,
+  caller: Asker,
   key: RequestKey | undefined,
 ): Promise<Answer> {
-  const { principal, now, actor } = asker;
+  const { principal, now, actor } = caller;
   const change = tool.run(args as never);
   const { database } = await deps.store();
   let newest: number | undefined;
@@ -224,11 +227,11 @@ async function write(
     {
       key: key?.digest,
       dryRun,
-      // A refusal waits for the decision: a call that was answered before is answered the same, whatever is true now.
+      // A refusal is held until `decide`: a retry gets its first answer, whatever has changed since.
       read: (tx) => change.read(tx, actor, now).catch(refusalOrThrow),
       decide(state, opened) {
-        newest = undefined; // it is decided anew where a connection broke
-        const say = saying(asker);
+        newest = undefined; // `decide` runs again if the connection broke
+        const say = renderContext(caller);
         if (key && opened.request) {
           const first = replay(opened.request, key, say);
           return { value: dryRun ? asDryRun(first) : first };
@@ -238,11 +241,11 @@ async function write(
         const batch = opened.changeSeq + 1;
         const { userId, timezone } = principal;
         const by = nameOf(actor);
-        const moment = { userId, timezone, now: opened.now, by, batch, nextTask, nextProject, nextComment };
-        const decision = change.decide(state, moment);
-        const plain = tool.answer(decision.outcome as never, say, args as never);
-        const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
-        checkAnswer(answer.json); // before it is too late: what is committed must have an answer
+        const context = { userId, timezone, now: opened.now, by, batch, nextTask, nextProject, nextComment };
+        const decision = change.decide(state, context);
+        const result = tool.answer(decision.outcome as never, say, args as never);
+        const answer = dryRun ? asDryRun(result) : withHandle(result, undoHandle(opened, decision));
+        checkAnswer(answer.json); // before COMMIT: a committed write must have a valid answer
         const call = randomUUID();
         const statement = writeStatement(principal, opened, decision, {
           actor: actingAs(actor, decision.by),
@@ -280,7 +283,7 @@ const asDryRun = ({ json, text }: Answer): Answer => ({
 
 const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });
 
-/** @param client its own name, if it gave one; otherwise it is known by the name of its token */
+/** @param client the name the client gave; the name of its token by default */
 const actorOf = (principal: Principal, client = principal.tokenName, { args }: Pick<Call, 'args'>): Actor => ({
   via: principal.via,
   ...(principal.token && { token: principal.token }),

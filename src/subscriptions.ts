@@ -6,16 +6,16 @@ import { asProtocolError } from './prompts-and-resources.js';
 import { subjectOf } from './resources/index.js';
 import type { SubscriptionSink } from './server.js';
 
-/** To how many addresses each who listens may subscribe. */
+/** Most URIs per subscriber. */
 const MOST_ADDRESSES = 500;
 
-/** The addresses among these that can be subscribed to, each once. */
+/** Returns the distinct URIs that can be subscribed to, 500 at most. */
 export const known = (uris: string[]): string[] =>
   [...new Set(uris)].filter((uri) => subjectOf(uri) !== undefined).slice(0, MOST_ADDRESSES);
 
 /**
- * Serves `resources/subscribe` and `resources/unsubscribe` of 2025, on a connection that lasts. Clients of 2026-07-28
- * ask otherwise: the SDK answers `subscriptions/listen`, and the transport brings it to the feed.
+ * Serves the 2025 methods `resources/subscribe` and `resources/unsubscribe` on a lasting connection. Clients of
+ * 2026-07-28 use `subscriptions/listen`, which the SDK answers and the transport connects to the feed.
  */
 export function offerSubscriptions(
   { server }: McpServer,
@@ -29,14 +29,14 @@ export function offerSubscriptions(
       for (const uri of uris) await server.sendResourceUpdated({ uri });
     },
     end: () => {
-      subscription = undefined; // of 2025, a server has no way to say so
+      subscription = undefined; // the 2025 protocol has no message for this
       uris.clear();
     },
   };
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }, { mcpReq }) => {
     if (subjectOf(uri) === undefined) throw new ResourceNotFoundError(uri);
     if (!uris.has(uri) && uris.size >= MOST_ADDRESSES) throw asProtocolError(TOO_MANY.body);
-    uris.add(uri); // before anything is waited for: whoever takes the last one away meanwhile must see it
+    uris.add(uri); // before any await: a concurrent unsubscribe of the last URI must see it
     subscription ??= listen(wire).catch((error: unknown) => {
       subscription = undefined;
       uris.clear();
@@ -49,7 +49,7 @@ export function offerSubscriptions(
     return {};
   });
   server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
-    uris.delete(uri); // likewise: it may be subscribed to again meanwhile
+    uris.delete(uri); // likewise: a concurrent subscribe may add it again
     const opened = await subscription;
     opened?.remove(uri);
     if (uris.size === 0) {

@@ -8,37 +8,37 @@ import type { WriteCommand } from './domain/write.js';
 import { invalid } from './errors.js';
 import { isNothing, maxTokens, meantBy, named, saysNone, words, yes } from './fields.js';
 
-/** What a tool does to the caller's tasks: its hints, its scope and its transaction follow from it. */
+/** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
 
 export type Fields = Record<string, z.ZodType>;
 export type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
 
-/** What a read may use beside the user's rows. */
+/** What a read may use besides the user's rows. */
 export interface ReadContext {
   now: Date;
   /** Signs page cursors. */
   secret: Buffer;
-  /** Whether more was asked for than an answer usually costs. */
+  /** Whether the caller asked for more than the default token budget. */
   much: boolean;
-  /** By what name the asker would claim a task. */
+  /** The name under which the caller would claim a task. */
   me: string;
 }
 
 interface Description<F extends Fields> {
-  /** A verb a person would say; also the file's name. */
+  /** A verb phrase such as `add_task`; the file has the same name with dashes. */
   name: string;
   title: string;
-  /** What it does, when to use it, what to use instead. All a model knows of it. */
+  /** What it does, when to use it, what to use instead. A model knows nothing else about the tool. */
   description: string;
   input: F;
-  /** Other names accepted for fields. */
+  /** Field names by accepted alias. */
   aliases?: Record<string, keyof F & string>;
-  /** Whether the same call again changes nothing more. Default: unless it makes something. */
+  /** Whether repeating the call changes nothing more. Default: false for `create`, else true. */
   idempotent?: boolean;
-  /** What it means where a field is said to be "none": that it is not given, or that it is named in `clear`. */
+  /** How the value "none" of a clearable field is read: as absent, or as if the field were named in `clear`. */
   none?: 'absent' | 'clear';
-  /** What an answer may hold. A total is left out: it is a number or "1000+", which some hosts cannot be told. */
+  /** Fields that an answer may have. `total` is not listed: some hosts reject the union of number and "1000+". */
   output: Exclude<AnswerField, 'total'>[];
 }
 
@@ -54,10 +54,10 @@ interface Write<F extends Fields, State, Outcome> extends Description<F> {
   answer(outcome: Outcome, say: RenderContext, args: Args<F>): Answer;
 }
 
-/** Arguments after coercion, and what every read or every write takes beside its own. */
+/** Arguments after coercion, and the parameters that every read or every write accepts. */
 export interface Call {
   args: Record<string, unknown>;
-  /** What the answer of a read may cost, in tokens of each channel. */
+  /** Token budget of a read's answer, for each channel. */
   budget: number;
   requestId?: string;
   dryRun: boolean;
@@ -76,7 +76,7 @@ interface Registered {
     annotations: ToolAnnotations;
     scopeChallenge: ReturnType<typeof requireScopes>;
   };
-  /** @throws Refusal `invalid`, naming every field that is wrong */
+  /** @throws Refusal `invalid` that names the invalid fields, five at most */
   parse(raw: unknown): Call;
 }
 
@@ -94,23 +94,23 @@ export interface WriteTool extends Registered {
 
 export type Tool = ReadTool | WriteTool;
 
-const everyWrite = {
+const commonWrite = {
   request_id: words().describe('random; same on retry').optional(),
   dry_run: yes().optional(),
 };
 
-const everyRead = { max_tokens: maxTokens().optional() };
+const commonRead = { max_tokens: maxTokens().optional() };
 
 /**
- * Defines a tool: one word of effect, fields, and the few lines that hand them to the domain. Schemas are built once;
- * nothing is built per request.
+ * Defines a tool from its effect, its fields, and the functions that pass them to the domain. Schemas are built once,
+ * not per request.
  */
 export function defineTool<F extends Fields, Outcome>(spec: Read<F, Outcome>): ReadTool;
 export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, State, Outcome>): WriteTool;
 export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool {
   const { name, effect, title, description } = spec;
   const reads = effect === 'read';
-  const schema = z.strictObject({ ...spec.input, ...(reads ? everyRead : everyWrite) });
+  const schema = z.strictObject({ ...spec.input, ...(reads ? commonRead : commonWrite) });
   const aliases = new Map(Object.entries(spec.aliases ?? {}));
   const scope = reads ? 'tasks:read' : 'tasks:write';
   return {
@@ -132,12 +132,12 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       scopeChallenge: requireScopes(scope),
     },
     parse: (raw: unknown) => parse(name, schema, aliases, raw, spec.none),
-  } as unknown as Tool; // `run` and `answer` come with the spec; the overloads above hold them to its fields
+  } as unknown as Tool; // `run` and `answer` come from the spec; the overloads check their types
 }
 
 /**
- * A schema for the SDK that publishes what `make` makes, once and when it is first listed, and lets everything pass: we
- * validate ourselves, so that bad input is answered as every other refusal is.
+ * Returns a schema for the SDK that publishes the JSON schema of `make`, built once on first listing, and accepts any
+ * value: `parse` validates, so that invalid input gets the same kind of answer as any other refusal.
  */
 export function published(make: () => Record<string, unknown>): StandardSchemaWithJSON {
   let made: Record<string, unknown> | undefined;
@@ -155,16 +155,16 @@ export function published(make: () => Record<string, unknown>): StandardSchemaWi
   };
 }
 
-/** What a refusal explains better: how much may be given, and that nothing else may. */
+/** Keywords not published: a refusal explains these limits better. */
 const BOUNDS = ['minimum', 'maximum', 'minItems', 'maxItems', 'additionalProperties'] as const;
 
-/** What a model sees: no `$schema`, no bounds, nothing it would not use. */
+/** Returns the JSON schema that a model sees: without `$schema` and bounds, which it would not use. */
 export function inputJson(schema: z.ZodType): Record<string, unknown> {
   const { $schema, ...json } = z.toJSONSchema(schema, {
     io: 'output',
     override: ({ jsonSchema: s }) => {
       for (const bound of BOUNDS) delete s[bound];
-      // Where a number or a text will do, some hosts can only be told of one of them: text can say both.
+      // Some hosts do not support `anyOf`. Where a number or a string is accepted, publish a string.
       if (s.anyOf) {
         delete s.anyOf;
         s.type = 'string';
@@ -175,14 +175,19 @@ export function inputJson(schema: z.ZodType): Record<string, unknown> {
 }
 
 /**
- * Shallow and open, on purpose: some clients hold answers and refusals alike to it, and a strict one would
- * turn every refusal into a protocol error. The strict check of every answer is ours: `checkAnswer`.
+ * Shallow and open on purpose: some clients validate refusals against it too, and a strict schema would turn every
+ * refusal into a protocol error. `checkAnswer` is the strict check.
  */
 function outputJson(fields: AnswerField[]): Record<string, unknown> {
-  const typed = fields.map((field) => [field, { type: typeOf(field) }]);
-  return { type: 'object', properties: Object.fromEntries(typed) };
+  const properties = fields.map((field) => [field, { type: typeOf(field) }]);
+  return { type: 'object', properties: Object.fromEntries(properties) };
 }
 
+/**
+ * Validates raw arguments and splits off the common parameters.
+ *
+ * @throws Refusal `invalid` that names the invalid fields, five at most
+ */
 export function parse(
   tool: string,
   schema: z.ZodObject,
@@ -191,32 +196,34 @@ export function parse(
   none?: 'absent' | 'clear',
 ): Call {
   const given = new Map<string, unknown>();
-  const emptied: string[] = [];
+  const cleared: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
     const name = aliases.get(field) ?? field;
     if (isNothing(name, value)) continue;
     if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
-    if (none && saysNone(name, value)) emptied.push(name);
+    if (none && saysNone(name, value)) cleared.push(name);
     else given.set(name, value);
   }
 
   const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    const meant = meantBy(unknown, known, new Set(given.keys()));
+    const alternatives = meantBy(unknown, known, new Set(given.keys()));
     throw invalid(
       `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${named(unknown)}.`,
-      meant.length > 0 ? `Did you mean ${meant.join(', ')}?` : `${tool} takes ${known.join(', ') || 'no fields'}.`,
+      alternatives.length > 0
+        ? `Did you mean ${alternatives.join(', ')}?`
+        : `${tool} takes ${known.join(', ') || 'no fields'}.`,
     );
   }
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => problem(issue, given, raw as object));
-    throw invalid(`${[...new Set(problems)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
+    const messages = result.error.issues.map((issue) => describeIssue(issue, given, raw as object));
+    throw invalid(`${[...new Set(messages)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
   const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
-  // Sorted, for it is the same call in whatever order its fields come.
-  if (none === 'clear' && emptied.length > 0) args.clear = [...new Set([args.clear ?? [], emptied].flat())].sort();
+  // Sorted: the request fingerprint must not depend on the order of the fields.
+  if (none === 'clear' && cleared.length > 0) args.clear = [...new Set([args.clear ?? [], cleared].flat())].sort();
   return {
     args,
     budget: typeof max_tokens === 'number' ? max_tokens : DEFAULT_BUDGET,
@@ -225,25 +232,25 @@ export function parse(
   };
 }
 
-/** What is wrong with a field, and where: `tasks[0].title is missing`. */
-function problem(
+/** Describes an issue with the path of its field: `tasks[0].title is missing`. */
+function describeIssue(
   { path, message, ...issue }: z.core.$ZodIssue,
   given: ReadonlyMap<string, unknown>,
   raw: object,
 ): string {
   const [first, ...rest] = path;
   if (first === undefined) return message;
-  const place = rest.reduce<string>(
+  const fieldPath = rest.reduce<string>(
     (to, step) => to + (typeof step === 'number' ? `[${step}]` : `.${String(step)}`),
     String(first),
   );
-  if (issue.code === 'unrecognized_keys') return `${place} ${message}`;
-  const there = rest.reduce<unknown>(
+  if (issue.code === 'unrecognized_keys') return `${fieldPath} ${message}`;
+  const found = rest.reduce<unknown>(
     (value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step],
     given.get(String(first)),
   );
-  const unread = typeof given.get(String(first)) === 'string' && rest.length > 0;
-  if (there !== undefined || unread) return `${place} ${message}`;
+  const unparsed = typeof given.get(String(first)) === 'string' && rest.length > 0;
+  if (found !== undefined || unparsed) return `${fieldPath} ${message}`;
   const empty = rest.length === 0 && (raw as Record<PropertyKey, unknown>)[first] != null;
-  return `${place} is ${empty ? 'empty' : 'missing'}`;
+  return `${fieldPath} is ${empty ? 'empty' : 'missing'}`;
 }

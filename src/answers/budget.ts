@@ -1,32 +1,32 @@
 import type { Answer } from './shapes.js';
 import { costsAtMost, estimateTokens } from './tokens.js';
 
-/** What an answer may cost, in tokens of each channel, and the most that may be asked for. */
+/** Token budgets of an answer, for each channel: the default, and the smallest and largest that may be asked for. */
 export const [DEFAULT_BUDGET, MIN_BUDGET, MAX_BUDGET] = [2000, 50, 20_000];
 
-/** An answer that can be given shorter: every level shows more than the one below, the top one all there is. */
+/** An answer with levels of detail: each level shows more than the one below, the top one everything. */
 export interface DetailLevels {
-  /** How many there are, one at least. */
+  /** The number of levels, at least 1. */
   levels: number;
-  /** The lowest, 0, is what an answer is never without: it is given even where it costs too much. */
+  /** Renders a level. Level 0 is the minimum, used even if it exceeds the budget. */
   at(level: number): Level;
 }
 
 interface Level extends Answer {
-  /** What this level does not show, said in the answer. */
+  /** What this level leaves out, stated in the answer. */
   omitted?: Omitted | undefined;
 }
 
 interface Omitted {
   what: string[];
-  /** Where to get it, other than with more tokens. */
+  /** How to get it, other than with a larger budget. */
   how?: string;
 }
 
 /**
- * The highest level of which neither channel costs more than the budget, by an estimate from above.
+ * Returns the highest level that fits the budget in both channels, by an upper estimate of tokens. Binary search.
  *
- * @param elsewhere where all of it can be had
+ * @param elsewhere where to get everything, if not with a larger `max_tokens`
  */
 export function fitToBudget({ levels, at }: DetailLevels, budget: number, elsewhere?: string): Answer {
   const more = elsewhere ?? (budget < MAX_BUDGET ? 'a larger max_tokens' : undefined);
@@ -40,10 +40,10 @@ export function fitToBudget({ levels, at }: DetailLevels, budget: number, elsewh
     if (fits(answer, budget)) [low, best] = [middle, answer];
     else high = middle;
   }
-  return size(best) < size(whole) ? best : whole; // what says that much was left out may be more than that
+  return size(best) < size(whole) ? best : whole; // the note on what was left out may cost more than it saves
 }
 
-/** What the dearer channel costs. */
+/** Estimated tokens of the more expensive channel. */
 const size = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
 
 const fits = ({ json, text }: Answer, budget: number): boolean =>

@@ -5,7 +5,7 @@ import { isClaimField, type Operation, type Recorded, type Step } from '../domai
 import { sayRepeat } from '../domain/recurrence/repeats.js';
 import { oneLine } from '../fields.js';
 
-/** What happened, as one would say it. */
+/** Past-tense verbs by operation. */
 const HAPPENED: Record<Operation, string> = {
   create: 'created',
   update: 'updated',
@@ -28,7 +28,7 @@ type Words = (value: unknown, clock: Clock) => string;
 const word: Words = (value) => String(value).replace('_', ' ');
 const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
 
-/** Fields whose new value is said. */
+/** Formatters of the fields whose new value is stated. */
 const BECAME: Record<string, Words> = {
   status: word,
   priority: word,
@@ -39,16 +39,16 @@ const BECAME: Record<string, Words> = {
   parent: (value) => `#${value}`,
 };
 
-/** Of lists: how a member is said. */
+/** Formatters of the members of list fields. */
 const MEMBERS: Record<string, (value: unknown) => string> = {
   labels: (value) => `@${value}`,
   blocked_by: (value) => `#${value}`,
 };
 
-/** A name that would pass for more than one field is told apart. */
-const apart = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
+/** Quotes a name that contains separators of this format. */
+const quoted = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
 
-/** A field as a caller knows it, and what became of it; nothing of what only follows from another. */
+/** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
 function sayField(field: string, { before, after, project, said, undoes }: Step, clock: Clock): string[] {
   const list = (from: Recorded) => (from[field] ?? []) as unknown[];
   const member = MEMBERS[field];
@@ -58,9 +58,9 @@ function sayField(field: string, { before, after, project, said, undoes }: Step,
   }
   const became = BECAME[field];
   if (became) return [`${field} (${after[field] == null ? 'none' : became(after[field], clock)})`];
-  // The new one stands before it.
+  // The new title or name precedes this text, so only the old one is given.
   if (field === 'title' || field === 'name')
-    return [before[field] == null ? field : `${field} (was ${apart(String(before[field]))})`];
+    return [before[field] == null ? field : `${field} (was ${quoted(String(before[field]))})`];
   if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
   if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
   if (field === 'comments') return [`comment (${said === null ? 'removed' : 'put back'})`];
@@ -69,7 +69,7 @@ function sayField(field: string, { before, after, project, said, undoes }: Step,
   return field.endsWith('_at') || isClaimField(field) ? [] : [field];
 }
 
-/** Operations that may change more than what they are called for, and what that is. */
+/** Operations other than `update` whose changed fields are described, and the fields that they imply. */
 const ASIDE: Partial<Record<Operation, string[]>> = {
   complete: ['status', 'repeats'],
   delete: [],
@@ -79,15 +79,15 @@ const ASIDE: Partial<Record<Operation, string[]>> = {
 };
 
 /**
- * `updated title (was Call), due (Fri 25 Dec)`, `completed, title (was Call)`; of what an undo put back,
- * `undone priority (none)`, and of what it made or threw away, `deleted by undo`.
+ * Describes a step, as `updated title (was Call), due (Fri 25 Dec)` or `completed, title (was Call)`. A step of an undo
+ * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
 export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
   const { what, undoes, said } = step;
   const whole = what === 'delete' || what === 'restore' || what === 'merge';
-  const aside = undoes && !whole ? [] : what === 'update' ? [] : ASIDE[what];
+  const implied = undoes && !whole ? [] : what === 'update' ? [] : ASIDE[what];
   const fields = step.fields
-    .filter((field) => aside && !aside.includes(field))
+    .filter((field) => implied && !implied.includes(field))
     .flatMap((field) => sayField(field, step, clock));
   if (undoes) return { what: whole ? `${HAPPENED[what]} by undo` : 'undone', fields };
   const remark = said === null ? [] : [JSON.stringify(oneLine(said, REMARK))];
@@ -101,6 +101,6 @@ export function sayHappened(step: Step, clock: Clock): string {
   return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
-/** What was done to one thing, one after the other. */
+/** Describes the steps of one write to one task or project, in order. */
 export const saySteps = (steps: Step[], clock: Clock): string =>
   [...new Set(steps.map((step) => sayHappened(step, clock)))].join(', then ');

@@ -6,10 +6,10 @@ import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
 import type { RenderContext } from './shapes.js';
 
-/** How many tasks a note names. */
+/** Most tasks that a note names. */
 const NOTED = 20;
 
-/** How many notes of one kind are said. */
+/** Most notes of one kind. */
 const SAID = 5;
 
 const numbersOf = (tasks: Task[]) =>
@@ -19,10 +19,10 @@ const numbersOf = (tasks: Task[]) =>
   ].join(', ');
 
 /**
- * Dates that were just given and are taken as they are, but may be a slip: a model easily writes the year that it was
- * trained in.
+ * Notes dates just given that were accepted but may be mistakes: due in the past, or start after due. Models easily
+ * write the year they were trained in.
  *
- * @param before those that are not new, as they were
+ * @param before the previous states of updated tasks; leave out for new ones
  */
 export function doubtsOf(
   tasks: Task[],
@@ -42,26 +42,26 @@ export function doubtsOf(
   ];
 }
 
-/** Who gives the number of a claim that has run out writes on, but another may claim the task at any moment. */
+/** Notes expired claims. Writes that give the claim number still succeed, but others can claim the task at any time. */
 export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {
     const since = claimedUntil ? ` at ${sayUntil(claimedUntil, now, timezone)}` : '';
     return `Your claim on #${id} ran out${since}. To have it again: ${sayCall('claim_task', { id, claim })}.`;
   });
 
-/** Where a series has come to its end, and not because somebody ended it. */
+/** Notes series that ended because their rule has no further occurrence. */
 export const lastNotes = (last: Task[]): string[] =>
   last.length === 0
     ? []
     : [`${numbersOf(last)} ${last.length === 1 ? 'was the last of its' : 'were the last of their'} series.`];
 
-/** What came out of the trash into a project that lists leave out. */
+/** Notes if a task was restored into an archived project, which lists omit. Names the first such project. */
 export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
   const [first] = tasks.filter((each) => before.get(each.id)?.deletedAt && !each.deletedAt && each.inArchivedProject);
   return first ? [`+${first.project} is archived: lists leave out what is in it.`] : [];
 }
 
-/** What was completed though it waits for others: perhaps they are done too. */
+/** Notes tasks that were completed while blocked: their blockers may be done too. */
 export const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
   tasks
     .filter(
@@ -75,45 +75,49 @@ export const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>)
 
 const MARKS = { project: '+', label: '@' };
 
-/** Names that were given and are new, but may be a slip too. */
-export const similarNameNotes = (kin: SimilarName[]): string[] =>
-  kin.slice(0, SAID).map(({ of, name, alike }) => {
+/** Notes new names that resemble existing ones and may be typos. */
+export const similarNameNotes = (similar: SimilarName[]): string[] =>
+  similar.slice(0, SAID).map(({ of, name, alike }) => {
     const mark = MARKS[of];
     return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
   });
 
-/** Tasks of one plan that have the same title, project and parent. */
+/** Notes tasks of one plan that have the same title, project and parent. */
 export function twinNotes(tasks: Task[]): string[] {
-  const alike = new Map<string, Task[]>();
+  const groups = new Map<string, Task[]>();
   for (const each of tasks) {
     const key = JSON.stringify([titleKey(each.title), each.projectId, each.parentId]);
-    alike.set(key, [...(alike.get(key) ?? []), each]);
+    groups.set(key, [...(groups.get(key) ?? []), each]);
   }
-  const twins = [...alike.values()].filter((each) => each.length > 1);
+  const twins = [...groups.values()].filter((each) => each.length > 1);
   return twins.slice(0, SAID).map((each) => `${numbersOf(each)} have the same title.`);
 }
 
-/** What came out of the trash from below something that did not. */
+/** Notes restored sub-tasks whose parent is still in the trash. */
 export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
   orphans.slice(0, SAID).map(([{ id }, children]) => {
     const [are, them] = children.length === 1 ? ['is', 'it'] : ['are', 'them'];
     return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear the parent of ${them}.`;
   });
 
-/** What was opened may be meant to take the place of what follows it, which is open too. */
-export const alsoOpenNotes = (doubled: Outcome['alsoOpen']): string[] =>
-  doubled
+/** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
+export const alsoOpenNotes = (pairs: Outcome['alsoOpen']): string[] =>
+  pairs
     .slice(0, SAID)
     .map(([task, next]) => `#${next.id} is of the same series and open too. ${reopenInstead(task, next)}`);
 
-/** A rule that was given to what is over does nothing. */
+/** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
 export const idleNotes = (tasks: Task[]): string[] =>
   tasks
     .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
     .slice(0, SAID)
     .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`);
 
-/** Who cancels a task that repeats may mean all that are to come. */
+/**
+ * Notes how to end a series: cancelling a repeating task creates the next, which may not be meant.
+ *
+ * @param parts open sub-tasks of the next ones
+ */
 export function endingNotes(next: Task[], parts: Task[]): string[] {
   if (next.length === 0) return [];
   const [come, series] = next.length === 1 ? ['comes', 'the series'] : ['come', 'these series'];
@@ -125,6 +129,6 @@ export function endingNotes(next: Task[], parts: Task[]): string[] {
   return [`${numbersOf(next)} ${come} next. To end ${series}: ${call}.`];
 }
 
-/** What waits again, for what was opened or brought back. */
+/** Notes tasks that are blocked again because a blocker was reopened or restored. */
 export const blockedNotes = (blocked: Task[]): string[] =>
   blocked.length === 0 ? [] : [`${numbersOf(blocked)} ${blocked.length === 1 ? 'is' : 'are'} blocked again.`];

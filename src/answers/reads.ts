@@ -30,18 +30,18 @@ import {
   tasksWord,
 } from './shapes.js';
 
-/** What a list leaves out at each detail of what the next one says. */
+/** What a list omits at each detail, compared with the next. */
 const LEFT_OUT: Record<Detail, string[]> = {
   ids: ['all but ids and titles'],
   compact: ['descriptions and times'],
   full: [],
 };
 
-/** How the words of a list were read, what it leaves out, and what to do about it. */
+/** Returns a list's note: how its date words were read, why it is empty or incomplete, and what to do about that. */
 const noteOf = (page: TaskPage, remarks?: Remarks): string | undefined =>
-  [page.meant && `${page.meant.join('; ')}.`, lackOf(page, remarks)].filter(Boolean).join(' ') || undefined;
+  [page.meant && `${page.meant.join('; ')}.`, remarkOf(page, remarks)].filter(Boolean).join(' ') || undefined;
 
-function lackOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remarks?: Remarks): string | undefined {
+function remarkOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remarks?: Remarks): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && near)
     return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
@@ -63,7 +63,7 @@ function lackOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remark
   return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
 }
 
-/** One row in both channels. */
+/** Renders one row for both channels. */
 function listed(each: Task, say: RenderContext, detail: Detail) {
   const lines = [
     detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
@@ -73,10 +73,11 @@ function listed(each: Task, say: RenderContext, detail: Detail) {
 }
 
 /**
- * All rows in the detail asked for, else in less of it, else fewer of them: the cursor goes on where they end.
+ * Renders a page of tasks. Its levels first add rows at the lowest detail, then raise the detail of all rows. The
+ * cursor continues after the last row shown.
  *
- * @param detail what is asked for
- * @param least the detail below which rows are left out instead
+ * @param options.detail the detail asked for, that of the top level
+ * @param options.least the lowest detail: if that does not fit, rows are dropped
  */
 export function pageAnswer(
   page: TaskPage,
@@ -90,13 +91,13 @@ export function pageAnswer(
   const { tasks } = page;
   const note = noteOf(page, remarks);
   const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
-  const lowest = Math.max(tasks.length, 1); // levels of ever more rows, before those of more detail
+  const rowLevels = Math.max(tasks.length, 1); // levels up to this one add rows, higher ones detail
   const details = DETAILS.slice(DETAILS.indexOf(least), DETAILS.indexOf(asked) + 1);
   const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
   return {
-    levels: lowest + details.length - 1,
+    levels: rowLevels + details.length - 1,
     at(level) {
-      const detail = details[Math.max(level + 1 - lowest, 0)] ?? asked;
+      const detail = details[Math.max(level + 1 - rowLevels, 0)] ?? asked;
       const shown = rows(detail).slice(0, level + 1);
       const missing = tasks.length - shown.length;
       const cursor = page.cursorAfter(shown.length);
@@ -126,7 +127,7 @@ export function pageAnswer(
   };
 }
 
-/** Remembers what a function answered. */
+/** Memoizes a function of one argument. */
 function memoized<K, V>(make: (key: K) => V): (key: K) => V {
   const made = new Map<K, V>();
   return (key) => {
@@ -136,46 +137,46 @@ function memoized<K, V>(make: (key: K) => V): (key: K) => V {
   };
 }
 
-/** The lists of a task that an answer may shorten, in the order in which they are kept: before its description, and after. */
+/** Lists of a task that an answer may shorten, most important first. Its texts rank between the two groups. */
 const BEFORE = { subtasks: 'sub-tasks', blockers: 'blockers', blocks: 'tasks that wait for it' } as const;
 const AFTER = { comments: 'comments', history: 'past changes' } as const;
 const SHORTENED = { ...BEFORE, ...AFTER } satisfies Partial<Record<keyof TaskDetail, string>>;
 type List = keyof typeof SHORTENED;
 const listsOf = (names: object) => Object.keys(names) as List[];
 
-/** How many there are in a list, of which not all may have been looked up. */
+/** Returns how many entries a list has, including those that were not loaded. */
 const countOf = ({ subtaskCount, blockCount, commentCount, ...each }: TaskDetail, list: List): number =>
   ({ subtasks: subtaskCount, blocks: blockCount, comments: commentCount, blockers: 0, history: 0 })[list] ||
   each[list].length;
 
-/** Texts of a task that an answer may cut short. */
+/** Texts of a task that an answer may truncate. */
 const TEXTS = ['note', 'description'] as const;
 
-/** How much of a task could be left out: items of its lists, and characters of its texts. */
-const bulk = (each: TaskDetail): number =>
+/** Returns how much of a task can be left out: list entries plus characters of texts. */
+const pieceCount = (each: TaskDetail): number =>
   sum([...listsOf(SHORTENED).map((list) => each[list].length), ...TEXTS.map((text) => each[text]?.length ?? 0)]);
 
-/** A task with so much of its bulk, and what is missing. */
+/** Returns a task reduced to `keep` list entries and characters, and descriptions of what is missing. */
 function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
   const task = { ...each };
   const missing: string[] = [];
   let left = keep;
   const shorten = (list: List) => {
     const all: unknown[] = each[list];
-    // The latest comments are the last, and the ones to keep.
-    const kept = list === 'comments' ? all.slice(Math.max(all.length - left, 0)) : all.slice(0, left);
-    if (kept.length < all.length) {
-      const there = countOf(each, list);
-      missing.push(`${there - kept.length} of ${there} ${SHORTENED[list]} of #${each.id}`);
+    // Comments are ordered oldest first; keep the latest.
+    const shown = list === 'comments' ? all.slice(Math.max(all.length - left, 0)) : all.slice(0, left);
+    if (shown.length < all.length) {
+      const total = countOf(each, list);
+      missing.push(`${total - shown.length} of ${total} ${SHORTENED[list]} of #${each.id}`);
     }
-    Object.assign(task, { [list]: kept });
-    left -= kept.length;
+    Object.assign(task, { [list]: shown });
+    left -= shown.length;
   };
   for (const list of listsOf(BEFORE)) shorten(list);
   for (const name of TEXTS) {
     const text = each[name];
     if (text && text.length > left) {
-      // Never half of a surrogate pair.
+      // Do not split a surrogate pair.
       const kept = text.slice(0, left).replace(/[\ud800-\udbff]$/, '');
       const [of, gone] = [[...text].length, [...text.slice(kept.length)].length];
       task[name] = `${kept}…`;
@@ -188,8 +189,8 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
 }
 
 /**
- * Tasks whole, in the order asked for, as far as they fit: the first that does not is shortened, those after it are
- * rows of a list, then ids and titles, and at last fewer.
+ * Renders tasks in full, in the order asked for. If that does not fit, the first that does not is shortened and those
+ * after it become list rows, then ids and titles; at the lowest levels, only the first ones are shown.
  */
 export function detailAnswer(
   { tasks, failed }: { tasks: TaskDetail[]; failed: Failure[] },
@@ -197,31 +198,35 @@ export function detailAnswer(
 ): DetailLevels {
   const count = tasks.length;
   const whole = memoized((each: TaskDetail) => inFull(each, say));
-  const brief = {
+  const rowsOf = {
     compact: memoized((each: TaskDetail) => listed(each, say, 'compact')),
     ids: memoized((each: TaskDetail) => listed(each, say, 'ids')),
   };
   return {
-    // One more is there, then one more is a row, then one more piece of one more is shown.
-    levels: 2 * count + tasks.reduce((sum, each) => sum + 1 + bulk(each), 0),
+    // Levels add one title each, then one row each, then list entries and characters of one task after another.
+    levels: 2 * count + tasks.reduce((sum, each) => sum + 1 + pieceCount(each), 0),
     at(level) {
       const shown: ReturnType<typeof listed>[] = [];
       const missing: string[] = [];
-      const less = { 'details of': [] as string[], 'all but the title of': [] as string[], 'all of': [] as string[] };
-      let pieces = level + 1 - 2 * count;
+      const reduced = {
+        'details of': [] as string[],
+        'all but the title of': [] as string[],
+        'all of': [] as string[],
+      };
+      let remaining = level + 1 - 2 * count;
       for (const [i, each] of tasks.entries()) {
-        if (pieces > 0) {
-          const part = shortened(each, pieces - 1);
+        if (remaining > 0) {
+          const part = shortened(each, remaining - 1);
           missing.push(...part.missing);
           shown.push(part.missing.length > 0 ? inFull(part.task, say) : whole(each));
-          pieces -= 1 + bulk(each);
+          remaining -= 1 + pieceCount(each);
         } else {
           const detail = i <= level - count ? 'compact' : 'ids';
-          if (i <= level) shown.push(brief[detail](each));
-          less[i > level ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${each.id}`);
+          if (i <= level) shown.push(rowsOf[detail](each));
+          reduced[i > level ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${each.id}`);
         }
       }
-      for (const [what, which] of Object.entries(less))
+      for (const [what, which] of Object.entries(reduced))
         if (which.length > 0) missing.push(`${what} ${which.join(', ')}`);
       const [first] = shown;
       const json =
@@ -239,6 +244,7 @@ export function detailAnswer(
 
 const inFull = (each: TaskDetail, say: RenderContext) => ({ json: detailed(each, say), lines: [paragraph(each, say)] });
 
+/** Renders projects. Lower levels drop the last ones. */
 export function projectsAnswer({ projects, total, archived }: ProjectList): DetailLevels {
   const counted = projects.map(({ name, open, completed }) => ({
     name,
@@ -271,6 +277,7 @@ export function projectsAnswer({ projects, total, archived }: ProjectList): Deta
   };
 }
 
+/** Renders the overview. Lower levels shorten its lists evenly; the counts are always shown. */
 export function overviewAnswer(found: Overview, say: RenderContext): DetailLevels {
   const counts = Object.fromEntries(
     Object.entries(found.counts).map(([name, count]) => [name, capped(count, COUNTED_EACH)]),
@@ -280,12 +287,12 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
     count: found.counts[name],
     rows: found[name].map((each) => listed(each, say, 'compact')),
   }));
-  const title = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
-  const all = lists.reduce((sum, { rows }) => sum + rows.length, 0);
+  const heading = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
+  const total = lists.reduce((sum, { rows }) => sum + rows.length, 0);
   return {
-    levels: all + 1,
+    levels: total + 1,
     at(level) {
-      const shares = inTurn(
+      const shares = roundRobin(
         level,
         lists.map(({ rows }) => rows.length),
       );
@@ -308,19 +315,19 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
             rows.length === 0
               ? []
               : [
-                  `${title(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count, COUNTED_EACH)})` : ''}:`,
+                  `${heading(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count, COUNTED_EACH)})` : ''}:`,
                   ...rows.flatMap(({ lines }) => lines),
                 ],
           ),
         ].join('\n'),
-        omitted: { what: level < all ? [tasksWord(all - level)] : [], how: 'list_tasks by due or claimed_by' },
+        omitted: { what: level < total ? [tasksWord(total - level)] : [], how: 'list_tasks by due or claimed_by' },
       };
     },
   };
 }
 
-/** How many items each of some lists gets, if they get one in turn, as far as they have any, until all are given out. */
-function inTurn(items: number, sizes: number[]): number[] {
+/** Distributes `items` over lists of the given sizes round-robin. Returns how many each list gets. */
+function roundRobin(items: number, sizes: number[]): number[] {
   const shares = sizes.map(() => 0);
   for (let left = Math.min(items, sum(sizes)), i = 0; left > 0; i = (i + 1) % sizes.length)
     if ((shares[i] as number) < (sizes[i] as number)) {
@@ -331,7 +338,8 @@ function inTurn(items: number, sizes: number[]): number[] {
 }
 
 const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
-/** What the same one did in the same minute, one after the other, says once who and when. */
+
+/** Groups consecutive changes by the same author in the same minute, so that `by` and `at` are stated once. */
 function inGroups(rows: ReturnType<typeof changeRow>[]) {
   const groups: { by: string; at: string; did: object[] }[] = [];
   for (const { by, at, json } of rows) {
@@ -343,8 +351,8 @@ function inGroups(rows: ReturnType<typeof changeRow>[]) {
 }
 
 /**
- * What came after a cursor, as far as it fits, and the cursor that stands behind the last one shown. Without a
- * cursor the latest are kept, and the answer's stands behind all there is.
+ * Renders changes. After a cursor, the oldest are kept if not all fit, and the answer's cursor is that of the last one
+ * shown. Without a cursor, the latest are kept, and the answer's cursor is the newest change.
  */
 export function changedAnswer(
   { deltas, newest, more }: Changed,

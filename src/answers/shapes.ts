@@ -11,7 +11,7 @@ import { isOpenTask, type Task } from '../domain/task.js';
 import type { Candidate, RefusalBody } from '../errors.js';
 import { happened, sayHappened, saySteps } from './changes-in-words.js';
 
-/** What an answer's words depend on beside its content. */
+/** What the wording of an answer depends on besides its content. */
 export interface RenderContext {
   now: Date;
   timezone: string;
@@ -19,7 +19,7 @@ export interface RenderContext {
   user: string;
 }
 
-/** An answer in both channels: they say the same. */
+/** An answer in both channels, which say the same: structured content and text. */
 export interface Answer {
   json: Record<string, unknown>;
   text: string;
@@ -71,7 +71,7 @@ const task = z
     created_by: z.string(),
     updated: z.string(),
     completed: z.string(),
-    title: z.string(), // but for a task of a plan that has a ref
+    title: z.string(), // absent for a planned task that has a ref
   })
   .partial()
   .extend({ id: z.int() });
@@ -82,7 +82,7 @@ const did = z
   .extend({ what: z.string() });
 const change = z.strictObject({ by: z.string(), at: z.string(), did: z.array(did) });
 
-/** Everything an answer may hold. No row of a table is ever spread into one: what is not listed here does not leave. */
+/** All fields an answer may have. Database rows are never spread into answers; a field not listed here is not sent. */
 const answer = z
   .strictObject({
     task,
@@ -132,34 +132,34 @@ const answer = z
 
 export type AnswerField = keyof z.infer<typeof answer>;
 
-/** The JSON type of a field of an answer. */
+/** Returns the JSON type of an answer's field. */
 export const typeOf = (field: AnswerField): unknown => z.toJSONSchema(answer.shape[field]).type;
 
-/** Checks an answer before it leaves: anything not listed above is a bug of ours, not an answer. */
+/** Returns an answer if it matches the schema above. @throws ZodError if not, which is a bug */
 export function checkAnswer(json: Record<string, unknown>): Record<string, unknown> {
   answer.parse(json);
   return json;
 }
 
-/** How much a list says of a task, least first. */
+/** Levels of detail of a task in a list, lowest first. */
 export const DETAILS = ['ids', 'compact', 'full'] as const;
 export type Detail = (typeof DETAILS)[number];
 
-/** Leaves out what is empty. */
+/** Drops fields that are null, undefined or an empty array. */
 export function present<T extends object>(fields: T): T {
-  const kept: Record<string, unknown> = {};
+  const filled: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields))
-    if (value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)) kept[name] = value;
-  return kept as T;
+    if (value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)) filled[name] = value;
+  return filled as T;
 }
 
 const statusOf = (each: Task) =>
   each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
 
 /**
- * A row of a list.
+ * Renders a task of a list as JSON.
  *
- * @param told the status that need not be said
+ * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
 export function row(each: Task, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
   const { id, title } = each;
@@ -188,19 +188,21 @@ export function row(each: Task, say: RenderContext, detail: Detail = 'compact', 
   });
 }
 
-/** When a task that repeats is due after this time. */
+/** Returns the next due dates of a repeating task after the current one. */
 const nextDates = (each: Task, say: RenderContext): When[] =>
   each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, say) : [];
 
-/** The same, in both channels. */
+/** The same, formatted for the JSON channel. */
 export const datesOf = (each: Task, say: RenderContext) =>
   nextDates(each, say).map((when) => formatWhen(when, say.timezone));
+
+/** The same as at most one line of text: `  then 1 Dec, 8 Dec, 15 Dec`. */
 export function dateLine(each: Task, say: RenderContext): string[] {
   const dates = nextDates(each, say).map((when) => sayWhen(when, say.now, say.timezone));
   return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
 }
 
-/** One task by itself. */
+/** Renders a single task as JSON: a row with its status and version. */
 export const single = (each: Task, say: RenderContext) => ({
   ...row(each, say),
   status: statusOf(each),
@@ -220,7 +222,7 @@ const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => 
   at: formatStamp(at, timezone),
 });
 
-/** What one write did to one thing, in both channels, and who did it when. */
+/** Renders what one write did to a task or project, for both channels. `head` says when and by whom. */
 export function changeRow({ entity, id, name, steps, by, at }: Delta, say: RenderContext) {
   const { now, timezone } = say;
   const what = saySteps(steps, say);
@@ -238,6 +240,7 @@ export function changeRow({ entity, id, name, steps, by, at }: Delta, say: Rende
 const happeningJson = (happening: Happening, say: RenderContext) =>
   present({ ...happened(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
 
+/** Renders a task in full as JSON. */
 export const detailed = (each: TaskDetail, say: RenderContext) =>
   present({
     ...single(each, say),
@@ -258,12 +261,12 @@ export const detailed = (each: TaskDetail, say: RenderContext) =>
     created_by: each.createdBy,
   });
 
-const plain = (word: string) => word.replace('_', ' ');
+const spaced = (word: string) => word.replace('_', ' ');
 
 /**
- * One line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`.
+ * Renders a task as one line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`.
  *
- * @param told the status that need not be said
+ * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
 export function line(each: Task, { now, timezone }: RenderContext, told = 'pending'): string {
   const when = (instant: string) => sayWhen(instant, now, timezone);
@@ -274,14 +277,14 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
       ? undefined
       : status === 'completed' && each.completedAt
         ? `completed ${sayStamp(each.completedAt, now, timezone)}`
-        : plain(status),
+        : spaced(status),
     each.due && `due ${when(each.due)}`,
     each.start && `starts ${when(each.start)}`,
     each.repeats && sayRepeat(each.repeats),
     each.estimateMinutes && `${each.estimateMinutes} min`,
     [each.priority, each.project && `+${each.project}`, ...each.labels.map((label) => `@${label}`)]
       .filter(Boolean)
-      .join(' '), // their signs part them as well as a dot would
+      .join(' '), // the signs + and @ separate them well enough
     each.parentId && `in #${each.parentId}`,
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
     each.claimed &&
@@ -293,24 +296,25 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
     .join(' · ');
 }
 
-/** A title that would pass for a row's other parts is told apart from them. */
+/** Quotes a title that contains the separator of a row's parts. */
 export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
-/** Nothing that a terminal would obey, or that would pass for the end of a line. */
+/** Escapes control characters, line separators and bidirectional controls, except newlines and tabs. */
 const escaped = (text: string): string =>
   text.replace(UNSAFE, (each) => (/[\n\t]/.test(each) ? each : `\\u{${each.codePointAt(0)?.toString(16)}}`));
 
-/** Text of many lines, indented so that none of them can pass for a row. */
+/** Indents every line of a text, so that none can be mistaken for a row. */
 export function indented(text: string): string {
   return escaped(text).replace(/^/gm, '    ');
 }
 
 const relatedLine = ({ id, title, status }: Related) =>
-  `  #${id} ${title}${status === 'pending' ? '' : ` · ${plain(status)}`}`;
+  `  #${id} ${title}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
 
-/** What has more comments and history looked up. */
+/** Hint on how to get more comments and blocked tasks. */
 const MORE = 'more from get_task with a larger max_tokens';
 
+/** Renders a task in full, as several lines. */
 export function paragraph(each: TaskDetail, say: RenderContext): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
   const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
@@ -352,7 +356,7 @@ export const dateline = ({ now, timezone }: RenderContext) => `today is ${sayTod
 
 const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);
 
-/** What failed, in both channels. A hint that the next one gives too is left to it. */
+/** Renders failures for both channels. A hint shared with the next failure is given there only. */
 const hintOf = (failed: Failure[], i: number) =>
   failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
 export const failedJson = (failed: Failure[]) =>
@@ -365,6 +369,7 @@ export const failedLines = (failed: Failure[]) =>
     ...candidates.map((each) => `  ${candidateLine(each)}`),
   ]);
 
+/** Renders a refusal as an answer, with its candidates and conflicting fields. */
 export function refusalAnswer(body: RefusalBody): Answer {
   const { code, message, hint, candidates, conflict } = body;
   return {
@@ -381,6 +386,6 @@ export function refusalAnswer(body: RefusalBody): Answer {
   };
 }
 
-/** `14:02` in the user's zone. */
+/** Formats a time as `14:02` in the user's time zone. */
 export const sayTime = (instant: Date, { timezone }: RenderContext): string =>
   formatStamp(instant, timezone).slice(11, 16);

@@ -1,18 +1,18 @@
 /**
- * What text costs a model, from above, without the vocabulary of any: a sum of quarters of a token over characters.
- * Both tables were measured on the encodings o200k and cl100k, of which the dearer one counts; `tests/answers/tokens.test.ts`
- * measures again.
+ * Returns an upper estimate of a text's tokens, without any model's vocabulary: the sum of a cost per character, in
+ * quarters of a token. The tables were measured on the encodings o200k and cl100k, taking the higher cost of the two;
+ * `tests/answers/tokens.test.ts` checks them.
  *
- * - A pair of ASCII letters costs what `PAIRS` says, by the letter and the one before it: `th` goes on with a token,
- *   `qx` starts one. The weights are those that overrate English, French, German, Polish, Turkish and code the least
- *   and are seldom exceeded by the words of any of them, nor by letters at random.
- * - Any other letter or sign costs what it does alone: one token if it is in `SINGLE`, else two where `TWO` says that
- *   its 64 neighbours share a prefix that is a token, else three; four beyond the first plane, three for emoji.
- * - Keys of our own JSON cost what they were measured to.
- * - Digits cost one token for three, exactly. Punctuation costs three quarters where it follows other punctuation, and
- *   nearly nothing where JSON puts it, for `":"` and the like are single tokens.
+ * - An ASCII letter costs what `PAIRS` says for it and the letter before it: `th` continues a token, `qx` starts one.
+ *   The weights overestimate English, French, German, Polish, Turkish and code the least, while text in any of them, or
+ *   random letters, seldom costs more.
+ * - Any other letter or sign costs what it does alone: one token if it is in `SINGLE`; two if `TWO` has the bit of its
+ *   block of 64 characters, which share a prefix that is a token; else three. A surrogate pair costs four, emoji three.
+ * - Keys of our own JSON have measured costs.
+ * - Digits cost exactly one token per three. Punctuation after other punctuation costs three quarters of a token, and
+ *   one quarter in the pairs that JSON contains, because `":"` and the like are single tokens.
  *
- * @param enough stops counting beyond, when nobody needs to know how far
+ * @param enough stop counting above this number of tokens; the result is then only known to exceed it
  */
 export function estimateTokens(text: string, enough = Number.POSITIVE_INFINITY): number {
   let quarters = SLACK;
@@ -28,7 +28,7 @@ export function estimateTokens(text: string, enough = Number.POSITIVE_INFINITY):
       continue;
     }
     if (isDigit(unit)) {
-      if (before === SPACE) quarters += TOKEN; // a number never takes the space before it into its token
+      if (before === SPACE) quarters += TOKEN; // a number's token never includes the space before it
       if (digits % 3 === 0) quarters += TOKEN;
       digits++;
     } else {
@@ -40,19 +40,19 @@ export function estimateTokens(text: string, enough = Number.POSITIVE_INFINITY):
   return Math.ceil(quarters / TOKEN);
 }
 
-/** Whether a text costs no more. Most answers are so short that it need not be counted: no character costs more than this. */
+/** Returns whether a text fits a budget. For most texts the highest possible cost per character already decides. */
 export const costsAtMost = (text: string, budget: number): boolean =>
   text.length * (/^[\0-\x7f]*$/.test(text) ? 2 : 4) + SLACK / TOKEN <= budget || estimateTokens(text, budget) <= budget;
 
-/** A token, in quarters. */
+/** One token, in quarters. */
 const TOKEN = 4;
 
-/** Six tokens for what single words may cost beyond the weights, which hold for words by the dozen. */
+/** Margin of six tokens: the weights hold on average over dozens of words, but single words may cost more. */
 const SLACK = 6 * TOKEN;
 
 const [SPACE, QUOTE, ZERO, NINE, COLON, LETTER] = [0x20, 0x22, 0x30, 0x39, 0x3a, 0x61];
 
-/** The key of ours that begins here and ends with `":`, or nothing. */
+/** Returns the key of our JSON that starts here and is followed by `":`, or an empty string. */
 function keyAt(text: string, start: number): string {
   const end = text.indexOf('"', start);
   if (end < 0 || end - start > LONGEST_KEY || text.charCodeAt(end + 1) !== COLON) return '';
@@ -66,27 +66,27 @@ const isUpper = (unit: number) => unit >= 65 && unit <= 90;
 
 function ascii(unit: number, before: number): number {
   if (isLetter(unit)) {
-    // A capital after a small letter starts a word, and words in capitals, or next to digits, fall apart.
+    // A capital after a small letter starts a word. Words in capitals or after digits split into more tokens.
     const inside = before < 128 && isLetter(before) && !(isUpper(unit) && !isUpper(before));
     const weight = PAIRS[(inside ? (before | 32) - 97 : 26) * 26 + (unit | 32) - 97] as number;
     return (inside && isUpper(unit)) || isDigit(before) ? weight + 1 : weight;
   }
-  if (unit === SPACE) return before === SPACE ? 2 : 0; // the word after it takes one space into its token
+  if (unit === SPACE) return before === SPACE ? 2 : 0; // the next word's token includes one space
   if (unit === before) return 2;
   if (unit < SPACE || before <= SPACE || before > 126 || isLetter(before) || isDigit(before)) return TOKEN;
   return IN_JSON.has(before * 128 + unit) ? 1 : 3;
 }
 
 function beyond(unit: number, before: number): number {
-  if (unit >= 0xdc00 && unit < 0xe000) return TOKEN; // the second half of a pair
+  if (unit >= 0xdc00 && unit < 0xe000) return TOKEN; // low surrogate
   const high = unit >= 0xd800 && unit < 0xdc00;
   const cost = !high ? (ALONE[unit] as number) : (unit >= 0xd83c && unit <= 0xd83e ? 2 : 3) * TOKEN;
-  // Alphabets whose letters are single tokens have tokens that begin with a space, too.
+  // Alphabets with single-token letters also have tokens that begin with a space.
   if (before === SPACE) return cost + (cost === TOKEN && unit < 0x590 ? 1 : TOKEN);
   return cost;
 }
 
-/** Quarters of a token for each letter from a to z: after an a, after a b, and so on; last, where a word starts. */
+/** Cost in quarters of each letter a to z: 26 digits for after an a, and so on; the last 26 for the start of a word. */
 const PAIRS = Uint8Array.from(
   '50004302132010403000302212143304442040331352141454131232124123002403301024433314321314222113234103233415' +
     '00002225334121410101301014132302521441350641330444044555043215523344413233443313440444053314034240014426' +
@@ -98,7 +98,7 @@ const PAIRS = Uint8Array.from(
   Number,
 );
 
-/** All that are one token by themselves in both encodings. */
+/** Characters that are a single token by themselves in both encodings. */
 const SINGLE =
   '¡¢£¤¥¦§¨©ª«¬\u00ad®¯°±²³´µ¶·¹º»¼½¾¿ÀÁÂÃÄÇÉÍÎÐÑÓÖ×ÚÜßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýāăąćčĐđēęěğīİıłńōőœřśşšţťūůűźżž' +
   'ơưșțəɵ\u0300\u0301άέήίαβγδεηθικλμνοπρςστυφχωόЂАБВГДЕЗИКЛМНОПРСТУФЦЧЭЯабвгдежзийклмнопрстуфхцчшщъыьэюяёі\u05d0' +
@@ -117,26 +117,26 @@ const SINGLE =
   '든들디라래러력로록료류른를름리만메면명목문미버번보복부분비사산상색생서성세션소수스습시식신아야어에여열오와요용우운원위으은을음의이인일임입자작장재적전정제져조주지진째체출치크태터턴트튼하한할함해호화환회\ufe0f！（），－' +
   '．／０１２３４５６７８９：；＞？＾～･￥�';
 
-/** A bit for each 64 characters of the first plane, four to a digit, lowest first: whether none costs more than two. */
+/** One bit per 64 characters of the BMP, four per hex digit, lowest first: set if none costs more than two tokens. */
 const TWO =
   'ffffffff0ffcff739000000c000000c077302f3700000000f20000000000000000000000000000ffbeffb78bfb0e78ffb1ff6fffb20ffff1' +
   '213c13e36fff63c7f8fb1020ec7eff0ef801cff3f4200084000000000000fa3043ca910cbe68d410c7c00ef71d005420a1410230ffffffff' +
   '0000000000000000400000000000001f';
 
-/** Quarters of a token for each character of the first plane, by itself. */
+/** Cost in quarters of each BMP character by itself. */
 const ALONE = Uint8Array.from({ length: 0x10000 }, (_, unit) =>
   (Number.parseInt(TWO[unit >> 8] as string, 16) >> ((unit >> 6) & 3)) & 1 ? 2 * TOKEN : 3 * TOKEN,
 );
 for (const character of SINGLE) ALONE[character.charCodeAt(0)] = TOKEN;
 
-/** Punctuation that stands together in every JSON. */
+/** Pairs of punctuation that occur in any JSON. */
 const IN_JSON = new Set(
   ['{"', '":', ':"', '",', ',"', '"}', '},', ',{', ':[', '["', '"]', '],'].map(
     ([a = '', b = '']) => a.charCodeAt(0) * 128 + b.charCodeAt(0),
   ),
 );
 
-/** Keys that every answer is full of, with what they cost. Any other is a word like others. */
+/** Frequent keys of our answers by their cost in tokens. Other keys are counted like any word. */
 const KEYS = new Map(
   Object.entries({
     1: 'id title status due start priority project labels parent created updated completed description version',

@@ -41,7 +41,7 @@ import {
   tasksWord,
 } from './shapes.js';
 
-/** A new task. */
+/** Answers `add_task`. */
 export function addedAnswer({ tasks: [first], similar, kin }: Added, say: RenderContext): Answer {
   const task = first as Task;
   const note = [...doubtsOf([task], say), ...similarNameNotes(kin)].join(' ');
@@ -65,7 +65,7 @@ const similarLines = (similar: Added['similar'], heading: string): string[] =>
 
 const AS_GIVEN = 'The rest is as you gave it.';
 
-/** The tasks of a plan: their ids, by the names that the plan has for them, and what was made of what was given. */
+/** Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given. */
 export function plannedAnswer(
   { tasks, refs, similar, kin }: Added,
   say: RenderContext,
@@ -73,7 +73,7 @@ export function plannedAnswer(
 ): Answer {
   const added = tasks.map((each, i) => ({
     each,
-    news: newsOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
+    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
   const doubts = [...doubtsOf(tasks, say), ...similarNameNotes(kin), ...twinNotes(tasks)].join(' ');
@@ -100,7 +100,7 @@ export function plannedAnswer(
   };
 }
 
-/** What a writer sets of a task beside its title, and what it is where nothing is set. */
+/** Fields besides the title that a caller sets, with their values when unset. */
 const UNSET = {
   priority: null,
   due: null,
@@ -113,10 +113,10 @@ const UNSET = {
 } satisfies Partial<Task>;
 type Settable = Pick<Task, keyof typeof UNSET>;
 
-/** One of several tasks without what its writer knows of it: of many, what was just said costs as much to read again. */
-const newsOf = (each: Task, known: Settable): Task => ({
+/** Unsets the fields that the caller knows already: repeating them for many tasks costs tokens. */
+const unknownOf = (each: Task, known: Settable): Task => ({
   ...each,
-  completedAt: null, // known, or now
+  completedAt: null, // known already, or now
   ...Object.fromEntries(
     Object.entries(UNSET).filter(([name]) =>
       isDeepStrictEqual(each[name as keyof Settable], known[name as keyof Settable]),
@@ -124,7 +124,7 @@ const newsOf = (each: Task, known: Settable): Task => ({
   ),
 });
 
-/** A new task as far as it is what was said, word for word. */
+/** Returns what the caller knows of a new task: the fields stored exactly as given. */
 function asGiven(
   each: Task,
   said: Omit<NewTask, 'parent' | 'blocked_by'> | undefined,
@@ -141,23 +141,23 @@ function asGiven(
     start: same('start'),
     repeats: null,
     project: said?.project ?? null,
-    labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in whatever order
+    labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in any order
   };
 }
 
-/** A comment on a task. */
+/** Answers `add_comment`. */
 export const commentAnswer = (each: Task): Answer => ({
   json: { task: { id: each.id, title: each.title } },
   text: `Commented on #${each.id} ${each.title}`,
 });
 
-/** How many tasks the answer to a write names, for one with very many sub-tasks. */
+/** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
 const NAMED = 100;
 
-/** How many of those that became ready are named. */
-const READY = 20;
+/** Most ready tasks, and most ended claims, that an answer lists. */
+const MOST_READY = 20;
 
-const readyRows = (ready: Task[]) => ready.slice(0, READY).map(({ id, title }) => ({ id, title }));
+const readyRows = (ready: Task[]) => ready.slice(0, MOST_READY).map(({ id, title }) => ({ id, title }));
 const readyLine = (ready: Task[]): string[] =>
   ready.length === 0
     ? []
@@ -168,9 +168,10 @@ const readyLine = (ready: Task[]): string[] =>
       ];
 
 /**
- * Tasks that a write was asked to change, and those that changed along with them.
+ * Renders the tasks that a write was asked to change, and those that changed with them.
  *
- * @param asked the status that it was asked to give them: of many, it is not said back
+ * @param verb past tense, such as `Updated`
+ * @param asked the status asked for, not repeated per task if there are several
  */
 export function outcomeAnswer(
   {
@@ -200,8 +201,8 @@ export function outcomeAnswer(
   const named = tasks.slice(0, NAMED).map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
-    const news = was ? newsOf(each, was) : each;
-    const dated = !same && (news.due ?? news.repeats) !== null; // the dates that the rule was understood to mean
+    const news = was ? unknownOf(each, was) : each;
+    const dated = !same && (news.due ?? news.repeats) !== null; // show how a changed rule or due date was understood
     return {
       each,
       did: restored.has(each.id) ? 'Restored' : verb,
@@ -211,7 +212,7 @@ export function outcomeAnswer(
       dated,
     };
   });
-  const said = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
+  const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
     same
       ? [`Unchanged ${line(each, say)}`]
       : [`${did} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
@@ -219,15 +220,15 @@ export function outcomeAnswer(
     ? { task: present({ ...single(only, say), next: named[0]?.next }) }
     : {
         tasks: named.map(({ each, same, shown, next }) => {
-          const came = restored.has(each.id) && { what: 'restored' };
-          return present({ ...row(shown, say, 'compact', same ? undefined : told), ...came, next });
+          const restoration = restored.has(each.id) && { what: 'restored' };
+          return present({ ...row(shown, say, 'compact', same ? undefined : told), ...restoration, next });
         }),
         total: tasks.length,
         failed: failedJson(failed),
       };
   const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
   const note = [
-    ...ended.slice(0, READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...ended.slice(0, MOST_READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
     ...lapsedNotes(lapsed, say),
     ...completedEarly(tasks, before),
     ...blockedNotes(blocked),
@@ -249,20 +250,20 @@ export function outcomeAnswer(
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [
-      ...named.flatMap(said),
+      ...named.flatMap(toLines),
       ...more,
       ...(note ? [note] : []),
       ...readyLine(ready),
-      ...following.map((each) => `Next ${line(newsOf(each, { ...each, due: null }), say)}`),
+      ...following.map((each) => `Next ${line(unknownOf(each, { ...each, due: null }), say)}`),
       ...failedLines(failed),
     ].join('\n'),
   };
 }
 
-/** What the whole of a claimed task may cost, in tokens: room for its description, whatever else there is. */
+/** Token budget for the details of a claimed task: leaves room for its description. */
 const WHOLE = 4000;
 
-/** A task to work on, whole, and the number to say with what is written to it. */
+/** Answers `claim_task`: the claim number, and the task in full unless an existing claim was extended. */
 export function claimAnswer({ task, lapsed, whole }: Claimed, say: RenderContext): Answer {
   const { claim, claimedUntil } = task;
   const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
@@ -279,17 +280,17 @@ export function claimAnswer({ task, lapsed, whole }: Claimed, say: RenderContext
   return { json: { ...json, claim }, text: `Claimed until ${until} · claim ${claim}\n${text}` };
 }
 
-/** What an undo put back. */
+/** Answers `undo`: the tasks and projects that were changed back. */
 export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone, say: RenderContext): Answer {
   const named = tasks
     .slice(0, NAMED)
     .map(({ task: { id, title }, steps }) => ({ id, title, what: saySteps(steps, say) }));
-  const homes = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
+  const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
   return {
     json: present({
       tasks: named,
       total: tasks.length,
-      projects: homes,
+      projects: changedProjects,
       ready: readyRows(ready),
       note: blockedNotes(blocked)[0],
       failed: failedJson(failed),
@@ -298,7 +299,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone
       `Undone: ${tasksWord(tasks.length)} changed back`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
       ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
-      ...homes.map(({ name, what }) => `+${name} · ${what}`),
+      ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
       ...blockedNotes(blocked),
       ...readyLine(ready),
       ...failedLines(failed),
@@ -308,6 +309,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone
 
 const MORE = 'More are left: call it again, with a new request_id, until it is merged.';
 
+/** Answers `update_project`. */
 export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
   const hidden = open > 0 ? capped(open, COUNTED_EACH) : undefined;

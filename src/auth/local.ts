@@ -7,11 +7,11 @@ import type { Principal } from './principal.js';
 import { SCOPES } from './scopes.js';
 
 /**
- * The one user of a stdio connection. On the embedded database the account is made when it is first needed;
- * elsewhere it must be there, for a mistyped name must not open an empty list beside the real one.
+ * Returns the user of a stdio connection. In the embedded database the account is created when first needed; elsewhere
+ * it must exist, because a mistyped name must not open an empty list beside the real one.
  *
- * @param timezone the zone of an account made here
- * @throws Refusal `forbidden` where there is no such account
+ * @param timezone the timezone of a new account
+ * @throws Refusal `forbidden` if there is no such account, `rate_limited` if too many look-ups of it wait
  */
 export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
   const limited = limitedTo(database, handle, 'requests');
@@ -35,7 +35,7 @@ export interface NewUser {
   name?: string | undefined;
 }
 
-/** Makes an account with its counters, in one statement. Answers whether it is new. */
+/** Creates an account and its counters, in one statement. Returns false if the account exists. */
 export async function ensureUser(database: Database, { handle, timezone, name }: NewUser): Promise<boolean> {
   const made = await queryAsOwner(
     database,

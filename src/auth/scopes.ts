@@ -1,3 +1,3 @@
-/** What a token may do; `tasks:write` includes `tasks:read`. */
+/** The scopes of tokens; `tasks:write` includes `tasks:read`. */
 export const SCOPES = ['tasks:read', 'tasks:write'] as const;
 export type Scope = (typeof SCOPES)[number];

@@ -7,38 +7,38 @@ import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';
 import { SCOPES, type Scope } from './scopes.js';
 
-/** Says what a leaked string is, to people and to secret scanners. */
+/** Identifies a leaked token to people and secret scanners. */
 const PREFIX = 'tlm_';
 const TOKEN = /^tlm_[A-Za-z0-9_-]{43}$/;
 
-/** A new personal access token: 256 random bits. Shown once; only its hash is kept. */
+/** Makes a personal access token of 256 random bits. It is shown once; only its hash is stored. */
 export const makeToken = (): string => PREFIX + randomBytes(32).toString('base64url');
 
 export const hashToken = (token: string): string => digest('sha256', token);
 
 /**
- * Reads the scheme and credentials of an `Authorization` header (RFC 6750, 2.1).
+ * Parses an `Authorization` header (RFC 6750, 2.1).
  *
- * @returns the token if it has the form of one of ours
+ * @returns the token, if it has the format of a Taskloom token
  */
 export function bearerToken(header: string | null): string | undefined {
   const [, token] = /^bearer +(\S+)$/i.exec(header ?? '') ?? [];
   return token && TOKEN.test(token) ? token : undefined;
 }
 
-/** Who holds a token, if it is known, not revoked, not expired, and its user not disabled. */
+/** Selects the holder of a token, if that is known, not revoked and not expired, and its user not disabled. */
 const lookUp = (hash: string): Statement => ({
   text: 'select hash, token_id, scopes, user_id, handle, timezone, use_noted, name from taskloom.authenticate($1)',
   params: [hash],
 });
 
 /**
- * Who holds a token. Asked for every request, by this or by a `TokenProof`. That the token was used is noted at most once
- * a minute; nobody waits for that, or minds if it fails.
+ * Returns the holder of a token, if it is good. Every request runs this or a `TokenProof`. Also records the use of the
+ * token, at most once a minute, without waiting for it; a failure to record is ignored.
  *
- * @param expected the id of the user that it was last found to be of, if any: those of one wait for each other, and
- *   tokens never seen for each other, so that nobody waits for a flood of wrong ones
- * @throws Refusal where too many wait already
+ * @param expected the user that the token belonged to last time, whose per-user limit then applies; all other tokens
+ *   share one limit, so that a flood of wrong tokens delays no known user
+ * @throws Refusal `rate_limited` if too many look-ups wait
  */
 export async function authenticate(
   database: Database,
@@ -51,7 +51,7 @@ export async function authenticate(
 }
 
 function holder(database: Database, hash: string, row: Row | undefined): Principal | undefined {
-  // The look-up is by a hash of 256 random bits, so its timing tells nothing; this guards against a look-up that is wrong.
+  // The look-up is by a hash of 256 random bits, so its timing reveals nothing; this guards against a wrong row.
   if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
   if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
   const [token, scopes, userId, handle, timezone] = row.slice(1, 6).map(String) as [
@@ -66,7 +66,7 @@ function holder(database: Database, hash: string, row: Row | undefined): Princip
 
 export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';
 
-/** A token that was good when it last came: it is asked about along with what its holder asks for, in one flight. */
+/** Checks a token that was good last time, in the same pipeline as the first statement of the request. */
 export class TokenProof implements Proof {
   account: AccountCheck | undefined;
   #good: boolean | undefined;
@@ -87,14 +87,14 @@ export class TokenProof implements Proof {
     return found.timezone;
   }
 
-  /** Whether the token is good still. It is asked now where nothing has been read or written. */
+  /** Whether the token is still good. Queries the database if no statement has checked it. */
   async holds(): Promise<boolean> {
     this.#good ??= (await authenticate(this.database, this.hash, this.last.userId)) !== undefined;
     return this.#good;
   }
 }
 
-/** Scopes that a stored list grants: writing includes reading. */
+/** Returns the scopes that a stored list such as `tasks:read tasks:write` grants. Writing includes reading. */
 export function grantedBy(stored: string): Scope[] {
   const listed = stored.split(' ');
   return SCOPES.filter((scope) => listed.includes(scope) || listed.includes('tasks:write'));

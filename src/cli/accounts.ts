@@ -15,7 +15,12 @@ export async function addUser(database: Database, handle: string, timezone: stri
     throw new UsageError(`there is a user "${handle}" already`);
 }
 
-/** Changes an account. A new zone moves the ends of the days that tasks are due on, in the same transaction. */
+/**
+ * Changes an account. A new timezone also moves the instants by which tasks with a due or start day are sorted, in the
+ * same transaction.
+ *
+ * @throws UsageError if there is no such user
+ */
 export async function editUser(
   database: Database,
   handle: string,
@@ -36,7 +41,7 @@ export async function editUser(
        union select start_date::text from taskloom.tasks where user_id = $1 and start_date is not null`,
       user,
     );
-    // Reckoned here as for every task: where midnight comes twice, the database takes the other one.
+    // Computed here, as for every task: if midnight occurs twice, PostgreSQL takes the other one.
     const bounds = days
       .map(([day]) => String(day))
       .map((day) => ({ day, due: dueSort(day, timezone), start: startSort(day, timezone) }));
@@ -49,7 +54,11 @@ export async function editUser(
   });
 }
 
-/** Closes an account or opens it again; its tokens stop and start to work with it. */
+/**
+ * Disables an account, or enables it again. Its tokens stop or start working with it.
+ *
+ * @throws UsageError if there is no such user
+ */
 export async function setDisabled(database: Database, handle: string, disabled: boolean): Promise<void> {
   const changed = await queryAsOwner(
     database,
@@ -95,20 +104,24 @@ export interface TokenDescription {
   revoked?: string;
 }
 
-/** Makes a personal access token and answers it, for the only time. */
+/**
+ * Creates a personal access token and returns it, for the only time.
+ *
+ * @throws UsageError if there is no such user
+ */
 export async function createToken(
   database: Database,
   token: { user: string; name: string; scopes: Scope[]; expires?: Date | undefined },
 ): Promise<{ token: string; id: string }> {
   const secret = makeToken();
   const id = randomUUID();
-  const made = await queryAsOwner(
+  const inserted = await queryAsOwner(
     database,
     `insert into taskloom.api_tokens (user_id, id, hash, name, scopes, expires_at)
      select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 returning id`,
     [token.user, id, hashToken(secret), token.name, token.scopes.join(' '), token.expires?.toISOString() ?? null],
   );
-  if (made.length === 0) throw noUser(token.user);
+  if (inserted.length === 0) throw noUser(token.user);
   return { token: secret, id };
 }
 
@@ -132,7 +145,11 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
   }));
 }
 
-/** Takes effect on the next request, and ends what listens by it. Revoking twice changes nothing. */
+/**
+ * Revokes a token from the next request on, and ends its subscriptions. Idempotent.
+ *
+ * @throws UsageError if there is no such token
+ */
 export async function revokeToken(database: Database, id: string): Promise<void> {
   const changed = await queryAsOwner(
     database,

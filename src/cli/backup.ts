@@ -11,20 +11,26 @@ import { type Migration, migrate } from '../db/migrate.js';
 import { areOne, isEmpty, type Restored, restore, sameContents } from '../db/restore.js';
 import { UsageError } from '../errors.js';
 
-/** Refuses a file that is there, unless it is to be replaced: asked before anything is read. */
+/**
+ * Checks that a file is new, unless `force` is set. Called before anything is read, and again before the rename.
+ *
+ * @throws UsageError if the file exists
+ */
 export function checkNew(file: string, force: boolean): void {
   if (!force && existsSync(file))
     throw new UsageError('there is a file of that name already; --force replaces it', file);
 }
 
 /**
- * Writes a backup into a file that only its owner can read: aside, and under its name once all of it is on the
- * disk, so that there is a whole one or none.
+ * Writes a backup to a file with mode 0600, and returns its row counts. Writes a temporary file and renames it once it
+ * is synced, so that there is a complete backup or none.
+ *
+ * @throws UsageError if the file exists and `force` is not set, or it cannot be written
  */
 export async function writeBackup(file: string, lines: AsyncIterable<string>, force: boolean): Promise<Counts> {
   let counts: Counts = {};
-  /** The first line says what follows. */
-  async function* counting() {
+  /** Reads the row counts from the first line. */
+  async function* countRows() {
     let first = true;
     for await (const piece of lines) {
       if (first) counts = rowsIn((JSON.parse(piece) as Head).tables);
@@ -32,16 +38,20 @@ export async function writeBackup(file: string, lines: AsyncIterable<string>, fo
       yield piece;
     }
   }
-  const aside = `${file}.tmp-${process.pid}`;
+  const temporary = `${file}.tmp-${process.pid}`;
   try {
-    await pipeline(Readable.from(counting()), createGzip(), createWriteStream(aside, { flags: 'wx', mode: 0o600 }));
-    await sync(aside, 'r+');
+    await pipeline(
+      Readable.from(countRows()),
+      createGzip(),
+      createWriteStream(temporary, { flags: 'wx', mode: 0o600 }),
+    );
+    await sync(temporary, 'r+');
     checkNew(file, force);
-    await rename(aside, file);
+    await rename(temporary, file);
     if (process.platform !== 'win32') await sync(dirname(file), 'r');
     return counts;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(aside, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(temporary, { force: true });
     throw fileMistake(error, file) ?? error;
   }
 }
@@ -51,7 +61,11 @@ async function sync(path: string, flags: 'r' | 'r+'): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-/** Reads a backup's lines out of its file. */
+/**
+ * Reads a backup file, and yields its unpacked text in pieces.
+ *
+ * @throws UsageError if it cannot be read or is damaged
+ */
 export async function* readFile(file: string): AsyncGenerator<string> {
   try {
     const text = createReadStream(file)
@@ -74,10 +88,11 @@ function fileMistake(error: unknown, file: string): UsageError | undefined {
 }
 
 /**
- * Carries everything to another database, in one transaction there: stopped at any moment, it has done nothing
- * and can be run again, or it has done all of it, which it then finds out.
+ * Copies everything to another database, in one transaction there. If interrupted, it has copied nothing or everything;
+ * it can be run again either way.
  *
- * @returns whether anything had to be carried
+ * @returns the tables copied; undefined if the other database has the same contents already
+ * @throws UsageError if the other database is the same one, or has other contents
  */
 export async function moveTo(
   target: Target,
@@ -97,7 +112,7 @@ export async function moveTo(
   }
 }
 
-/** Rows of each table. */
+/** The number of rows by table: `{ tasks: 120 }`. */
 type Counts = Record<string, number>;
 
 export const rowsIn = (tables: Restored | Head['tables']): Counts =>
@@ -107,8 +122,8 @@ export const rowsIn = (tables: Restored | Head['tables']): Counts =>
       : Object.entries(tables).map(([name, { rows }]) => [name, rows]),
   );
 
-/** `3 users, 120 tasks, 340 changes`. */
+/** Formats counts as `3 users, 120 tasks, 340 changes`. */
 export function counted(tables: Counts): string {
-  const some = (name: string) => `${tables[name] ?? 0} ${tables[name] === 1 ? name.slice(0, -1) : name}`;
-  return ['users', 'tasks', 'changes'].map(some).join(', ');
+  const count = (name: string) => `${tables[name] ?? 0} ${tables[name] === 1 ? name.slice(0, -1) : name}`;
+  return ['users', 'tasks', 'changes'].map(count).join(', ');
 }

@@ -7,20 +7,20 @@ import { databaseCommands } from './database-commands.js';
 import { printable } from './print.js';
 import { type Context, RunElsewhere, withStore } from './with-store.js';
 
-/** What all commands share. */
+/** What all commands use. */
 export interface Shell {
   context: Context;
-  /** A subcommand: all take --json, and print one thing. */
+  /** Adds a subcommand. Each takes --json and prints one result. */
   leaf(parent: Command, usage: string, description: string): Command;
-  /** Prints that one thing. */
+  /** Prints the result. */
   show(options: { json?: boolean }, json: unknown, text: string): void;
   withStore<T>(work: (store: OpenedStore) => Promise<T>, options?: { alone?: boolean }): Promise<T>;
 }
 
 /**
- * Runs a command line.
+ * Runs a command line. Throws unexpected errors.
  *
- * @returns the exit code: 0, or 2 with one line of complaint for whatever a person can put right
+ * @returns the exit code: 0, or 2 after printing one line about an error that the user can fix
  */
 export async function runCommand(argv: string[], context: Context): Promise<number> {
   try {
@@ -36,7 +36,7 @@ export async function runCommand(argv: string[], context: Context): Promise<numb
   }
 }
 
-/** One line for what a person can put right; nothing for what only we can. */
+/** Returns one line about an error that the user can fix; undefined for a bug. */
 function complaint(error: unknown): string | undefined {
   if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
   const mistake = setupMistake(error);
@@ -54,10 +54,10 @@ function commandLine(argv: string[], context: Context): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
-      // All that commander complains of begins with "error: ".
+      // Every error of commander begins with "error: ".
       writeErr: (text) => context.complain(printable(`taskloom: ${text.slice(7).trim().replaceAll('\n', ' ')}`)),
     })
-    // Help that nobody asked for, as for a bare `taskloom user`, is many lines; a complaint is one.
+    // For a bare `taskloom user`, commander would print its whole help as an error. Replace it by one line.
     .addHelpText('beforeAll', ({ error, command }) => {
       const names = command.commands.map((each) => each.name()).join(', ');
       if (error) throw new UsageError(`${command.name()} needs a command: ${names}`);

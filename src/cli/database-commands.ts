@@ -12,7 +12,7 @@ import type { Shell } from './commands.js';
 import { checkBy } from './options.js';
 import { serve } from './serve.js';
 
-/** What is done with a database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
+/** Commands for the database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
 export function databaseCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
   const migrations = () => readMigrations(context.migrations);
 
@@ -30,7 +30,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const { target } = context.config();
       if (target.kind === 'directory' || target.kind === 'memory') {
         if (options.printSql) return context.print(await migrationScript(migrations()));
-        // These are migrated whenever they are opened.
+        // Opening these migrates them.
         return report(options, await withStore(async ({ applied }) => applied));
       }
       const database = await connect(target);
@@ -55,11 +55,11 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const { pid, version, connections, idle } = status;
       if (options.stop && !(await askToRetire(home, context.build)))
         throw new UsageError(`process ${pid} serves over HTTP and stays: end that process itself`);
-      const words = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
+      const line = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
       show(
         options,
         { home, pid, version, connections, idle, stopped: Boolean(options.stop) },
-        `${home}: ${options.stop ? 'stopped ' : ''}${words}`,
+        `${home}: ${options.stop ? 'stopped ' : ''}${line}`,
       );
     });
   leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
@@ -74,8 +74,8 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
     });
   leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
     const file = resolve(context.cwd, path);
-    const filling = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
-    const tables = await withStore(filling, { alone: true });
+    const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+    const tables = await withStore(work, { alone: true });
     show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
   });
   leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(

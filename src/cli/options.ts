@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type * as z from 'zod/v4';
 import { SCOPES, type Scope } from '../auth/scopes.js';
 
-/** A value that keeps to a schema. */
+/** Makes an argument parser that checks a value against a schema. */
 export const checkBy =
   <T>(schema: z.ZodType<T>) =>
   (value: string): T => {
@@ -21,7 +21,7 @@ export function checkScopes(value: string): Scope[] {
 const HOUR = 3_600_000;
 const UNITS: Record<string, number> = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR };
 
-/** Milliseconds of `12h`, `90d` or `52w`. */
+/** Parses a duration such as `12h`, `90d` or `52w`, and returns milliseconds. */
 export function checkDuration(value: string): number {
   const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(value) ?? [];
   const length = UNITS[unit ?? ''];

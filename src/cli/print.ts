@@ -1,9 +1,9 @@
 import { UNSAFE } from '../characters.js';
 
-/** What people typed is printed as it is, but for what a terminal would obey. */
+/** Replaces the characters that a terminal would interpret (`UNSAFE`) by `?`. */
 export const printable = (text: string) => text.replace(UNSAFE, '?');
 
-/** Columns under their heads, as wide as what is in them. */
+/** Formats rows as columns under their headings, each as wide as its longest cell. */
 export function table(head: string[], rows: string[][]): string {
   const cells = [head, ...rows].map((row) => row.map(printable));
   const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));

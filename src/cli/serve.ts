@@ -12,10 +12,14 @@ import { createApp } from '../transports/http.js';
 import { startHttpServer } from '../transports/http-server.js';
 import type { Context } from './with-store.js';
 
-/** How long a database may take to come up before `serve` gives up, in milliseconds. */
+/** How long `serve` waits for an unreachable database, in milliseconds. */
 const TAKEOVER_TIMEOUT = 30_000;
 
-/** Serves over HTTP until the process is asked to stop; then finishes what is under way. */
+/**
+ * Serves over HTTP until the process is asked to stop, and then finishes the requests in progress.
+ *
+ * @throws UsageError if the options or the configuration are wrong, or it cannot listen
+ */
 export async function serve(
   context: Context,
   options: { host?: string; port?: number; migrate?: boolean; json?: boolean },
@@ -28,7 +32,7 @@ export async function serve(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
   const log = makeLog(config.logLevel);
-  const { store, feed } = await patiently(() => toServe(context, config, log, options.migrate ?? false));
+  const { store, feed } = await retrying(() => openServed(context, config, log, options.migrate ?? false));
   try {
     const app = createApp(
       {
@@ -46,12 +50,12 @@ export async function serve(
       },
     );
     const port = options.port ?? config.port;
-    // A proxy has the connections of everybody.
+    // Behind a proxy, all connections come from its address.
     const room = config.proxies > 0 ? { ofOne: Number.POSITIVE_INFINITY } : {};
     const server = await startHttpServer(app, { host, port, room }).catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`cannot listen on ${host} port ${port} (${error.code})`);
     });
-    const stopped = context.untilStopped(); // from the moment that somebody is told, a signal is heard
+    const stopped = context.untilStopped(); // before the URL is printed: from then on, signals are handled
     context.complain(
       options.json ? JSON.stringify({ url: server.url.href }) : `Taskloom listens on ${server.url.href}`,
     );
@@ -68,8 +72,8 @@ interface Served {
   feed: Feed;
 }
 
-/** Opens the database; an embedded one is shared with the other processes of this machine as long as it is served. */
-async function toServe(context: Context, config: Config, log: Logger, migrate: boolean): Promise<Served> {
+/** Opens the database. An embedded one is shared with the other processes of this machine while it is served. */
+async function openServed(context: Context, config: Config, log: Logger, migrate: boolean): Promise<Served> {
   const { target, secret } = config;
   if (target.kind !== 'directory') {
     const store = await openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
@@ -82,7 +86,7 @@ async function toServe(context: Context, config: Config, log: Logger, migrate: b
   const home = makeDirectory(target.path, target.fallback);
   const isFree = await askToRetire(home, context.build);
   const owner = await ownHere(context, config, log, home, false).catch((error: unknown) => {
-    // Another may have taken it between the one that went and us.
+    // Another process may have taken the directory since the last owner left.
     throw isFree && error instanceof DirectoryInUse ? new Unreachable(error) : error;
   });
   try {
@@ -93,8 +97,8 @@ async function toServe(context: Context, config: Config, log: Logger, migrate: b
   }
 }
 
-/** A database that starts together with us may take its time. What is wrong for good is said at once. */
-async function patiently(open: () => Promise<Served>): Promise<Served> {
+/** Retries while the database is unreachable, since it may be starting too. Throws any other error at once. */
+async function retrying(open: () => Promise<Served>): Promise<Served> {
   const until = performance.now() + TAKEOVER_TIMEOUT;
   for (;;) {
     try {

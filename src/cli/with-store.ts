@@ -8,14 +8,14 @@ import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
 
-/** What a command may touch. */
+/** What a command may use. */
 export interface Context extends Program {
   config(): Config;
-  /** The database, where the command runs in the process that has it. */
+  /** The database, if the command runs in the process that owns it. */
   store?: () => Promise<OpenedStore>;
 }
 
-/** The command was run by the process that has the database, which printed what there is to print. */
+/** Thrown once the owner of the database has run the command and its output has been printed. */
 export class RunElsewhere extends Error {
   constructor(readonly code: number) {
     super();
@@ -23,11 +23,11 @@ export class RunElsewhere extends Error {
 }
 
 /**
- * Opens the database for the time that `work` takes.
+ * Opens the database while `work` runs.
  *
- * @param argv the whole command line, which the owner of an embedded database runs in the place of this process
- * @param alone whether the work is done here, where it ends with this process, and not by that owner
- * @throws RunElsewhere once the owner has run it
+ * @param argv the whole command line, which the owner of an embedded database runs instead of this process
+ * @param alone whether to retire that owner and run `work` here, so that it ends with this process
+ * @throws RunElsewhere if the owner has run the command
  */
 export async function withStore<T>(
   argv: string[],
@@ -49,10 +49,10 @@ export async function withStore<T>(
   }
 }
 
-/** How long a command waits for a data directory that is changing hands, in milliseconds. */
+/** How long a command waits for a data directory whose owner is changing, in milliseconds. */
 const TAKEOVER_TIMEOUT = 10_000;
 
-/** Has the owner of a data directory run the command, or becomes its owner for as long as the command takes. */
+/** Has the owner of a data directory run the command, or becomes its owner while the command runs. */
 async function withOwner<T>(
   argv: string[],
   context: Context,
@@ -71,7 +71,7 @@ async function withOwner<T>(
   const wish = () => ({ want: 'command', argv, cwd, timezone: config.timezone }) as const;
   for (const until = performance.now() + TAKEOVER_TIMEOUT; ; await pause(50)) {
     const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
-    if (reached) throw new RunElsewhere(await heard(reached.socket, context));
+    if (reached) throw new RunElsewhere(await exitCode(reached.socket, context));
     try {
       const owner = await ownHere(context, config, makeLog(config.logLevel), home);
       try {
@@ -85,14 +85,18 @@ async function withOwner<T>(
   }
 }
 
-/** Prints what an owner says, and answers the exit code with which it ends. */
-async function heard(socket: Socket, { print, complain }: Context): Promise<number> {
-  socket.on('error', () => {}); // it ends then, too
+/**
+ * Prints the output of a command that the owner runs, and returns its exit code.
+ *
+ * @throws UsageError if the owner exits first
+ */
+async function exitCode(socket: Socket, { print, complain }: Context): Promise<number> {
+  socket.on('error', () => {}); // the loop ends as well
   for await (const line of createInterface({ input: socket })) {
-    const said = JSON.parse(line) as { out?: string; err?: string; code?: number };
-    if (said.out !== undefined) print(said.out);
-    if (said.err !== undefined) complain(said.err);
-    if (said.code !== undefined) return said.code;
+    const message = JSON.parse(line) as { out?: string; err?: string; code?: number };
+    if (message.out !== undefined) print(message.out);
+    if (message.err !== undefined) complain(message.err);
+    if (message.code !== undefined) return message.code;
   }
   throw new UsageError(
     'the process that keeps the tasks ended before it was done. Look whether it was, then try again',

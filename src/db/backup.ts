@@ -4,40 +4,40 @@ import { APPLIED } from './migrate.js';
 import { asOwner } from './scope.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
-/** Of what is in a backup. Raised when an older program could not read it. */
+/** Version of the backup format. Raised when an older program could not read a backup. */
 export const FORMAT = 1;
 
-/** How many rows are in memory at a time. */
+/** How many rows are read at a time. */
 const PAGE = 200;
 
 /** The first line. */
 export interface Head {
   taskloom: 'backup';
   format: number;
-  /** The program that made it. */
+  /** Version of the program that made it. */
   version: string;
   at: string;
   migrations: { name: string; hash: string }[];
-  /** In the order they follow. */
+  /** In the order in which they follow. */
   tables: { name: string; columns: string[]; rows: number }[];
 }
 
-/** How many rows of a table there are, and a digest of them all in order. */
+/** A table's number of rows, and a digest of all of them in order. */
 export interface Sum {
   rows: number;
   sha256: string;
 }
 
-/** The last line: what came, and a digest of all lines before. */
+/** The last line: the sum of each table, and a digest of all lines before. */
 export interface Tail {
   end: Record<string, Sum>;
   sha256: string;
 }
 
 /**
- * Reads a whole installation, as one moment saw it, into lines of JSON: a head, then for each table a line
- * `{"table":…}` and one array a row, all values as PostgreSQL writes them; then the tail. What comes are whole
- * lines, many at a time, as fast as they are taken.
+ * Reads a whole installation, in one snapshot, as lines of JSON: a head, then for each table a line `{"table":…}` and
+ * one array per row, all values as PostgreSQL's text; then the tail. Yields whole lines, many at a time, with
+ * back-pressure.
  */
 export function readBackup(database: Database, about: { version: string; now: Date }): AsyncIterable<string> {
   const { readable, writable } = new TransformStream<string, string>();
@@ -75,17 +75,21 @@ export function readBackup(database: Database, about: { version: string; now: Da
     },
     { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
   );
-  // The reader may go before the end: then there is nobody to tell.
+  // The reader may stop before the end; then an error has nowhere to go.
   void work
     .then(
       () => writer.close(),
       (error: unknown) => writer.abort(error),
     )
     .catch(() => {});
-  return readable as unknown as AsyncIterable<string>; // a stream of the web is one in Node, but not in its types
+  return readable as unknown as AsyncIterable<string>; // Node's web streams are iterable; their types do not say so
 }
 
-/** Reads a table in order, a page at a time, and answers what it came to. */
+/**
+ * Reads a table in order, a page at a time, and returns its sum.
+ *
+ * @param take gets the lines of each page
+ */
 export async function readRows(
   connection: Connection,
   table: Table,

@@ -8,14 +8,14 @@ import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
 import { asOwner, assertIsolated, ISOLATION, isIsolated, queryAsOwner } from './scope.js';
 
-/** Where tasks are kept. */
+/** Where tasks are stored. */
 export type Target =
   | { kind: 'memory' }
-  | { kind: 'directory'; path: string /** Used where `path` cannot be. */; fallback?: string }
+  | { kind: 'directory'; path: string /** Used if `path` cannot be written to. */; fallback?: string }
   | { kind: 'postgres'; url: string }
   | { kind: 'neon'; url: string; proxy?: string };
 
-/** An opened database, migrated and checked, and the key that signs page cursors. */
+/** An open database, migrated and checked, and the key that signs page cursors. */
 export interface Store {
   database: Database;
   secret: Buffer;
@@ -23,28 +23,32 @@ export interface Store {
 }
 
 export interface OpenedStore extends Store {
-  /** Names of the migrations that were applied when it was opened. */
+  /** Names of the migrations that opening it applied. */
   applied: string[];
 }
 
 interface ConnectOptions {
-  /** The directory's, where it is held already. It is given back when the database is closed, or cannot be opened. */
+  /** The directory's lock, if it is held already. Released when the database is closed, or cannot be opened. */
   held?: Hold;
-  /** What a new embedded database may start with. */
+  /** Migrations that a new embedded database may start with. */
   migrations?: Migration[];
-  /** Ends the process, told why, where the embedded database can no longer keep what it is given. */
+  /** Ends the process, with the reason, if the embedded database can no longer store data. */
   fatal?: Fatal | undefined;
 }
 
 export interface OpenOptions extends ConnectOptions {
   migrations: Migration[];
-  /** Whether to bring PostgreSQL's schema up to date; the embedded database always is. */
+  /** Whether to migrate a PostgreSQL server; the embedded database is always migrated. */
   migrate?: boolean;
-  /** Signs page cursors, the same on every replica. Kept in the database where not given. */
+  /** Signs page cursors; the same on every replica. By default a key stored in the database. */
   secret?: string | undefined;
 }
 
-/** Opens the driver alone, loading no other; an embedded directory is held until it is closed. */
+/**
+ * Opens a database without migrations or checks, loading its driver only. An embedded directory is locked until closed.
+ *
+ * @throws UsageError if the directory cannot be used; DirectoryInUse if another process holds it
+ */
 export async function connect(target: Target, options: ConnectOptions = {}): Promise<Database> {
   switch (target.kind) {
     case 'memory':
@@ -71,9 +75,9 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
 }
 
 /**
- * Opens a database for use: migrations, the check that one user's rows are hidden from another, the key.
+ * Opens a database for use: migrates it, checks that users are isolated from each other, and reads the key.
  *
- * @throws UsageError for what a person must put right, Unreachable where the database is away
+ * @throws UsageError for what a person must fix; Unreachable if the database cannot be reached
  */
 export async function openStore(target: Target, options: OpenOptions): Promise<OpenedStore> {
   const database = await connect(target, options);
@@ -93,20 +97,20 @@ export async function openStore(target: Target, options: OpenOptions): Promise<O
 }
 
 /**
- * Looks at everything at once, and answers the key that is there, where `prepare` has nothing to do: so it
- * nearly always is of the embedded database, to which a client waits to be connected.
+ * Checks everything in one script, and returns the stored key if `prepare` has nothing to do. That is the usual case of
+ * the embedded database, which a client is waiting for.
  */
 async function asLeft(database: Database, options: OpenOptions): Promise<{ key: Buffer | undefined } | undefined> {
   if (database.kind !== 'pglite') return undefined;
   const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
   const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
-  if (!found) return undefined; // nothing is there yet, or step by step it will be found out what is wrong
+  if (!found) return undefined; // a new database, or `prepare` will find out what is wrong
   const [ledger, keys, , isolation] = found;
   const ready = isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0;
   return ready ? { key: keyOf(options.secret, keys?.[0]) } : undefined;
 }
 
-/** Answers the migrations that it applied. */
+/** Migrates, or checks that nothing is pending, and checks isolation. Returns the names of the applied migrations. */
 async function prepare(database: Database, options: OpenOptions): Promise<string[]> {
   let applied: string[] = [];
   if (database.kind === 'pglite' || options.migrate) applied = await migrate(database, options.migrations);
@@ -119,10 +123,10 @@ async function prepare(database: Database, options: OpenOptions): Promise<string
   return applied;
 }
 
-/** The installation's key: made when a database is first opened, the same for every process that opens it. */
+/** Returns the installation's key: created when the database is first opened, and the same for all processes. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
-  const kept = given ? undefined : await queryAsOwner(database, MAKE_KEY, [randomBytes(32).toString('hex')]);
-  return keyOf(given, kept?.[0]) ?? readSecret(database, given); // made by another process between our two looks
+  const stored = given ? undefined : await queryAsOwner(database, MAKE_KEY, [randomBytes(32).toString('hex')]);
+  return keyOf(given, stored?.[0]) ?? readSecret(database, given); // another process inserted it meanwhile
 }
 
 const KEY = `select value from taskloom.secrets where name = 'cursor'`;
@@ -130,7 +134,7 @@ const MAKE_KEY = `with made as (
   insert into taskloom.secrets (name, value) values ('cursor', $1) on conflict do nothing returning value
 ) select value from made union all ${KEY}`;
 
-function keyOf(given: string | undefined, kept: Row | undefined): Buffer | undefined {
+function keyOf(given: string | undefined, stored: Row | undefined): Buffer | undefined {
   if (given) return Buffer.from(given);
-  return kept && Buffer.from(String(kept[0]), 'hex');
+  return stored && Buffer.from(String(stored[0]), 'hex');
 }

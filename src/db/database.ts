@@ -6,42 +6,43 @@ export type Row = unknown[];
 /** One checked-out connection. Calls run in the order they are made. */
 export interface Connection {
   /**
-   * One statement. Those that are sent without waiting for an answer go together, in one flight: where one fails, those
-   * after it are not run, and all of them fail with it.
+   * Runs one statement. Statements sent without awaiting an answer are pipelined in one round trip: if one fails, those
+   * after it are not run, and the calls of all of them reject.
    */
   query(text: string, params?: readonly unknown[]): Promise<Row[]>;
-  /** Several statements in one string, without parameters. Answers the rows of each. */
+  /** Runs several statements in one string, without parameters. Returns the rows of each. */
   script(text: string): Promise<Row[][]>;
 }
 
-/** What the code above knows of a backend: PGlite, PostgreSQL or Neon. */
+/** A backend: PGlite, PostgreSQL or Neon. */
 export interface Database {
   readonly kind: 'pglite' | 'postgres' | 'neon';
   /**
-   * Lends a connection to `work`, alone, and takes it back whatever happens; a connection that `work`
-   * left broken or inside a transaction is thrown away. Throws `Unreachable` where none is to be had.
+   * Lends a connection to `work` exclusively and always takes it back. A connection that `work` left broken or
+   * inside a transaction is discarded (PGlite's only one is rolled back).
    *
-   * @param patient whether an answer may take any time, and not only as long as what a user asks for
+   * @param patient waits for answers without a timeout, for work that is not a user's call
+   * @throws Unreachable if there is no connection; Busy if too many callers already wait for one
    */
   connect<T>(work: (connection: Connection) => Promise<T>, patient?: boolean): Promise<T>;
   /**
-   * Hears what is said on a channel, on a connection that goes past any pooler; where there is but one process, there
-   * is nothing to hear. Calls `lost` once if the connection breaks. Answers how to stop.
+   * Listens on a channel over a connection of its own, on Neon one that bypasses the pooler. Calls `lost` once if the
+   * connection breaks. Returns a function that stops listening. Absent on PGlite, which no other process can notify.
    */
   listen?(channel: string, heard: (message: string) => void, lost: () => void): Promise<() => void>;
-  /** Told of every statement, before it runs. For the tests' statement spy and for counting. */
+  /** Called with every statement before it runs: for the tests' statement spy and for counting. */
   onStatement?: ((text: string, params: readonly unknown[]) => void) | undefined;
   close(): Promise<void>;
 }
 
-/** A connection, of what sends one flight or one script over it. */
+/** Pipelines queries that are made without awaiting an answer, and runs these batches and scripts in order. */
 export class PipelinedConnection implements Connection {
   /** Whether it is, or may be, inside a transaction. */
   inTransaction = false;
   readonly #sendBatch: (statements: Statement[]) => Promise<Row[][]>;
   readonly #runScript: (text: string) => Promise<Row[][]>;
   #before: Promise<unknown> = Promise.resolve();
-  /** The flight that takes more statements. */
+  /** The batch that still accepts statements. */
   #batch: { statements: Statement[]; answers: Promise<Row[][]> } | undefined;
 
   constructor(sendBatch: (statements: Statement[]) => Promise<Row[][]>, runScript: (text: string) => Promise<Row[][]>) {
@@ -52,8 +53,8 @@ export class PipelinedConnection implements Connection {
   async query(text: string, params: readonly unknown[] = []): Promise<Row[]> {
     this.#batch ??= this.#openBatch();
     const { statements, answers } = this.#batch;
-    const place = statements.push({ text, params }) - 1;
-    return (await answers)[place] ?? [];
+    const ordinal = statements.push({ text, params }) - 1;
+    return (await answers)[ordinal] ?? [];
   }
 
   script(text: string): Promise<Row[][]> {
@@ -64,7 +65,7 @@ export class PipelinedConnection implements Connection {
   #openBatch() {
     const statements: Statement[] = [];
     const answers = this.#inOrder(async () => {
-      await new Promise<void>((resolve) => process.nextTick(resolve)); // until nobody has more to send
+      await new Promise<void>((resolve) => process.nextTick(resolve)); // lets callers add to the batch
       if (this.#batch?.statements === statements) this.#batch = undefined;
       const [first, last] = [statements[0], statements.at(-1)] as [Statement, Statement];
       return this.#trackTransaction(first.text, last.text, () => this.#sendBatch(statements));
@@ -93,24 +94,24 @@ export class Unreachable extends Error {
   }
 }
 
-/** More wait for a connection already than will get one soon. */
+/** Too many callers already wait for a connection. */
 export class Busy extends Unreachable {}
 
-/** How many may wait for a connection. */
+/** How many callers may wait for a connection. */
 export const MAX_WAITING = 256;
 
-/** The connection broke while a COMMIT was under way: what was written may be there, or not. */
+/** The connection broke during a COMMIT: the transaction may or may not have been committed. */
 export class CommitUnknown extends Unreachable {
   constructor(
     cause: unknown,
-    /** What was attempted, for whoever finds out. */
+    /** What was attempted, for the caller to find out whether it was committed. */
     readonly attempt: unknown,
   ) {
     super(cause);
   }
 }
 
-/** SQLSTATE of a database error, wherever a library wrapped it. */
+/** Returns the SQLSTATE of a database error, however deeply libraries wrapped it. */
 export function sqlState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
     const code = (e as { code?: unknown }).code;
@@ -119,7 +120,7 @@ export function sqlState(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether an error means that the database is away, starting, stopping, full of connections, or that the line broke. */
+/** Whether an error means that the database is down, starting, stopping or out of connections, or the link broke. */
 export function isUnreachable(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Unreachable) return true;
   const state = sqlState(error);
@@ -127,20 +128,20 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Whether the database does not know a statement that was parsed before, or can no longer run it as it was: behind a
- * pooler that hands each transaction another connection, or after a migration. Nothing of the transaction took place.
+ * Whether an error means that a prepared statement is missing or already exists (behind a pooler that gives each
+ * transaction another connection), or that its plan is outdated (after a migration). The transaction had no effect.
  */
 export function isStaleStatement(error: unknown): boolean {
   return ['26000', '42P05', '0A000'].includes(String(sqlState(error)));
 }
 
-/** Whether an error means that the database has too much to do, or that what it was asked took too long. */
+/** Whether an error means overload or contention: too many callers, a lock or statement timeout, a deadlock. */
 export function isBusy(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Busy) return true;
   return ['55P03', '57014', '40001', '40P01'].includes(sqlState(error) ?? '');
 }
 
-/** What whoever set up the server must put right, where a database says that it is such a thing. */
+/** Returns what the person who set up the server must fix, if an error means that; otherwise undefined. */
 export function setupMistake(error: unknown): string | undefined {
   const state = sqlState(error);
   if (state?.startsWith('28')) return 'it refused the user name or password';

@@ -12,11 +12,11 @@ const fromBackup =
   'Make a backup with the version of Taskloom that kept it (taskloom backup <file>), move it away, and restore that (taskloom restore <file>)';
 
 /**
- * Opens the database in a data directory that this process holds, and makes it where there is none: aside,
- * and put in its place once all of it is on the disk, so that whatever happens there is a whole one or none.
+ * Opens the database in a data directory that this process has locked, creating it if needed: under another name, then
+ * synced and renamed, so that there is always a whole database or none.
  *
- * @param migrations those a new database may already have
- * @throws UsageError where the files are not such a database, or the disk does not let it be one
+ * @param migrations those that a new database may already have
+ * @throws UsageError if the files are no database of this version, are damaged, or cannot be written
  */
 export async function openDirectory(
   { data, isThere }: Hold,
@@ -25,15 +25,15 @@ export async function openDirectory(
   try {
     removeLeftovers(data);
     const files = isNew(data) ? make(data, migrations) : undefined;
-    files?.catch(() => {}); // is told by what waits for them
+    files?.catch(() => {}); // reported by what awaits them
     const { openFiles } = await import('./pglite.js');
     if (files) return await openFiles(data, { fatal, isThere, files });
     checkFiles(data);
-    // PostgreSQL's own lock, which is nobody's here: a process that died while it made the file left it empty, and
-    // an empty one keeps the database shut for good.
+    // PostgreSQL's own lock file, which no process holds here. One that died while creating it leaves it empty, and an
+    // empty one would keep the database from opening for good.
     rmSync(join(data, 'postmaster.pid'), { force: true });
     const clean = readFileSync(join(data, 'global/pg_control')).readUInt32LE(16) === 1;
-    if (!clean) await syncTree(data); // PostgreSQL would do it one file at a time, which takes many times as long
+    if (!clean) await syncTree(data); // PostgreSQL would sync file by file, which takes many times as long
     return await openFiles(data, { fatal, isThere, synced: !clean });
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -47,7 +47,7 @@ function explain(error: unknown): string {
   return 'the database in the data directory is damaged: some of its files are missing or not whole. Move it away and restore a backup (taskloom restore <file>)';
 }
 
-/** What a process that died while it made the database left behind. Only the holder of the lock comes here. */
+/** Removes what a process left that died while creating the database. Only the holder of the lock may call this. */
 function removeLeftovers(data: string): void {
   for (const name of readdirSync(dirname(data)))
     if (name.startsWith(`${basename(data)}.tmp-`)) rmSync(join(dirname(data), name), { recursive: true, force: true });
@@ -81,20 +81,20 @@ function checkFiles(data: string): void {
 }
 
 async function make(data: string, migrations: Migration[] | undefined): Promise<void> {
-  const aside = `${data}.tmp-${process.pid}`;
-  mkdirSync(aside, { mode: 0o700 });
+  const draft = `${data}.tmp-${process.pid}`;
+  mkdirSync(draft, { mode: 0o700 });
   try {
     const { unpackImage } = await import('./pglite-image.js');
-    if (!(migrations && (await unpackImage(migrations, aside)))) {
+    if (!(migrations && (await unpackImage(migrations, draft)))) {
       const { openFiles } = await import('./pglite.js');
-      await (await openFiles(aside)).close();
-      await syncTree(aside);
+      await (await openFiles(draft)).close();
+      await syncTree(draft);
     }
-    rmdirSync(data); // empty: Windows renames onto nothing
-    renameSync(aside, data);
+    rmdirSync(data); // it is empty; Windows cannot rename onto a directory
+    renameSync(draft, data);
     await syncPath(dirname(data), true);
   } catch (error) {
-    rmSync(aside, { recursive: true, force: true });
+    rmSync(draft, { recursive: true, force: true });
     mkdirSync(data, { recursive: true, mode: 0o700 });
     throw error;
   }

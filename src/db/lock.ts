@@ -13,33 +13,33 @@ import {
 import { join } from 'node:path';
 import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
-/** The embedded database's files are of one PostgreSQL major version. */
+/** Subdirectory of the embedded database's files, which belong to one PostgreSQL major version. */
 const DATA = 'pg18';
 
-/** A data directory that this process alone may use. */
+/** A data directory that this process has locked. */
 export interface Hold {
-  /** Where the database's own files go. */
+  /** The directory of the database's own files. */
   data: string;
   /**
-   * Whether it still is the directory that is held, or another was put in its place. The database opens its files by
-   * their paths: in another's, it would write over them.
+   * Whether the path still leads to the locked directory. The database opens its files by their paths: in another
+   * directory put in its place, it would overwrite files.
    */
   isThere(): boolean;
-  /** Gives it back; again does no harm. */
+  /** Releases the lock. Further calls do nothing. */
   release(): void;
 }
 
 /**
- * Makes a data directory, private, unless it is there.
+ * Creates a private data directory, unless it exists.
  *
- * @param fallback used where `path` cannot be
- * @returns the one to use
- * @throws UsageError where neither can be written to
+ * @param fallback used if `path` cannot be written to
+ * @returns the path of the one to use
+ * @throws UsageError if neither can be written to
  */
 export function makeDirectory(path: string, fallback?: string): string {
   try {
-    // The database's files are readable by all: their directory is what keeps them private. The one above it
-    // may be somebody's own, with other things in it, and keeps the mode it has.
+    // The database creates world-readable files: the mode of their directory keeps them private. The parent may be a
+    // directory of the user with other content, so its mode is left as it is.
     mkdirSync(path, { recursive: true, mode: 0o700 });
     mkdirSync(join(path, DATA), { recursive: true });
     chmodSync(join(path, DATA), 0o700);
@@ -54,11 +54,11 @@ export function makeDirectory(path: string, fallback?: string): string {
 const lockFile = (path: string) => join(path, 'taskloom.lock');
 
 /**
- * Takes a data directory for this process alone. The operating system keeps the lock, so that a dead process
- * cannot hold it and nobody can take it from a live one.
+ * Locks a data directory for this process. The operating system keeps the lock, so a dead process cannot hold it and
+ * nobody can take it from a live one.
  *
- * @param path as `makeDirectory` answered it
- * @throws DirectoryInUse naming the process that holds it
+ * @param path as returned by `makeDirectory`
+ * @throws DirectoryInUse naming the process that holds the lock; UsageError if there is no means of locking
  */
 export async function holdDirectory(path: string): Promise<Hold> {
   const fd = openSync(lockFile(path), 'a+', 0o600);
@@ -73,8 +73,8 @@ export async function holdDirectory(path: string): Promise<Hold> {
   try {
     ftruncateSync(fd);
     writeSync(fd, `${process.pid} ${new Date().toISOString()}\n`);
-  } catch {} // on a full disk; it is for people
-  let held = true;
+  } catch {} // a full disk; the text only serves error messages
+  let holding = true;
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return {
     data: join(path, DATA),
@@ -83,8 +83,8 @@ export async function holdDirectory(path: string): Promise<Hold> {
       return found?.dev === dev && found.ino === ino;
     },
     release: () => {
-      if (!held) return;
-      held = false;
+      if (!holding) return;
+      holding = false;
       unlock();
       closeSync(fd);
     },
@@ -96,15 +96,15 @@ function holderOf(path: string): [pid: number | undefined, since: string | undef
   return [Number(pid) || undefined, since?.trim()];
 }
 
-/** Locks an open file, until that is unlocked or closed, and answers how to; or nothing where another process has it. */
+/** Locks an open file. Returns a function that unlocks it, or undefined if another process has it locked. */
 async function lock(fd: number, path: string): Promise<(() => void) | undefined> {
   const native = (await import('fs-native-extensions').catch(() => undefined))?.default;
   if (native && !native.tryLock(fd)) return undefined;
   if (process.platform === 'linux') {
-    // Where the native lock is not built (musl) this one is all there is, so that those who have both take both.
+    // On musl there is no native lock, only this one, and the two do not see each other: so take both if possible.
     // It belongs to the open file, which outlives the command.
     const { status, stderr } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'pipe', fd] });
-    if (status === 1 && stderr.length === 0) return undefined; // BusyBox answers 1 to whatever fails, and says why
+    if (status === 1 && stderr.length === 0) return undefined; // BusyBox exits with 1 on any error, but then prints it
     if (status === 0) return () => native?.unlock(fd);
   }
   if (!native)

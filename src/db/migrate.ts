@@ -7,14 +7,14 @@ import { sqlState } from './database.js';
 /** One file of `migrations/`. */
 export interface Migration {
   name: string;
-  /** When it was made, in milliseconds since 1970: the order, and its identity. */
+  /** When it was created, in milliseconds since 1970: determines the order, and identifies it. */
   when: number;
   /** SHA-256 of the file, hex. */
   hash: string;
   statements: string[];
 }
 
-/** Reads drizzle-kit's journal and files. */
+/** Reads drizzle-kit's journal and migration files. */
 export function readMigrations(folder: URL): Migration[] {
   const journal = JSON.parse(readFileSync(new URL('meta/_journal.json', folder), 'utf8')) as {
     entries: { when: number; tag: string }[];
@@ -43,16 +43,16 @@ const record = (m: Migration) =>
   `insert into taskloom.migrations (created_at, name, hash) values (${m.when}, '${m.name}', '${m.hash}')`;
 
 /**
- * Brings the schema up to date, in one transaction under a lock, so that any number of processes may start
- * at once. Compares sets, not the newest date: a migration merged late is still applied.
+ * Brings the schema up to date, in one transaction under an advisory lock, so that any number of processes may start at
+ * once. Compares sets, not the newest date: a migration merged late is still applied.
  *
- * @returns the names of those it applied
- * @throws UsageError where the history was edited or is newer than this program, or rights are missing
+ * @returns the names of the migrations it applied
+ * @throws UsageError if an applied migration was edited or is unknown here, or rights or extensions are missing
  */
 export async function migrate(database: Database, migrations: Migration[]): Promise<string[]> {
   return attempt(database, migrations).catch((error: unknown) => {
-    // The runtime role is the whole server's. Another database, migrated at this moment, was granted it first;
-    // we hear of it once that is committed, so that the second time it is there.
+    // The runtime role belongs to the whole server, and a concurrent migration of another database was granted it
+    // first. The conflict is reported once that one has committed, so a retry finds the grant.
     if (sqlState(error) === '23505') return attempt(database, migrations);
     throw error;
   });
@@ -78,10 +78,10 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
       throw error;
     }
   };
-  return database.connect(transaction, true); // another may be at it, and what there is may be much
+  return database.connect(transaction, true); // no timeout: another process may be migrating, or tables be large
 }
 
-/** Runs the migrations that a database lacks, in a transaction of the caller's, and answers their names. */
+/** Runs the migrations that a database lacks, in the caller's transaction, and returns their names. */
 export async function apply(connection: Connection, migrations: Migration[]): Promise<string[]> {
   await connection.script(LOCK);
   if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
@@ -93,17 +93,16 @@ export async function apply(connection: Connection, migrations: Migration[]): Pr
   return missing.map((migration) => migration.name);
 }
 
-/** Names of the migrations the database still lacks. Writes nothing. */
+/** Returns the names of the migrations that a database lacks. Writes nothing. */
 export async function pending(database: Database, migrations: Migration[]): Promise<string[]> {
   return (await missingFrom(database, migrations)).map((migration) => migration.name);
 }
 
 /**
- * What `migrate` would run, as one script for an administrator; of all migrations where no database is given.
+ * Returns what `migrate` would run, as one script for an administrator; without a database, that of all migrations.
  *
- * With a database, it ends by handing everything to the login that asked: people's commands write as the
- * owner of the tables, users' transactions switch to the runtime role, and later migrations then need no
- * administrator.
+ * With a database, it ends by making the current login the owner of everything: administrative commands run as the
+ * owner of the tables, user transactions switch to the runtime role, and later migrations need no administrator.
  */
 export async function migrationScript(migrations: Migration[], database?: Database): Promise<string> {
   const missing = database ? await missingFrom(database, migrations) : migrations;
@@ -156,16 +155,21 @@ async function missingFrom(database: Database, migrations: Migration[]): Promise
   );
 }
 
-/** Asked before it is made: `create schema if not exists` wants the right to create one even where it exists. */
+/** Checked first: `create schema if not exists` needs the right to create a schema even if it exists. */
 async function hasLedger(connection: Connection): Promise<boolean> {
   const [row] = await connection.query(`select to_regclass('taskloom.migrations') is not null`, []);
   return row?.[0] === true;
 }
 
-/** What a database says of the migrations it has. */
+/** Selects the migrations that a database has. */
 export const APPLIED = 'select created_at::text, name, hash from taskloom.migrations';
 
-/** Those that a database lacks. */
+/**
+ * Returns the migrations that a database lacks.
+ *
+ * @param applied rows of `APPLIED`
+ * @throws UsageError if an applied migration was edited or is unknown to this program
+ */
 export function compare(migrations: Migration[], applied: Row[]): Migration[] {
   const done = new Map(applied.map(([when, name, hash]) => [Number(when), { name: String(name), hash: String(hash) }]));
   const known = new Set(migrations.map((migration) => migration.when));

@@ -1,4 +1,4 @@
-// Imported as a module only: the CommonJS build brings another copy of the pool, which is not the same class.
+// Import the ES module only: the CommonJS build has another copy of the pool, which is a different class.
 import { Client, neonConfig, Pool } from '@neondatabase/serverless';
 import WebSocket from 'ws';
 import type { Database } from './database.js';
@@ -13,12 +13,12 @@ import { clientOptions, pooled, poolOptions } from './pooled.js';
  *   for development and tests. The driver keeps this setting for the whole process.
  */
 export function openNeon(url: string, proxy?: string): Database {
-  neonConfig.webSocketConstructor = WebSocket; // Node has one of its own only from version 22 on
-  neonConfig.coalesceWrites = false; // a timer for each burst of writes: nine tenths of the latency of a query
+  neonConfig.webSocketConstructor = WebSocket; // Node's own exists only from version 22
+  neonConfig.coalesceWrites = false; // its timer per burst of writes is nine tenths of a query's latency
   if (proxy) {
     neonConfig.wsProxy = proxy;
     neonConfig.useSecureWebSocket = false;
-    neonConfig.pipelineConnect = false; // assumes a password exchange that only Neon's own proxy speaks
+    neonConfig.pipelineConnect = false; // assumes a password exchange that only Neon's own proxy supports
   }
   return pooled(
     'neon',
@@ -27,7 +27,7 @@ export function openNeon(url: string, proxy?: string): Database {
   );
 }
 
-/** Neon's pooler has a host name of its own, beside that of the server behind it. Nothing is heard through it. */
+/** Returns the URL of the server behind Neon's pooler, by its host name. LISTEN does not work through the pooler. */
 export function pastPooler(url: string): string {
   const direct = new URL(url);
   direct.hostname = direct.hostname.replace(/^([^.]+)-pooler\./, '$1.');

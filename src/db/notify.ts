@@ -1,25 +1,25 @@
 import type { Database } from './database.js';
 import { asService } from './scope.js';
 
-/** Where processes tell each other whose tasks changed, and nothing else: what changed is read as that user. */
+/** Channel on which processes announce whose tasks changed, and nothing else: changes are read as that user. */
 const CHANNEL = 'taskloom';
 
-/** PostgreSQL takes less than 8,000 bytes at once. */
+/** Bytes in one NOTIFY: PostgreSQL accepts fewer than 8,000. */
 const MAX_PAYLOAD = 7_900;
 
-/** Runs something later, unless it is called off. The tests bring their own. */
+/** Calls `run` after `ms` milliseconds. Returns a function that cancels it. Tests pass their own. */
 export type StartTimer = (ms: number, run: () => void) => () => void;
 
-/** A timer that keeps no process alive. */
+/** Starts a timer that does not keep the process alive. */
 export const startTimer: StartTimer = (ms, run) => {
   const timer = setTimeout(run, ms);
   timer.unref();
   return () => clearTimeout(timer);
 };
 
-/** Tells other processes, in as few messages as possible, up to which change each user has come. */
+/** Tells other processes the newest change number of each user, in as few messages as possible. */
 export async function notifyChanges(database: Database, newest: ReadonlyMap<string, number>): Promise<void> {
-  if (!database.listen) return; // there are no others
+  if (!database.listen) return; // there are no other processes
   let message = '';
   const send = () => asService(database, 'select pg_notify($1, $2)', [CHANNEL, message]);
   for (const [userId, seq] of newest) {
@@ -33,25 +33,29 @@ export async function notifyChanges(database: Database, newest: ReadonlyMap<stri
   if (message) await send();
 }
 
-/** A statement's part that tells, once it is committed, that this user's rights may have changed. */
+/**
+ * Returns an SQL expression that announces, on commit, that a user's rights may have changed.
+ *
+ * @param userId an SQL expression, such as a column
+ */
 export const notifyRightsChanged = (userId: string): string => `pg_notify('${CHANNEL}', ${userId}::text || ':')`;
 
 export interface NotifyHandlers {
-  /** A user came to this change, or without one, has other rights. */
+  /** A user's newest change is `seq`; without one, the user's rights may have changed. */
   heard(userId: string, seq: number | undefined): void;
-  /** From now on nothing is missed, but what was said before may have been. */
+  /** The connection is open: nothing is missed from now on, but earlier messages may have been. */
   opened(): void;
-  /** It could not be opened. It is tried again. */
+  /** The connection could not be opened. It is retried. */
   failed(error: unknown): void;
 }
 
-/** How long to wait before a line that broke is opened again, in milliseconds: at first, and at most. */
+/** Delay before a broken connection is reopened, in milliseconds: at first, and at most (it doubles). */
 export interface Backoff {
   first: number;
   most: number;
 }
 
-/** Keeps one line open on which other processes are heard, and opens it again when it breaks. Answers how to stop. */
+/** Listens to other processes on one connection, and reopens it when it breaks. Returns a function that stops it. */
 export function listenForChanges(
   database: Database,
   handlers: NotifyHandlers,
@@ -60,25 +64,25 @@ export function listenForChanges(
 ): () => void {
   let stopped = false;
   let wait = retry.first;
-  let opened = 0;
+  let since = 0;
   let close = () => {};
   const open = async () => {
     try {
-      const line = await database.listen?.(CHANNEL, (message) => read(message, handlers), again);
-      if (!line) return;
-      if (stopped) return line();
-      close = line;
-      opened = performance.now();
+      const unlisten = await database.listen?.(CHANNEL, (message) => read(message, handlers), reconnect);
+      if (!unlisten) return;
+      if (stopped) return unlisten();
+      close = unlisten;
+      since = performance.now();
       handlers.opened();
     } catch (error) {
       handlers.failed(error);
-      again();
+      reconnect();
     }
   };
-  const again = () => {
+  const reconnect = () => {
     close = () => {};
     if (stopped) return;
-    if (opened > 0 && performance.now() - opened > retry.most) wait = retry.first;
+    if (since > 0 && performance.now() - since > retry.most) wait = retry.first;
     const cancel = later(wait, () => void open());
     close = cancel;
     wait = Math.min(wait * 2, retry.most);
@@ -97,7 +101,7 @@ function read(message: string, handlers: NotifyHandlers): void {
   }
 }
 
-/** What `pg`'s client and Neon's have in common. */
+/** The interface that `pg`'s client and Neon's have in common. */
 interface Client {
   connect(): Promise<unknown>;
   query(text: string): Promise<unknown>;
@@ -106,7 +110,11 @@ interface Client {
   end(): Promise<void>;
 }
 
-/** Listens on connections of their own, one for each call. A pooler between us and the server would drop what is said. */
+/**
+ * Returns `listen`, which opens a connection of its own for each call, and `closeAll`.
+ *
+ * @param connect makes a client; not through a pooler, which would drop notifications
+ */
 export function listener(connect: () => Client) {
   const open = new Set<() => void>();
   return {

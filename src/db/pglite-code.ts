@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs';
 
-// TypeScript knows it from the library of browsers alone.
+// TypeScript declares WebAssembly only in its DOM library.
 const { WebAssembly: wasm } = globalThis as unknown as {
   WebAssembly: { compile(bytes: Uint8Array): Promise<WebAssembly.Module> };
 };
 
 let code: Promise<WebAssembly.Module> | undefined;
 
-/** The embedded database's code, compiled beside whatever else is done to start: the sooner this is called, the better. */
+/** Returns the embedded database's code. The first call compiles it on another thread: call this early. */
 export function compiled(): Promise<WebAssembly.Module> {
   if (!code) {
     code = readAndCompile();
-    code.catch(() => {}); // for whoever awaits it
+    code.catch(() => {}); // reported to whoever awaits it
   }
   return code;
 }
 
-/** Reads it in one go: what is read in pieces waits, at each of them, for the next of all the modules that are loaded. */
+/** Reads synchronously: an asynchronous read would wait, for each chunk, behind the modules that are loading. */
 const readAndCompile = async () =>
   wasm.compile(readFileSync(new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite'))));

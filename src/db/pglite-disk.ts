@@ -1,22 +1,22 @@
 import { fdatasyncSync, fsyncSync } from 'node:fs';
 import type { Extension, postgresMod } from '@electric-sql/pglite';
 
-/** Ends the process: nothing may be answered once the database can no longer be trusted to keep it. */
+/** Ends the process: nothing may be acknowledged once the database cannot be trusted to store it. */
 export type Fatal = (reason: string) => never;
 
-/** The embedded database's way to its files. */
+/** The embedded database's access to its files. */
 export interface Disk {
-  /** What makes a commit durable: to be named among the extensions when the database is opened. */
+  /** Makes commits durable. It must be passed as an extension when the database is opened. */
   extension: Extension;
   /** Bytes written to the write-ahead log since this was last set to 0. */
   logged: number;
-  /** What failed first while it was opened, in words for a person. */
+  /** The first failure while opening, in words for a person. */
   failure?: string | undefined;
-  /** From now on a failure ends the process; before, it fails the opening. */
+  /** To be called after opening: from then on a failure ends the process; before, it fails the opening. */
   opened(): void;
 }
 
-/** What an error of the file system means to a person, by Emscripten's numbers: ENOSPC, EDQUOT, EACCES, EPERM, EROFS. */
+/** Emscripten's error numbers in words for a person: ENOSPC, EDQUOT, EACCES, EPERM, EROFS. */
 const MEANINGS = new Map([
   ...[51, 19].map((number) => [number, 'the disk is full'] as const),
   ...[2, 63, 69].map((number) => [number, 'the database’s files may only be read'] as const),
@@ -34,19 +34,18 @@ interface Operations {
   fsync?(stream: Stream): number;
 }
 
-interface Ways {
+interface Layer {
   stream_ops: Operations;
   node_ops: { mknod(...args: unknown[]): unknown };
 }
 
 /**
- * The embedded database writes through a layer that cannot sync: `fsync` there does nothing and succeeds. This
- * makes it real, and sees what fails. PostgreSQL answers a failed write of its log by aborting, which that
- * layer takes for an ordinary error and runs on, for ever or with a commit that is lost: so the process ends
- * inside the call that failed, before anything is acknowledged.
+ * Makes the embedded database durable: `fsync` in PGlite's file layer does nothing and succeeds; this one syncs, and
+ * detects failures. If a write of its log fails, PostgreSQL aborts, which PGlite takes for an ordinary error; it runs
+ * on, forever or losing a commit. So the process ends inside the failed call, before anything is acknowledged.
  *
- * @param synced that all files are on the disk already: a database that crashed is then not made to sync each
- *   of them once more before it writes any
+ * @param synced whether all files are on disk: until its first write, a database that recovers from a crash then
+ *   need not sync each of them again
  */
 export function makeDisk(fatal: Fatal, synced: boolean): Disk {
   let open = false;
@@ -68,7 +67,7 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
     },
   };
 
-  const noting =
+  const recordingFailure =
     <A extends unknown[], R>(work: (...args: A) => R) =>
     (...args: A): R => {
       try {
@@ -80,11 +79,11 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
     };
 
   function patch({ FS, NODEFS }: postgresMod.PostgresMod): void {
-    const { stream_ops: operations, node_ops: names } = NODEFS as unknown as Ways;
+    const { stream_ops: operations, node_ops: names } = NODEFS as unknown as Layer;
     const { write } = operations;
-    // PostgreSQL says by itself what it could not open; of its start, nobody hears.
-    operations.open = noting(operations.open);
-    names.mknod = noting(names.mknod);
+    // PostgreSQL reports what it cannot open, but not while it starts.
+    operations.open = recordingFailure(operations.open);
+    names.mknod = recordingFailure(names.mknod);
     operations.write = (stream, buffer, offset, length, position) => {
       if (stream.node.name !== 'postmaster.pid') untouched = false;
       try {
@@ -101,7 +100,7 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
       try {
         const directory = FS.isDir(stream.node.mode);
         if (!directory) fdatasyncSync(stream.nfd);
-        else if (process.platform !== 'win32') fsyncSync(stream.nfd); // Windows keeps directories by itself
+        else if (process.platform !== 'win32') fsyncSync(stream.nfd); // Windows persists directories by itself
         return 0;
       } catch {
         fail('the disk does not keep what is written to it');
@@ -112,7 +111,7 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
   return disk;
 }
 
-/** What a SQLSTATE says of the database itself: short of disk or memory, a system error, a fault of its own. */
+/** Returns what a SQLSTATE says about the database itself, if it is out of disk or memory, or failed internally. */
 export function failureOf(state: string | undefined): string | undefined {
   if (state === '53100') return 'the disk is full';
   return state && /^(53|58|XX000)/.test(state) ? `the database failed (SQLSTATE ${state})` : undefined;

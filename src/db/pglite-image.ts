@@ -9,26 +9,26 @@ import { manyFiles, syncPath, writeSynced } from './sync.js';
 
 const decompress = promisify(brotliDecompress);
 
-/** What is in an image: paths with `/`, directories with a size of -1. The files' bytes follow in this order. */
+/** Contents of an image: paths with `/`, directories with size -1. The files' bytes follow in this order. */
 export type Index = [path: string, size: number][];
 
-/** The version of PGlite that is installed. */
+/** Returns the version of the installed PGlite. */
 function engineVersion(): string {
   const path = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'));
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 /**
- * What the image of a new database is called that has these migrations: a ready-made data directory, which
- * comes with the program because making one takes the database seconds.
+ * Returns the file name of the image with these migrations: a ready-made data directory, which ships with the program
+ * because creating one takes seconds.
  */
 export function imageName(migrations: Migration[]): string {
-  const contents = ['1', ...migrations.flatMap(({ when, hash }) => [when, hash])]; // 1: the format
+  const contents = ['1', ...migrations.flatMap(({ when, hash }) => [when, hash])]; // 1: version of the image format
   const digest = createHash('sha256').update(contents.join(' ')).digest('hex');
   return `pg18-${engineVersion()}-${digest.slice(0, 16)}.br`;
 }
 
-/** Unpacks the image beside the running program into a new directory, and onto the disk; answers false where none fits. */
+/** Unpacks the image beside the program into an empty directory, and syncs it. Returns false if no image fits. */
 export async function unpackImage(migrations: Migration[], folder: string): Promise<boolean> {
   const file = new URL(imageName(migrations), import.meta.url);
   const image = await readFile(file)
@@ -40,13 +40,13 @@ export async function unpackImage(migrations: Migration[], folder: string): Prom
   const directories = index.filter(([, size]) => size < 0).map(([name]) => join(folder, name));
   for (const path of directories) mkdirSync(path);
   const files: Promise<void>[] = [];
-  const turns = manyFiles();
+  const limit = manyFiles();
   let at = start;
   for (const [name, size] of index.filter(([, size]) => size >= 0)) {
-    files.push(turns(writeSynced, join(folder, name), image.subarray(at, at + size)));
+    files.push(limit(writeSynced, join(folder, name), image.subarray(at, at + size)));
     at += size;
   }
-  await Promise.allSettled(files); // one that is still made would be in the way of removing them
+  await Promise.allSettled(files); // a file still being written would get in the way of removing them
   await Promise.all(files);
   for (const path of [folder, ...directories]) await syncPath(path, true);
   return true;

@@ -1,23 +1,23 @@
 import type { Disk } from './pglite-disk.js';
 import type { Statements } from './pglite-statements.js';
 
-/** When tables are gone over, in milliseconds. */
+/** When tables are vacuumed, in milliseconds. */
 export interface MaintenanceTimes {
-  /** How long nobody has asked for anything. */
+  /** After this long without a call. */
   idle?: number | undefined;
-  /** How long somebody always has, since that was last possible. */
+  /** Without such a pause, this long after the last time. */
   busy?: number | undefined;
 }
 const [IDLE, BUSY] = [1_000, 10_000];
-/** By how much tables must have grown: while somebody waits, only what makes his calls slow is worth his time. */
+/** Factors by which a table must have grown: under load, only growth that slows calls is worth the time of callers. */
 const [GROWN_IDLE, GROWN_BUSY] = [1.2, 2];
-/** Bytes of log after which its beginning is given back: at once, and when idle. */
+/** Bytes of write-ahead log that cause a checkpoint: at once, and when idle. */
 const LOG = 32 * 2 ** 20;
 const IDLE_LOG = 4 * 2 ** 20;
 
 /**
- * Tables that have grown since they were last gone over, or never were. Growth is all that is to be held in bounds, and
- * needs no count of writes that would have to outlive the process.
+ * Selects tables that have grown since their last vacuum, never had one, or have old transaction ids. Only growth needs
+ * to be bounded, and it needs no count of writes that would have to outlive the process.
  */
 const grown = (
   factor: number,
@@ -27,16 +27,16 @@ const grown = (
     or pg_relation_size(c.oid) / current_setting('block_size')::int > c.relpages * ${factor})`;
 
 export interface Maintenance {
-  /** To be told when a caller has given the connection back. */
+  /** To be called when a caller has returned the connection. */
   turned(): void;
   stop(): void;
 }
 
 /**
- * Does what a server's background processes would and the embedded database has none for: gives back the
- * write-ahead log, removes dead rows, gathers statistics.
+ * Does the work of a server's background processes, which the embedded database lacks: truncates the write-ahead log,
+ * removes dead rows, gathers statistics.
  *
- * @param turn runs its argument when the connection is nobody's
+ * @param turn runs its argument when the connection is free
  */
 export function startMaintenance(
   disk: Disk,
@@ -49,14 +49,14 @@ export function startMaintenance(
   let wentOver = last;
   const run = (work: () => Promise<void>) =>
     turn(async () => {
-      // What fails here is nobody's call, and is tried again; what would endanger data has ended the process.
+      // Failures here affect no call, and the work is retried; one that endangers data has ended the process.
       if (!stopped) await work().catch(() => {});
     });
   async function checkpoint(): Promise<void> {
     disk.logged = 0;
     await statements.script('checkpoint');
   }
-  /** Whether one waits for its turn, before which many others may end. */
+  /** Whether a checkpoint is queued; many calls may end before its turn. */
   let due = false;
   function checkpointSoon(): void {
     if (due || disk.logged <= LOG) return;
@@ -70,13 +70,13 @@ export function startMaintenance(
     wentOver = performance.now();
     run(async () => {
       const [rows] = await statements.script(grown(factor));
-      // One turn for each: between them, callers have theirs.
+      // One turn per table, so that callers get theirs in between.
       for (const [table] of rows ?? [])
         run(async () => void (await statements.script(`vacuum (analyze) ${String(table)}`)));
     });
   }
   function idle(): void {
-    // Timers go by the time at which the process last looked around: that was before a turn that took long.
+    // Timers use the event loop's cached time, which predates a long turn: check the time that has really passed.
     if (performance.now() - last < wait) return void timer.refresh();
     goOver(GROWN_IDLE);
     run(async () => {

@@ -5,14 +5,14 @@ import { Parser } from 'pg-protocol/dist/parser';
 import type { Row } from './database.js';
 import { Pipeline, rowOf, type Statement, StatementCache } from './pipeline.js';
 
-/** Runs statements in the embedded database, one flight or script at a time: all messages of it cross at once. */
+/** Runs statements in the embedded database, one pipeline or script at a time, each in one call into PGlite. */
 export class Statements {
   readonly #pglite: PGlite;
   readonly #cache = new StatementCache();
   readonly #known = new Set<string>();
   readonly #failed: (error: Error) => void;
 
-  /** @param failed told of every error that the database answers, before anybody else */
+  /** @param failed called with every error of the database, before the caller gets it */
   constructor(pglite: PGlite, failed: (error: Error) => void) {
     this.#pglite = pglite;
     this.#failed = failed;
@@ -29,7 +29,7 @@ export class Statements {
     return pipeline.answer;
   }
 
-  /** Runs several statements without parameters, and answers the rows of each. */
+  /** Runs several statements without parameters, and returns the rows of each. */
   async script(text: string): Promise<Row[][]> {
     const results: Row[][] = [];
     let columns: number[] = [];
@@ -45,12 +45,12 @@ export class Statements {
     return results;
   }
 
-  /** PGlite would read the answers itself, which takes it half as long as the database takes to find them. */
+  /** Sends messages and parses the answer. PGlite's parser would take half as long as the database does to find it. */
   async #exchange(sent: Uint8Array): Promise<BackendMessage[]> {
     const parser = new Parser();
     const messages: BackendMessage[] = [];
     await this.#pglite.execProtocolRawStream(sent, {
-      // A copy: what it shows is the database's memory, and a message may end in the next piece.
+      // Copy: `data` is a view of the database's memory, and a message may end in the next chunk.
       onRawData: (data) => parser.parse(Buffer.from(data), (message) => messages.push(message)),
     });
     const error = messages.find((message) => message.name === 'error');

@@ -12,19 +12,19 @@ import { type MaintenanceTimes, startMaintenance } from './pglite-maintenance.js
 import { Statements } from './pglite-statements.js';
 import { AS_TEXT, PLANNING } from './settings.js';
 
-/** Memory of a small server: PostgreSQL's default of 128 MB buffers is of no use in one process. */
+/** Little memory: PostgreSQL's default of 128 MB of shared buffers is of no use in one process. */
 const SMALL = { shared_buffers: '16MB' };
-/** What elsewhere each transaction sets for itself. */
+/** What each transaction sets on the other databases. */
 const ALWAYS = { ...AS_TEXT, ...PLANNING };
-/** A commit is on the disk before it is answered, and the log is kept short. */
+/** Commits are on disk before they are acknowledged, and the write-ahead log is kept short. */
 const DURABLE = { fsync: 'on', wal_sync_method: 'fsync', min_wal_size: '32MB', max_wal_size: '64MB' };
 const settings = (given: Record<string, string>) =>
   Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
-/** How a new directory is made. Its log comes in small files: a new one is written full of zeros. */
+/** Parameters of initdb. WAL segments are small, because a new one is filled with zeros. */
 export const newDirectory = { initDbStartParams: ['--wal-segsize=4'] };
 
-/** What the search of tasks needs: to be named at every open, also of a directory that has them. */
+/** Extensions that task search needs. They must be passed on every open, even if the directory has them. */
 export const extensions = { btree_gin, pg_trgm };
 
 const endProcess: Fatal = (reason) => {
@@ -38,7 +38,7 @@ const endProcess: Fatal = (reason) => {
 /**
  * Opens the embedded database in memory.
  *
- * @param image a data directory to start from, as `dumpDataDir` makes it
+ * @param image a data directory to start from, as returned by `dumpDataDir`
  */
 export async function openPglite(image?: Blob): Promise<Database> {
   const startParams = [...PGlite.defaultStartParams, ...settings({ ...SMALL, ...ALWAYS })];
@@ -46,19 +46,19 @@ export async function openPglite(image?: Blob): Promise<Database> {
 }
 
 interface FilesOptions {
-  /** Told why nothing can be kept any more, and nothing answered: ends the process. */
+  /** Ends the process, with the reason, if data can no longer be stored: nothing more may be acknowledged. */
   fatal?: Fatal | undefined;
-  /** Whether the files are still where they were opened. */
+  /** Whether the files are still at the path where they were opened. */
   isThere?: () => boolean;
-  /** That all files are known to be on the disk. */
+  /** Whether all files are known to be on disk. */
   synced?: boolean;
-  /** When it is looked after. */
+  /** Intervals of maintenance. */
   maintenance?: MaintenanceTimes;
-  /** When the files are there: half of opening a database is done without them. */
+  /** Resolves when the files are there: half of opening a database is done without them. */
   files?: Promise<void> | undefined;
 }
 
-/** Opens a database in files, made if need be. */
+/** Opens a database in files, creating it if needed. */
 export async function openFiles(
   dataDir: string,
   { fatal = endProcess, isThere = () => true, synced = false, maintenance, files }: FilesOptions = {},
@@ -86,14 +86,14 @@ export async function openFiles(
 }
 
 class Embedded extends PGlite {
-  /** What `PGlite.query` needs to read arrays, which is not used here, would be a fifth of the start. */
+  /** Skips the array types, which only `PGlite.query` needs: reading them would take a fifth of the start. */
   override async _initArrayTypes(): Promise<void> {}
 }
 
-/** How PostgreSQL leaves a statement that failed: the one exception out of its code that is in order. */
+/** Exit status with which PostgreSQL leaves a failed statement: the only exception from its code that is normal. */
 const LONGJMP = 100;
 
-/** PGlite swallows all exceptions out of PostgreSQL's code, and then runs a database that has aborted in a circle. */
+/** Ends the process if PostgreSQL aborts: PGlite swallows all exceptions from its code, and would loop forever. */
 function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
   const module = pglite.Module;
   const once = module._PostgresMainLoopOnce;
@@ -107,17 +107,17 @@ function stopAtFaults(pglite: PGlite, fatal: Fatal): void {
   };
 }
 
-/** How often the process looks at what came in between two turns: of new connections, it takes one each time. */
-const LOOKS = 4;
+/** Iterations of the event loop between two turns. Each accepts at most one new connection. */
+const LOOPS = 4;
 
 async function yieldToEventLoop(): Promise<void> {
-  for (let i = 0; i < LOOKS; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+  for (let i = 0; i < LOOPS; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /**
- * One connection is all there is, so callers take turns. Whoever asks for it while holding it would wait for
- * ever; nothing below the server ever sees the database, so that nothing can. (An AsyncLocalStorage would
- * notice, at a cost to every promise of the process on Node 20.)
+ * Wraps PGlite, which has one connection, so callers take turns. Asking for it while holding it would deadlock; code
+ * below the server cannot, as it never gets the database. (AsyncLocalStorage would detect it, at a cost for every
+ * promise of the process on Node 20.)
  */
 export function wrapPglite(
   pglite: PGlite,
@@ -129,18 +129,18 @@ export function wrapPglite(
       if (kept && !kept.isThere()) kept.fatal('the data directory was moved or removed');
       return work();
     });
-  /** When the process has looked at what came in since the last turn: the database works in its only thread. */
-  let looked: Promise<void> | undefined;
+  /** Resolves when the event loop has run since the last turn: the database blocks the only thread. */
+  let yielded: Promise<void> | undefined;
   const database: Database = {
     kind: 'pglite',
     async connect(work) {
       if (turns.pendingCount >= MAX_WAITING) throw new Busy();
       const turn = async () => {
-        await looked;
+        await yielded;
         try {
           return await lend(work);
         } finally {
-          looked = yieldToEventLoop();
+          yielded = yieldToEventLoop();
         }
       };
       return inTurn(turn).finally(() => maintenance?.turned());
@@ -152,9 +152,9 @@ export function wrapPglite(
   };
   const statements = new Statements(pglite, (error) => {
     const failure = failureOf(sqlState(error));
-    if (failure && kept) kept.fatal(failure); // before another statement is run: it might never end
+    if (failure && kept) kept.fatal(failure); // before another statement runs, which might never end
   });
-  const line = new PipelinedConnection(
+  const connection = new PipelinedConnection(
     (sent) => {
       for (const { text, params } of sent) database.onStatement?.(text, params);
       return statements.fly(sent);
@@ -168,9 +168,9 @@ export function wrapPglite(
     kept && startMaintenance(kept.disk, statements, (work) => void inTurn(work).catch(() => {}), kept.maintenance);
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
-      return await work(line);
+      return await work(connection);
     } finally {
-      if (line.inTransaction) await line.script('rollback'); // left behind by `work`: the next caller must not be in it
+      if (connection.inTransaction) await connection.script('rollback'); // `work` left it open
     }
   }
   return database;

@@ -2,32 +2,32 @@ import { hash } from 'node:crypto';
 import { serialize } from 'pg-protocol';
 import { isStaleStatement, type Row } from './database.js';
 
-/** One statement, and the values of its parameters. */
+/** One statement and its parameter values. */
 export interface Statement {
   text: string;
   params: readonly unknown[];
 }
 
-/** How many statements a database keeps parsed and planned. There are some dozens; lists with unusual filters make more. */
+/** How many prepared statements a database caches. There are some dozens, and more from lists with unusual filters. */
 const CACHE_SIZE = 200;
 
-/** To be parsed each time. */
+/** Name of the unnamed statement, which is parsed each time. */
 const UNNAMED = '';
 
 interface CachedStatement {
   name: string;
-  /** The types of its columns, as OIDs, once they are known. */
+  /** Type OIDs of its columns, once known. */
   columns?: number[];
 }
 
-/** The statements of a database that its connections keep parsed, and what is known of their answers. */
+/** LRU cache of a database's prepared statements and their column types. */
 export class StatementCache {
-  /** By text, the longest unused first. */
+  /** By text, least recently used first. */
   readonly #kept = new Map<string, CachedStatement>();
-  /** Whether statements are kept: not where a pooler hands each transaction another connection, and loses them. */
+  /** False once disabled: behind a pooler that gives each transaction another connection, statements get lost. */
   #keeps = true;
 
-  /** A name stands for one text, whichever process gave it: behind a pooler they meet on one connection. */
+  /** Names derive from the text, so that processes agree on them: behind a pooler they share connections. */
   get(text: string): CachedStatement {
     const kept = this.#kept.get(text) ?? { name: hash('sha256', text, 'base64url') };
     this.#kept.delete(text);
@@ -38,7 +38,7 @@ export class StatementCache {
     return kept;
   }
 
-  /** The names of a connection that stand for none of the statements any more, once there are many. */
+  /** Statement names of a connection that the cache has evicted; empty up to 2 × CACHE_SIZE names. */
   evicted(names: ReadonlySet<string>): string[] {
     if (names.size <= 2 * CACHE_SIZE) return [];
     const used = new Set([...this.#kept.values()].map(({ name }) => name));
@@ -51,21 +51,21 @@ export class StatementCache {
   }
 }
 
-/** What a driver's connection is to a flight. */
+/** The part of a driver's connection that a pipeline uses. */
 interface DriverConnection {
   stream: { write(data: Uint8Array): unknown };
 }
 
 /**
- * Statements that go to the database in one write and come back in one answer (PostgreSQL's extended query protocol, with
- * one Sync for all): after one that fails, none of the rest is run. A statement is parsed and its columns are asked for
- * only when it is new. To `pg`'s client, and to Neon's copy of it, this is a query.
+ * Statements sent in one write and answered in one round trip (PostgreSQL's extended query protocol with one Sync):
+ * after one that fails, none of the rest is run. Parse and Describe are sent only for new statements. Implements the
+ * query interface of `pg`'s client and Neon's copy of it.
  */
 export class Pipeline {
   readonly answer: Promise<Row[][]>;
   readonly #statements: readonly Statement[];
   readonly #cache: StatementCache;
-  /** The names that the connection knows. */
+  /** Names of the statements prepared on the connection. */
   readonly #known: Set<string>;
   readonly #kept: CachedStatement[] = [];
   readonly #new: string[] = [];
@@ -92,7 +92,7 @@ export class Pipeline {
       this.#kept.push(kept);
       if (!this.#known.has(name)) {
         if (name !== UNNAMED) {
-          // It may be there: from an attempt that failed, or behind a pooler. To close one that is not is no error.
+          // It may exist, from a failed attempt or behind a pooler. Closing one that does not is no error.
           parts.push(serialize.close({ type: 'S', name }));
           this.#known.add(name);
           this.#new.push(name);
@@ -127,7 +127,7 @@ export class Pipeline {
 
   handleCommandComplete(): void {
     const kept = this.#kept[this.#results.length];
-    if (kept) kept.columns ??= []; // one that answers no rows does not describe them
+    if (kept) kept.columns ??= []; // statements without rows get no row description
     this.#results.push(this.#rows);
     this.#rows = [];
   }
@@ -147,20 +147,20 @@ export class Pipeline {
   }
 }
 
-/** A row in the order of its columns. */
+/** Decodes a row of the wire format; `columns` are type OIDs. */
 export const rowOf = (fields: readonly (string | null)[], columns: readonly number[]): Row =>
-  fields.map((field, i) => read(field, columns[i]));
+  fields.map((field, i) => decodeField(field, columns[i]));
 
 function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   return value instanceof Date ? value.toISOString() : String(value);
 }
 
-/** OIDs of types, as PostgreSQL’s catalogue has them. */
+/** Type OIDs of PostgreSQL’s catalogue. */
 const [BOOL, INT8, INT2, INT4, OID, JSON_, FLOAT4, FLOAT8, JSONB] = [16, 20, 21, 23, 26, 114, 700, 701, 3802];
 
-/** Numbers, booleans and JSON become what they are; all else, times above all, stays as the database wrote it. */
-function read(field: string | null, type: number | undefined): unknown {
+/** Decodes numbers, booleans and JSON; everything else, notably times, stays text. */
+function decodeField(field: string | null, type: number | undefined): unknown {
   if (field === null) return null;
   switch (type) {
     case INT2:

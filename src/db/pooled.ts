@@ -10,7 +10,7 @@ import {
 import type { listener } from './notify.js';
 import { Pipeline, rowOf, StatementCache } from './pipeline.js';
 
-/** What a driver answers to a string of several statements: one of these for each. */
+/** A driver's result of one statement; for a string of several it returns an array of these. */
 interface Result {
   fields: { dataTypeID: number }[];
   rows: (string | null)[][];
@@ -23,22 +23,22 @@ interface Client {
   release(destroy: boolean): void;
 }
 
-/** The shape that `pg`'s pool and Neon's, which brings its own copy of it, have in common. */
+/** The interface that `pg`'s pool and Neon's copy of it have in common. */
 interface PoolLike {
   connect(): Promise<Client>;
   on(event: 'error', listener: () => void): unknown;
   on(event: 'connect', listener: (client: Client) => void): unknown;
   end(): Promise<void>;
-  /** How many wait for a connection. */
+  /** How many callers wait for a connection. */
   readonly waitingCount: number;
 }
 
-/** How long a call waits for a free connection, in milliseconds. */
+/** How long to wait for a free connection, in milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
 
 /**
- * How long an answer may take, in milliseconds, before the connection is given up. The server ends what takes too long
- * itself; this is for one that says nothing more: its machine, or a proxy before it, is gone without a word.
+ * How long to wait for an answer, in milliseconds, before the connection is discarded. The server itself cancels slow
+ * statements; this timeout is for a server or proxy that vanished without closing the connection.
  */
 const RESPONSE_TIMEOUT = 30_000;
 
@@ -52,16 +52,20 @@ export const clientOptions = (url: string) => ({
 
 export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
 
-/** Makes a database of a pool of `pg`'s kind, and of what listens beside it. */
+/**
+ * Makes a database of a connection pool and a listener.
+ *
+ * @param wait how long to wait for an answer, in milliseconds
+ */
 export function pooled(
   kind: Database['kind'],
   pool: PoolLike,
   { listen, closeAll }: ReturnType<typeof listener>,
-  patience = RESPONSE_TIMEOUT,
+  wait = RESPONSE_TIMEOUT,
 ): Database {
   const ignore = () => {};
-  // Without listeners, a connection that dies idle (the pool's event) or checked out (the client's)
-  // would end the process. What matters of it reaches the caller as a rejected query.
+  // Without listeners, a connection that breaks while idle (pool event) or checked out (client event) would end the
+  // process. Callers learn of it by a rejected query.
   pool.on('error', ignore);
   pool.on('connect', (client) => client.on('error', ignore));
 
@@ -78,20 +82,20 @@ export function pooled(
     async connect(work, patient = false) {
       if (pool.waitingCount >= MAX_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
-        // What the server itself refused (a wrong password, no such database) keeps its SQLSTATE.
+        // A refusal by the server (wrong password, no such database) keeps its SQLSTATE.
         throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
       });
       let broken = false;
-      const answered = (error: unknown): never => {
+      const failed = (error: unknown): never => {
         if (sqlState(error) && !isUnreachable(error)) throw error;
         broken = true;
         throw new Unreachable(error);
       };
       const ask = async <T>(send: () => Promise<T>): Promise<T> => {
-        if (broken) throw new Unreachable(); // it would wait behind what was not answered
-        return within(patient ? undefined : patience, send()).catch(answered);
+        if (broken) throw new Unreachable(); // it would queue behind the unanswered query
+        return within(patient ? undefined : wait, send()).catch(failed);
       };
-      const line = new PipelinedConnection(
+      const connection = new PipelinedConnection(
         (statements) => {
           for (const { text, params } of statements) database.onStatement?.(text, params);
           const pipeline = new Pipeline(statements, cache, knownTo(client));
@@ -107,9 +111,9 @@ export function pooled(
         },
       );
       try {
-        return await work(line);
+        return await work(connection);
       } finally {
-        client.release(broken || line.inTransaction);
+        client.release(broken || connection.inTransaction);
       }
     },
     listen,
@@ -121,16 +125,16 @@ export function pooled(
   return database;
 }
 
-/** An answer, if it comes in time. */
-function within<T>(patience: number | undefined, answer: Promise<T>): Promise<T> {
-  if (patience === undefined) return answer;
+/** Rejects if an answer takes longer than `wait` milliseconds. */
+function within<T>(wait: number | undefined, answer: Promise<T>): Promise<T> {
+  if (wait === undefined) return answer;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the database does not answer')), patience);
+    const timer = setTimeout(() => reject(new Error('the database does not answer')), wait);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
 const asText = (value: string) => value;
-/** What a driver would make of the values is left to us. */
+/** Keeps the driver from decoding values: `rowOf` does. */
 const AS_TEXT = { getTypeParser: () => asText };
 const typesOf = (fields: { dataTypeID: number }[]) => fields.map(({ dataTypeID }) => dataTypeID);

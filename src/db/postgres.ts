@@ -4,16 +4,16 @@ import { listener } from './notify.js';
 import { clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
- * Opens any PostgreSQL but Neon's.
+ * Opens any PostgreSQL server other than Neon's.
  *
  * @param url `postgres://…`
- * @param patience how long it may be silent, in milliseconds
+ * @param timeout how long to wait for an answer, in milliseconds
  */
-export function openPostgres(url: string, patience?: number): Database {
+export function openPostgres(url: string, timeout?: number): Database {
   return pooled(
     'postgres',
     new pg.Pool(poolOptions(url)),
     listener(() => new pg.Client(clientOptions(url))),
-    patience,
+    timeout,
   );
 }

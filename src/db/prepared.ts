@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/pg-proxy';
 import type { Row } from './database.js';
 import type { UserTx } from './scope.js';
 
-/** A select that Drizzle has built, and not run. */
+/** A select that Drizzle has built but not run. */
 interface Select<Rows> extends PromiseLike<Rows> {
   toSQL(): { sql: string; params: unknown[] };
   readonly _: { readonly selectedFields: object };
@@ -13,8 +13,8 @@ interface Select<Rows> extends PromiseLike<Rows> {
 type Reader = (row: Row) => unknown;
 
 /**
- * How a row becomes an object, as Drizzle does it; but of a table that was joined in vain, each value is null. Drizzle
- * finds it out again for each value, which took a sixth of a list.
+ * Returns a function that turns a row into an object as Drizzle does, except that each value of an outer-joined table
+ * without a match is null. Drizzle works out the mapping again for each value, which took a sixth of a list.
  */
 function readerOf(fields: object, place = { next: 0 }): Reader {
   const readers = Object.entries(fields).map(([name, field]): [string, Reader] => [
@@ -39,7 +39,7 @@ function fieldReader(field: Column | SQL | SQL.Aliased, place: number): Reader {
 
 const db = drizzle(() => Promise.reject(new Error('a prepared select is not run by itself')));
 
-/** A user's view in which the user is still to be named. */
+/** A user's view with a placeholder for the user's id. */
 const user = sql.placeholder('user') as Placeholder & string;
 const anyone = { db, userId: user, mine: (table: { userId: PgColumn }) => eq(table.userId, user) } as unknown as UserTx;
 
@@ -47,13 +47,13 @@ type Prepared<Name extends string, Rows> = (tx: UserTx, values: Record<Name, unk
 type Build<Name extends string, Rows> = (tx: UserTx, value: (name: Name) => Placeholder) => Select<Rows>;
 
 /**
- * Builds a select once, when it is first run, and leaves the values open: building one costs a fifth of a look-up, and
- * half of a list. A value that it names several times is one parameter.
+ * Builds a select once, when it is first run, with placeholders for its values: building takes a fifth of a look-up,
+ * and half of a list. A value that is used several times becomes one parameter.
  *
- * @param build as in a tool, but for values that come later: `value('ids')`
+ * @param build builds the select as usual, with `value('ids')` for a value that each run supplies
  */
 export function prepared<Name extends string, Rows>(build: Build<Name, Rows>): Prepared<Name, Rows> {
-  let made: { text: string; params: unknown[]; read: Reader } | undefined;
+  let statement: { text: string; params: unknown[]; read: Reader } | undefined;
   const make = () => {
     const values = new Map<Name, Placeholder>();
     const value = (name: Name) => {
@@ -65,16 +65,19 @@ export function prepared<Name extends string, Rows>(build: Build<Name, Rows>): P
     return { ...once(select.toSQL()), read: readerOf(select._.selectedFields) };
   };
   return async (tx, values) => {
-    made ??= make();
-    const rows = await tx.connection.query(made.text, fillPlaceholders(made.params, { ...values, user: tx.userId }));
-    return rows.map(made.read) as Rows;
+    statement ??= make();
+    const rows = await tx.connection.query(
+      statement.text,
+      fillPlaceholders(statement.params, { ...values, user: tx.userId }),
+    );
+    return rows.map(statement.read) as Rows;
   };
 }
 
-/** So many shapes of a select are kept, those used last: there are some dozens, and of limits a hundred. */
-const SHAPES = 200;
+/** How many shapes of a select the LRU cache holds: there are some dozens, and a hundred different limits. */
+const MAX_SHAPES = 200;
 
-/** Likewise a select that has several shapes: `shape` is all that its text depends on. */
+/** Like `prepared`, for a select with several shapes: `shape` is everything that its text depends on. */
 export function preparedBy<Shape extends object, Name extends string, Rows>(
   build: (shape: Shape) => Build<Name, Rows>,
 ): (shape: Shape, ...given: Parameters<Prepared<Name, Rows>>) => Promise<Rows> {
@@ -85,12 +88,12 @@ export function preparedBy<Shape extends object, Name extends string, Rows>(
     kept.delete(key);
     kept.set(key, select);
     const [oldest] = kept.keys();
-    if (oldest !== undefined && kept.size > SHAPES) kept.delete(oldest);
+    if (oldest !== undefined && kept.size > MAX_SHAPES) kept.delete(oldest);
     return select(...given);
   };
 }
 
-/** Gives a value that a statement names several times one parameter. */
+/** Merges the parameters of a placeholder that a statement uses several times. */
 function once({ sql: text, params }: { sql: string; params: unknown[] }): { text: string; params: unknown[] } {
   const kept: unknown[] = [];
   const places = params.map((param) =>
@@ -100,11 +103,10 @@ function once({ sql: text, params }: { sql: string; params: unknown[] }): { text
 }
 
 /**
- * A limit, in the statement's text. As a parameter it would have the statement planned anew each time: not knowing it,
- * PostgreSQL reckons with a tenth of the table.
+ * Puts a limit into the statement's text. For a limit that is a parameter, a generic plan assumes a tenth of all rows.
  */
 export const literal = (count: number) => sql.raw(String(Math.trunc(count))) as SQL & Placeholder;
 
-/** A list of numbers, of which PostgreSQL likewise does not want to know how many they are before it plans. */
+/** A list of numbers as a sub-select, so that the plan does not depend on how many they are. */
 export const listOf = (numbers: number[] | Placeholder, type: 'int' | 'bigint' = 'int'): SQL =>
   sql`(select ${Array.isArray(numbers) ? `{${numbers.join()}}` : numbers}::${sql.raw(type)}[])::${sql.raw(type)}[]`;

@@ -6,21 +6,21 @@ import { apply, compare, type Migration } from './migrate.js';
 import { asOwner } from './scope.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
-/** How much is sent in one statement: rows, and characters. */
+/** How much one INSERT may hold: rows, and characters. */
 const ROWS = 500;
 const CHARACTERS = 1_000_000;
 
 const damaged = (what: string) => new UsageError(`the backup is damaged: ${what}`);
 
-/** What was restored: rows of each table. */
+/** The sum of each restored table. */
 export type Restored = Record<string, Sum>;
 
 /**
- * Writes a backup into a database that is empty but for its schema. All or nothing, in one transaction: before
- * it ends, everything is read again and held to the digests that the backup ends with.
+ * Restores a backup into a database that is empty except for its schema, all or nothing in one transaction: before
+ * COMMIT, everything is read back and compared with the digests at the end of the backup.
  *
- * @param lines as `readBackup` makes them, in pieces of any size
- * @throws UsageError where the backup is not whole or of another version, or the database has something in it
+ * @param lines as `readBackup` yields them, in chunks of any size
+ * @throws UsageError if the backup is damaged or of an unsupported version, or the database is not empty
  */
 export async function restore(
   database: Database,
@@ -30,20 +30,20 @@ export async function restore(
   const reader = new Lines(lines);
   try {
     const head = readHead(await reader.next());
-    const older = migrationsOf(head, migrations);
+    const backedUp = migrationsOf(head, migrations);
     return await asOwner(
       database,
       async (connection) => {
         await expectEmpty(connection, await tablesOf(connection));
-        if (older.length < migrations.length) {
-          // Rows of an older schema: it is made as it was, and what came later is done to them as it would have been.
+        if (backedUp.length < migrations.length) {
+          // Rows of an older schema: recreate that schema, and run the later migrations once the rows are in it.
           await connection.script('drop schema taskloom cascade');
-          await apply(connection, older);
+          await apply(connection, backedUp);
         }
         const tables = await tablesOf(connection);
-        const links = await defer(connection);
+        const constraints = await deferAll(connection);
         const tail = await writeRows(connection, head, tables, reader);
-        await settle(connection, links);
+        await enforce(connection, constraints);
         for (const table of tables) {
           const { rows, sha256 } = await readRows(connection, table);
           if (rows !== tail.end[table.name]?.rows || sha256 !== tail.end[table.name]?.sha256)
@@ -57,21 +57,21 @@ export async function restore(
     );
   } catch (error) {
     const state = sqlState(error) ?? '';
-    // Values that are none, or that contradict each other: the rest is about the database.
+    // Invalid or contradictory values are the backup's fault; other errors are the database's.
     if (/^(22|23)/.test(state)) throw damaged(`its rows are not those of a task list (SQLSTATE ${state})`);
     throw error;
   } finally {
-    await reader.close(); // whoever makes the backup would wait for somebody to take the rest
+    await reader.close(); // else the writer of the backup would wait for its rest to be read
   }
 }
 
-/** Whether two connections lead to one database. */
+/** Whether both are connected to the same database. */
 export async function areOne(one: Database, other: Database): Promise<boolean> {
   const [a, b] = await Promise.all([identityOf(one), identityOf(other)]);
   return a === b;
 }
 
-/** When the server started, to the microsecond, and the number of the database. */
+/** The server's start time, to the microsecond, and the database's OID. */
 const identityOf = (database: Database) =>
   asOwner(database, (connection) =>
     connection.query(
@@ -80,7 +80,7 @@ const identityOf = (database: Database) =>
     ),
   ).then((rows) => JSON.stringify(rows));
 
-/** Whether a database holds exactly what another does. Compares digests, and reads each once. */
+/** Whether two databases have the same rows. Compares digests, and reads each database once. */
 export async function sameContents(one: Database, other: Database): Promise<boolean> {
   const sums = await Promise.all([sumsOf(one), sumsOf(other)]);
   return JSON.stringify(sums[0]) === JSON.stringify(sums[1]);
@@ -97,47 +97,48 @@ const sumsOf = (database: Database) =>
     { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
   );
 
-/** Whether there is nothing yet in a database that has its schema. The installation's key may be there: it is replaced. */
+/** Whether a database with a schema has no rows. The installation's key does not count: a restore replaces it. */
 export const isEmpty = (database: Database) =>
-  asOwner(database, async (connection) => (await filled(connection, await tablesOf(connection))).length === 0, {
+  asOwner(database, async (connection) => (await populated(connection, await tablesOf(connection))).length === 0, {
     settings: settingsFor(database),
   });
 
 const KEYS = 'secrets';
 
-async function filled(connection: Connection, tables: Table[]): Promise<string[]> {
-  const asked = tables.filter(({ name }) => name !== KEYS);
+async function populated(connection: Connection, tables: Table[]): Promise<string[]> {
+  const checked = tables.filter(({ name }) => name !== KEYS);
   const found = await connection.script(
-    asked.map((table) => `select exists (select from ${qualified(table)})`).join('; '),
+    checked.map((table) => `select exists (select from ${qualified(table)})`).join('; '),
   );
-  return asked.filter((_, i) => found[i]?.[0]?.[0] === true).map(({ name }) => name);
+  return checked.filter((_, i) => found[i]?.[0]?.[0] === true).map(({ name }) => name);
 }
 
 async function expectEmpty(connection: Connection, tables: Table[]): Promise<void> {
   await connection.script(`lock table ${tables.map(qualified).join(', ')} in access exclusive mode`);
-  if ((await filled(connection, tables)).length > 0)
+  if ((await populated(connection, tables)).length > 0)
     throw new UsageError(
       'the database is not empty: name one that nobody has used yet, with TASKLOOM_HOME or TASKLOOM_DATABASE_URL',
     );
   await connection.script(`delete from taskloom.${KEYS}`);
 }
 
-/** Puts off the check of what refers to what until all rows are there, whatever their order. */
-async function defer(connection: Connection): Promise<string[]> {
-  const links = await connection.query(
+/** Defers foreign keys, so that rows can be inserted in any order. Returns what `enforce` needs to undo it. */
+async function deferAll(connection: Connection): Promise<string[]> {
+  const constraints = await connection.query(
     `select format('alter table %s alter constraint %I', conrelid::regclass, conname)
      from pg_constraint where connamespace = 'taskloom'::regnamespace and contype = 'f' and not condeferrable and conparentid = 0`,
     [],
   );
-  const changes = links.map(([text]) => String(text));
+  const changes = constraints.map(([text]) => String(text));
   if (changes.length > 0)
     await connection.script(changes.map((text) => `${text} deferrable initially deferred`).join('; '));
   return changes;
 }
 
-async function settle(connection: Connection, links: string[]): Promise<void> {
+/** Checks the deferred foreign keys, and makes them immediate again. */
+async function enforce(connection: Connection, constraints: string[]): Promise<void> {
   await connection.script(
-    ['set constraints all immediate', ...links.map((text) => `${text} not deferrable`)].join('; '),
+    ['set constraints all immediate', ...constraints.map((text) => `${text} not deferrable`)].join('; '),
   );
 }
 
@@ -197,7 +198,11 @@ function readHead({ value }: Line): Head {
   return value as unknown as Head;
 }
 
-/** The migrations that a backup's database had: the first of ours. */
+/**
+ * Returns the migrations of a backup's database, which must be the first of ours.
+ *
+ * @throws UsageError if they are not
+ */
 function migrationsOf(head: Head, migrations: Migration[]): Migration[] {
   const had = new Map(head.migrations.map(({ name, hash }) => [name, hash]));
   const known = migrations.filter(({ name }) => had.has(name));
@@ -222,7 +227,7 @@ interface Line {
   value: unknown;
 }
 
-/** Lines of JSON out of pieces of text, one of them seen before it is taken. */
+/** Parses chunks of text as lines of JSON, with a look-ahead of one line. */
 class Lines {
   readonly #pieces: AsyncIterator<string>;
   readonly #hash = createHash('sha256');
@@ -234,17 +239,17 @@ class Lines {
     this.#pieces = pieces[Symbol.asyncIterator]();
   }
 
-  /** The line that `next` will answer. */
+  /** The value of the line that `next` will return. */
   get peek(): unknown {
     return this.#ahead?.value;
   }
 
-  /** Of all lines taken so far. */
+  /** SHA-256 of all lines taken so far, hex. */
   digest(): string {
     return this.#hash.copy().digest('hex');
   }
 
-  /** Takes a line. */
+  /** Takes the next line. Throws UsageError if there is none, or the one after it cannot be parsed. */
   async next(): Promise<Line> {
     const line = this.#ahead ?? (await this.#read());
     if (!line) throw damaged('it ends too early');
@@ -253,7 +258,7 @@ class Lines {
     return line;
   }
 
-  /** Takes no more. */
+  /** Stops reading. */
   async close(): Promise<void> {
     await this.#pieces.return?.();
   }

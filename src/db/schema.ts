@@ -22,13 +22,13 @@ import {
 } from 'drizzle-orm/pg-core';
 
 /**
- * Every object lives in this PostgreSQL schema, so that the tables can share a database with others.
- * Hot columns keep to leakproof operators (text with CHECK, smallint, timestamptz): under row-level
- * security any other operator loses its index.
+ * The PostgreSQL schema of all objects, so that the tables can share a database with others. Hot columns have
+ * types with leakproof operators (text with CHECK, smallint, timestamptz): under row-level security, no other operator
+ * can use an index.
  */
 export const taskloom = pgSchema('taskloom');
 
-/** The role every user's transaction runs as. Created by the first migration, never the tables' owner. */
+/** The role that all user transactions run as. Created by the first migration; never the tables' owner. */
 export const appRole = pgRole('taskloom_app').existing();
 
 const currentUser = sql`(select nullif(current_setting('app.user_id', true), '')::uuid)`;
@@ -44,10 +44,10 @@ const ownedBy = (name: string, column = sql`user_id`) =>
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
 
-/** Text in the order of its bytes, the same on every server. */
+/** Text sorted by its bytes, so that the order is the same on every server. */
 const bytewise = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
-/** Words as they are searched for. The database keeps them; nobody reads or writes them. */
+/** Search vector. The database generates it; queries only match against it. */
 const words = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
 export const users = taskloom.table(
@@ -87,7 +87,7 @@ export const apiTokens = taskloom.table(
   ],
 );
 
-/** One row per user: the next numbers, and that user's one write lock. */
+/** One row per user: the next numbers. The row is also that user's write lock. */
 export const counters = taskloom.table(
   'counters',
   {
@@ -97,11 +97,11 @@ export const counters = taskloom.table(
     nextTask: integer('next_task').notNull().default(1),
     nextProject: integer('next_project').notNull().default(1),
     nextComment: integer('next_comment').notNull().default(1),
-    /** The last change sequence number given out. */
+    /** The last change sequence number assigned. */
     changeSeq: bigint('change_seq', { mode: 'number' }).notNull().default(0),
-    /** The oldest change still kept. */
+    /** Sequence number of the oldest change that is kept. */
     changesFrom: bigint('changes_from', { mode: 'number' }).notNull().default(1),
-    /** When old requests, trash and history were last removed. */
+    /** When old requests, trash and history were last purged; set 59 minutes earlier if more is left. */
     tidiedAt: instant('tidied_at').notNull().default(sql`now()`),
   },
   () => [ownedBy('counters_owner')],
@@ -115,12 +115,12 @@ export const projects = taskloom.table(
       .references(() => users.id),
     id: integer('id').notNull(),
     name: text('name').notNull(),
-    /** The name as compared: see `nameKey`. A project that is gone gives it up. */
+    /** Normalized name, for comparison: see `nameKey`. Null once the project was merged or deleted. */
     nameKey: text('name_key'),
     archivedAt: instant('archived_at'),
-    /** The project that took its tasks over. */
+    /** The project that took over its tasks. */
     mergedInto: integer('merged_into'),
-    /** Set when the write that made it was undone. */
+    /** Set when the write that created it was undone. */
     deletedAt: instant('deleted_at'),
     version: integer('version').notNull().default(1),
     createdAt: instant('created_at').notNull(),
@@ -133,17 +133,17 @@ export const projects = taskloom.table(
       'projects_name_key',
       sql`(${t.nameKey} is null) = (${t.mergedInto} is not null or ${t.deletedAt} is not null)`,
     ),
-    // Deferrable in the migration: one write may give two projects each other's names.
+    // Deferrable in the migration: one write may swap the names of two projects.
     unique('projects_name').on(t.userId, t.nameKey),
     ownedBy('projects_owner'),
   ],
 );
 
-/** Not done, not cancelled, not in the trash. Indexes and queries must spell it the same way. */
+/** Not completed, not cancelled, not in the trash. Queries must use this text, as the indexes do. */
 export const isOpen = (t: { status: unknown; deletedAt: unknown }): SQL =>
   sql`${t.status} in ('pending', 'in_progress') and ${t.deletedAt} is null`;
 
-/** Open, waiting for nothing. Whether it has started is a matter of `start_sort`; whether it is free, of `claimed_until`. */
+/** No open blocker or sub-task. `start_sort` tells whether it has started, `claimed_until` whether it is claimed. */
 export const isUnblocked = (t: { openBlockers: unknown; openSubtasks: unknown }): SQL =>
   sql`${t.openBlockers} = 0 and ${t.openSubtasks} = 0`;
 
@@ -153,10 +153,10 @@ export const tasks = taskloom.table(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id),
-    /** Counted per user, never reused: "#12". */
+    /** Numbered per user, never reused: "#12". */
     id: integer('id').notNull(),
     title: text('title').notNull(),
-    /** The title as compared: see `titleKey`. */
+    /** Normalized title, for comparison: see `titleKey`. */
     titleKey: text('title_key').notNull(),
     description: text('description'),
     status: text('status', { enum: ['pending', 'in_progress', 'completed', 'cancelled'] }).notNull(),
@@ -164,29 +164,29 @@ export const tasks = taskloom.table(
     priority: smallint('priority').notNull(),
     dueDate: date('due_date', { mode: 'string' }),
     dueAt: instant('due_at'),
-    /** The instant, or the last millisecond of the date in the user's zone, or infinity. */
+    /** `due_at`, or the last millisecond of `due_date` in the user's zone, or infinity. */
     dueSort: timestamp('due_sort', { withTimezone: true, mode: 'string' }).notNull(),
     startDate: date('start_date', { mode: 'string' }),
     startAt: instant('start_at'),
-    /** The instant, or the first of the date in the user's zone, or -infinity. */
+    /** `start_at`, or the first instant of `start_date` in the user's zone, or -infinity. */
     startSort: timestamp('start_sort', { withTimezone: true, mode: 'string' }).notNull().default('-infinity'),
     repeats: jsonb('repeats').$type<Repeat>(),
     estimateMinutes: integer('estimate_minutes'),
     projectId: integer('project_id'),
     parentId: integer('parent_id'),
-    /** The first task of the series that this one came of, when the one before was closed. It may be kept no longer. */
+    /** Id of its series' first task, which may be purged. Null unless closing the previous task created this one. */
     series: integer('series'),
-    /** Place in the order set by hand: a fractional index. */
+    /** Fractional index: the place in the manual order. */
     rank: bytewise('rank').notNull(),
-    /** How many tasks that block it, and how many sub-tasks, are open. Kept by every write that changes one of them. */
+    /** How many of its blockers and of its sub-tasks are open. Maintained by every write that changes one of them. */
     openBlockers: integer('open_blockers').notNull().default(0),
     openSubtasks: integer('open_subtasks').notNull().default(0),
-    /** Who works on it, by their word, and until when. Both stay when the time is over, and go when it is given back. */
+    /** Holder of the claim, as it names itself, and the claim's end. Both outlast expiry; a release resets them. */
     claimedBy: text('claimed_by'),
     claimedUntil: timestamp('claimed_until', { withTimezone: true, mode: 'string' }).notNull().default('-infinity'),
-    /** The number of its last claim: the sequence number of that change, so that a later one is greater. */
+    /** Number of its last claim: the sequence number of that change, so that a later claim has a greater one. */
     claim: bigint('claim', { mode: 'number' }),
-    /** What the last who gave it back had to say to the next. */
+    /** Message from the holder who last released it, to the next one. */
     note: text('note'),
     version: integer('version').notNull(),
     createdAt: instant('created_at').notNull(),
@@ -215,7 +215,7 @@ export const tasks = taskloom.table(
     check('tasks_claim', sql`(${t.claimedBy} is null) = (${t.claimedUntil} = '-infinity')`),
     check('tasks_claim_number', sql`${t.claimedBy} is null or ${t.claim} is not null`),
     check('tasks_note_length', sql`char_length(${t.note}) <= 2000`),
-    // With what tells whether a task is shown, so that counting what a list finds reads nothing else.
+    // With `project_id`, which decides whether a task is shown, so that counting what a list finds reads no rows.
     index('tasks_open_newest').on(t.userId, t.id, t.projectId).where(isOpen(t)),
     index('tasks_open_due').on(t.userId, t.dueSort, t.id, t.projectId).where(isOpen(t)),
     index('tasks_open_priority').on(t.userId, t.priority, t.dueSort, t.id, t.projectId).where(isOpen(t)),
@@ -236,7 +236,7 @@ export const tasks = taskloom.table(
     index('tasks_claimed').on(t.userId, t.claimedUntil, t.id).where(sql`${t.claimedBy} is not null`),
     index('tasks_completed').on(t.userId, t.completedAt, t.id).where(sql`${t.completedAt} is not null`),
     index('tasks_deleted').on(t.userId, t.deletedAt, t.id).where(sql`${t.deletedAt} is not null`),
-    // With what makes a task open, so that counting a project's open tasks reads nothing else.
+    // With the columns of `isOpen`, so that counting a project's open tasks reads no rows.
     index('tasks_project').on(t.userId, t.projectId, t.id, t.status, t.deletedAt),
     index('tasks_parent').on(t.userId, t.parentId, t.id),
     index('tasks_title').on(t.userId, t.titleKey, t.id),
@@ -266,7 +266,7 @@ export const taskLabels = taskloom.table(
   ],
 );
 
-/** The blocked task waits for the blocker. No chain of them ever leads back to where it began. */
+/** The blocked task waits for the blocker. Dependencies never form a cycle. */
 export const dependencies = taskloom.table(
   'dependencies',
   {
@@ -296,7 +296,7 @@ export const comments = taskloom.table(
   'comments',
   {
     userId: uuid('user_id').notNull(),
-    /** Counted per user. */
+    /** Numbered per user. */
     id: integer('id').notNull(),
     taskId: integer('task_id').notNull(),
     text: text('text').notNull(),
@@ -318,7 +318,7 @@ export const comments = taskloom.table(
   ],
 );
 
-/** What can happen to a thing, in a word. */
+/** Kinds of changes to a task or project. */
 export const OPERATIONS = [
   'create',
   'update',
@@ -332,27 +332,27 @@ export const OPERATIONS = [
   'merge',
 ] as const;
 
-/** Append-only: one row per thing touched by a write. History, undo and the change cursor read it. */
+/** Append-only: one row per task or project that a write changes. History, undo and the change cursor read it. */
 export const changes = taskloom.table(
   'changes',
   {
     userId: uuid('user_id').notNull(),
-    /** Gapless per user; because of the write lock, in the order of commits. */
+    /** Gapless per user and, because of the write lock, in commit order. */
     seq: bigint('seq', { mode: 'number' }).notNull(),
-    /** The first `seq` of the write it belongs to: the undo handle is `u<batch>`. */
+    /** The first `seq` of its write: the undo handle is `u<batch>`. */
     batch: bigint('batch', { mode: 'number' }).notNull(),
-    /** A random id of the call, to find out whether a COMMIT whose answer was lost took place. */
+    /** Random id of the call, to find out whether a COMMIT whose answer was lost took effect. */
     call: uuid('call').notNull(),
     /** The batch this one reverts, if it is an undo. */
     reverts: bigint('reverts', { mode: 'number' }),
     at: instant('at').notNull(),
     actor: jsonb('actor').$type<Actor>().notNull(),
     entity: text('entity', { enum: ['task', 'project'] }).notNull(),
-    /** No foreign key: history outlives what it speaks of. */
+    /** No foreign key: history outlives its subject. */
     entityId: integer('entity_id').notNull(),
     version: integer('version').notNull(),
     op: text('op', { enum: OPERATIONS }).notNull(),
-    /** The fields that changed, as they were and as they are. */
+    /** The changed fields, with their values before and after. */
     before: jsonb('before').$type<Record<string, unknown>>().notNull(),
     after: jsonb('after').$type<Record<string, unknown>>().notNull(),
   },
@@ -365,38 +365,38 @@ export const changes = taskloom.table(
   ],
 );
 
-/** Answers of writes that carried a request id, kept a day (relayed ones an hour) so that a repeat is answered, not run. */
+/** Answers of writes with an idempotency key, kept a day (relayed ones an hour): a retry gets the stored answer. */
 export const requests = taskloom.table(
   'requests',
   {
     userId: uuid('user_id').notNull(),
-    /** SHA-256 of where the id came from and the id, hex. */
+    /** SHA-256 of the id's source (`client`, `meta` or `relay`) and the id, hex. */
     key: text('key').notNull(),
     /** SHA-256 of the tool and its arguments, hex. */
     fingerprint: text('fingerprint').notNull(),
     answer: jsonb('answer').$type<Record<string, unknown>>().notNull(),
     at: instant('at').notNull(),
-    /** Whether the id is of a process that hands calls on, not of the client. */
+    /** Whether our relay assigned the id, not the client. */
     relayed: boolean('relayed').notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.userId, t.key] }), ownedBy('requests_owner')],
 );
 
-/** Keys of the installation. The runtime role has no right on it. */
+/** Keys of the installation. The runtime role has no access. */
 export const secrets = taskloom.table('secrets', {
   name: text('name').primaryKey(),
   value: text('value').notNull(),
 });
 
-/** How a task repeats. Days and times are on the user's clocks: nine in the morning stays so when they change. */
+/** How a task repeats. Days and times are in the user's zone: 09:00 stays 09:00 when the clocks change. */
 export interface Repeat {
-  /** A rule of RFC 5545 that names its days: `FREQ=WEEKLY;INTERVAL=2;BYDAY=TU`. `UNTIL` is a day, included. */
+  /** RFC 5545 rule with explicit days: `FREQ=WEEKLY;INTERVAL=2;BYDAY=TU`. `UNTIL` is a date, inclusive. */
   rule: string;
-  /** Whether the next is counted from the due date, or from the day this one was completed. */
+  /** Whether the next occurrence is counted from the due date, or from the day this one is completed. */
   from: 'due' | 'completion';
-  /** Where the rule starts: `2026-11-24` or `2026-11-24T09:00`. It is the first of `COUNT`, also if it is not on the rule. */
+  /** Start of the rule: `2026-11-24` or `2026-11-24T09:00`. The first of `COUNT`, even if the rule excludes it. */
   anchor: string;
-  /** What this task stands for in the series; `due` differs from it where this one was moved. */
+  /** The occurrence that this task stands for; its due date differs if it was rescheduled. */
   occurrence: string;
 }
 
@@ -405,6 +405,6 @@ export interface Actor {
   via: 'stdio' | 'http';
   token?: string;
   client?: string;
-  /** As the caller calls itself. */
+  /** The caller's name for itself. */
   agent?: string;
 }

@@ -16,123 +16,124 @@ import type { Statement } from './pipeline.js';
 import { AS_TEXT, PLANNING } from './settings.js';
 import { tooMany, USER_LIMITS, withUserLimit } from './user-limits.js';
 
-/** For whom the rows are. Resolved from the connection alone. */
+/** The user whose rows are visible. Resolved from the connection alone. */
 export interface UserScope {
   userId: string;
   /** IANA name. */
   timezone: string;
-  /** What the caller still has to show, and does in the flight of the first thing that is read or written for them. */
+  /** A check of the caller's credentials that is pending: it is pipelined with their first read or write. */
   proof?: Proof;
 }
 
-/** A question to the database on whose answer it depends that a user is heard. */
+/** A query whose answer decides whether a user may act. */
 export interface AccountCheck {
   statement: Statement;
   /**
    * @returns the user's time zone
-   * @throws Refusal where the answer is no
+   * @throws Refusal if the user may not act
    */
   check(row: Row | undefined): string;
 }
 
-/** Asks in another way than by the user's own row. */
+/** An account check other than that of the user's own row. */
 export interface Proof {
-  /** Nothing once it was answered. */
+  /** Undefined once it has passed. */
   readonly account: AccountCheck | undefined;
 }
 
 declare const brand: unique symbol;
 
 /**
- * One user's view of the database, and the only one there is below the server. Both locks hold in it: the
- * transaction runs under row-level security as that user, and every query names its tables through `mine`.
+ * One user's view of the database, the only one that code below the server gets. It isolates users twice: the
+ * transaction runs under row-level security as that user, and every query restricts its tables with `mine`.
  */
 export interface UserTx extends UserScope {
   readonly [brand]: true;
-  /** Select only: rows are written by one function, see `domain/write.ts`. */
+  /** For selects only: all rows are written by one function, see `domain/write.ts`. */
   readonly db: PgRemoteDatabase;
-  /** For what is built once: see `prepared.ts`. */
+  /** For selects that are built once: see `prepared.ts`. */
   readonly connection: Pick<Connection, 'query'>;
-  /** The predicate that belongs beside every owned table a query names. */
+  /** The user predicate that a query needs for each owned table it names. */
   mine(table: { userId: PgColumn }): SQL;
 }
 
-/** What the opening of a write found, with the user's lock held. */
+/** State read at the start of a write, with the user's write lock held. */
 export interface LockedState {
-  /** The database's clock, read after the lock. */
+  /** The database's clock, read after the lock was taken. */
   now: Date;
   nextTask: number;
   nextProject: number;
   nextComment: number;
   changeSeq: number;
-  /** Whether what has been kept long enough is to be removed along with this write. */
+  /** Whether this write should also purge expired data. */
   purgeDue: boolean;
   /** The stored answer to this request, if it was made before. */
   request?: { fingerprint: string; answer: Record<string, unknown>; at: Date };
 }
 
-/** Where a write can be found in the history of its user. */
+/** Identifies a write in its user's history. */
 interface CommitMark {
   seq: number;
   /** The random id of the call that made it. */
   call: string;
 }
 
-/** What a write comes to: a value, and the statement that makes it so, if anything is to be written. */
+/** The outcome of a write: a value, and the statement that applies it, if anything changes. */
 export interface Written<T> {
   value: T;
   statement?: Statement;
-  /** Sent along with it. */
+  /** Pipelined with `statement`. */
   purge?: Statement | undefined;
-  /** Of a statement that changes something. Without one, running it again does no harm. */
+  /** Set if the statement changes something. Without a mark, running it again does no harm. */
   mark?: CommitMark;
 }
 
 export interface AsUserOptions {
-  /** The tests' clock, for `app_now()`. */
+  /** Overrides `app_now()`, for tests. */
   clock?: (() => Date) | undefined;
 }
 
-/** What elsewhere than on PGlite no transaction of a user's goes beyond. */
+/** Limits of every user transaction, except on PGlite. */
 const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
-/** Sets for this transaction alone, all in one statement: each by itself would cost as much. */
+/** Sets parameters for this transaction only, all in one statement: one statement each would cost a multiple. */
 function setLocal(settings: Record<string, string>): Statement {
   const names = Object.keys(settings);
   const key = names.join();
-  const text = setting.get(key) ?? `select ${names.map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`;
-  setting.set(key, text);
+  const text = settingTexts.get(key) ?? `select ${names.map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`;
+  settingTexts.set(key, text);
   return { text, params: Object.values(settings) };
 }
 
-/** The few statements that set something, by its names. */
-const setting = new Map<string, string>();
+/** The few texts of `setLocal`, by the names of the parameters. */
+const settingTexts = new Map<string, string>();
 
 const plain = (text: string): Statement => ({ text, params: [] });
 const [COMMIT, ROLLBACK] = [plain('commit'), plain('rollback')];
-/** Whatever the database's default is: what waited for a user's lock must see what was done meanwhile. */
+/** Read committed, whatever the default: after waiting for a user's lock, statements must see what was committed. */
 const BEGIN = plain('begin isolation level read committed');
-/** What one statement reads agrees with what another does. */
+/** Repeatable read: all statements see one snapshot. */
 const BEGIN_READ = plain('begin isolation level repeatable read read only');
 
-/** Becomes the runtime role, for whom every table shows the rows of one user. */
+/** Switches to the runtime role, to which every table shows the rows of one user only. */
 function become(database: Database, userId: string, clock?: () => Date): Statement {
   return setLocal({
     role: 'taskloom_app',
     'app.user_id': userId,
-    // PGlite has all but the bounds from its start. Of the bounds it ignores one and never waits for a lock; the last would hang it for good.
+    // PGlite sets all but the timeouts when it starts. It ignores the first, never waits for a lock, and the last
+    // would hang it for good.
     ...(database.kind !== 'pglite' && { ...AS_TEXT, ...PLANNING, ...BOUNDS }),
     ...(clock && { 'app.now': clock().toISOString() }),
   });
 }
 
-/** A user's one write lock. */
+/** Takes the user's write lock, which is their row of counters. */
 const lockOf = (userId: string): Statement => ({
   text: 'select next_task, next_project, next_comment, change_seq, tidied_at from taskloom.counters where counters.user_id = $1 for update',
   params: [userId],
 });
 
-/** The user's own row, asked for with every opening: an account closed or moved takes effect on the next call. */
+/** Checks the user's own row, in every transaction: a disabled account or a new time zone applies to the next call. */
 const ownRow = (userId: string): AccountCheck => ({
   statement: { text: 'select timezone, disabled_at is not null from taskloom.users where id = $1', params: [userId] },
   check(row) {
@@ -143,13 +144,13 @@ const ownRow = (userId: string): AccountCheck => ({
 
 const accountOf = ({ userId, proof }: UserScope): AccountCheck => proof?.account ?? ownRow(userId);
 
-/** The answer to a request that was made before. */
+/** Reads the stored answer to a request made in the last 24 hours. */
 const requestOf = (userId: string, key: string): Statement => ({
   text: `select fingerprint, answer, at from taskloom.requests where requests.user_id = $1 and key = $2 and at > taskloom.app_now() - interval '24 hours'`,
   params: [userId, key],
 });
 
-/** Sends statements, in one flight with whatever else is sent before an answer comes. */
+/** Sends statements, pipelined with whatever else is sent before an answer is awaited. */
 const send = (connection: Pick<Connection, 'query'>, statements: readonly Statement[]): Promise<Row[][]> =>
   Promise.all(statements.map(({ text, params }) => connection.query(text, params)));
 
@@ -158,7 +159,7 @@ function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx
   return { ...scope, connection, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
 
-/** Sends a transaction once more in which a statement was used that the database did not know any more. */
+/** Retries a transaction once if it failed because a prepared statement was stale. */
 const retryStale = <T>(transaction: () => Promise<T>): Promise<T> =>
   transaction().catch((error: unknown) => {
     if (!isStaleStatement(error)) throw error;
@@ -167,20 +168,20 @@ const retryStale = <T>(transaction: () => Promise<T>): Promise<T> =>
 
 const NOW = plain('select taskloom.app_now()');
 
-/** Runs a transaction that is one flight. */
+/** Runs a transaction in one round trip. */
 const runPipelined = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
   retryStale(() =>
     database.connect(async (connection) => {
       try {
         return await send(connection, [...statements, COMMIT]);
       } catch (error) {
-        await send(connection, [ROLLBACK]).catch(() => {}); // a broken connection is thrown away by its owner
+        await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection
         throw error;
       }
     }),
   );
 
-/** How many reads of one user that wait for their turn share the next: beginning one is half of what a look-up takes. */
+/** How many waiting reads of one user share a transaction: opening one is half the time of a look-up. */
 const READ_BATCH = 4;
 
 interface Waiting {
@@ -189,18 +190,18 @@ interface Waiting {
   failed(error: unknown): void;
 }
 
-/** Reads that begin in the same way. */
+/** Reads of one user whose transactions open with the same statement. */
 interface ReadQueue {
-  /** With those under way. */
+  /** Including the running ones. */
   count: number;
   waiting: Waiting[];
-  /** That were asked for and have not come. */
+  /** Transactions that were requested and have not begun. */
   turns: number;
 }
 
 const shared = new WeakMap<object, Map<string, ReadQueue>>();
 
-/** Reads in one transaction, in a user's turn, along with what else of theirs waits for it and begins in the same way. */
+/** Reads under the per-user limit, batched into one transaction with waiting reads that open it in the same way. */
 async function readBatched(
   database: Database,
   userId: string,
@@ -210,41 +211,41 @@ async function readBatched(
   const all = shared.get(database) ?? new Map<string, ReadQueue>();
   shared.set(database, all);
   const key = opening.params.join(' ');
-  const line = all.get(key) ?? { count: 0, waiting: [], turns: 0 };
-  all.set(key, line);
-  if (line.count >= USER_LIMITS.reads.concurrent + USER_LIMITS.reads.waiting) throw tooMany('reads');
+  const queue = all.get(key) ?? { count: 0, waiting: [], turns: 0 };
+  all.set(key, queue);
+  if (queue.count >= USER_LIMITS.reads.concurrent + USER_LIMITS.reads.waiting) throw tooMany('reads');
 
   const read = async (reads: readonly Waiting[]): Promise<void> => {
     try {
-      const asked = reads.flatMap(({ statements }) => statements);
-      const answers = (await runPipelined(database, [BEGIN_READ, opening, ...asked])).slice(2);
+      const sent = reads.flatMap(({ statements }) => statements);
+      const answers = (await runPipelined(database, [BEGIN_READ, opening, ...sent])).slice(2);
       for (const { statements, answered } of reads) answered(answers.splice(0, statements.length));
     } catch (error) {
-      // After one that fails none of the rest is run: each by itself, to see whose it was. Where nothing answers, it is all.
+      // A failing read fails its whole batch: run each alone to find it, unless the database is unreachable.
       if (reads.length > 1 && !isUnreachable(error)) for (const each of reads) await read([each]);
       else for (const { failed } of reads) failed(error);
     }
   };
-  line.count++;
+  queue.count++;
   try {
     return await new Promise((answered, failed) => {
-      line.waiting.push({ statements, answered, failed });
-      if (line.turns * READ_BATCH >= line.waiting.length) return; // one that was asked for has room
-      line.turns++;
+      queue.waiting.push({ statements, answered, failed });
+      if (queue.turns * READ_BATCH >= queue.waiting.length) return; // a requested transaction has room
+      queue.turns++;
       void withUserLimit(database, userId, 'reads', () => {
-        line.turns--;
-        return read(line.waiting.splice(0, READ_BATCH));
+        queue.turns--;
+        return read(queue.waiting.splice(0, READ_BATCH));
       });
     });
   } finally {
-    line.count--;
-    if (line.count === 0) all.delete(key);
+    queue.count--;
+    if (queue.count === 0) all.delete(key);
   }
 }
 
 /**
- * Reads as a user. Each statement goes in a read-only transaction of one flight, so that a tool that needs one
- * statement waits for one round trip; what must agree belongs in one statement.
+ * Reads as a user. Each statement runs in a read-only transaction of one round trip; results that must be consistent
+ * with each other belong in one statement.
  */
 export async function readAsUser<T>(
   database: Database,
@@ -254,9 +255,9 @@ export async function readAsUser<T>(
 ): Promise<T> {
   const opening = become(database, scope.userId, options.clock);
   const zone = scope.timezone;
-  let asked = false;
+  let reached = false;
   const query = async (text: string, params: readonly unknown[] = []) => {
-    asked = true;
+    reached = true;
     const account = accountOf(scope);
     const [user, rows] = await readBatched(database, scope.userId, opening, [account.statement, { text, params }]);
     scope.timezone = account.check(user?.[0]);
@@ -265,20 +266,21 @@ export async function readAsUser<T>(
   const attempt = () => work(userTx(scope, { query }));
   const first = await attempt().catch(async (error: unknown) => {
     if (!(error instanceof Refusal)) throw error;
-    if (!asked) await query('select'); // it was judged by what was known of the user before
+    if (!reached) await query('select'); // the refusal may rest on an outdated time zone
     if (scope.timezone === zone) throw error;
     return undefined;
   });
-  // The user moved to another zone since the scope was made: what "today" means has changed.
+  // The user's time zone changed since the scope was made, and with it what "today" means: run `work` again.
   return scope.timezone === zone ? (first as T) : attempt();
 }
 
 /**
- * Writes as a user, under that user's write lock, which is taken before anything is decided. `read` is sent
- * right behind the lock; `decide` sees its result and answers what to write, which goes out with the COMMIT.
+ * Writes as a user, under that user's write lock, which is taken before anything is decided. `read` is pipelined
+ * right behind the lock; `decide` gets its result and returns what to write, which is pipelined with the COMMIT.
  *
- * @param key digest of the request id, if the caller gave one
- * @param dryRun runs all of it, and then rolls back
+ * @param change.key digest of the request_id, if the caller gave one
+ * @param change.dryRun runs everything, then rolls back
+ * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked within 10 seconds
  */
 export async function writeAsUser<S, T>(
   database: Database,
@@ -294,15 +296,15 @@ export async function writeAsUser<S, T>(
   const id = scope.userId;
   const opening = [BEGIN, become(database, id, options.clock), lockOf(id)];
   const account = accountOf(scope);
-  const asked = [
-    account.statement, // behind the lock: who moved the user to another zone held it
-    NOW, // in its own statement: in the one that waits, it would be the time before the wait
+  const checks = [
+    account.statement, // after the lock, which a change of the user's time zone takes too
+    NOW, // its own statement: in the one that waits for the lock, it would be the time before the wait
     ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
   ];
 
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
-      const ready = send(connection, [...opening, ...asked]);
+      const ready = send(connection, [...opening, ...checks]);
       const [opened, read] = await Promise.allSettled([ready, (async () => change.read(userTx(scope, connection)))()]);
       try {
         if (opened.status === 'rejected') throw opened.reason;
@@ -319,7 +321,7 @@ export async function writeAsUser<S, T>(
         await send(connection, [...(statement ? [statement] : []), ROLLBACK]);
         return value;
       } catch (error) {
-        await send(connection, [ROLLBACK]).catch(() => {}); // a broken connection is thrown away by its owner
+        await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection
         throw error;
       }
     });
@@ -336,21 +338,21 @@ export async function writeAsUser<S, T>(
   });
 }
 
-/** How long it is tried to find out whether a COMMIT took place whose answer was lost, in milliseconds. */
+/** How long to try to find out whether a COMMIT took effect whose answer was lost, in milliseconds. */
 const RESOLVE_TIMEOUT = 10_000;
 
 /**
- * Finds out whether a write took place: takes the user's lock, which waits until the connection that was lost
- * is gone on the other side too, and looks for the write's mark.
+ * Finds out whether a write was committed: takes the user's lock, which waits until the server has dropped the lost
+ * connection too, and looks for the write's mark.
  *
- * @throws the doubt itself, where it cannot be resolved in time
+ * @throws `unknown` if this does not succeed in time
  */
 async function didCommit(
   database: Database,
   opening: readonly Statement[],
   userId: string,
   mark: CommitMark | undefined,
-  doubt: CommitUnknown,
+  unknown: CommitUnknown,
 ): Promise<boolean> {
   const until = performance.now() + RESOLVE_TIMEOUT;
   for (let wait = 50; ; wait *= 2) {
@@ -368,13 +370,13 @@ async function didCommit(
         return found.length > 0;
       });
     } catch (error) {
-      if (performance.now() + wait > until || !(isUnreachable(error) || sqlState(error) === '55P03')) throw doubt;
+      if (performance.now() + wait > until || !(isUnreachable(error) || sqlState(error) === '55P03')) throw unknown;
       await pause(wait);
     }
   }
 }
 
-/** Milliseconds between two removals of what has been kept long enough. */
+/** Milliseconds between two purges of a user's expired data. */
 const PURGE_EVERY = 3_600_000;
 
 function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row | undefined): LockedState {
@@ -398,8 +400,8 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
 }
 
 /**
- * Runs one statement as the runtime role, outside any user's scope: what no user owns, or what a definer function
- * answers of one.
+ * Runs one statement as the runtime role, outside any user's scope: for data that no user owns, or that a
+ * SECURITY DEFINER function returns.
  */
 export async function asService(
   database: Pick<Database, 'connect'>,
@@ -410,7 +412,7 @@ export async function asService(
   return rows[2] ?? [];
 }
 
-/** Runs one statement of a person's own command as the login that owns the tables. */
+/** Runs one statement of an administrative command as the login that owns the tables. */
 export const queryAsOwner = (
   database: Pick<Database, 'connect'>,
   text: string,
@@ -418,10 +420,10 @@ export const queryAsOwner = (
 ): Promise<Row[]> => asOwner(database, (connection) => connection.query(text, params));
 
 /**
- * Runs a person's own command as the login that owns the tables, in one transaction.
+ * Runs an administrative command as the login that owns the tables, in one transaction.
  *
- * @param begin how the transaction begins
- * @param settings what is set in it
+ * @param options.begin the statement that begins the transaction
+ * @param options.settings `set local` statements to run after it
  */
 export async function asOwner<T>(
   database: Pick<Database, 'connect'>,
@@ -432,7 +434,7 @@ export async function asOwner<T>(
     try {
       await send(connection, [plain(begin), setLocal({ role: 'none', ...AS_TEXT }), ...settings.map(plain)]);
       const value = await work(connection);
-      // In a transaction that failed, COMMIT would answer ROLLBACK without an error: the select does not.
+      // In a failed transaction COMMIT rolls back without an error; the select raises one.
       await send(connection, [plain('select 1'), COMMIT]);
       return value;
     } catch (error) {
@@ -440,14 +442,18 @@ export async function asOwner<T>(
       throw error;
     }
   };
-  return database.connect(transaction, true); // a migration or a backup takes its time
+  return database.connect(transaction, true); // no timeout: backups and the like may take long
 }
 
-/** As the runtime role, outside any user's scope. */
+/** Checks isolation when run as the runtime role without a user: `isIsolated` judges the row. */
 export const ISOLATION = `select row_security_active('taskloom.tasks'), (select count(*)::int from taskloom.tasks)`;
 export const isIsolated = (row: Row | undefined) => row?.[0] === true && row[1] === 0;
 
-/** Refuses to serve from a database in which the runtime role could see every user's rows. */
+/**
+ * Checks that row-level security binds the runtime role.
+ *
+ * @throws UsageError if that role could see every user's rows
+ */
 export async function assertIsolated(database: Database): Promise<void> {
   const [row] = await asService(database, ISOLATION, []);
   if (!isIsolated(row))

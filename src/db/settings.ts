@@ -1,14 +1,14 @@
-/** Times come back as text: whatever the server's or the role's own settings are, as text that JavaScript can read. */
+/** Makes the server write times as text that JavaScript can parse, whatever the server's or role's own settings. */
 export const AS_TEXT = { timezone: 'UTC', datestyle: 'ISO' };
 
-/** How what a user asks for is planned, on every database. */
+/** Planner settings of user transactions, on every database. */
 export const PLANNING = {
-  // Pages are in memory or on a disk that need not turn. Reckoning with one that does, PostgreSQL reads all of a small
-  // table again for each row of a list, and sorts all that is ready instead of going by an index.
+  // Pages are in memory or on an SSD. With the default, for spinning disks, PostgreSQL scans a small table for each row
+  // of a list, and sorts all ready tasks instead of using an index.
   random_page_cost: '1.1',
-  // Once, not for each user: otherwise statements of a small account are planned at every call, which takes as long as
-  // running them, wherever there are large ones. No plan of ours hangs on the values (`literal`, `listOf`),
+  // Plan once for all users. Otherwise, if there are large accounts, statements of small ones are planned on each call,
+  // which takes as long as running them. Our plans do not depend on the values (`literal`, `listOf`).
   plan_cache_mode: 'force_generic_plan',
-  // and none reads a whole table in the hope that the user has most of it.
+  // Never scan a whole table on the assumption that the user owns most of it.
   enable_seqscan: 'off',
 };

@@ -1,15 +1,15 @@
 import type { Connection, Database } from './database.js';
 
-/** A table as it is copied: what the database itself says of it, so that none can be forgotten. */
+/** A table to copy, as described by the database's catalogue, so that none can be forgotten. */
 export interface Table {
   name: string;
-  /** All but those that the database generates, with their types. */
+  /** All columns but generated ones, with their types. */
   columns: { name: string; type: string }[];
-  /** What its rows are put in order by: the primary key, text by its bytes, so that the order is the same everywhere. */
+  /** ORDER BY list: the primary key, text by its bytes, so that the order is the same everywhere. */
   order: string;
 }
 
-/** Tables whose rows are the program's own affair. */
+/** The table of applied migrations, which is not copied. */
 const LEDGER = 'migrations';
 
 const CATALOGUE = `select c.relname,
@@ -23,7 +23,7 @@ const CATALOGUE = `select c.relname,
   where c.relnamespace = 'taskloom'::regnamespace and c.relkind in ('r', 'p') and c.relname <> '${LEDGER}'
   order by c.relname collate "C"`;
 
-/** Every table there is, by name. */
+/** Returns all tables to copy, sorted by name. */
 export async function tablesOf(connection: Connection): Promise<Table[]> {
   const rows = await connection.query(CATALOGUE, []);
   return rows.map(([name, columns, key]) => {
@@ -36,14 +36,14 @@ export async function tablesOf(connection: Connection): Promise<Table[]> {
   });
 }
 
-/** A name from the catalogue, as an identifier. */
+/** Quotes a name from the catalogue as an identifier. */
 export const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 export const qualified = (table: Table) => `taskloom.${quoted(table.name)}`;
 
-/** What a long copy sets for itself. Row-level security would hide rows in silence: without the right to all, it fails. */
+/** Settings for a long copy. With `row_security = off` it fails if policies hide rows, instead of omitting them. */
 export const settingsFor = (database: Database) => [
   'set local row_security = off',
-  // The second of these would hang the embedded database.
+  // Setting the second one hangs the embedded database.
   ...(database.kind === 'pglite'
     ? []
     : ['set local statement_timeout = 0', 'set local idle_in_transaction_session_timeout = 0']),

@@ -2,7 +2,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { rateLimited } from '../errors.js';
 import type { Database } from './database.js';
 
-/** How much of one user's holds a connection, and how much more may wait for its turn. */
+/** How many requests, reads and writes of one user may hold a connection, and how many more may wait for their turn. */
 export const USER_LIMITS = {
   requests: { concurrent: 2, waiting: 256 },
   reads: { concurrent: 4, waiting: 256 },
@@ -13,16 +13,16 @@ type Workload = keyof typeof USER_LIMITS;
 const queues = new WeakMap<object, Map<string, LimitFunction>>();
 
 async function queued<T>(database: object, key: string, concurrent: number, waiting: number, work: () => Promise<T>) {
-  const lines = queues.get(database) ?? new Map<string, LimitFunction>();
-  queues.set(database, lines);
-  const line = lines.get(key) ?? pLimit(concurrent);
-  lines.set(key, line);
-  line.concurrency = concurrent;
-  if (line.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
+  const byKey = queues.get(database) ?? new Map<string, LimitFunction>();
+  queues.set(database, byKey);
+  const limiter = byKey.get(key) ?? pLimit(concurrent);
+  byKey.set(key, limiter);
+  limiter.concurrency = concurrent;
+  if (limiter.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
   try {
-    return await line(work);
+    return await limiter(work);
   } finally {
-    if (line.activeCount + line.pendingCount === 0) lines.delete(key);
+    if (limiter.activeCount + limiter.pendingCount === 0) byKey.delete(key);
   }
 }
 
@@ -30,8 +30,10 @@ export const tooMany = (what = 'calls') =>
   rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
 
 /**
- * What is one user's waits for each other here, not in the pool, so that others get their connections. Where there is
- * but one connection, it goes around among users.
+ * Runs `work` under a per-user limit: beyond it, a user's work waits here and not in the pool, so that other users get
+ * connections. On the embedded database, with its one connection, users take turns.
+ *
+ * @throws Refusal (rate limited) if too much of the user's work is waiting
  */
 export function withUserLimit<T>(
   database: Database,
@@ -40,19 +42,20 @@ export function withUserLimit<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { concurrent, waiting } = USER_LIMITS[workload];
-  const alone = () => queued(database, whose, 1, Number.POSITIVE_INFINITY, work);
+  const serially = () => queued(database, whose, 1, Number.POSITIVE_INFINITY, work);
   const key = `${whose} ${workload}`;
-  // A second write waits for the first one's lock, to be ready when it ends: not with a connection that others want.
+  // A second write takes a connection to wait for the first one's lock, to be ready when that ends; not if other users
+  // are writing and want the connection.
   const room = workload === 'writes' && othersWrite(queues.get(database), key) ? 1 : concurrent;
-  return queued(database, key, room, waiting, database.kind === 'pglite' ? alone : work);
+  return queued(database, key, room, waiting, database.kind === 'pglite' ? serially : work);
 }
 
-function othersWrite(lines: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {
-  for (const key of lines?.keys() ?? []) if (key !== mine && key.endsWith(' writes')) return true;
+function othersWrite(byKey: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {
+  for (const key of byKey?.keys() ?? []) if (key !== mine && key.endsWith(' writes')) return true;
   return false;
 }
 
-/** The database, for whatever of one user's runs in a lane. */
+/** Returns the database with `connect` under a user's limit. */
 export const limitedTo = (database: Database, whose: string, workload: Workload): Pick<Database, 'connect'> => ({
   connect: (work) => withUserLimit(database, whose, workload, () => database.connect(work)),
 });

@@ -14,7 +14,7 @@ import { settle, settled } from './settle.js';
 import { absence, type Priority, type Task, uniqueBlockers, unwritten } from './task.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
-/** A task to be made. Others are named by their ids, or in a plan by their refs. */
+/** A task to create. It refers to other tasks by id, or in a plan also by ref. */
 export interface NewTask<Name = number> {
   title: string;
   description?: string | undefined;
@@ -29,22 +29,22 @@ export interface NewTask<Name = number> {
   blocked_by?: Name[] | undefined;
 }
 
-/** A task of a plan, and the name by which others of the plan refer to it. */
+/** A task of a plan; `ref` is the name by which other tasks of the plan refer to it. */
 export interface PlannedTask extends NewTask<number | string> {
   ref?: string | undefined;
 }
 
 export interface Added {
   tasks: Task[];
-  /** Of a plan, the refs by which its tasks named each other, by id. */
+  /** Only for a plan: the refs of its tasks, by task id. */
   refs?: Map<number, string>;
-  /** Open tasks that may be the same; of a plan, those of the same titles. */
+  /** Open tasks that may be duplicates; for a plan, only those with the same titles. */
   similar: { id: number; title: string }[];
-  /** What is new of their projects and labels, and written almost like another. */
+  /** New project and label names that are spelled almost like existing ones. */
   kin: SimilarName[];
 }
 
-/** Adds one task; its project is created by naming it. A sub-task without a project takes its parent's. */
+/** Adds one task. Creates its project if there is none of that name. Without one, a sub-task takes its parent's. */
 export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'similar'>, Added> {
   return {
     async read(tx) {
@@ -52,13 +52,17 @@ export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'si
       return { ...gathered, similar };
     },
     decide(state, moment) {
-      const { tasks, kin, ...decision } = make([input], state, moment);
+      const { tasks, kin, ...decision } = createTasks([input], state, moment);
       return { ...decision, outcome: { tasks, similar: state.similar, kin } };
     },
   };
 }
 
-/** Adds a plan: tasks that may name each other as parents and blockers. All of them, or none. */
+/**
+ * Adds a plan: tasks that may refer to each other as parents and blockers. Adds all of them, or none.
+ *
+ * @throws Refusal `invalid` for a ref that is given twice or is unknown
+ */
 export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Added, 'similar'>, Added> {
   const refs = new Map<string, number>();
   for (const [i, { ref }] of inputs.entries()) {
@@ -66,7 +70,7 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
     if (refs.has(ref)) throw invalid(`tasks: the ref "${ref}" is given twice.`, 'Give each task a ref of its own.');
     refs.set(ref, i);
   }
-  /** Those of the plan are counted down from −1, so that no task that is there can be meant. */
+  /** Maps a ref to −1 − its index in the plan, which cannot be the id of an existing task. */
   const resolve = (name: number | string, i: number): number => {
     if (typeof name === 'number') return name;
     const place = refs.get(name);
@@ -89,7 +93,7 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
       return { ...gathered, similar };
     },
     decide(state, moment) {
-      const { tasks, kin, ...decision } = make(resolved, state, moment);
+      const { tasks, kin, ...decision } = createTasks(resolved, state, moment);
       const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
       return { ...decision, outcome: { tasks, refs: named, similar: state.similar, kin } };
     },
@@ -98,7 +102,7 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
 
 const existing = (id: number | undefined): id is number => id !== undefined && id > 0;
 
-/** The tasks that a new one names, but for those that are made with it. */
+/** Ids of the existing tasks that a new one refers to. */
 const namedBy = ({ blocked_by = [], parent }: NewTask): number[] => [...blocked_by, parent].filter(existing);
 
 function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
@@ -107,24 +111,24 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
   return gather(tx, {
     ids: [...new Set(inputs.flatMap(namedBy))],
     parents: parents.length > 0,
-    waits: inputs.flatMap((input) => input.blocked_by ?? []), // the new ones too: what those are part of may wait
+    waits: inputs.flatMap((input) => input.blocked_by ?? []), // refs too: they also load what the parents wait for
     projects: names.length > 0 ? { names: [...new Set(names)] } : undefined,
     labels: inputs.flatMap((input) => input.labels ?? []),
   });
 }
 
-/** Makes tasks of what is asked for. Who is named with a negative number is the so-manieth of them. */
-function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
+/** Creates the tasks and the projects they name. A negative id −n refers to the n-th task of this call. */
+function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   const idOf = (name: number) => (name < 0 ? moment.nextTask - 1 - name : name);
   const many = inputs.length > 1;
   const projects: ProjectEdit[] = [];
   const tasks = new Map<number, Task>();
   const titled = (i: number) => inputs[i] && `"${inputs[i].title}"`;
-  /** What is wrong with one of many says which one it is. */
+  /** Prefixes a refusal with the index and title of the task, if there are several. */
   const refused = (i: number, { body }: Refusal, message = body.message) =>
     new Refusal({ ...body, message: many ? `tasks[${i}] ${titled(i)}: ${message}` : message });
-  /** Calls those that are not there yet by their titles. */
-  const each = <T>(i: number, work: () => T): T => {
+  /** In refusals of `work`, replaces the ids of tasks that do not exist yet by their titles. */
+  const run = <T>(i: number, work: () => T): T => {
     try {
       return work();
     } catch (error) {
@@ -139,17 +143,17 @@ function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
     }
   };
 
-  /** What is wrong with the dates of many is said at once. */
-  const attempt = (refusals: RefusalBody[], i: number, work: () => void) => {
+  /** Collects a refusal instead of throwing it, so that bad dates of several tasks are reported together. */
+  const collect = (refusals: RefusalBody[], i: number, work: () => void) => {
     try {
-      each(i, work);
+      run(i, work);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refusals.push(error.body);
     }
   };
 
-  // Before any is made, for an id is that of a task which is there, not of one that this call happens to make.
+  // Checked before any is created: an id must be that of an existing task, not one that this call is about to assign.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
       .map((id) => absence(state.tasks, id))
@@ -159,7 +163,7 @@ function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
 
   const refusals: RefusalBody[] = [];
   for (const [i, input] of inputs.entries())
-    attempt(refusals, i, () => {
+    collect(refusals, i, () => {
       const id = moment.nextTask + i;
       const made = {
         named: (name: string) =>
@@ -176,7 +180,7 @@ function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   const all = new Map([...state.tasks, ...tasks]);
   const check = (judge: (task: Task) => Refusal | undefined) => {
     for (const [i, task] of [...tasks.values()].entries())
-      each(i, () => {
+      run(i, () => {
         const refusal = judge(task);
         if (refusal) throw refusal;
       });
@@ -204,7 +208,7 @@ function make(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   };
 }
 
-/** A sub-task without a project of its own is in that of its nearest parent that has one. */
+/** Returns the project of the nearest ancestor that has one, for a task without its own. */
 function inherited(tasks: ReadonlyMap<number, Task>, task: Task): Pick<Task, 'projectId' | 'project'> {
   const parent = task.parentId === null ? undefined : tasks.get(task.parentId);
   if (!parent) return { projectId: null, project: null };

@@ -6,15 +6,15 @@ import { invalid } from '../errors.js';
 import { nameInSql, nameOf, rowsOf, stepIn } from './history.js';
 import type { Step } from './record.js';
 
-/** What one write did to one thing. */
+/** The changes that one write made to one task or project. */
 export interface Delta {
-  /** The last change it stands for: where to go on from, once it is shown. */
+  /** Sequence number of its last change: the cursor to continue from once it is shown. */
   seq: number;
   entity: 'task' | 'project';
   id: number;
-  /** A title or name: as it is now, or for what is gone, as far as it was recorded. */
+  /** Current title or name; if it no longer exists, the recorded title, if any. */
   name: string | null;
-  /** More than one where one write did several things to it, one after the other. */
+  /** Several if the write changed it several times in a row. */
   steps: Step[];
   by: string;
   at: Date;
@@ -23,21 +23,21 @@ export interface Delta {
 export interface Changed {
   /** Oldest first. */
   deltas: Delta[];
-  /** The user's newest change. */
+  /** Sequence number of the user's newest change. */
   newest: number;
   /** Whether there are more after these. */
   more: boolean;
 }
 
-/** How many changes are shown without a cursor, and how many are looked at with one. */
+/** Maximum number of changes returned without a cursor, and with one. */
 const NEWEST = 20;
 const PAGE = 200;
 
 /**
- * What came after a cursor, which is the number of a change; without one, the newest. One statement: a user's
- * changes are numbered in the order of their commits, so what it sees has no gap that is filled later.
+ * Loads the changes after a cursor (a sequence number), or the newest ones, in one statement. A user's changes are
+ * numbered in order of commit, so no later commit can fill a gap before the cursor.
  *
- * @throws Refusal `invalid` for a cursor from which one cannot go on
+ * @throws Refusal `invalid` for a cursor beyond the newest change, or before the history that is kept
  */
 export async function whatChanged(
   tx: UserTx,
@@ -72,7 +72,7 @@ export async function whatChanged(
     );
   const found = (row[2] ?? []) as Found[];
   const more = cursor !== undefined && found.length > PAGE;
-  return { deltas: merged(more ? found.slice(0, PAGE) : found), newest, more };
+  return { deltas: merge(more ? found.slice(0, PAGE) : found), newest, more };
 }
 
 type Found = [
@@ -86,8 +86,8 @@ type Found = [
   name: string | null,
 ];
 
-/** Neighbours of one write about one thing are one delta. Others stay apart: a cursor may come to stand between them. */
-function merged(found: Found[]): Delta[] {
+/** Merges consecutive changes of one write to one task or project. A cursor may fall between any others. */
+function merge(found: Found[]): Delta[] {
   const deltas: Delta[] = [];
   let last: { batch: number; delta: Delta } | undefined;
   for (const [seq, batch, at, actor, entity, id, step, name] of found) {

@@ -29,10 +29,10 @@ import {
 import { updateTasks } from './update.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
-/** What to claim: a task by its number, or the next that is ready of those that fit. */
+/** The task to claim: by id, or the next ready one that matches the filters. */
 export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' | 'priority'> {
   id?: number | undefined;
-  /** The number of the claim that is to go on. */
+  /** Number of the claim to extend. */
   claim?: number | undefined;
   minutes?: number | undefined;
   agent?: string | undefined;
@@ -40,17 +40,17 @@ export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' |
 
 export interface Claimed {
   task: Task;
-  /** Whether it is a claim made longer that had run out. */
+  /** Whether an expired claim was extended. */
   lapsed: boolean;
-  /** All there is to know for who begins to work on it. */
+  /** Full details, for a new claim only. */
   whole?: TaskDetail | undefined;
 }
 
-/** How long a claim lasts, in minutes. */
+/** Default and maximum duration of a claim, in minutes. */
 const USUAL = 30;
 export const LONGEST = 1440;
 
-/** One task as it is, if it is there: whole for who begins, as writes see it for who goes on. */
+/** The task to claim, if it exists: with full details for a new claim, without for an extension. */
 interface State {
   id: number;
   task: Task | undefined;
@@ -58,8 +58,11 @@ interface State {
 }
 
 /**
- * Claims a task for a while: until then it is not handed out again, and who closes it ends the claim. Each claim has
- * a number of its own, greater than all before; with it the claim can be made longer.
+ * Claims a task for some minutes, or extends a claim. Until it expires, the task is not handed out again; closing the
+ * task ends the claim. Each new claim gets a number greater than all earlier ones of the user, needed to extend it.
+ *
+ * @throws Refusal `invalid` for contradictory input, `not_found` if there is nothing to claim, `conflict` if the task
+ *   cannot be claimed
  */
 export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: ClaimInput): WriteCommand<State, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
@@ -116,14 +119,14 @@ const wholeTask = async (tx: UserTx, id: number) => (await getTasks(tx, [id])).t
 
 const NEXT = { status: 'not_started', ready: true } as const;
 
-/** The task to hand out next, in the order of ready lists. What somebody began without a claim is theirs. */
+/** Finds the task to hand out next, in the order of ready lists. Skips tasks that were begun without a claim. */
 export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<TaskDetail | undefined> {
   if (Object.values(filter).every((each) => each === undefined)) return firstReady(tx);
   const id = await firstThatFits(tx, { ...filter, ...NEXT }, now);
   return id === undefined ? undefined : wholeTask(tx, id);
 }
 
-/** What most claims ask for, in one statement: the first of all that is ready. */
+/** Without filters, as in most claims: finds the first ready task in one statement. */
 const firstReady = taskBy((tx) =>
   tx.db
     .select({ id: tasks.id })
@@ -139,7 +142,7 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
   const [next] = page.tasks;
   if (next && !page.cut) return next.id;
   if (!page.cut && !page.paused) return undefined;
-  // So many were there that not all were looked at: the first that matches may be another.
+  // The list was cut off or paused before it looked at all tasks, so look through all of them.
   const [first] = await tx.db
     .select({ id: tasks.id })
     .from(tasks)
@@ -149,7 +152,7 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
   return first?.id;
 }
 
-/** The condition of a filter, with its text. */
+/** Builds the condition of a filter, text included. */
 function having(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   const { shape, values } = shapeOf(filter, { now, timezone: tx.timezone });
   return and(
@@ -158,7 +161,7 @@ function having(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   );
 }
 
-/** Why there is nothing to hand out, and when to ask again. */
+/** Builds the refusal if no task is ready: the reasons, and when to ask again. */
 async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
   const open = tx.db
     .select({
@@ -185,17 +188,17 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     })
     .from(open)
     .groupBy(open.state);
-  const of = (state: string) => rows.find((row) => row.state === state);
-  const [claimed, waiting, held, later, begun] = ['claimed', 'waiting', 'held', 'later', 'begun'].map(of);
+  const stateRow = (state: string) => rows.find((row) => row.state === state);
+  const [claimed, waiting, held, later, begun] = ['claimed', 'waiting', 'held', 'later', 'begun'].map(stateRow);
   const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
   const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
-  const are = (count: number, what: string) => `${count} ${count === 1 ? what : what.replace(/^is/, 'are')}`;
+  const numbered = (count: number, what: string) => `${count} ${count === 1 ? what : what.replace(/^is/, 'are')}`;
   const reasons = [
-    claimed && `${are(claimed.count, 'is claimed')}, the first until ${until}`,
-    waiting && `${are(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
-    held && `${are(held.count, 'is')} part of what is blocked or starts later, as of #${held.above}`,
-    later && `${are(later.count, 'is')} to start later, the first on ${start}`,
-    begun && `${are(begun.count, 'is')} in progress without a claim`,
+    claimed && `${numbered(claimed.count, 'is claimed')}, the first until ${until}`,
+    waiting && `${numbered(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
+    held && `${numbered(held.count, 'is')} part of what is blocked or starts later, as of #${held.above}`,
+    later && `${numbered(later.count, 'is')} to start later, the first on ${start}`,
+    begun && `${numbered(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);
   const unused = reasons.length === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
   if (unused)
@@ -214,7 +217,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
   return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
 }
 
-/** @throws Refusal unless the task can be begun now, by anyone */
+/** @throws Refusal `conflict` unless the task can be started now: open, unclaimed, unblocked and past its start */
 function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteContext): void {
   const { id } = task;
   refuseClosed(task);
@@ -237,6 +240,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteCon
     );
 }
 
+/** @throws Refusal if the claim is outdated, the task is closed, or the claim was released */
 function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
   refuseLate(task, claim, moment);
   refuseClosed(task);
@@ -251,14 +255,14 @@ function refuseClosed(task: Task): void {
 
 export interface Release {
   claim?: number | undefined;
-  /** For whoever claims it next. */
+  /** Note for whoever claims the task next. */
   note?: string | undefined;
   status?: Status | undefined;
 }
 
 /**
- * Gives a claimed task back, and may close it in the same write. Who does not say the number of the claim can do so
- * only once it has run out.
+ * Releases a claimed task, and closes it in the same write if `status` says so. Without the number of the claim, this
+ * is refused until the claim has expired.
  */
 export function releaseTask(id: number, { claim, note, status }: Release) {
   return updateTasks([id], { status }, { claim }, (task, moment) => {

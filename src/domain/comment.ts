@@ -5,9 +5,9 @@ import { presentTask, type Task } from './task.js';
 import type { WriteCommand } from './write.js';
 
 /**
- * Adds a comment to a task, whatever its status; its version stays.
+ * Adds a comment to a task of any status, without raising its version.
  *
- * @param claim the number of the caller's claim on it, whose name signs the comment
+ * @param claim number of the caller's claim on the task; the comment is then signed with the name of its holder
  */
 export function addComment(id: number, text: string, claim?: number): WriteCommand<Gathered, Task> {
   return {

@@ -2,12 +2,12 @@ import { conflict, invalid, type Refusal } from '../errors.js';
 import { archived } from './project.js';
 import { isOpenTask, MAX_DEPTH, openingCall, type Task } from './task.js';
 
-/** Tasks by id, with the parents' chains and the sub-tasks of those that matter. */
+/** Tasks by id, including the ancestors and sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
 
 const indexes = new WeakMap<Family, Map<number | null, Task[]>>();
 
-/** Indexed once for each family, for some have thousands. A family does not change once it is asked about. */
+/** Returns the direct sub-tasks. Indexes each map once (some have thousands); it must not change afterwards. */
 export function childrenOf(family: Family, id: number): Task[] {
   let index = indexes.get(family);
   if (!index) {
@@ -22,12 +22,12 @@ export function childrenOf(family: Family, id: number): Task[] {
   return index.get(id) ?? [];
 }
 
-/** All sub-tasks below a task, itself left out. */
+/** Returns the sub-tasks of a task at all levels. */
 export function descendants(family: Family, id: number): Task[] {
   return childrenOf(family, id).flatMap((child) => [child, ...descendants(family, child.id)]);
 }
 
-/** The tasks above one, the nearest first. In a plan that is refused, it may be one of them itself. */
+/** Returns the ancestors of a task, nearest first. In a cycle, which a plan may contain, it is one of them itself. */
 export function ancestors(family: Family, { parentId }: Task): Task[] {
   const above: Task[] = [];
   const up = (id: number | null) => (id === null ? undefined : family.get(id));
@@ -35,12 +35,12 @@ export function ancestors(family: Family, { parentId }: Task): Task[] {
   return above;
 }
 
-/** Levels from a task down to its deepest sub-task, itself included. */
+/** Returns the number of levels from a task down to its deepest sub-task, itself included. */
 function height(family: Family, id: number): number {
   return 1 + Math.max(0, ...childrenOf(family, id).map((child) => height(family, child.id)));
 }
 
-/** Why a task may not become a sub-task of another, if it may not. A new task has no id yet. */
+/** Returns why a task may not become a sub-task of `parent`, or undefined. A new task has no `id` yet. */
 export function parentRefusal(family: Family, parent: Task, id?: number): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
     return conflict(
@@ -55,7 +55,7 @@ export function parentRefusal(family: Family, parent: Task, id?: number): Refusa
   return undefined;
 }
 
-/** Why a task takes no other as a new sub-task, if it does not. One that is closed still takes what is closed too. */
+/** Returns why a task takes no new sub-task `child`, or undefined. A closed task still takes a closed one. */
 export function childRefusal(parent: Task, child: Task): Refusal | undefined {
   if (parent.inArchivedProject) return archived({ name: parent.project as string });
   if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
@@ -65,16 +65,16 @@ export function childRefusal(parent: Task, child: Task): Refusal | undefined {
   );
 }
 
-/** Open sub-tasks, theirs, and so on. */
+/** Returns the open sub-tasks at all levels. */
 const openBelow = (family: Family, id: number): Task[] =>
   childrenOf(family, id)
     .filter(isOpenTask)
     .flatMap((child) => [child, ...openBelow(family, child.id)]);
 
-/** How many open sub-tasks are named where they are in the way. */
+/** Maximum number of open sub-tasks listed in a refusal. */
 const OFFERED = 20;
 
-/** Why a family may not be left like this, if it may not: an open sub-task needs an open parent. */
+/** Returns why a task may not be left like this, or undefined: an open sub-task needs an open parent. */
 export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
   if (task.deletedAt) return undefined;
   if (isOpenTask(task)) {
@@ -97,37 +97,37 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
 }
 
 /**
- * Why a task may not be left as it is, if it or a part of it would end up waiting for itself: for what blocks it or
- * what it is part of, and for its sub-tasks, at any distance. What is closed or in the trash counts too, so that nothing
- * can come back into a circle.
+ * Returns a refusal if a task or one of its sub-tasks would wait for itself, at any distance: a task waits for its own
+ * blockers, those of its ancestors, and its sub-tasks. Closed and deleted tasks count too, so that reopening or
+ * restoring one cannot create a cycle.
  */
 export function circleRefusal(after: Family, task: Task): Refusal | undefined {
-  const round = circle(after, task);
-  if (!round) return undefined;
-  const [first, second] = round as [number, number];
-  const whole = [task, ...ancestors(after, task)].find(
+  const cycle = findCycle(after, task);
+  if (!cycle) return undefined;
+  const [first, second] = cycle as [number, number];
+  const waiter = [task, ...ancestors(after, task)].find(
     ({ id, blockedBy }) => id !== first && blockedBy.includes(first),
   );
-  if (first === second && whole)
+  if (first === second && waiter)
     return conflict(
-      `#${whole.id} waits for its sub-task #${first} anyway.`,
-      'Leave that out of what it is blocked by, or remove it from there.', // no numbers: a plan has none yet
+      `#${waiter.id} waits for its sub-task #${first} anyway.`,
+      'Leave that out of what it is blocked by, or remove it from there.', // no ids: a plan has none yet
     );
   return conflict(
-    `#${first} would wait for itself: ${sayRound(after, round)}.`,
+    `#${first} would wait for itself: ${sayRound(after, cycle)}.`,
     'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
   );
 }
 
-/** How many steps of a circle are said, at its beginning and at its end. */
+/** How many steps of a cycle a message shows, from its start and from its end. */
 const [FIRST, LAST] = [6, 5];
 
-function sayRound(tasks: Family, round: number[]): string {
-  const steps = round.slice(1).map((id, i) => ` waits ${sayAbove(tasks, round[i] as number, id)}for #${id}`);
-  return `#${round[0]}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
+function sayRound(tasks: Family, cycle: number[]): string {
+  const steps = cycle.slice(1).map((id, i) => ` waits ${sayAbove(tasks, cycle[i] as number, id)}for #${id}`);
+  return `#${cycle[0]}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
 }
 
-/** With which task above it a task waits for another, where it does so for being part of that. */
+/** Returns `with #3 ` if a task waits for `blocker` only because its ancestor #3 does, else ''. */
 function sayAbove(tasks: Family, id: number, blocker: number): string {
   const task = tasks.get(id) as Task;
   const own = task.blockedBy.includes(blocker) || tasks.get(blocker)?.parentId === id;
@@ -136,10 +136,10 @@ function sayAbove(tasks: Family, id: number, blocker: number): string {
 }
 
 /**
- * A circle that a task and what it is part of could have made: from the task back to it, or from what it waits for to
- * one of its parts, which wait with it. The first is the last.
+ * Finds a cycle through a task: from it back to itself, or from one of its blockers (own or of an ancestor) to one of
+ * its sub-tasks, which wait for that blocker too. The first id is the same as the last.
  */
-function circle(tasks: Family, task: Task): number[] | undefined {
+function findCycle(tasks: Family, task: Task): number[] | undefined {
   const back = wayTo(tasks, waitsFor(tasks, task.id), new Set([task.id]));
   if (back) return [task.id, ...back];
   const parts = new Set(descendants(tasks, task.id).map(({ id }) => id));
@@ -147,7 +147,7 @@ function circle(tasks: Family, task: Task): number[] | undefined {
   return to && [to.at(-1) as number, ...to];
 }
 
-/** The way from one of these to one of those that are looked for, each of it waiting for the next. */
+/** Finds the shortest path from one of these tasks to a wanted one, in which each task waits for the next. */
 function wayTo(tasks: Family, from: number[], wanted: ReadonlySet<number>): number[] | undefined {
   const cameFrom = new Map<number, number | undefined>(from.map((id) => [id, undefined]));
   for (const [id] of cameFrom) {
@@ -163,7 +163,7 @@ function path(cameFrom: ReadonlyMap<number, number | undefined>, end: number): n
   return way;
 }
 
-/** What has to be done before a task is: what blocks it or what it is part of, and its own parts. */
+/** Returns the ids of the tasks that a task waits for: its blockers, those of its ancestors, and its sub-tasks. */
 function waitsFor(tasks: Family, id: number): number[] {
   const task = tasks.get(id);
   return task ? [...blockersOf(tasks, task), ...childrenOf(tasks, id).map((child) => child.id)] : [];

@@ -8,49 +8,50 @@ import { NEIGHBOURS } from './order.js';
 import type { Project } from './project.js';
 import { inProject, type Task, type TaskRow, taskColumns, toTask } from './task.js';
 
+/** Tasks and names to load. Ids of tasks that do not exist are ignored. */
 export interface Wanted {
-  /** These tasks, as far as they exist. */
+  /** These tasks. */
   ids: number[];
-  /** Tasks of the project of this name too, the oldest `MAX_IN_PROJECT`. */
+  /** Also the tasks of the project of this name, the oldest `MAX_IN_PROJECT`. */
   inProjectNamed?: string | undefined;
-  /** Their parents' chains too, so that depth can be told. */
+  /** Also the ancestors of `ids` (and of `dependents`), to check the depth of nesting. */
   parents?: boolean | undefined;
-  /** All sub-tasks of these, which are among `ids`. */
+  /** Also all descendants of these, which must be among `ids`. */
   below?: number[] | undefined;
-  /** The tasks that those of `below`, or their sub-tasks, block, with their parents' chains, and with their sub-tasks. */
+  /** Also the tasks blocked by those of `below` or their descendants, with up to `INSIDE` of their open descendants. */
   dependents?: boolean | undefined;
-  /** Open tasks of the series that those of `ids` are of. */
+  /** Also the open tasks of the same series as those of `ids`. */
   series?: boolean | undefined;
-  /** All that these tasks and the parts of `ids` wait for, at any distance, so that a circle can be seen. */
+  /** Also all that these tasks (with sub-tasks) and `ids` (without) wait for, transitively, to detect cycles. */
   waits?: number[] | undefined;
-  /** The neighbours of this task in the order set by hand, `NEIGHBOURS` on either side. */
+  /** Also the open neighbours of this task in manual order, `NEIGHBOURS` on either side. */
   around?: number | undefined;
   descriptions?: boolean | undefined;
   /**
-   * Projects by name, gone ones aside, or by id; where one of the names is not there, names to compare it with, those of
-   * archived ones only if they are asked for.
+   * Projects by name (not merged or removed ones) or by id. If one of the names is unknown, also existing names to
+   * compare it with; names of archived projects only with `archived`.
    */
   projects?: { names?: string[]; ids?: number[]; archived?: boolean } | undefined;
-  /** Where one of these labels is not in use, those that are. */
+  /** If one of these labels is not in use, also the labels in use. */
   labels?: string[] | undefined;
 }
 
 export interface Gathered {
   tasks: Map<number, Task>;
   projects: Project[];
-  /** The project of that name, if there is one now. */
+  /** Looks up a loaded project by its name, as `nameKey` compares it. */
   named(name: string): Project | undefined;
   projectNames: string[];
   labelNames: string[];
 }
 
-/** How many names are gathered, to compare one with that is new. */
+/** Maximum number of existing names loaded to compare a new name with. */
 const NAMES = 500;
 
-/** How many tasks of a project are gathered: what one write can move without keeping others waiting, and one more. */
+/** Maximum number of tasks loaded of a project: one more than a write moves without blocking others for too long. */
 export const MAX_IN_PROJECT = 2001;
 
-/** How many sub-tasks of blocked tasks are gathered: those that may be begun once these are not, as far as they are named. */
+/** Maximum number of descendants of blocked tasks that are loaded, to report which of them a write makes ready. */
 const INSIDE = 200;
 
 const NOTHING: Gathered = {
@@ -61,16 +62,16 @@ const NOTHING: Gathered = {
   labelNames: [],
 };
 
-/** What a write needs to know, in one statement. */
+/** Loads the tasks, projects and names that a write needs, in one statement. */
 export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   const { ids, inProjectNamed, below = [], waits = [], around, projects: which, labels = [], ...flags } = wanted;
-  const some = ids.length > 0 || inProjectNamed !== undefined;
-  if (!some && !which && labels.length === 0) return NOTHING;
+  const anyTasks = ids.length > 0 || inProjectNamed !== undefined;
+  if (!anyTasks && !which && labels.length === 0) return NOTHING;
   const load = loadOf(wanted);
-  const rows = await gathering(
+  const rows = await statement(
     {
       ...flags,
-      tasks: some,
+      tasks: anyTasks,
       ofProject: inProjectNamed !== undefined,
       below: below.length > 0,
       waits: waits.length > 0,
@@ -92,7 +93,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
     },
   );
   const found = rows.flatMap(({ task }) => (task === null || task.id === null ? [] : [toTask(task as TaskRow, load)]));
-  found.sort((a, b) => a.id - b.id); // what a refusal lists must not depend on the backend
+  found.sort((a, b) => a.id - b.id); // the lists in refusals must not depend on the backend
   const known = (rows[0]?.projects ?? []).map(toProject);
   const byKey = new Map(known.map(({ key, project }) => [key, project]));
   return {
@@ -104,7 +105,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   };
 }
 
-/** What the statement depends on, but for the values. */
+/** Everything that the text of the statement depends on. */
 type Shape = Pick<Wanted, 'parents' | 'dependents' | 'series' | 'descriptions'> &
   Record<'tasks' | 'ofProject' | 'below' | 'waits' | 'around' | 'projects' | 'archived' | 'labels', boolean>;
 type Value = (
@@ -114,7 +115,7 @@ type Value = (
 const array = (numbers: number[]) => `{${numbers.join()}}`;
 const loadOf = ({ descriptions }: Pick<Wanted, 'descriptions'>) => ({ descriptions, blockers: 'all' as const });
 
-const gathering = preparedBy(
+const statement = preparedBy(
   (shape: Shape) => (tx, value: Value) =>
     tx.db
       .select({
@@ -153,9 +154,9 @@ function projectsOf(tx: UserTx, { projects: wanted }: Shape, value: Value) {
 }
 
 /**
- * Names to compare others with, if one of these is not there: in most calls, all are.
+ * Selects existing names to compare with, only if one of the given keys is not in use; usually all are.
  *
- * @param known the first of the keys in use from `given.key` on: in their order, so that no plan can go through them all
+ * @param known selects the first key in use ≥ `given.key`: with its `order by`, every plan is a look-up in the index
  */
 const unlessAll = (keys: Placeholder, known: SQL, names: SQL) => sql<string[] | null>`case
   when exists (select from json_array_elements_text(${keys}::json) as given (key) where (${known}) is distinct from given.key)
@@ -258,7 +259,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     members.push('up');
   }
   if (waits) {
-    // Of what is only part of the way up (not whole), its sub-tasks are not waited for.
+    // An ancestor (not `whole`) contributes its blockers, but not its other sub-tasks.
     parts.push([
       'waits (id, whole)',
       sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})

@@ -21,45 +21,45 @@ import {
   waitsWith,
 } from './task.js';
 
-/** A task as another mentions it. */
+/** A related task, as listed with another one. */
 export interface Related {
   id: number;
   title: string;
   status: Status | 'deleted';
 }
 
-/** What happened to a task, in short. */
+/** An entry of a task's history. */
 export interface Happening extends Step {
   at: Date;
   by: string;
 }
 
 export interface TaskDetail extends Task {
-  /** In their order; of very many, the open ones first. `subtaskCount` is how many there are. */
+  /** In manual order; if not all are loaded, open ones take precedence. `subtaskCount` is the total. */
   subtasks: Related[];
   subtaskCount: number;
   blockers: Related[];
-  /** The nearest task above that is blocked or is to start later, which this waits with. */
+  /** Id of the nearest ancestor that is blocked or starts later, if any: until then this task cannot start either. */
   waitsWith: number | null;
-  /** Open tasks that wait for this one; `blockCount` is how many there are. */
+  /** Open tasks that this one blocks; `blockCount` is the total. */
   blocks: Related[];
   blockCount: number;
-  /** The latest, oldest first; `commentCount` is how many there are. */
+  /** The latest, oldest first; `commentCount` is the total. */
   comments: Comment[];
   commentCount: number;
-  /** The latest since it was made, newest first. */
+  /** The latest changes after its creation, newest first. */
   history: Happening[];
 }
 
-/** How much that belongs to a task is shown with it: as a rule, and to who wants much. */
+/** How many related tasks, comments and history entries are loaded: by default, and if more detail is requested. */
 const SHOWN = { related: 50, comments: 10, happenings: 8 };
 const MUCH = { related: 200, comments: 100, happenings: 50 };
 
-const LOAD = { descriptions: true, blockers: 'none' } as const; // these are among what belongs to it
+const LOAD = { descriptions: true, blockers: 'none' } as const; // loaded by `belongings`
 
 type Counted = Related & { total: number };
 
-/** What belongs to a task, as JSON, in the same statement. */
+/** Columns for the related tasks, comments and history of a task, as JSON sub-queries of the same statement. */
 function belongings(tx: UserTx, most: typeof SHOWN) {
   const user = tx.userId;
   const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
@@ -74,7 +74,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
-    // Not a join: before it has statistics, PostgreSQL would begin with all open tasks.
+    // Not a join: without statistics, PostgreSQL would start from all open tasks.
     blocks: sql<
       Counted[]
     >`${list(sql`select ${related}, count(*) over () as total from ${tasks} t where t.user_id = ${user}
@@ -85,7 +85,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       (Omit<Comment, 'at'> & { at: string; total: number })[]
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(most.comments)}`)}`,
-    // Who made a task and who commented is said beside it, and that a claim goes on is not worth a line.
+    // Omits creation and comments, which are shown separately, and extensions of claims.
     history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
@@ -94,7 +94,11 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
   };
 }
 
-/** @param which of the user's tasks */
+/**
+ * Prepares a select of tasks with details.
+ *
+ * @param which builds the predicate that selects the tasks
+ */
 const details = <Name extends string>(
   which: (tx: UserTx, value: (name: Name) => Placeholder) => SQL | undefined,
   most = SHOWN,
@@ -112,13 +116,13 @@ const readersOf = (most: typeof SHOWN) => ({
   byId: details<'ids'>((_, value) => oneOf(value('ids')), most),
   byName: details<'ids' | 'titles'>(
     (tx, value) =>
-      or(oneOf(value('ids')), called(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`)),
+      or(oneOf(value('ids')), byTitle(tx, sql`array(select json_array_elements_text(${value('titles')}::json))`)),
     most,
   ),
 });
-const [usual, ample] = [readersOf(SHOWN), readersOf(MUCH)];
+const [usual, more] = [readersOf(SHOWN), readersOf(MUCH)];
 
-/** Finds the one task whole whose id `id` is, if there is such a task. */
+/** Prepares a select of one task with details; `id` builds the sub-query for its id. */
 export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
   const found = details<never>((tx) => sql`${tasks.id} = ${id(tx)}`);
   return async (tx) => {
@@ -128,19 +132,20 @@ export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<
 }
 
 /**
- * Tasks whole, in the order they were asked for, each by its number or by its title.
+ * Loads tasks with details, in the order of the request, each by id or title. If several tasks match a title, exact
+ * matches take precedence, then open tasks, then those not in the trash.
  *
- * @param much whether more comments, history and related tasks than usual are wanted
+ * @param detailed whether to load more comments, history and related tasks than by default
  */
 export async function getTasks(
   tx: UserTx,
   asked: (number | string)[],
-  much = false,
+  detailed = false,
 ): Promise<{ tasks: TaskDetail[]; failed: Failure[] }> {
   const ids = asked.filter((each) => typeof each === 'number');
   const titles = asked.filter((each) => typeof each === 'string').map(titleKey);
   const values = { ids: `{${ids.join()}}`, titles: JSON.stringify(titles) };
-  const { byId, byName } = much ? ample : usual;
+  const { byId, byName } = detailed ? more : usual;
   const rows = await (titles.length > 0 ? byName : byId)(tx, values);
 
   const chosen = asked.map((each) => {
@@ -192,7 +197,7 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     commentCount: has.comments[0]?.total ?? 0,
     history: has.history.map(({ at, actor, step }) => ({
       ...step,
-      said: step.said !== null && task.note?.startsWith(step.said) ? null : step.said, // the last note stands beside it
+      said: step.said !== null && task.note?.startsWith(step.said) ? null : step.said, // shown as the note already
       at: new Date(at),
       by: nameOf(actor),
     })),
@@ -201,16 +206,16 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
 
 const idsOf = (tasks: Related[]) => tasks.map(({ id }) => id);
 
-/** How many tasks of one title are looked at: of a habit, the open ones and the latest; the trash comes last. */
+/** Maximum number of tasks examined per title: open ones first, then the newest, those in the trash last. */
 const NAMESAKES = 10;
 
-const called = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
+const byTitle = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
   select id from (
     select t.id, row_number() over (partition by t.title_key order by t.deleted_at is not null, t.status in ('pending', 'in_progress') desc, t.id desc) as place
     from ${tasks} t where t.user_id = ${tx.userId} and t.title_key = any(${titles})
   ) namesakes where place <= ${NAMESAKES})`;
 
-/** For how many titles that nothing has others are named that come near. */
+/** Maximum number of unknown titles for which similar ones are suggested. */
 const GUESSED = 3;
 
 const USE_CANDIDATE = 'Use the id of one of the candidates.';

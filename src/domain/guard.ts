@@ -8,15 +8,15 @@ import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS 
 import { sayRepeat } from './recurrence/repeats.js';
 import type { Task } from './task.js';
 
-/** What a caller believes of the one task it names: if it is mistaken, nothing is written. */
+/** Expectations of a caller about the one task it names. If one is wrong, nothing is written. */
 export interface Guard {
   expected_version?: number | undefined;
   expect_title?: string | undefined;
-  /** The number of the claim that the caller has. */
+  /** Number of the caller's claim. */
   claim?: number | undefined;
 }
 
-/** A change made since the version that was expected. */
+/** A change made after the expected version. */
 export interface Since {
   version: number;
   before: Recorded;
@@ -32,7 +32,7 @@ export function checkGuard({ expected_version, expect_title, claim }: Guard, ids
     );
 }
 
-/** What happened to a task since the version that the caller knows. */
+/** Loads the changes to a task since the version that the caller expects, except comments and claims. */
 export async function changesSince(tx: UserTx, { expected_version }: Guard, ids: readonly number[]): Promise<Since[]> {
   if (expected_version === undefined || ids[0] === undefined) return [];
   return tx.db
@@ -50,7 +50,7 @@ export async function changesSince(tx: UserTx, { expected_version }: Guard, ids:
     .orderBy(asc(changes.seq));
 }
 
-/** They change one by one, and so never get into each other's way. */
+/** Fields whose concurrent changes never conflict: list items and moves are independent of each other. */
 const ONE_BY_ONE = ['labels', 'blocked_by', 'rank'];
 
 function groupOf(field: string): string | undefined {
@@ -58,10 +58,10 @@ function groupOf(field: string): string | undefined {
   return STATUS_FIELDS.includes(field) ? 'status' : field;
 }
 
-/** How much of a text a refusal repeats. */
+/** Maximum length of a text that a refusal repeats, in characters. */
 const LONGEST = 200;
 
-/** A recorded value as answers show it. */
+/** Formats a recorded value as answers do. */
 function show(field: string, value: unknown, timezone: string): unknown {
   if (value === null || value === undefined) return null;
   if (field === 'repeats') return sayRepeat(value as Repeat);
@@ -72,10 +72,10 @@ function show(field: string, value: unknown, timezone: string): unknown {
 }
 
 /**
- * Holds a change to what its caller believes of the task. Changes that others made since to other fields stay,
- * and the two are merged; a different change to the same field is a conflict.
+ * Checks a change against the title and version that its caller expects. Later changes to other fields are kept and
+ * merged; a different change to the same field is a conflict.
  *
- * @throws Refusal `conflict`, with what each side wants of each field
+ * @throws Refusal `conflict`, with both values of each field; `invalid` for a version that does not exist yet
  */
 export function refuseMistaken(
   task: Task,
@@ -96,7 +96,7 @@ export function refuseMistaken(
   const clashes = changedFields(mine).flatMap((field): Clash[] => {
     const group = groupOf(field);
     if (!group || (field === 'completed_at' && 'status' in mine.after)) return [];
-    // To throw a task away is to throw away what others changed in it.
+    // Deleting a task would discard the changes of others.
     if (field === 'deleted_at') return [{ field: 'version', theirs: task.version, yours: expected_version }];
     const theirs = since.filter((change) => changedFields(change).some((each) => groupOf(each) === group));
     if (known && theirs.length === 0) return [];

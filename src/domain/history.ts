@@ -7,9 +7,9 @@ import type { Operation, Recorded, Step } from './record.js';
 
 /** A recorded change of a task or a project. */
 export interface Entry {
-  /** The write it belongs to. */
+  /** The write it belongs to, by its first sequence number. */
   batch: number;
-  /** The write that it undid, if it did. */
+  /** The write that it undoes, if it is part of an undo. */
   reverts: number | null;
   entity: 'task' | 'project';
   entityId: number;
@@ -18,71 +18,75 @@ export interface Entry {
   after: Recorded;
 }
 
-/** What is known of a change that was made after others: which fields, and by whom. */
+/** A change made after the writes to undo: which fields, and by whom. */
 export interface Later {
   batch: number;
   entity: 'task' | 'project';
   entityId: number;
   fields: string[];
   by: string;
-  /** The write that it undid, if it did. */
+  /** The write that it undoes, if it is part of an undo. */
   reverts: number | null;
 }
 
-/** Who made a change, in a word. */
+/** Returns the short name of an actor: agent, else client, else transport (`stdio` or `http`). */
 export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? actor.via;
+/** The same as an SQL expression. */
 export const nameInSql = (actor: SQL): SQL =>
   sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
 
-/** How much of a remark is shown, in characters. */
+/** Maximum length at which a comment or note is shown, in characters. */
 export const REMARK = 100;
 
-/** What is recorded and too long to be told. */
+/** Recorded fields that are too long for a `Step`. */
 const LONG = `array['description', 'comments', 'note']`;
 
-/** What a change did, as a `Step`: what it was and is only of what it changed, not of what it made. */
+/**
+ * Builds the SQL expression of a change as a `Step`. `before` and `after` are empty for creations, comments, claims and
+ * releases, unless the change is part of an undo.
+ */
 export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
   const change = sql.raw(row);
-  const told = sql`${change}.op not in ('create', 'comment', 'claim', 'release') or ${change}.reverts is not null`;
+  const shown = sql`${change}.op not in ('create', 'comment', 'claim', 'release') or ${change}.reverts is not null`;
   const short = (what: 'before' | 'after') =>
-    sql`case when ${told} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
+    sql`case when ${shown} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
   return sql`json_build_object('what', ${change}.op, 'undoes', ${change}.reverts is not null,
     'fields', array(select k from jsonb_object_keys(${change}.before || ${change}.after) k order by k collate "C"),
     'before', ${short('before')}, 'after', ${short('after')},
-    'project', case when ${told} then (select p.name from ${projects} p
+    'project', case when ${shown} then (select p.name from ${projects} p
       where p.user_id = ${tx.userId} and p.id = (${change}.after ->> 'project')::int) end,
     'said', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literal(REMARK + 1)}))`;
 };
 
-/** Raw rows, as arrays of columns. */
+/** Runs a query and returns raw rows, as arrays of column values. */
 export async function rowsOf(tx: UserTx, query: ReturnType<typeof sql>): Promise<unknown[][]> {
-  return (await tx.db.execute(query)) as unknown as unknown[][]; // the proxy hands rows on as they came
+  return (await tx.db.execute(query)) as unknown as unknown[][]; // the pg-proxy driver passes rows through
 }
 
-/** Writes that can be undone, and all that they changed, in the order it happened. */
+/** Writes to undo, newest first, and their changes, oldest first. */
 export interface Writes {
   batches: number[];
   entries: Entry[];
 }
 
 /**
- * The write of a handle.
+ * Loads the write of an undo handle.
  *
- * @throws Refusal `not_found` or `conflict` where there is nothing of that handle to undo
+ * @throws Refusal `not_found` if there is no such write or its history is no longer kept, `conflict` if it was undone
  */
 export async function writeOf(tx: UserTx, batch: number): Promise<Writes> {
   const named = sql`select c.batch from ${changes} c where c.user_id = ${tx.userId} and c.seq = ${batch}::bigint and c.batch = c.seq`;
-  const [links, [found], entries] = await Promise.all([
-    chainOf(tx, named),
+  const [chain, [found], entries] = await Promise.all([
+    undoChain(tx, named),
     tx.db.select({ from: counters.changesFrom }).from(counters).where(tx.mine(counters)),
     entriesOf(tx, [batch]),
   ]);
   if (found && batch < found.from)
     throw notFound(`u${batch} is older than the history that is kept.`, 'Change the tasks themselves instead.');
-  if (!links.some((link) => link.batch === batch))
+  if (!chain.some((link) => link.batch === batch))
     throw notFound(`No write u${batch}.`, 'Use the undo of an earlier answer, or last for your own last writes.');
-  const by = undoneBy(links, batch);
-  if (by) throw conflict(`u${batch} was undone already, by u${by}.`, `To have it again, undo u${by}.`);
+  const undo = undoneBy(chain, batch);
+  if (undo) throw conflict(`u${batch} was undone already, by u${undo}.`, `To have it again, undo u${undo}.`);
   return { batches: [batch], entries };
 }
 
@@ -91,8 +95,8 @@ interface Link {
   reverts: number | null;
 }
 
-/** Writes, which `batches` selects, and those that undo them, at any distance. The former come without what they undo. */
-async function chainOf(tx: UserTx, batches: SQL): Promise<Link[]> {
+/** Loads the writes that `batches` selects (with `reverts` null) and, recursively, the writes that undo them. */
+async function undoChain(tx: UserTx, batches: SQL): Promise<Link[]> {
   const rows = await rowsOf(
     tx,
     sql`with recursive chain (batch, reverts) as (
@@ -103,21 +107,21 @@ async function chainOf(tx: UserTx, batches: SQL): Promise<Link[]> {
   return rows.map(([batch, reverts]) => ({ batch: Number(batch), reverts: reverts === null ? null : Number(reverts) }));
 }
 
-/** The undo that holds, of those that undid a write: one that was itself undone does not. */
+/** Finds the undo of a write that is in effect, that is, not itself undone. */
 const undoneBy = (links: Link[], batch: number): number | undefined =>
   links.find((link) => link.reverts === batch && undoneBy(links, link.batch) === undefined)?.batch;
 
-/** How many changes back the caller's own writes are looked for, and how many of them are looked at. */
+/** How many changes `lastWrites` looks back, and how many of the caller's writes it examines at most. */
 const [REACH, OWN] = [5000, 200];
 
 /**
- * The caller's newest writes that are no undos, no claims and were not undone, newest first.
+ * Loads the caller's newest writes, newest first, except undos, claims and writes that were undone.
  *
- * @throws Refusal `not_found` where there are none
+ * @throws Refusal `not_found` if there are none
  */
 export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promise<Writes> {
-  // One step over the index for each: to group all within reach took longer than the rest of an undo.
-  const links = await chainOf(
+  // One index step per write: grouping all changes within REACH took longer than the rest of an undo.
+  const links = await undoChain(
     tx,
     sql`with recursive own (batch, first) as (
       select n.change_seq + 1, n.change_seq - ${literal(REACH)} from ${counters} n where n.user_id = ${tx.userId}
@@ -140,8 +144,8 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
 }
 
 /**
- * Which changes are of some writes. Those of one follow each other from the number that names it, up to the next write:
- * found so, a write of long ago costs no more than the last.
+ * Predicate for the changes of some writes. Those of one write are consecutive, from its number up to the next write:
+ * with a range of `seq`, an old write costs no more than the last.
  */
 const ofWrites = (tx: UserTx, seq: SQLWrapper, batches: number[]): SQL => {
   const one = (batch: number) => sql`${seq} >= ${batch}::bigint and ${seq} < (select coalesce((
@@ -165,7 +169,7 @@ const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
     .where(and(tx.mine(changes), ofWrites(tx, changes.seq, batches)))
     .orderBy(asc(changes.seq));
 
-/** Later changes of what some writes changed, the newest first. */
+/** Loads later changes (at most 5000, newest first; no claims) to the tasks and projects that some writes changed. */
 export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]> {
   const rows = await rowsOf(
     tx,
@@ -186,7 +190,7 @@ export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]>
   }));
 }
 
-/** What some projects are called, those that are gone included. */
+/** Loads the names of projects, merged and removed ones included. */
 export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[]> {
   if (ids.length === 0) return [];
   const rows = await tx.db
@@ -196,7 +200,7 @@ export async function projectNamesOf(tx: UserTx, ids: number[]): Promise<string[
   return rows.map(({ name }) => name);
 }
 
-/** Those of some projects that have other tasks than these, the trash included. */
+/** Returns which of the projects `ids` have tasks other than `known`, including tasks in the trash. */
 export async function projectsWithOtherTasks(tx: UserTx, ids: number[], known: number[]): Promise<Set<number>> {
   if (ids.length === 0) return new Set();
   const rows = await rowsOf(
@@ -207,7 +211,7 @@ export async function projectsWithOtherTasks(tx: UserTx, ids: number[], known: n
   return new Set(rows.map(([id]) => Number(id)));
 }
 
-/** The tasks of these comments, as far as there are any, and of all that are on these tasks. */
+/** Maps comment ids to task ids: those of the comments `ids` that exist, and of all comments on the tasks `on`. */
 export async function commentsOf(tx: UserTx, ids: number[], on: number[]): Promise<Map<number, number>> {
   if (ids.length + on.length === 0) return new Map();
   const rows = await tx.db

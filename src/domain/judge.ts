@@ -6,15 +6,15 @@ export interface Failure extends RefusalBody {
   id: number | string;
 }
 
-/** One refusal for one task; for several, the first one's code, and every reason. */
+/** Combines the failures of tasks into one refusal, see `allRefused`. */
 export function allFailed(failed: Failure[]): Refusal {
   return allRefused(failed.map(({ id: _, ...body }) => body));
 }
 
-/** How many reasons a refusal says. */
+/** Maximum number of reasons in one refusal. */
 const REASONS = 10;
 
-/** One refusal instead of several: the first one's code, and the reasons, each once. */
+/** Combines refusals into one, with the code and hint of the first and each distinct message once. */
 export function allRefused(bodies: RefusalBody[]): Refusal {
   const [first] = bodies as [RefusalBody];
   const reasons = [...new Set(bodies.map(({ message }) => message))];
@@ -24,17 +24,17 @@ export function allRefused(bodies: RefusalBody[]): Refusal {
 
 type Tasks = ReadonlyMap<number, Task>;
 
-/** What is to become of a task and, after it, of those that go along with it. */
+/** The new state of a task, followed by those of the tasks that change along with it. */
 export type Plan = Task[];
 
-/** Plans for a task; `together` are those that were asked for and not refused so far, for one may depend on another. */
+/** Plans a task's change or throws a `Refusal`. `together` are the requested tasks that are not refused so far. */
 export type Judge = (task: Task, together: ReadonlySet<number>) => Plan;
 
 /**
- * Judges tasks one by one, then the families and dependencies as they would be left: a task may close only if
- * the sub-tasks that stay are closed, whether before or in this same call.
+ * Judges tasks one by one, then parents and dependencies as all of them would leave them: a task may close only if its
+ * remaining sub-tasks are closed, before or by this call.
  *
- * @param begin called for each round of judging, for when one is refused the others are judged anew
+ * @param begin called for each round: if a task is refused, the others are judged again
  */
 export function judgeEach(
   ids: Iterable<number>,
@@ -65,12 +65,12 @@ export function judgeEach(
       const refusal = planRefusal(tasks, after, plan);
       if (refusal) refuse(id, refusal);
     }
-    // One that is refused can make another be refused, so until no more are.
+    // One refusal can cause others, so repeat until there are no new ones.
     if (left.size === count) return { plans, failed: brief([...failed.values()]) };
   }
 }
 
-/** How many failures of one call name candidates: of a hundred, nobody reads them all. */
+/** How many failures of one call list candidates: nobody reads the lists of a hundred. */
 const WITH_CANDIDATES = 3;
 
 const brief = (failed: Failure[]): Failure[] =>
@@ -78,7 +78,7 @@ const brief = (failed: Failure[]): Failure[] =>
     candidates && i < WITH_CANDIDATES ? { ...failure, candidates } : failure,
   );
 
-/** Why a plan may not be, given what all plans together would leave behind. */
+/** Returns why a plan is not allowed, or undefined. `after` has the tasks as all plans together leave them. */
 export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | undefined {
   for (const task of plan) {
     const was = before.get(task.id);
@@ -95,7 +95,7 @@ export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | 
   return undefined;
 }
 
-/** The tasks of all plans. What one was asked to become outweighs what happens to it along with another. */
+/** Merges the tasks of all plans. A task's own plan takes precedence over a change along with another task. */
 export function planned(plans: ReadonlyMap<number, Plan>): Map<number, Task> {
   const along = [...plans.values()].flatMap(([, ...rest]) => rest);
   const asked = [...plans.values()].flatMap(([task]) => task ?? []);

@@ -6,7 +6,11 @@ import { invalid, notFound } from '../errors.js';
 import { isNear, isNone, nameKey } from './names.js';
 import { MAX_LABELS } from './task.js';
 
-/** Labels without doubles, in the order of their keys, as they are shown. */
+/**
+ * Removes duplicate labels and sorts them by key.
+ *
+ * @throws Refusal `invalid` for more than `MAX_LABELS`
+ */
 export function uniqueLabels(labels: string[]): string[] {
   const byKey = new Map<string, string>();
   for (const label of labels) if (!byKey.has(nameKey(label))) byKey.set(nameKey(label), label);
@@ -17,11 +21,11 @@ export function uniqueLabels(labels: string[]): string[] {
 export interface LabelEdit {
   add?: string[] | undefined;
   remove?: string[] | undefined;
-  /** Whether those that were there go first. */
+  /** Whether to remove the existing labels first. */
   clear?: boolean;
 }
 
-/** Labels after adding some and removing others; one that is there already keeps its spelling. */
+/** Adds and removes labels. A label that the task already has keeps its spelling. */
 export function editLabels(labels: string[], { add = [], remove = [], clear = false }: LabelEdit): string[] {
   const spelled = new Map(labels.map((label) => [nameKey(label), label]));
   const gone = new Set(remove.map(nameKey));
@@ -29,7 +33,7 @@ export function editLabels(labels: string[], { add = [], remove = [], clear = fa
   return uniqueLabels(wanted.map((label) => spelled.get(nameKey(label)) ?? label));
 }
 
-/** Labels in use, in the order of their keys. One step over the index for each, however many tasks carry it. */
+/** Sub-query for the labels in use, by key. One index step per label, however many tasks have it. */
 export const labelsInUse = ({ userId }: Pick<UserTx, 'userId'>, most: SQL) => sql`(
   with recursive each (key, label) as (
     (select l.label_key, l.label from ${taskLabels} l where l.user_id = ${userId} order by l.label_key limit 1)
@@ -47,26 +51,27 @@ export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
   return rows.map(({ label }) => label);
 }
 
-/** How many labels are looked at: a bound on work, not on most people. */
+/** Maximum number of labels in use examined, to limit the work; most users have fewer. */
 const LABELS = 1000;
 
-/** How many labels are offered instead of one that no task has, and of how many that none has. */
+/** How many labels in use are offered, and for how many unused ones similar labels are sought. */
 const [OFFERED, MISSED] = [20, 5];
 
-/** Labels that no task has, and what there is instead. */
+/** Requested labels that no task has, and labels in use instead. */
 export interface Unused {
   labels: string[];
-  /** Those in use that are written alike, if there are some, or else all, as far as they are offered. */
+  /** Labels in use that are spelled similarly, or any if there are none; `OFFERED` at most. */
   used: string[];
+  /** Whether `used` are spelled similarly. */
   alike: boolean;
-  /** Whether there are more. */
+  /** Whether there are more than `used`. */
   more: boolean;
 }
 
-/** Whether what is asked for has no labels. */
+/** Whether a filter by labels asks for tasks without any: `['none']`. */
 export const isUnlabelled = (labels: string[]): boolean => labels.length === 1 && labels.every(isNone);
 
-/** Looks whether labels are in use. Nothing is answered where all are, or where there are too many to know. */
+/** Finds requested labels that are not in use. Returns undefined if all are, or too many labels are in use to tell. */
 export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused | undefined> {
   if (labels.length === 0 || isUnlabelled(labels)) return undefined;
   const used = (await usedLabels(tx, LABELS + 1)).map((label) => ({ label, key: nameKey(label) }));
@@ -90,17 +95,17 @@ export async function refuseUnused(tx: UserTx, label: string): Promise<void> {
   if (unused) throw notFound(sayUnused(unused), 'Ask with another label, or without.');
 }
 
-/** How much of what is said may be labels, in characters, of those asked for and of those there are. */
+/** Maximum length of each list of labels in a message, in characters. */
 const NOTED = 200;
 
-/** Says which labels nobody has, and what there is instead. */
+/** Says which labels no task has, and which are in use instead. */
 export function sayUnused({ labels, used, alike, more }: Unused): string {
   const [asked, instead] = [shorten(labels, false), shorten(used, more)];
   if (used.length === 0) return `No task has ${asked}, or any other label.`;
   return `No task has ${asked}; ${alike ? 'written alike' : 'there'} are ${instead}.`;
 }
 
-/** As many labels as there is room for, one at least. */
+/** Joins as many labels as fit, at least one. */
 function shorten(labels: string[], more: boolean): string {
   let room = NOTED;
   const some = labels.filter((label, i) => {

@@ -1,4 +1,4 @@
-/** Thrown where code is needed that is not loaded yet. `withLate` loads it, and has the work done again. */
+/** Thrown if code is needed that is not loaded yet. `withLazyModules` loads it and retries. */
 class NotLoaded extends Error {
   override name = 'NotLoaded';
   readonly load: () => Promise<unknown>;
@@ -9,22 +9,22 @@ class NotLoaded extends Error {
   }
 }
 
-/** How long after the first work all late code is loaded, in milliseconds: by then nobody waits for the start. */
+/** Delay in milliseconds from the first completed call until all lazy modules are loaded, to keep startup fast. */
 const LOAD_REST_AFTER = 1_000;
 
 const all: LazyModule<unknown>[] = [];
 let planned = false;
 
-/** Of a program that is replaced while it runs, files that were not read yet are gone. */
+/** Loads all lazy modules, because an update of the program while it runs removes files not read yet. */
 function loadTheRest(): void {
   if (planned) return;
   planned = true;
   setTimeout(() => {
-    for (const each of all) each.load().catch(() => {}); // whoever needs it hears of it
+    for (const each of all) each.load().catch(() => {}); // thrown again when it is needed
   }, LOAD_REST_AFTER).unref();
 }
 
-/** Code that is loaded when it is first needed: few calls need it, and all of them would wait for it. */
+/** A module loaded when first needed: few calls need it, and loading it at startup would delay all of them. */
 export class LazyModule<Code> {
   readonly #load: () => Promise<Code>;
   #loading: Promise<Code> | undefined;
@@ -38,19 +38,19 @@ export class LazyModule<Code> {
   async load(): Promise<void> {
     if (this.#code) return;
     this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined; // what failed once may succeed
+      this.#loading = undefined; // retry after a failure
     });
     this.#code = await this.#loading;
   }
 
-  /** @throws NotLoaded, which nobody but `withLate` catches */
+  /** @throws NotLoaded, which only `withLazyModules` catches */
   get(): Code {
     if (!this.#code) throw new NotLoaded(() => this.load());
     return this.#code;
   }
 }
 
-/** Does work that may need late code, and does it again each time some of it had to be loaded first. */
+/** Runs work that may need lazy modules, and retries it each time one had to be loaded first. */
 export async function withLazyModules<T>(work: () => Promise<T>): Promise<T> {
   for (;;)
     try {

@@ -3,18 +3,18 @@ import { sayUntil } from './dates/when.js';
 import { isOpenTask, openingCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
-/** `claude until 14:30`. */
+/** Returns holder and end of a claim: `claude until 14:30`. */
 export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now' | 'timezone'>): string =>
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
-/** Why nobody else can have a task, who has it being named. */
+/** Builds the refusal of a claim on a task that is already claimed. */
 export const heldRefusal = (task: Task, moment: WriteContext): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
     `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${openingCall(task.id)}.`,
   );
 
-/** Who gives the number of a claim writes under the name that it was made with: agents of one client have names of their own. */
+/** Attributes a write with a claim number to the claim's holder, since agents of one client use different names. */
 export function asHolder(task: Task | undefined, claim: number | undefined, moment: WriteContext): WriteContext {
   return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
 }
@@ -22,10 +22,10 @@ export function asHolder(task: Task | undefined, claim: number | undefined, mome
 const LOOK = 'Look at it with get_task before you do more to it.';
 
 /**
- * Holds a write to the claim that its caller believes to have. Numbers are compared, never clocks: who is late still
- * has the task, as long as nobody else has claimed or closed it.
+ * Checks the claim number that a caller gave. Compares numbers, never clocks: an expired claim still holds until
+ * someone else claims or closes the task.
  *
- * @throws Refusal `conflict` for a claim that was followed by another, `invalid` for one that never was
+ * @throws Refusal `conflict` for a claim that is over, `invalid` for one that never existed
  */
 export function refuseLate(task: Task, claim: number | undefined, moment: WriteContext): void {
   if (claim === undefined || claim === task.claim) return;

@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * A name as it is compared: compatibility forms and case folded, without regard to the locale of whoever
- * asks (a Turkish machine finds the same projects).
+ * Returns the key by which names are compared: white space collapsed, case and compatibility forms folded, independent
+ * of the locale (a Turkish machine finds the same projects).
  */
 export function nameKey(name: string): string {
   return fold(name.replace(/\s+/g, ' ').trim());
@@ -12,8 +12,8 @@ const digits = (key: string) => key.replace(/\D/g, '');
 const letters = (key: string) => [...key].sort().join('');
 
 /**
- * Whether two names, as they are compared, differ by a slip of the finger: not by a number, as "sprint 1" and
- * "sprint 2", nor by one of two letters, as "ui" and "ux".
+ * Whether two name keys differ by a typo. Not if they differ in a number ("sprint 1", "sprint 2") or one has fewer than
+ * three letters ("ui", "ux").
  */
 function isSlip(key: string, other: string): boolean {
   const length = Math.min(key.length, other.length);
@@ -23,23 +23,23 @@ function isSlip(key: string, other: string): boolean {
   return apart <= (length < 5 ? 1 : 2) || (apart === 2 && letters(key) === letters(other));
 }
 
-/** Whether they differ by a slip, or by what is around the same word. */
+/** Whether two name keys differ by a typo, or one contains the other (of at least 4 characters) as whole words. */
 export function isNear(key: string, other: string): boolean {
   const [short, long] = key.length < other.length ? [key, other] : [other, key];
   return isSlip(key, other) || (short !== long && short.length >= 4 && ` ${long} `.includes(` ${short} `));
 }
 
-/** A name that is new, and those in use that are written almost like it. */
+/** A new name, and existing names spelled almost like it. */
 export interface SimilarName {
   of: 'project' | 'label';
   name: string;
   alike: string[];
 }
 
-/** How many new names are compared with others, a bound on work, and how many are told of that are written alike. */
+/** Maximum number of new names compared, to limit the work, and of similar names reported for each. */
 const [COMPARED, MAX_ALIKE] = [10, 3];
 
-/** Which of some names are new and written almost like others: whoever gave them may have meant those. */
+/** Finds the names that are new and spelled almost like existing ones, which the caller may have meant. */
 export function similarNames(of: SimilarName['of'], names: string[], inUse: string[]): SimilarName[] {
   const known = inUse.map((name) => ({ name, key: nameKey(name) }));
   const keys = new Set(known.map(({ key }) => key));
@@ -50,10 +50,10 @@ export function similarNames(of: SimilarName['of'], names: string[], inUse: stri
   });
 }
 
-/** How many names are offered instead of one that is not there. */
+/** Maximum number of existing names offered for an unknown one. */
 const OFFERED = 5;
 
-/** Of the names that there are, those which may be meant by one that is not among them; any, where none may. */
+/** Returns the existing names that an unknown one may mean; if none is similar, the first ones. */
 export function offeredFor(name: string, names: string[]): { name: string }[] {
   const key = nameKey(name);
   const isMeant = (other: string) => other.includes(key) || key.includes(other) || isSlip(other, key);
@@ -61,14 +61,17 @@ export function offeredFor(name: string, names: string[]): { name: string }[] {
   return (near.length > 0 ? near : names).slice(0, OFFERED).map((each) => ({ name: each }));
 }
 
-/** The word by which callers mean that there is no project, no priority or no date. No project is given that name. */
+/** Whether a name is `none`, which means no project, no priority or no date. No project may have that name. */
 export const isNone = (name: string): boolean => nameKey(name) === 'none';
 
 /** `İ` becomes `i` and a combining dot, which goes: Turkish writers mean one letter by it and its lower case. */
 const fold = (text: string) =>
   text.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC').replaceAll('i\u0307', 'i');
 
-/** A title as who means one task writes it: case, accents of Latin, Greek and Cyrillic letters, and what ends words aside. */
+/**
+ * Normalizes a title for exact comparison: ignores case, accents of Latin, Greek and Cyrillic letters, and quotes,
+ * brackets and punctuation around words.
+ */
 export const exactTitle = (title: string): string =>
   fold(title)
     .normalize('NFD')
@@ -78,7 +81,7 @@ export const exactTitle = (title: string): string =>
     .join(' ')
     .trim();
 
-/** A title as it is looked for: its words, folded and without accents, in alphabetical order. */
+/** Returns the search key of a title: its words, folded and without accents, sorted; at most 400 characters. */
 export function titleKey(title: string): string {
   const plain = fold(title)
     .normalize('NFD')

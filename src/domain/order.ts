@@ -3,8 +3,8 @@ import { conflict } from '../errors.js';
 import { isOpenTask, presentTask, type Task } from './task.js';
 
 /**
- * The rank of a task that nobody has moved: its id, as a fractional index. So tasks are in the order they were
- * made in, and a new one needs no look at the last.
+ * Returns the rank of a task that was never moved: its id as a fractional index. Tasks are thus in order of creation,
+ * and adding one does not require the last rank.
  */
 export function rankOf(id: number): string {
   let rest = id;
@@ -15,7 +15,7 @@ export function rankOf(id: number): string {
   return String.fromCharCode(96 + width) + digits;
 }
 
-/** Where to put tasks: right before one, or right after one. */
+/** Where to put tasks: right before or right after the task of this id. */
 export interface Place {
   before?: number | undefined;
   after?: number | undefined;
@@ -24,16 +24,16 @@ export interface Place {
 export const placeTarget = ({ before, after }: Place): number | undefined => before ?? after;
 
 /**
- * Keys longer than this are dealt out anew, together with those of as many tasks on either side as it takes to have
- * keys of half that length, beginning with `REDEALT`.
+ * If new ranks would be longer than `LONGEST` characters, neighbours get new ranks too: `REDEALT` on either side,
+ * doubled until no rank is longer than half of `LONGEST`.
  */
 const LONGEST = 48;
 const REDEALT = 32;
 
-/** How many neighbours on either side are known: more than a write can move at once, with those that are dealt out anew. */
+/** Neighbours loaded on either side: more than one write can move, plus those that get new ranks. */
 export const NEIGHBOURS = 165;
 
-/** @throws Refusal for a place beside a task that is not there, or that is to be moved itself */
+/** @throws Refusal for a place beside a task that does not exist, is in the trash, or is itself to be moved */
 export function refusePlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {
   const target = presentTask(tasks, placeTarget(place) as number);
   if (ids.includes(target.id))
@@ -44,11 +44,11 @@ export function refusePlace(tasks: ReadonlyMap<number, Task>, ids: number[], pla
 }
 
 /**
- * Ranks that put tasks, in the order given, right before or after another; where keys have grown long, those
- * of its neighbours too.
+ * Returns ranks by task id that put tasks, in the order given, right before or after another; if ranks would get too
+ * long, of its neighbours too.
  *
- * @param tasks with the target's neighbours on both sides, see `gather`
- * @param nextTask the id of the next new task, which is to come after all of these
+ * @param tasks including the target's neighbours on both sides, see `Wanted.around`
+ * @param nextTask id of the next new task, which must come after all of these
  */
 export function placed(
   tasks: ReadonlyMap<number, Task>,
@@ -63,7 +63,7 @@ export function placed(
     .sort(byRank);
   const at = line.indexOf(target) + (place.before === undefined ? 1 : 0);
   const end = rankOf(nextTask);
-  const most = NEIGHBOURS - moving.size - 1; // beyond, there may be some that are not known
+  const most = NEIGHBOURS - moving.size - 1; // further neighbours may not be loaded
   for (let reach = 0; ; reach = Math.min(Math.max(reach * 2, REDEALT), most)) {
     const above = line.slice(Math.max(0, at - reach), at);
     const below = line.slice(at, at + reach);

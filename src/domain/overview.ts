@@ -10,14 +10,14 @@ export interface Overview {
   counts: { open: number; in_progress: number; claimed: number; blocked: number; overdue: number; today: number };
   overdue: Task[];
   today: Task[];
-  /** What agents work on, the claim that ends first being first. */
+  /** Claimed tasks, by the end of their claims. */
   claimed: Task[];
 }
 
-/** How many tasks each list of the overview shows. */
+/** Maximum number of tasks in each list of the overview. */
 const SHOWN = 10;
 
-/** Where things stand: counts, what is overdue, what is left for today, and what is claimed. One statement. */
+/** Loads counts and the first tasks that are overdue, due today or claimed, in one statement. */
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
@@ -28,10 +28,10 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
 }
 
 const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder) => {
-  // As sub-queries: knowing them, PostgreSQL would plan this anew each time, which takes longer than the rest.
+  // As sub-queries: with known values, PostgreSQL would plan anew each time, which takes longer than the rest.
   const at = (name: 'now' | 'tomorrow') => sql`(select ${value(name)}::timestamptz)`;
   const [now, tomorrow] = [at('now'), at('tomorrow')];
-  // Once for all: of this statement PostgreSQL plans every part, which takes it longer than to run them.
+  // Shared by all parts: PostgreSQL plans every repetition, and planning takes longer than running them.
   const archived = tx.db.$with('archived', {}).as(sql`select array(${archivedProjects(tx)}) as ids`);
   const inSight = sql`(${tasks.projectId} is null or ${tasks.projectId} <> all((select ids from archived)::int[]))`;
   const open = and(isOpen(tasks), inSight);
@@ -55,7 +55,7 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
     and(open, sql`${tasks.dueSort} >= ${now} and ${tasks.dueSort} < ${tomorrow}`),
     tasks.dueSort,
   );
-  // What somebody works on is in sight, wherever it is.
+  // Claimed tasks are shown even if their project is archived.
   const held = inOrder('held', and(isOpen(tasks), isNotNull(tasks.claimedBy), isClaimed), tasks.claimedUntil);
   const found = tx.db.$with('found', { counts: sql<Overview['counts']>`counts`.as('counts') }).as(
     sql`select json_build_object(

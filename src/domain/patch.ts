@@ -6,7 +6,7 @@ import type { Home } from './project.js';
 import { type Priority, type Status, type Task, uniqueBlockers } from './task.js';
 import type { WriteContext } from './write.js';
 
-/** What `clear` may empty. */
+/** Fields that `clear` may empty. */
 export const CLEARABLE = [
   'description',
   'priority',
@@ -20,7 +20,7 @@ export const CLEARABLE = [
   'blocked_by',
 ] as const;
 
-/** One patch for one or many tasks. What is left out stays as it is; only `clear` empties. */
+/** A patch for one or many tasks. Omitted fields stay as they are; only `clear` empties fields. */
 export interface Patch extends Place {
   title?: string | undefined;
   description?: string | undefined;
@@ -29,7 +29,7 @@ export interface Patch extends Place {
   due?: string | undefined;
   start?: string | undefined;
   repeats?: string | undefined;
-  /** By how much due and start move. */
+  /** Duration by which due and start move. */
   shift?: string | undefined;
   estimate_minutes?: number | undefined;
   project?: string | undefined;
@@ -41,7 +41,7 @@ export interface Patch extends Place {
   clear?: (typeof CLEARABLE)[number][] | undefined;
 }
 
-/** @throws Refusal `invalid` for a patch that contradicts itself, or changes nothing */
+/** @throws Refusal `invalid` for a patch that contradicts itself or is empty */
 export function refuseContradiction(patch: Patch): void {
   if (Object.keys(patch).length === 0)
     throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
@@ -55,7 +55,7 @@ export function refuseContradiction(patch: Patch): void {
     throw invalid('before and after are both given.', 'Choose one.');
 }
 
-/** A task as a patch makes it, its sub-tasks and series aside. */
+/** Applies a patch to a task, without its effects on sub-tasks and series. */
 export function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: WriteContext): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
@@ -67,7 +67,7 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, mom
     }),
     status,
     completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
-    deletedAt: null, // one in the trash only gets here to be restored
+    deletedAt: null, // a deleted task only gets here to be restored
     priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
     ...times(task, patch, moment, clear),
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),

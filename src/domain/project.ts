@@ -8,15 +8,15 @@ export interface Project {
   name: string;
   version: number;
   archivedAt: Date | null;
-  /** The project that took its tasks over. */
+  /** Id of the project that took over its tasks. */
   mergedInto: number | null;
   deletedAt: Date | null;
 }
 
-/** Where a task is. */
+/** The project of a task. */
 export type Home = Pick<Project, 'id' | 'name'>;
 
-/** Merged or removed: its name is free for another. */
+/** Whether a project was merged or removed, so that its name is free for another. */
 export const isGone = (project: Project): boolean => project.mergedInto !== null || project.deletedAt !== null;
 
 export const archived = ({ name }: Pick<Project, 'name'>) =>
@@ -25,19 +25,19 @@ export const archived = ({ name }: Pick<Project, 'name'>) =>
     `Choose another, or bring it back: ${sayCall('update_project', { project: name, archived: false })}.`,
   );
 
-/** @param names those that there are, archived ones included */
+/** @param names existing names, those of archived projects included */
 export const noProjectCalled = (name: string, names: string[]) =>
   notFound(`No project "${name}".`, 'Use list_projects to see the projects there are.', offeredFor(name, names));
 
-/** @throws Refusal for the word that says that there is no project: in one of that name, nothing could be found */
+/** @throws Refusal `invalid` for the name `none`: filters take it to mean no project */
 export function refuseNone(name: string): void {
   if (isNone(name)) throw invalid(`"${name}" is how one says that a task is in no project.`, 'Choose another name.');
 }
 
 /**
- * The project of that name: the one there is, or a new one.
+ * Returns the project of this name, or a new one if there is none.
  *
- * @throws Refusal `conflict` where it is archived, `invalid` where it could not be told from none
+ * @throws Refusal `conflict` if it is archived, `invalid` for the name `none`
  */
 export function chooseProject(
   name: string | undefined,

@@ -6,24 +6,24 @@ import { COUNTED_EACH } from './lists/list.js';
 
 interface ProjectSummary {
   name: string;
-  /** Exact up to `COUNTED_EACH`, then one more. */
+  /** Number of open tasks: exact up to `COUNTED_EACH`, then one more. */
   open: number;
-  /** Likewise, where asked for. */
+  /** Number of completed tasks, likewise; only on request. */
   completed?: number;
 }
 
 export interface ProjectList {
   projects: ProjectSummary[];
-  /** How many there are in all. */
+  /** Number of projects, including those beyond `SHOWN`. */
   total: number;
-  /** Whether these are the ones put away. */
+  /** Whether these are the archived projects. */
   archived: boolean;
 }
 
-/** How many projects a list shows. */
+/** Maximum number of projects in a list. */
 const SHOWN = 200;
 
-/** Projects by name, with how many open tasks each has. */
+/** Lists projects by name, with the number of open tasks of each. */
 export async function listProjects(
   tx: UserTx,
   { archived = false, completed = false }: { archived?: boolean | undefined; completed?: boolean | undefined } = {},

@@ -4,19 +4,21 @@ import type { Settled } from './settle.js';
 import { isOpenTask, isUnblockedTask, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
-/** What a write did to tasks that it did not change itself. */
+/** Effects of a write on tasks that it did not edit. */
 export interface ReadinessChanges {
-  /** Those that can be started now, for they wait no longer. */
+  /** Tasks that can be started now because they no longer wait for others. */
   ready: Task[];
-  /** Open ones that waited for nothing, and do again. */
+  /** Open tasks that were not blocked before and are now. */
   blocked: Task[];
 }
 
 type Tasks = ReadonlyMap<number, Task>;
 
 /**
- * @param was all tasks that matter, as they were
- * @param now the same tasks, as the write leaves them
+ * Finds the tasks that a write made ready or blocked without editing them.
+ *
+ * @param was all relevant tasks as they were
+ * @param now the same tasks as the write leaves them
  */
 export function readinessChanges(
   was: Tasks,

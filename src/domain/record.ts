@@ -4,12 +4,11 @@ import { nameKey } from './names.js';
 import type { Project } from './project.js';
 import type { Task } from './task.js';
 
-/** What history keeps of a change, as JSON: the fields that differ, as they were or as they are. */
+/** One side of a recorded change, as JSON: the fields that differ, with their values before or after it. */
 export type Recorded = Record<string, unknown>;
 
 export type Operation = (typeof OPERATIONS)[number];
 
-/** A remark on a task. */
 export interface Comment {
   id: number;
   text: string;
@@ -17,12 +16,12 @@ export interface Comment {
   by: string;
 }
 
-/** A task as it was (nothing, if new) and as it is to be, with the comments that come and go. */
+/** A task before (null if new) and after a change, with the comments added and removed. */
 export interface Edit {
   before: Task | null;
   after: Task;
   commented?: { added: Comment[]; removed: Comment[] } | undefined;
-  /** The write that this edit undoes. */
+  /** The write that this edit undoes, by its first sequence number. */
   reverts?: number | undefined;
 }
 
@@ -32,7 +31,7 @@ export interface ProjectEdit {
   reverts?: number | undefined;
 }
 
-/** What history calls a field, and where it is. Labels, blockers and comments are apart: they change one by one. */
+/** Fields by their names in the history. Labels, blockers and comments are recorded item by item instead. */
 const TASK_FIELDS = {
   title: 'title',
   description: 'description',
@@ -49,7 +48,10 @@ const TASK_FIELDS = {
   deleted_at: 'deletedAt',
 } as const satisfies Record<string, keyof Task>;
 
-/** What is recorded of claims. They raise no version, and nothing puts them back but the note of a release that closed its task. */
+/**
+ * Recorded fields of claims. They do not raise the version, and undo does not restore them, except the note of a
+ * release that also closed the task.
+ */
 const CLAIM_FIELDS = {
   claimed_by: 'claimedBy',
   claimed_until: 'claimedUntil',
@@ -64,7 +66,7 @@ const PROJECT_FIELDS = {
   deleted_at: 'deletedAt',
 } as const satisfies Record<string, keyof Project>;
 
-/** Fields that mean one thing together: a change of one is a change of all, and all of them go back, or none. */
+/** Fields that form a unit: a change to one conflicts with a change to any, and undo restores all of them or none. */
 export const STATUS_FIELDS = ['status', 'completed_at', 'repeats'];
 
 const toJson = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : (value ?? null));
@@ -73,7 +75,7 @@ const fromJson = (field: string, value: unknown): unknown =>
 
 const same = (a: unknown, b: unknown) => isDeepStrictEqual(toJson(a), toJson(b));
 
-/** The fields that differ between two states of a thing. */
+/** Returns the fields that differ between two states of a task or project, as JSON values. */
 function diff<T extends object>(fields: Record<string, keyof T>, before: T | null, after: T) {
   const names = Object.keys(fields).filter((name) => {
     const key = fields[name] as keyof T;
@@ -84,8 +86,8 @@ function diff<T extends object>(fields: Record<string, keyof T>, before: T | nul
   return { before: before ? pick(before) : {}, after: pick(after) };
 }
 
-/** The members of two lists that only one of them has. */
-function changed<T>(before: readonly T[], after: readonly T[], key: (each: T) => unknown = (each) => each) {
+/** Returns the items that only one of two lists has. */
+function itemDiff<T>(before: readonly T[], after: readonly T[], key: (each: T) => unknown = (each) => each) {
   const [had, has] = [new Set(before.map(key)), new Set(after.map(key))];
   return {
     removed: before.filter((each) => !has.has(key(each))),
@@ -93,10 +95,10 @@ function changed<T>(before: readonly T[], after: readonly T[], key: (each: T) =>
   };
 }
 
-export const labelChanges = ({ before, after }: Edit) => changed(before?.labels ?? [], after.labels, nameKey);
-export const blockerChanges = ({ before, after }: Edit) => changed(before?.blockedBy ?? [], after.blockedBy);
+export const labelChanges = ({ before, after }: Edit) => itemDiff(before?.labels ?? [], after.labels, nameKey);
+export const blockerChanges = ({ before, after }: Edit) => itemDiff(before?.blockedBy ?? [], after.blockedBy);
 
-/** What differs between two states of a task, in history's terms. Empty where nothing does. */
+/** Returns the fields that an edit changes, as the history records them; empty if none. */
 export function differences(edit: Edit): { before: Recorded; after: Recorded } {
   const { before, after } = diff<Task>({ ...TASK_FIELDS, ...CLAIM_FIELDS }, edit.before, edit.after);
   const lists = { labels: labelChanges(edit), blocked_by: blockerChanges(edit), comments: edit.commented };
@@ -109,16 +111,16 @@ export function differences(edit: Edit): { before: Recorded; after: Recorded } {
 
 export const projectDifferences = ({ before, after }: ProjectEdit) => diff<Project>(PROJECT_FIELDS, before, after);
 
-/** Names of the fields in which two states differ. */
+/** Returns the names of the fields in a recorded change. */
 export const changedFields = ({ before, after }: { before: Recorded; after: Recorded }): string[] => [
   ...new Set([...Object.keys(before), ...Object.keys(after)]),
 ];
 
-/** Whether a field still is as a recorded change left it. */
+/** Whether a field of a task still has its recorded value. */
 export const stillHas = (task: Task, field: string, value: unknown): boolean => same(fieldOf(task, field), value);
 const fieldOf = (task: Task, field: string) => task[TASK_FIELDS[field as keyof typeof TASK_FIELDS]];
 
-/** Whether a task still is as it was recorded when it was made, its comments aside. */
+/** Whether a task still is as recorded at its creation, comments and claims aside. */
 export function stillAsMade(task: Task, made: Recorded): boolean {
   const members = (list: unknown) => new Set((list ?? []) as unknown[]);
   return (
@@ -128,7 +130,7 @@ export function stillAsMade(task: Task, made: Recorded): boolean {
   );
 }
 
-/** A recorded field put into a task. */
+/** Returns the task with one field set to a recorded value. */
 export const withField = (task: Task, field: string, value: unknown): Task => ({
   ...task,
   [TASK_FIELDS[field as keyof typeof TASK_FIELDS]]: fromJson(field, value),
@@ -146,19 +148,19 @@ export const isTaskField = (field: string): boolean => Object.hasOwn(TASK_FIELDS
 
 export const isClaimField = (field: string): boolean => Object.hasOwn(CLAIM_FIELDS, field);
 
-/** What a change did to a task or project, as far as it is short to say. */
+/** One change of a task or project, as answers describe it. */
 export interface Step {
   what: Operation;
-  /** Whether it took an earlier change back. */
+  /** Whether it undid an earlier change. */
   undoes: boolean;
-  /** The names of all fields that it changed, in alphabetical order. */
+  /** Names of all changed fields, in alphabetical order. */
   fields: string[];
-  /** What these were and are: of lists, what went and what came. */
+  /** Their values before and after; of lists, the items removed and added. */
   before: Recorded;
   after: Recorded;
-  /** The name of the project that a task came into. */
+  /** Name of the project that a task was moved to, if `fields` contains `project`. */
   project: string | null;
-  /** The beginning of what was remarked: a comment, or the note of a release. */
+  /** Beginning of the comment, or of the note of a release. */
   said: string | null;
 }
 
@@ -179,10 +181,10 @@ const stepOf = (change: Pick<Step, 'before' | 'after'>, what: Operation, { rever
   said: null,
 });
 
-/** Whether a change of this field makes another version of a task. */
+/** Whether a change of this field raises the version of a task. */
 export const makesVersion = (field: string): boolean => field !== 'comments' && !isClaimField(field);
 
-/** What is said of who works on a task, and is never undone. */
+/** Whether a change only claims or releases a task; such changes are never undone. */
 export const isClaiming = (op: Operation): boolean => op === 'claim' || op === 'release';
 
 export function taskOperation(edit: Edit): Operation {

@@ -2,23 +2,23 @@ import { differences, type Edit, makesVersion } from './record.js';
 import { isOpenTask, type Task, UNCLAIMED } from './task.js';
 import type { WriteContext } from './write.js';
 
-/** What a task is to become; with `commented`, the comments that come and go. */
+/** The state that a task is to have, and the comments to add and remove. */
 export interface Proposal extends Omit<Edit, 'before'> {
-  /** Whether it comes from who holds the claim, as far as its number tells. */
+  /** Whether the caller gave the number of the task's claim. */
   held?: boolean;
 }
 
 export interface Settled {
   edits: Edit[];
-  /** Tasks that were not edited, but for what they wait for. */
+  /** Tasks without an edit whose `waitsFor` or `openSubtasks` changed. */
   counted: Task[];
 }
 
 /**
- * Makes edits of proposals. Those that change nothing are dropped; versions rise; the claims of what is closed end;
- * parents and blocked tasks learn what has become of what they wait for.
+ * Turns proposals into edits. Drops those that change nothing, raises versions, ends claims on closed tasks, and
+ * updates `waitsFor` and `openSubtasks` of blocked tasks and parents.
  *
- * @param state tasks as they are: all that are proposed, their parents, and those that they block
+ * @param state current tasks: those proposed, their parents, and the tasks they block
  */
 export function settle(
   state: ReadonlyMap<number, Task>,
@@ -74,9 +74,9 @@ export function settle(
 }
 
 /**
- * Work on what is closed or thrown away is over.
+ * Ends the claim on a task that is being closed or deleted.
  *
- * @param number a new one, unless it was the holder who closed it: what they may still send is then told to be late
+ * @param number a new claim number, so that later calls of the holder are refused; the old one if the holder closed it
  */
 const endClaim = (before: Task, after: Task, number: number | null): Task =>
   before.claim === null || !isOpenTask(before) || isOpenTask(after) ? after : { ...after, ...UNCLAIMED, claim: number };
@@ -92,6 +92,6 @@ function dependentsOf(tasks: ReadonlyMap<number, Task>): Map<number, Task[]> {
   return index;
 }
 
-/** Tasks as a write leaves them. */
+/** Returns the tasks as a write leaves them. */
 export const settled = (state: ReadonlyMap<number, Task>, { edits, counted }: Settled): Map<number, Task> =>
   new Map([...state.values(), ...edits.map((edit) => edit.after), ...counted].map((task) => [task.id, task]));

@@ -6,24 +6,24 @@ import { usedLabels } from './labels.js';
 import { COUNTED } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
 
-/** What fits the beginning of a word, the best first. */
+/** Completions of a typed text, best first. */
 export interface Fitting<T> {
   found: T[];
-  /** How many fit in all; unknown where not everything was looked at. */
+  /** Total number of matches; undefined if not everything was examined. */
   total?: number;
   more: boolean;
 }
 
-/** How many are offered to choose from. */
+/** Maximum number of completions returned. */
 const OFFERED = 20;
 
-/** How many of the newest open tasks are looked at for words, and how many names: a bound on work, not on most people. */
+/** Maximum number of newest open tasks searched by title, and of names, to limit the work; most users have fewer. */
 const LOOKED_AT = 10_000;
 const NAMES = 1000;
 
 /**
- * Open tasks of which the title has words that begin like the given ones, or the number begins with the given
- * digits; what is due first comes first. Of more tasks than are looked at, old ones are found by number only.
+ * Finds open tasks whose title has words starting with the typed ones, or whose id starts with the typed digits, by due
+ * date. Tasks older than the newest `LOOKED_AT` are found by id only.
  */
 export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{ id: number; title: string }>> {
   const open = and(tx.mine(tasks), isOpen(tasks));
@@ -71,14 +71,14 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     .orderBy(asc(tasks.id))
     .limit(literal(COUNTED + 1));
   const matches = byTitle.union(byNumber).as('matches');
-  const looked = tx.db
+  const searched = tx.db
     .select({ at: sql<number>`count(*)::int`.as('at') })
     .from(recent)
     .as('looked');
   const rows = await tx.db
     .with(recent)
-    .select({ id: matches.id, title: matches.title, total: sql<number>`count(*) over ()::int`, looked: looked.at })
-    .from(looked)
+    .select({ id: matches.id, title: matches.title, total: sql<number>`count(*) over ()::int`, looked: searched.at })
+    .from(searched)
     .leftJoin(matches, sql`true`)
     .orderBy(sql`${matches.id} <> ${digits ? capped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
     .limit(literal(OFFERED));
@@ -92,13 +92,13 @@ const fitting = (rows: { id: number; title: string }[], total: number, exact: bo
   more: !exact || total > rows.length,
 });
 
-/** A pattern for a text with a space before every word. */
+/** Builds a LIKE pattern for a word prefix, in a text with a space before every word. */
 const beginning = (word: string) => `% ${word.replace(/[\\%_]/g, '\\$&')}%`;
 
 const MAX_ID = 2_147_483_647;
 const capped = (id: number) => Math.min(id, MAX_ID);
 
-/** Numbers that begin with these digits, as ranges: an index serves them. */
+/** Builds conditions for ids that start with these digits, as ranges, which an index can serve. */
 function numbersLike(digits: string, whole: boolean): SQL[] {
   const ranges: SQL[] = [];
   for (let low = Number(digits), high = low; low > 0 && low <= MAX_ID; low *= 10, high = high * 10 + 9) {
@@ -108,7 +108,7 @@ function numbersLike(digits: string, whole: boolean): SQL[] {
   return ranges.length > 0 ? ranges : [sql`false`];
 }
 
-/** Names of projects: those that begin so first, then those with a word that does, then those that contain it. */
+/** Finds project names that start with the text, then those with a word that does, then those that contain it. */
 export async function fittingProjects(tx: UserTx, typed: string): Promise<Fitting<string>> {
   const rows = await tx.db
     .select({ name: projects.name })
@@ -122,7 +122,7 @@ export async function fittingProjects(tx: UserTx, typed: string): Promise<Fittin
   );
 }
 
-/** Labels in use, likewise. */
+/** Finds labels in use, likewise. */
 export const fittingLabels = async (tx: UserTx, typed: string): Promise<Fitting<string>> =>
   named(await usedLabels(tx, NAMES + 1), typed);
 

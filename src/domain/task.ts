@@ -7,11 +7,11 @@ import type { When } from './dates/when.js';
 export const STATUSES = ['pending', 'in_progress', 'completed', 'cancelled'] as const;
 export type Status = (typeof STATUSES)[number];
 
-/** In the order they sort; stored as 1 to 4, none as 5. */
+/** In sort order. Stored as 1 to 4; 5 if there is none. */
 export const PRIORITIES = ['urgent', 'high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** How deep sub-tasks may nest, how many labels a task may carry, and how many tasks may block one. */
+/** Maximum levels of nested tasks, labels per task and blockers per task. */
 export const MAX_DEPTH = 5;
 export const MAX_LABELS = 20;
 export const MAX_BLOCKERS = 50;
@@ -20,7 +20,7 @@ export const MAX_BLOCKERS = 50;
 export interface Task {
   id: number;
   title: string;
-  /** Not loaded where it does not matter: it may be long. */
+  /** Undefined if not loaded, because it may be long. */
   description?: string | null;
   status: Status;
   priority: Priority | null;
@@ -30,28 +30,27 @@ export interface Task {
   estimateMinutes: number | null;
   projectId: number | null;
   project: string | null;
-  /** Whether its project is archived. */
   inArchivedProject: boolean;
   parentId: number | null;
-  /** The first of its series, of those that came of one when that was closed. */
+  /** Id of the first task of its series, if closing an earlier one created this task. */
   series: number | null;
-  /** Place in the order set by hand. */
+  /** Position in the manual order: a fractional index. */
   rank: string;
   labels: string[];
-  /** The tasks that block it, by id; in a list, only those that are open. */
+  /** Ids of the tasks that block it; empty in a list if none of them is open. */
   blockedBy: number[];
-  /** Those of them that are open. */
+  /** Those of `blockedBy` that are open. */
   waitsFor: number[];
-  /** How many of its sub-tasks are open. */
+  /** Number of its open sub-tasks. */
   openSubtasks: number;
-  /** Whether somebody works on it: there is a claim, and by the database's clock its end is to come. */
+  /** Whether it has a claim that has not expired by the database's clock. */
   claimed: boolean;
-  /** Who claimed it last and until when, also if that is over, unless they gave it back. */
+  /** Holder and end of the last claim, even if it has expired; null once it is released. */
   claimedBy: string | null;
   claimedUntil: Date | null;
-  /** The number of the last claim. */
+  /** Number of the last claim, or of the write that ended it. */
   claim: number | null;
-  /** What the last who gave it back left for the next. Loaded along with the description. */
+  /** Note left with the last release. Loaded only with the description. */
   note?: string | null;
   version: number;
   createdAt: Date;
@@ -66,14 +65,14 @@ export const isOpenTask = (task: Pick<Task, 'status' | 'deletedAt'>): boolean =>
   !task.deletedAt && isOpenStatus(task.status);
 export const isOpenStatus = (status: Status): boolean => status === 'pending' || status === 'in_progress';
 
-/** Open, and waiting for no other task. */
+/** Whether a task is open, not blocked, and without open sub-tasks. */
 export const isUnblockedTask = (task: Task): boolean =>
   isOpenTask(task) && task.waitsFor.length === 0 && task.openSubtasks === 0;
 
-/** Nobody's. */
+/** Fields of a task without a claim. */
 export const UNCLAIMED = { claimed: false, claimedBy: null, claimedUntil: null } as const;
 
-/** What every task has when it is made. What it waits for is counted when the write is settled. */
+/** Returns the fields that are the same for every new task. `settle` then fills in `waitsFor` and `openSubtasks`. */
 export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
   waitsFor: [],
   openSubtasks: 0,
@@ -90,13 +89,13 @@ export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
 });
 
 export interface Load {
-  /** With their descriptions and notes. */
+  /** Whether to load descriptions and notes. */
   descriptions?: boolean | undefined;
-  /** With the tasks that block it: where one of them is open, which is what a list needs, always, or not at all. */
+  /** When to load blockers: if one of them is open (enough for lists, and the default), always, or never. */
   blockers?: 'if open' | 'all' | 'none';
 }
 
-/** The columns of a task, its project's name, its labels and blockers, for a query over `tasks` left joined by `inProject`. */
+/** Columns of a task, its project, labels and blockers, for `tasks` left-joined with `projects` by `inProject`. */
 export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if open' }: Load = {}) {
   const { userId, titleKey, words, description, note, openBlockers, ...columns } = getTableColumns(tasks);
   const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
@@ -123,23 +122,24 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
   };
 }
 
-/** The present by the database's clock, asked for once a statement: so an index serves what is compared with it. */
+/** The database's current time, as a sub-query evaluated once per statement, so that comparisons can use an index. */
 export const PRESENT = sql`(select taskloom.app_now())`;
 
-/** Whether somebody works on a task at present. */
+/** Predicate: a task has a claim that has not expired. */
 export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${PRESENT}`;
 
-/** The nearest task above that is blocked or is to start later: as long as there is one, nobody begins with its parts. */
+/** Id of the nearest open ancestor that is blocked or starts later, or null. If there is one, the task is not ready. */
 export const waitsWith = ({ userId }: Pick<UserTx, 'userId'>): SQL<number | null> =>
   sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${PRESENT}) end`;
 
-/** How a task's project is joined. */
+/** Join condition of a task's project. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;
 
-/** Whether a task is not in an archived project. */
+/** Predicate: a task is not in an archived project. */
 export const notArchived = (tx: UserTx): SQL =>
   sql`(${tasks.projectId} is null or ${tasks.projectId} <> all(array(${archivedProjects(tx)})))`;
 
+/** Sub-query for the ids of archived projects. */
 export const archivedProjects = (tx: UserTx): SQL =>
   sql`select a.id from ${projects} a where a.user_id = ${tx.userId} and a.archived_at is not null`;
 
@@ -151,7 +151,7 @@ export type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'w
   blockers: [id: number, open: boolean][] | null;
 };
 
-/** A row of `taskColumns` as a task. */
+/** Converts a row of `taskColumns` to a task. */
 export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
   const { blockers, claimedBy } = row;
   return {
@@ -188,29 +188,37 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
   };
 }
 
-/** The same words whether the task never was or is somebody else's. */
+/** Same message whether the task does not exist or belongs to another user. */
 export const noTask = (id: number): Refusal => notFound(`No task #${id}.`, 'Use list_tasks to find its id.');
 
 export const inTrash = (task: Task): Refusal =>
   conflict(`#${task.id} is in the trash.`, `Restore it first: ${openingCall(task.id)}.`);
 
-/** Why a task cannot be named, if it cannot: it is not there, or in the trash. */
+/** Returns why a task cannot be referred to (it does not exist, or is in the trash), or undefined. */
 export function absence(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
   const task = tasks.get(id);
   return !task ? noTask(id) : task.deletedAt ? inTrash(task) : undefined;
 }
 
-/** @throws Refusal for a task that is not there, or in the trash */
+/**
+ * Returns the task of this id.
+ *
+ * @throws Refusal `not_found` if it does not exist, `conflict` if it is in the trash
+ */
 export function presentTask(tasks: ReadonlyMap<number, Task>, id: number): Task {
   const refusal = absence(tasks, id);
   if (refusal) throw refusal;
   return tasks.get(id) as Task;
 }
 
-/** The call that reopens a task, restores it from the trash, and ends a claim on it. */
+/** Returns the call, for hints, that reopens a task, restores it from the trash and ends a claim on it. */
 export const openingCall = (id: number): string => sayCall('update_task', { ids: [id], status: 'pending' });
 
-/** @throws Refusal `invalid` for too many */
+/**
+ * Removes duplicates and sorts blockers by id.
+ *
+ * @throws Refusal `invalid` for more than `MAX_BLOCKERS`
+ */
 export function uniqueBlockers(ids: Iterable<number>): number[] {
   const blockers = [...new Set(ids)].sort((a, b) => a - b);
   if (blockers.length > MAX_BLOCKERS)

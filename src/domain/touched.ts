@@ -5,27 +5,29 @@ import type { UserTx } from '../db/scope.js';
 import { rowsOf } from './history.js';
 import { nameKey } from './names.js';
 
-/** What something that can be read shows: one task, one project by its name, or all there is. */
+/** The subject of a resource: one task, one project by its name, or everything. */
 export type Subject = { task: number } | { project: string } | 'everything';
 
-/** What may look different since some change. */
+/** The tasks and projects that may look different to readers since some change. */
 export interface Touched {
-  /** The user's newest change that was looked at. */
+  /** Sequence number of the user's newest change. */
   seq: number;
-  /** Too much to tell apart. */
+  /** Whether so much changed that everything counts as touched. */
   all: boolean;
+  /** Whether anything changed. */
   any: boolean;
   tasks: Set<number>;
-  /** Names as they are compared. */
+  /** Keys of names, see `nameKey`. */
   projects: Set<string>;
 }
 
-/** Beyond so many changes, everything counts as touched. */
+/** If there are more changes than this, everything counts as touched. */
 const MOST = 500;
 
 /**
- * What changes after `seq` may have made look different: the tasks themselves, those that name them as sub-task or
- * blocker, open sub-tasks that wait with any of these, and the projects of all but the last. Where a project was renamed, archived or merged, all of it.
+ * Finds the tasks and projects that changes after `seq` may affect: changed tasks, their parents, their blockers, the
+ * tasks they block, open sub-tasks that wait with any of these, and the projects of all but the sub-tasks. Changes of a
+ * project other than its creation touch everything.
  */
 export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
   const user = tx.userId;
@@ -74,7 +76,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
   };
 }
 
-/** Whether what shows this may look different. */
+/** Whether a resource with this subject may have changed. */
 export function touches({ all, any, tasks, projects }: Touched, subject: Subject): boolean {
   if (all) return true;
   if (subject === 'everything') return any;

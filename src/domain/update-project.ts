@@ -20,9 +20,9 @@ export interface ProjectPatch {
 
 export interface ProjectOutcome {
   project: Project;
-  /** The project that took the tasks over, and how many. */
+  /** After a merge: the target project, and the number of tasks moved. */
   into?: { name: string; moved: number /** Whether more are left to be moved. */; more: boolean };
-  /** How many open tasks were put away with it: exact up to `COUNTED_EACH`, then one more. */
+  /** Number of open tasks archived with it: exact up to `COUNTED_EACH`, then one more. */
   open?: number | undefined;
   unchanged: boolean;
 }
@@ -31,15 +31,20 @@ interface State extends Gathered {
   open?: number | undefined;
 }
 
-/** Renames, archives or brings back a project, or moves all its tasks to another and removes it. */
+/**
+ * Renames, archives or unarchives a project, or merges it into another: moves its tasks, at most `MAX_IN_PROJECT` − 1
+ * per call, and removes it once none is left.
+ *
+ * @throws Refusal `invalid` for contradictory or no changes; in `decide`, also `not_found` or `conflict`
+ */
 export function updateProject(name: string, patch: ProjectPatch): WriteCommand<State, ProjectOutcome> {
   if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
     throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
-  const to = [patch.name, patch.merge_into].filter((each) => each !== undefined);
-  to.forEach(refuseNone);
-  const names = [name, ...to];
+  const others = [patch.name, patch.merge_into].filter((each) => each !== undefined);
+  others.forEach(refuseNone);
+  const names = [name, ...others];
   return {
     async read(tx) {
       const gathering = gather(tx, {
@@ -94,7 +99,7 @@ function find(name: string, state: Gathered): Project {
   throw noProjectCalled(name, state.projectNames);
 }
 
-/** How many open tasks a project has, up to one more than are counted. */
+/** Counts the open tasks of a project, up to `COUNTED_EACH` + 1. */
 async function openIn(tx: UserTx, name: string): Promise<number> {
   const called = isInProject(tx, { project: 'called' }, () => nameKey(name));
   const counted = tx.db

@@ -15,31 +15,32 @@ import { settle, settled } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
 
-/** What became of each task named: as it now is, whether anything changed, or why not. */
+/** Result of an update: each task that the call names as it is now, whether it changed, or why it failed. */
 export interface Outcome extends ReadinessChanges {
+  /** The named tasks that did not fail, in the order of the call, then others that changed with them. */
   tasks: Task[];
-  /** Those of them that came out of the trash. */
+  /** Ids of the tasks restored from the trash. */
   restored: Set<number>;
-  /** Those that were named, as they were. */
+  /** The named tasks that did not fail, as they were before. */
   before: ReadonlyMap<number, Task>;
-  /** Those that were already so. */
+  /** Ids of the tasks that already were as requested. */
   unchanged: Set<number>;
   failed: Failure[];
-  /** Tasks, as they were, that somebody was working on who did not end that. */
+  /** Tasks, as they were before, whose running claim was ended by someone other than its holder. */
   ended: Task[];
-  /** Tasks whose claim, of which the caller gave the number, has run out. */
+  /** Open tasks whose claim, named by the caller, has expired. */
   lapsed: Task[];
-  /** What repeating tasks that were closed are followed by. */
+  /** The next tasks of the repeating tasks that were closed. */
   next: Task[];
-  /** The open sub-tasks of these. */
+  /** The sub-tasks created with them. */
   nextParts: Task[];
-  /** Repeating tasks that were closed and are followed by nothing. */
+  /** Repeating tasks that were closed and have no next task. */
   last: Task[];
-  /** Tasks that were opened though the next of their series is open too. */
+  /** Reopened tasks, each with another open task of its series. */
   alsoOpen: [task: Task, next: Task][];
-  /** Tasks that came out of the trash, with those that they are part of, which did not. */
+  /** Restored tasks by their parent, if that is still in the trash. */
   orphans: [parent: Task, children: Task[]][];
-  /** What is new of the project and the labels given, and written almost like another. */
+  /** New project and label names that are spelled almost like existing ones. */
   similar: SimilarName[];
 }
 
@@ -52,10 +53,14 @@ async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<Stat
   return { ...gathered, since };
 }
 
-/** What becomes of a task beside the patch. It may refuse. */
+/** Changes to a task beyond the patch. May throw a `Refusal`. */
 type Extra = (task: Task, moment: WriteContext) => Partial<Task>;
 
-/** Changes tasks. Each is judged by itself: good ones are written, the others reported; if all fail, it is refused. */
+/**
+ * Applies one patch to tasks. Each task is judged separately: valid changes are written, the others reported as failed.
+ *
+ * @throws Refusal `invalid` for a guard on more than one task; in `decide`, if all tasks fail
+ */
 export function updateTasks(
   ids: number[],
   patch: Patch,
@@ -81,15 +86,15 @@ export function updateTasks(
           series: patch.status !== undefined && !closes,
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
-          // What repeats is copied when it is closed.
+          // Closing a repeating task copies it, description included.
           descriptions: patch.description !== undefined || clear.has('description') || closes || extra !== undefined,
           projects: patch.project === undefined ? undefined : { names: [patch.project] },
           labels: patch.add_labels,
         },
         guard,
       ),
-    decide(state, called) {
-      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, called);
+    decide(state, context) {
+      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, context);
       const { home, newProjects } = chooseProject(patch.project, state, moment);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
@@ -111,13 +116,13 @@ export function updateTasks(
           const after = {
             ...patched,
             ...extra?.(task, moment),
-            ...(patch.status === 'pending' && freed(task, guard, moment)),
-            ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // it is, while it is claimed
+            ...(patch.status === 'pending' && released(task, guard, moment)),
+            ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // a claim implies it
           };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
-          const closed = { ...after, repeats: null }; // the next of the series carries on with it
+          const closed = { ...after, repeats: null }; // the rule moves on to the next task of the series
           const withParent = task.parentId !== null && together.has(task.parentId);
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
@@ -144,16 +149,16 @@ export function updateTasks(
 }
 
 /**
- * Changes tasks as a caller asks.
+ * Applies a caller's patch to tasks.
  *
- * @throws Refusal `invalid` for what contradicts itself, or changes nothing
+ * @throws Refusal `invalid` if the patch contradicts itself or is empty
  */
 export function patchTasks(ids: number[], patch: Patch, guard: Guard): WriteCommand<State, Outcome> {
   refuseContradiction(patch);
   return updateTasks(ids, patch, guard);
 }
 
-/** Moves tasks to the trash, their sub-tasks with them. Those that are there already stay. */
+/** Moves tasks and all their sub-tasks to the trash. Those already there keep their date of deletion. */
 export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   return {
@@ -171,7 +176,11 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
   };
 }
 
-/** Turns plans into edits, and into what the caller is told: those asked for, in that order, then what went along. */
+/**
+ * Turns plans into edits and the outcome.
+ *
+ * @throws Refusal if there are no plans, because every task failed
+ */
 function conclude(
   state: Gathered,
   plans: Map<number, Plan>,
@@ -190,13 +199,13 @@ function conclude(
     next?: Task[];
     last?: Task[];
     ranks?: Map<number, string> | undefined;
-    /** Whether the caller holds the tasks that it named. */
+    /** Whether the caller gave the number of its claim. */
     held: boolean;
   },
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
   const after = planned(plans);
-  // Neighbours of what was moved may have got new ranks too.
+  // Neighbours of the moved tasks may get new ranks too.
   for (const [id, rank] of ranks ?? []) {
     const task = after.get(id) ?? state.tasks.get(id);
     if (task) after.set(id, { ...task, rank });
@@ -263,11 +272,11 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
   return [...children];
 }
 
-/** Who says that a task is still to be begun says that nobody works on it. What its holder still sends is late then. */
-const freed = (task: Task, { claim }: Guard, { batch }: WriteContext): Partial<Task> =>
+/** Setting status to pending releases the claim and invalidates its number: later calls by its holder are refused. */
+const released = (task: Task, { claim }: Guard, { batch }: WriteContext): Partial<Task> =>
   task.claimedBy === null ? {} : { ...UNCLAIMED, claim: claim ?? batch };
 
-/** Sub-tasks that went to the trash together with their parent come back with it, and to where it goes. */
+/** Restores the sub-tasks that were deleted together with their parent; those in its project follow it to a new one. */
 function restored(was: Task, { projectId, project, inArchivedProject }: Task, state: Gathered): Task[] {
   return descendants(state.tasks, was.id)
     .filter((task) => task.deletedAt?.getTime() === was.deletedAt?.getTime())
@@ -278,7 +287,7 @@ function restored(was: Task, { projectId, project, inArchivedProject }: Task, st
     }));
 }
 
-/** Sub-tasks that are in the same project as their parent go to another with it. */
+/** Moves the sub-tasks that are in the same project as their parent to its new project. */
 const movedAlong = (task: Task, { projectId, project, inArchivedProject }: Task, state: Gathered): Task[] =>
   descendants(state.tasks, task.id)
     .filter((each) => each.projectId === task.projectId && !each.deletedAt)

@@ -29,47 +29,47 @@ import {
 } from './record.js';
 import { PRIORITIES, type Task } from './task.js';
 
-/** What a write decides: rows to make so, and what to tell the caller. */
+/** The decision of a write: the edits to store, and the outcome to report to the caller. */
 export interface Decision<Outcome> {
-  /** In the order they happen: one that edits a task again starts from where the one before left it. */
+  /** In order. A second edit of the same task starts from the state that the first one left. */
   edits: Edit[];
-  /** Tasks that only learn that something they wait for has come or gone. No version, no history. */
+  /** Tasks of which only `waitsFor` or `openSubtasks` changes: no new version, no history entry. */
   counted?: Task[];
   projects?: ProjectEdit[];
-  /** Who, in a word, where that is told by the claim that the call came with. */
+  /** Short name of the actor, if the claim number of the call determines it. */
   by?: string;
   outcome: Outcome;
 }
 
-/** When and by whom something is decided: everything a rule may depend on beside the rows. */
+/** Time, actor and next ids of a write: everything a rule may depend on besides the rows. */
 export interface WriteContext extends UserScope, Pick<LockedState, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
-  /** Who, in a word. */
+  /** Short name of the actor, see `nameOf`. */
   by: string;
-  /** The sequence number of the first change that this write makes. It names the write, and a claim made by it. */
+  /** Sequence number of the first change of this write. It identifies the write and any claim that it makes. */
   batch: number;
 }
 
 /**
- * A write in two halves. `read` asks for what the decision needs, before it is known whether the lock was
- * free; `decide` is pure, and runs with the lock held.
+ * A write in two phases. `read` loads what the decision needs; its queries are pipelined behind the lock statement
+ * without waiting for its result. `decide` is pure and runs with the lock held.
  */
 export interface WriteCommand<State, Outcome> {
   read(tx: UserTx, actor: Actor, now: Date): Promise<State>;
   decide(state: State, moment: WriteContext): Decision<Outcome>;
 }
 
-/** What is recorded beside the rows. */
+/** Data that a write records besides the rows. */
 export interface Recording {
   actor: Actor;
-  /** A random id of this call. */
+  /** Random id of this call (UUID). */
   call: string;
   request?: { key: string; fingerprint: string; answer: Record<string, unknown>; relayed?: boolean } | undefined;
 }
 
-/** How many things a write changes. */
+/** Counts the task and project edits of a write. */
 export const changeCount = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
 
-/** The handle that names a write, if it changed anything that can be undone: the sequence number of its first change. */
+/** Returns the undo handle of a write (`u57`: its first sequence number), or undefined if it has nothing to undo. */
 export const undoHandle = (opened: LockedState, { edits, projects = [] }: Decision<unknown>): string | undefined =>
   projects.length > 0 || edits.some((edit) => !isClaiming(taskOperation(edit)))
     ? `u${opened.changeSeq + 1}`
@@ -78,8 +78,8 @@ export const undoHandle = (opened: LockedState, { edits, projects = [] }: Decisi
 const dialect = new PgDialect();
 
 /**
- * The only writer of owned tables: makes a decision's rows so, and records the changes, the counters and the
- * answer, in one statement. Answers nothing where there is nothing to write.
+ * Builds the one statement that stores a decision: rows, change log, counters and the answer for its request_id. No
+ * other code writes user-owned tables. Returns undefined if there is nothing to write.
  */
 export function writeStatement(
   scope: UserScope,
@@ -93,8 +93,10 @@ export function writeStatement(
   const counted = (decision.counted ?? []).filter((task) => !whole.some((edit) => edit.after.id === task.id));
   const projectsWhole = wholeProjects(decision);
   const made = projectsWhole.filter((edit) => !edit.before);
-  const remade = projectsWhole.filter((edit) => edit.before);
-  const written = decision.edits.flatMap((edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? []);
+  const changed = projectsWhole.filter((edit) => edit.before);
+  const newRemarks = decision.edits.flatMap(
+    (edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? [],
+  );
   const log = changeRows(opened, decision, recording);
   const user = sql`${scope.userId}::uuid`;
   const rowOf = (task: Task) => taskRow(task, scope.timezone);
@@ -117,10 +119,10 @@ export function writeStatement(
   update(
     projects,
     ['name', 'name_key', 'archived_at', 'merged_into', 'deleted_at', 'version', 'updated_at'],
-    remade.map(({ after }) => projectRow(after, opened.now)),
+    changed.map(({ after }) => projectRow(after, opened.now)),
   );
   insert(tasks, created.map(rowOf));
-  // What is looked for in titles and descriptions is reckoned anew with each that is written.
+  // Assigning title or description recomputes `words`. Descriptions and notes may be assigned only if they were loaded.
   const retitled = updated.some(({ before, after }) => before?.title !== after.title);
   const described = updated.some(({ before, after }) => before?.description !== after.description);
   const noted = updated.some(({ before, after }) => before?.note !== after.note);
@@ -161,14 +163,14 @@ export function writeStatement(
     ['id'],
     decision.edits.flatMap((edit) => edit.commented?.removed.map(({ id }) => ({ id })) ?? []),
   );
-  insert(comments, written);
+  insert(comments, newRemarks);
   insert(changeLog, log);
   if (recording.request)
     parts.push(
       sql`${insertRows(user, requests, [{ relayed: false, ...recording.request, at: opened.now }])} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at, relayed = excluded.relayed`,
     );
   if (log.length > 0) {
-    const nextComment = Math.max(opened.nextComment, ...written.map(({ id }) => id + 1));
+    const nextComment = Math.max(opened.nextComment, ...newRemarks.map(({ id }) => id + 1));
     parts.push(
       sql`update ${counters} c set next_task = ${opened.nextTask + created.length}, next_project = ${opened.nextProject + made.length}, next_comment = ${nextComment}, change_seq = ${opened.changeSeq + log.length} where c.user_id = ${user}`,
     );
@@ -183,7 +185,7 @@ export function writeStatement(
   return { text, params };
 }
 
-/** Each task once: from its state before the first edit to the one after the last. */
+/** Merges the edits of each task into one, from its state before the first edit to that after the last. */
 function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {
   const first = new Map<number, Task | null>();
   const last = new Map<number, Task>();
@@ -198,7 +200,7 @@ function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {
   return [...last].map(([id, after]) => ({ before: first.get(id) ?? null, after }));
 }
 
-/** Each project once, likewise: of two rows for one, an update takes either. */
+/** Merges project edits likewise: with two rows for one project, `update … from` would use an arbitrary one. */
 function wholeProjects({ projects = [] }: Decision<unknown>): ProjectEdit[] {
   const whole = new Map<number, ProjectEdit>();
   for (const { before, after } of projects) {
@@ -208,7 +210,7 @@ function wholeProjects({ projects = [] }: Decision<unknown>): ProjectEdit[] {
   return [...whole.values()];
 }
 
-/** Rows travel as one JSON parameter: the statement is the same for one and for a thousand. */
+/** Passes rows as one JSON parameter, so that the statement text does not depend on how many there are. */
 const rowsOf = (table: PgTable, rows: object[]) =>
   sql`json_populate_recordset(null::${table}, ${JSON.stringify(rows)}::json) r`;
 
@@ -219,7 +221,7 @@ function columnsOf(table: PgTable): string[] {
     .filter((name) => name !== 'user_id');
 }
 
-/** The owner is always the scope's, whatever a row says. */
+/** Inserts rows. `user_id` is always the user of the scope, whatever a row says. */
 function insertRows(user: SQL, table: PgTable, rows: object[]): SQL {
   const names = columnsOf(table).join(', ');
   const values = columnsOf(table)

@@ -13,29 +13,29 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** How to reach the process that has a data directory. Kept in a private file of that directory. */
+/** How to reach the owner of a data directory. Stored in a private file of that directory, `run/owner.json`. */
 export interface Announcement {
   pid: number;
-  /** Path of a socket, or name of a pipe. */
+  /** Path of a Unix socket, or name of a Windows pipe. */
   address: string;
-  /** Hex. Both ends prove that they know it before anything else is said. */
+  /** Hex. Both ends prove that they know it before they exchange anything else. */
   secret: string;
-  /** Which directory it stands in: a copied directory does not lead to the original's owner. */
+  /** Device and inode of the directory, `dev:ino`: a copied directory does not lead to the original's owner. */
   directory: string;
 }
 
-/** A path of a socket must be shorter than this on every system, in bytes. */
+/** The longest path of a socket that works on every system, in bytes. */
 const MAX_SOCKET_PATH = 100;
 
 const runDirectory = (home: string) => join(home, 'run');
-const file = (home: string) => join(runDirectory(home), 'owner.json');
+const fileIn = (home: string) => join(runDirectory(home), 'owner.json');
 
 function identity(home: string): string {
   const { dev, ino } = statSync(home, { bigint: true });
   return `${dev}:${ino}`;
 }
 
-/** Makes the private directory beside the data, for the socket, this file and the log. */
+/** Makes the private directory `run` for the socket, the announcement and the log, and returns its path. */
 export function makeRunDirectory(home: string): string {
   const path = runDirectory(home);
   mkdirSync(path, { recursive: true });
@@ -44,8 +44,8 @@ export function makeRunDirectory(home: string): string {
 }
 
 /**
- * Chooses a new address and secret, and lets others find them, from one moment to the next. For the holder of the
- * directory's lock alone: what an earlier one left is removed.
+ * Chooses a new address and secret, and announces them atomically. Only the holder of the directory's lock may call it:
+ * it removes the sockets of earlier owners.
  */
 export function announce(home: string): Announcement {
   const announcement = {
@@ -54,7 +54,7 @@ export function announce(home: string): Announcement {
     secret: randomBytes(32).toString('hex'),
     directory: identity(home),
   };
-  const path = file(home);
+  const path = fileIn(home);
   writeFileSync(`${path}.new`, JSON.stringify(announcement), { mode: 0o600 });
   renameSync(`${path}.new`, path);
   return announcement;
@@ -62,8 +62,9 @@ export function announce(home: string): Announcement {
 
 function newAddress(directory: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\taskloom-${randomBytes(16).toString('hex')}`;
-  for (const name of readdirSync(directory)) if (SOCKET.test(name)) rmSync(join(directory, name), { force: true }); // of owners that are gone
-  // Of a name that no other has: an owner that ends late removes its own, and not that of the next.
+  // Sockets of earlier owners.
+  for (const name of readdirSync(directory)) if (SOCKET.test(name)) rmSync(join(directory, name), { force: true });
+  // A unique name, so that an owner that exits late removes its own socket, not its successor's.
   const path = join(directory, `owner-${randomBytes(4).toString('hex')}.sock`);
   return Buffer.byteLength(path) > MAX_SOCKET_PATH
     ? join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock')
@@ -72,18 +73,18 @@ function newAddress(directory: string): string {
 
 const SOCKET = /^owner(?:-[0-9a-f]+)?\.sock$/;
 
-/** Takes back what was announced; the next owner's is left alone. */
+/** Removes an announcement and its socket. Leaves the announcement of a later owner alone. */
 export function withdraw(home: string, { address, secret }: Announcement): void {
-  if (readAnnouncement(home)?.secret === secret) rmSync(file(home), { force: true });
+  if (readAnnouncement(home)?.secret === secret) rmSync(fileIn(home), { force: true });
   if (process.platform === 'win32') return;
   rmSync(address, { force: true });
   if (dirname(address) !== runDirectory(home)) rmSync(dirname(address), { recursive: true, force: true });
 }
 
-/** What the owner of this directory announced. It may be gone since. */
+/** Returns what the owner of a directory announced, if anything. The owner may have exited since. */
 export function readAnnouncement(home: string): Announcement | undefined {
   try {
-    const found = JSON.parse(readFileSync(file(home), 'utf8')) as Announcement;
+    const found = JSON.parse(readFileSync(fileIn(home), 'utf8')) as Announcement;
     return found.directory === identity(home) ? found : undefined;
   } catch {
     return undefined;

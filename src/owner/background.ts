@@ -10,10 +10,15 @@ import type { Program } from '../program.js';
 import { type Owner, runOwner } from './owner.js';
 import type { Started } from './reach.js';
 
-/** How long an owner that nobody is connected to stays, in milliseconds, if it may stay that long. */
+/** How long an idle owner stays without a client, in milliseconds, unless `idleSeconds` is shorter. */
 const LINGER = 60_000;
 
-/** Takes a data directory for this process. See `own`. */
+/**
+ * Makes this process the owner of a data directory. See `runOwner`.
+ *
+ * @param retires whether it gives the directory up when another process asks for it
+ * @throws DirectoryInUse if another process owns it
+ */
 export function ownHere(program: Program, config: Config, log: Logger, home: string, retires = true): Promise<Owner> {
   const { build, clock } = program;
   return runOwner({
@@ -34,14 +39,16 @@ export function ownHere(program: Program, config: Config, log: Logger, home: str
 }
 
 /**
- * Runs the process that keeps a data directory's database in the background, until it is asked to stop or has
- * been idle for long enough. Tells whoever started it, in one line, what came of it.
+ * Runs this process as the background owner of a data directory, until it is asked to stop or has been idle for
+ * long enough. Reports the outcome (`Started`) to the process that started it, as one line of JSON on stdout.
+ *
+ * @throws UsageError if the database is not embedded
  */
 export async function ownInBackground(program: Program, config: Config, stopped: Promise<void>): Promise<void> {
   const tell = (started: Started) => {
     try {
       writeSync(1, `${JSON.stringify(started)}\n`);
-    } catch {} // whoever started it is gone: others may still come
+    } catch {} // the process that started it is gone; others may still connect
   };
   if (config.target.kind !== 'directory') throw new UsageError('only an embedded database is kept in the background');
   const log = makeLog(config.logLevel);
@@ -61,14 +68,14 @@ export async function ownInBackground(program: Program, config: Config, stopped:
   }
 }
 
-/** Stops an owner once nobody has asked for anything in so many milliseconds. Resolves when it has stopped. */
+/** Stops an owner that has been idle for `patience` milliseconds, at most `LINGER` without a client. */
 async function untilIdle(owner: Owner, patience: number): Promise<void> {
   const linger = Math.min(patience, LINGER);
   const look = () => {
     if (performance.now() - owner.lastUse() >= (owner.isConnected() ? patience : linger)) owner.stop();
   };
   const looking = setInterval(look, Math.min(linger / 4, 10_000));
-  owner.store().catch(() => setTimeout(owner.stop, 1_000)); // the next request may find it put right
+  owner.store().catch(() => setTimeout(owner.stop, 1_000)); // the next owner may find the cause fixed
   await owner.stopped;
   clearInterval(looking);
 }

@@ -1,39 +1,44 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 
-/** Which program one end runs: later ones come after earlier ones. */
+/** Which program one end runs. `isNewer` orders builds. */
 export interface Build {
   version: string;
-  /** When it was built, in milliseconds since 1970. */
+  /** The time of the build, in milliseconds since 1970. */
   at: number;
 }
 
-/** What a process that connects wants of the owner. */
+/** What a connecting process asks of the owner. */
 export type OwnerRequest =
-  /** MCP messages follow, for this user; the account is made in this zone if it is new. */
+  /** MCP messages follow, for this user. A new account gets this timezone. */
   | { want: 'mcp'; user: string; timezone: string }
-  /** A person's command, given in this directory, answered line by line. */
+  /** Runs a command line, given in this directory. The output comes back as lines of JSON. */
   | { want: 'command'; argv: string[]; cwd: string; timezone: string }
-  /** The directory, for a later build or another owner: finish, close and end. */
+  /** Gives the directory up to a later build or another owner: the owner finishes, closes and exits. */
   | { want: 'retire' }
   | { want: 'status' };
 
-/** What the owner tells of itself. */
+/** The owner's description of itself. */
 export interface Peer {
   build: Build;
   pid: number;
-  /** Whether it goes when asked to. */
+  /** Whether it exits when asked to retire. */
   retires: boolean;
 }
 
-/** How long the other end may take for a line, in milliseconds. It may be opening a database meanwhile. */
+/** How long the other end may take to send a line, in milliseconds. It may be opening a database meanwhile. */
 const HANDSHAKE_TIMEOUT = 15_000;
 const MAX_LINE = 65_536;
 
-/** The other end is there and says nothing, or not what one who knows the secret would say. */
+/** Thrown if the other end sends nothing in time, or something that does not prove that it knows the secret. */
 export class NoProof extends Error {}
 
-/** The connecting end. Resolves once the owner has proved that it knows the secret. */
+/**
+ * Performs the handshake of the connecting end. Resolves once the owner has proved that it knows the secret.
+ *
+ * @param wishing returns the request to send to this owner
+ * @throws NoProof
+ */
 export async function connectHandshake(
   socket: Socket,
   secret: string,
@@ -47,13 +52,17 @@ export async function connectHandshake(
   return answer;
 }
 
-/** The owner's end. Resolves with what is wanted by one who knows the secret. */
+/**
+ * Performs the handshake of the owner. Resolves with the request of a process that has proved that it knows the secret.
+ *
+ * @throws NoProof
+ */
 export async function acceptHandshake(socket: Socket, secret: string, self: Peer): Promise<OwnerRequest> {
   const { nonce } = (await readLine(socket)) as { nonce: string };
   const own = randomBytes(32).toString('hex');
   send(socket, { nonce: own, proof: proof(secret, 'owner', String(nonce), own), ...self });
-  const { proof: theirs, ...wish } = (await readLine(socket)) as { proof: string } & OwnerRequest;
-  if (!proves(theirs, secret, 'relay', own, String(nonce))) throw new NoProof();
+  const { proof: theirProof, ...wish } = (await readLine(socket)) as { proof: string } & OwnerRequest;
+  if (!proves(theirProof, secret, 'relay', own, String(nonce))) throw new NoProof();
   return wish as OwnerRequest;
 }
 
@@ -67,7 +76,11 @@ function proves(given: unknown, secret: string, ...said: string[]): boolean {
 
 export const send = (socket: Socket, message: object): boolean => socket.write(`${JSON.stringify(message)}\n`);
 
-/** Reads one line of JSON, and leaves what follows it in the socket, which is paused. */
+/**
+ * Reads one line of JSON. Pauses the socket, and leaves the rest in it.
+ *
+ * @throws NoProof if the line is late, too long or not JSON
+ */
 function readLine(socket: Socket): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);
@@ -96,7 +109,7 @@ function readLine(socket: Socket): Promise<unknown> {
   });
 }
 
-/** Whether one program came after another. */
+/** Whether build `a` is newer than build `b`: by version, then by time of build. */
 export function isNewer(a: Build, b: Build): boolean {
   const [x, y] = [a, b].map(({ version }) => version.split(/[.-]/).map(Number)) as [number[], number[]];
   for (let i = 0; i < 3; i++) if ((x[i] ?? 0) !== (y[i] ?? 0)) return (x[i] ?? 0) > (y[i] ?? 0);

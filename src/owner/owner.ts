@@ -15,15 +15,15 @@ import { acceptHandshake, type Build, type OwnerRequest, type Peer, send } from 
 import { socketTransport } from './socket-transport.js';
 
 export interface OwnerOptions {
-  /** The data directory, which exists. */
+  /** The data directory. It must exist. */
   home: string;
   build: Build;
-  /** Whether it goes when another process asks for the directory: not while it serves others over HTTP. */
+  /** Whether it gives the directory up when another process asks for it: not if it serves over HTTP. */
   retires: boolean;
-  /** Opens the database in a directory that is held; `fatal` is told, last, why it can no longer keep anything. */
+  /** Opens the database in a held directory. Calls `fatal`, which exits the process, when it can no longer write. */
   open(hold: Hold, fatal: (reason: string) => never): Promise<OpenedStore>;
   deps: Omit<Deps, 'store' | 'feed'>;
-  /** Runs a person's command on the opened database, and answers its exit code. */
+  /** Runs a command line on the opened database, and returns its exit code. */
   command(command: Command, store: () => Promise<OpenedStore>, say: CommandOutput): Promise<number>;
 }
 
@@ -36,37 +36,41 @@ interface CommandOutput {
 
 export interface Account {
   user: string;
-  /** Of the account, if it is made now. */
+  /** For the account, if it is created now. */
   timezone: string;
 }
 
-/** The one process that has a data directory's database open, and serves all others. */
+/** The process that has the database of a data directory open, and serves all other processes. */
 export interface Owner {
   store(): Promise<OpenedStore>;
-  /** Tells of every write to the database, whoever made it. */
+  /** Publishes every write to the database, by whichever process. */
   feed: Feed;
-  /** Whether other processes can connect: not where no socket can be had. */
+  /** Whether other processes can connect: false if no socket can be opened. */
   isShared: boolean;
-  /** A connection from within this process. */
+  /** Connects from within this process. */
   connect(account: Account): Transport;
-  /** When somebody last asked for something, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
+  /**
+   * When a client last asked for something, in milliseconds of `performance.now()`; now while a request or
+   * subscription is open.
+   */
   lastUse(): number;
-  /** Whether any process is connected. */
+  /** Whether any client is connected. */
   isConnected(): boolean;
-  /** Answers what was read, closes the database and gives the directory back. Whoever asked for more asks the next owner. */
+  /** Answers the requests already read, closes the database and releases the directory to the next owner. */
   stop(): Promise<void>;
-  /** Resolves when it has stopped, also where another process asked for it. */
+  /** Resolves when it has stopped, including at the request of another process. */
   stopped: Promise<void>;
 }
 
-/** How long answers under way may take when the owner stops, in milliseconds. */
+/** How long pending answers may take when the owner stops, in milliseconds. */
 const STOP_TIMEOUT = 8_000;
 
 /**
- * Takes a data directory for this process, and serves every process that connects. Connections are taken from
- * the first moment on, and answered once the database is open.
+ * Makes this process the owner of a data directory, and serves every process that connects. Accepts connections at
+ * once, and answers them when the database is open.
  *
- * @throws DirectoryInUse where another process has it
+ * @throws DirectoryInUse if another process owns it
+ * @throws UsageError if the directory cannot be written to
  */
 export async function runOwner(options: OwnerOptions): Promise<Owner> {
   const { home, build, retires } = options;
@@ -76,11 +80,11 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
   const opening = options.open(hold, (reason) => {
     options.deps.log.fatal(reason);
     for (const each of conversations) each.tell(SHUTDOWN_NOTICE, { reason });
-    process.exit(1); // before anything is answered
+    process.exit(1); // before the failed write is acknowledged
   });
   opening.then(
     () => options.deps.log.debug({ ms: Math.round(performance.now()) }, 'opened'),
-    () => {}, // each request hears of it
+    () => {}, // each request reports the failure
   );
   const feed = new Feed({ store: () => opening, log: options.deps.log });
   const deps: Deps = { ...options.deps, store: () => opening, feed };
@@ -91,7 +95,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
   let stopping: Promise<void> | undefined;
 
   function serve(transport: Transport, { user, timezone }: Account): Conversation {
-    // Who it is does not change; whether the account still serves is asked with every call.
+    // The user is looked up once; whether the account is still open is checked by every call.
     const principal = once(async () => localPrincipal((await opening).database, user, timezone));
     const conversation = converse(transport, deps.log, () => buildServer(deps, principal.get), {
       subscriptions: stdioSubscriptions,
@@ -105,8 +109,8 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
   }
 
   const self: Peer = { build, pid: process.pid, retires };
-  const wishes: {
-    [W in OwnerRequest['want']]: (socket: Socket, wish: Extract<OwnerRequest, { want: W }>) => Promise<void>;
+  const handlers: {
+    [W in OwnerRequest['want']]: (socket: Socket, request: Extract<OwnerRequest, { want: W }>) => Promise<void>;
   } = {
     async mcp(socket, account) {
       await serve(socketTransport(socket), account).ended;
@@ -124,7 +128,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
       if (retires) await stop();
     },
     async status(socket) {
-      const idle = Math.round((performance.now() - latest()) / 1000);
+      const idle = Math.round((performance.now() - latestUse()) / 1000);
       send(socket, { pid: process.pid, version: build.version, connections: conversations.size, idle });
     },
   };
@@ -132,17 +136,17 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket)).on('error', () => {});
     acceptHandshake(socket, announcement.secret, self)
-      .then((wish) => wishes[wish.want](socket, wish as never))
+      .then((request) => handlers[request.want](socket, request as never))
       .catch((error: Error) => deps.log.warn({ kind: error.name }, 'connection failed'))
       .finally(() => socket.end());
   });
-  const isShared = await listens(server, announcement);
+  const isShared = await listen(server, announcement);
   if (!isShared) {
     withdraw(home, announcement);
     deps.log.warn('no socket: other processes cannot share these tasks');
   }
 
-  function latest(): number {
+  function latestUse(): number {
     if (commands.size > 0) lastUse = performance.now();
     for (const each of conversations) lastUse = Math.max(lastUse, each.lastUse());
     return lastUse;
@@ -161,7 +165,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
     ]);
     for (const socket of sockets) {
       socket.destroySoon();
-      setTimeout(() => socket.destroy(), STOP_TIMEOUT).unref(); // who does not read what is left must not keep this alive
+      setTimeout(() => socket.destroy(), STOP_TIMEOUT).unref(); // a stalled client must not keep the process alive
     }
     await feed.close();
     await opening.then(
@@ -184,14 +188,18 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
       serve(far, account);
       return near;
     },
-    lastUse: latest,
+    lastUse: latestUse,
     isConnected: () => conversations.size > 0,
     stop,
     stopped,
   };
 }
 
-/** The directory is held: nobody else writes there. */
+/**
+ * Announces this process as the owner of a directory that it holds. If that fails, releases the directory.
+ *
+ * @throws UsageError if the directory cannot be written to
+ */
 function announceOrRelease(home: string, hold: Hold): Announcement {
   try {
     return announce(home);
@@ -201,8 +209,8 @@ function announceOrRelease(home: string, hold: Hold): Announcement {
   }
 }
 
-/** Where no socket can be had (a sandbox), the owner still serves its own process. */
-function listens(server: Server, { address }: Announcement): Promise<boolean> {
+/** Listens for connections. Resolves to false if it cannot (a sandbox): the owner then serves its own process alone. */
+function listen(server: Server, { address }: Announcement): Promise<boolean> {
   return new Promise((resolve) => {
     server.once('error', () => resolve(false));
     server.listen(address, () => resolve(true));

@@ -13,12 +13,12 @@ import { type Build, connectHandshake, isNewer, NoProof, type OwnerRequest, type
 import type { Account } from './owner.js';
 import { socketTransport } from './socket-transport.js';
 
-/** What starting an owner came to, which it says in one line on stdout: `alone` where nobody could connect to it. */
+/** The outcome of starting an owner, which that prints as one line of JSON: `alone` if nobody could connect to it. */
 export type Started = 'ready' | 'alone' | { busy: number | undefined } | { failed: string; where?: string | undefined };
 
 /** How long to look for an owner, in milliseconds: one may be closing its database, and the next opening it. */
 const START_TIMEOUT = 20_000;
-/** How long after starting one to start another, where still none is there. */
+/** How long after starting an owner to start another if there still is none, in milliseconds. */
 const START_AGAIN = 3_000;
 
 export interface ReachOptions {
@@ -26,21 +26,27 @@ export interface ReachOptions {
   fallback?: string | undefined;
   build: Build;
   account: Account;
-  /** Starts an owner in the background. Answers nothing where that is not allowed. */
+  /** Starts an owner in the background. Returns undefined if that is not possible. */
   start(home: string): Promise<Exclude<Started, 'alone'> | undefined>;
-  /** Makes this process the owner, where no other can be started. */
+  /** Makes this process the owner. Called if none can be started in the background. */
   ownHere(home: string): Promise<Link>;
 }
 
-/** A way to the owner of a data directory, which is started if there is none. */
+/**
+ * Connects to the owner of a data directory, and starts one if there is none.
+ *
+ * @throws DirectoryInUse if another process has the directory and cannot be reached within `START_TIMEOUT`
+ * @throws OwnerSilent if the owner does not answer
+ * @throws UsageError if an owner cannot use the directory
+ */
 export async function reachOwner(options: ReachOptions): Promise<Link> {
   const home = makeDirectory(options.path, options.fallback);
   const until = performance.now() + START_TIMEOUT;
   let startAt = 0;
   let holder: number | undefined;
-  const wish = (): OwnerRequest => ({ want: 'mcp', ...options.account });
+  const request = (): OwnerRequest => ({ want: 'mcp', ...options.account });
   do {
-    const reached = await callOwner(home, options.build, wish);
+    const reached = await callOwner(home, options.build, request);
     if (reached) return { transport: socketTransport(reached.socket), pid: reached.peer.pid };
     if (performance.now() >= startAt) {
       startAt = performance.now() + START_AGAIN;
@@ -66,37 +72,38 @@ export interface Reached {
 }
 
 /**
- * Calls the owner of a data directory, if there is one. One of an earlier build is asked to go instead.
+ * Connects to the owner of a data directory. If its build is older, retires it instead.
  *
- * @param wish asked for once there is one
- * @throws OwnerSilent where there is one that does not answer
+ * @param request makes the request to the owner
+ * @returns undefined if there is no owner, or it has retired
+ * @throws OwnerSilent if the owner does not answer
  */
-export async function callOwner(home: string, build: Build, wish: () => OwnerRequest): Promise<Reached | undefined> {
+export async function callOwner(home: string, build: Build, request: () => OwnerRequest): Promise<Reached | undefined> {
   const announcement = readAnnouncement(home);
   const socket = announcement && (await dial(announcement.address));
   if (!announcement || !socket) return undefined;
-  let leaves = false;
+  let mustRetire = false;
   try {
     const peer = await connectHandshake(socket, announcement.secret, (found) => {
-      leaves = found.retires && isNewer(build, found.build);
-      return leaves ? { want: 'retire' } : wish();
+      mustRetire = found.retires && isNewer(build, found.build);
+      return mustRetire ? { want: 'retire' } : request();
     });
-    if (!leaves) return { socket, peer };
-    await left(socket, peer.pid);
+    if (!mustRetire) return { socket, peer };
+    await retired(socket, peer.pid);
     return undefined;
   } catch (error) {
     socket.destroy();
     if (error instanceof OwnerSilent) throw error;
     if (error instanceof NoProof) throw new OwnerSilent(announcement.pid);
-    return undefined; // it went in the middle of it
+    return undefined; // it exited during the handshake
   }
 }
 
-/** Asks the owner, if there is one, to go; resolves when it has, with false where it stays. */
+/** Asks the owner, if there is one, to retire, and waits until it has. Returns false if it stays. */
 export async function askToRetire(home: string, build: Build): Promise<boolean> {
   const reached = await callOwner(home, build, () => ({ want: 'retire' }));
   if (!reached) return true;
-  if (reached.peer.retires) await left(reached.socket, reached.peer.pid);
+  if (reached.peer.retires) await retired(reached.socket, reached.peer.pid);
   reached.socket.destroy();
   return reached.peer.retires;
 }
@@ -107,11 +114,11 @@ export interface Status {
   version: string;
   /** How many clients are connected. */
   connections: number;
-  /** Seconds since somebody asked for something. */
+  /** Seconds since the last request. */
   idle: number;
 }
 
-/** Asks the owner of a data directory, if there is one, how it is. It stays, also where this program is newer. */
+/** Asks the owner of a data directory, if there is one, for its status. Does not retire an earlier build. */
 export async function statusOf(path: string, fallback?: string): Promise<Status | undefined> {
   for (const home of [path, fallback]) {
     const reached = home && (await callOwner(home, { version: '0.0.0', at: 0 }, () => ({ want: 'status' })));
@@ -122,8 +129,12 @@ export async function statusOf(path: string, fallback?: string): Promise<Status 
   return undefined;
 }
 
-/** Resolves when an owner that was asked to go has closed the connection: it may have answers to finish. */
-async function left(socket: Socket, pid: number): Promise<void> {
+/**
+ * Resolves when a retiring owner has closed the connection. It may have answers to finish first.
+ *
+ * @throws OwnerSilent after `START_TIMEOUT`
+ */
+async function retired(socket: Socket, pid: number): Promise<void> {
   let silent = false;
   const timer = setTimeout(() => {
     silent = true;
@@ -142,18 +153,19 @@ function dial(address: string): Promise<Socket | undefined> {
   });
 }
 
-/** What an owner needs of the environment of whoever starts it; nothing else of a host's reaches it. */
+/** The environment of an owner: these variables of the process that starts it, and `TASKLOOM_*` but not the token. */
 const KEPT = [
   ...['PATH', 'HOME', 'USERPROFILE', 'LOCALAPPDATA', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'TZ'],
   ...['XDG_CACHE_HOME', 'NODE_DISABLE_COMPILE_CACHE'],
 ];
+/** In bytes. A larger log is overwritten when an owner starts. */
 const LARGEST_LOG = 1_000_000;
 
 /**
- * Starts an owner in the background, in a session of its own, so that it ends with nobody's terminal.
+ * Starts an owner in the background, in a session of its own, so that closing a terminal does not end it.
  *
  * @param command the program, its options and its arguments
- * @returns nothing where a process cannot be started (a sandbox), or not be connected to
+ * @returns undefined if a process cannot be started (a sandbox), or not connected to
  */
 export function startOwner(
   home: string,
@@ -196,7 +208,7 @@ function parsed(line: string): Started | undefined {
   try {
     return JSON.parse(line) as Started;
   } catch {
-    return undefined; // another program's words
+    return undefined; // printed by other code
   }
 }
 
@@ -206,6 +218,6 @@ function openLog(home: string): number | undefined {
     const isLarge = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG;
     return openSync(path, isLarge ? 'w' : 'a', 0o600);
   } catch {
-    return undefined; // the owner will say what is wrong
+    return undefined; // the owner reports the cause
   }
 }

@@ -34,7 +34,7 @@ export default definePrompt({
   message: ({ day, all, due, earlier, doing, rest }, say, { minutes, label }) => {
     const isToday = day === today(say.now, say.timezone).toString();
     const shown = new Set<number>();
-    /** Names each task once. */
+    /** Returns a section with the tasks of a page that earlier sections did not show, or none if it would be empty. */
     const part = (title: string, page: typeof rest) => {
       const tasks = page.tasks.filter(({ id }) => !shown.has(id));
       for (const { id } of tasks) shown.add(id);
@@ -67,7 +67,7 @@ export default definePrompt({
   },
 });
 
-/** @throws Refusal `invalid` for what is no day */
+/** Returns the day that a text names, as `2026-11-24`. @throws Refusal `invalid` if it names none */
 function dayOf(text: string, now: Date, timezone: string): string {
   return formatWhen(parseWhen(text, { now, timezone }, 'date'), timezone).slice(0, 10);
 }

@@ -17,7 +17,7 @@ export default definePrompt({
     if (label !== undefined) await refuseUnused(tx, label);
     const labels = label === undefined ? undefined : [label];
     return {
-      // Nothing is due: sorted so, the oldest come first.
+      // These tasks have no due date, so sorting by due puts the oldest first.
       page: await firstTasks(
         tx,
         { project: null, parent: null, due: 'none', priority: 'none', sort: 'due', labels },

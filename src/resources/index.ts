@@ -7,7 +7,7 @@ import task from './task.js';
 /** Every resource, in the order a host lists them. */
 export const resources: readonly Resource[] = [overview, task, project];
 
-/** What is shown at an address, if there may ever be something: whether there is now, is not asked. */
+/** Returns what the resource at a URI shows, if the URI is valid. Does not check whether that exists. */
 export function subjectOf(address: string): Subject | undefined {
   if (address.length > 1000 || !URL.canParse(address)) return undefined;
   const { href } = new URL(address);

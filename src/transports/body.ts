@@ -1,34 +1,36 @@
 import { tooMany } from '../db/user-limits.js';
 import { Refusal } from '../errors.js';
 
-/** What the bodies of one user's requests may take together, in bytes: sixteen of the largest. */
-const ROOM = 64 * 1024 * 1024;
+/** Limit of memory for the bodies of one user's requests, in bytes: sixteen of the largest. */
+const USER_LIMIT = 64 * 1024 * 1024;
 
-/** A request whose body has been read, and is parsed where it is JSON: where not, the SDK reads it again and says so. */
+/** A request whose body has been read. If it is not JSON, `parsedBody` is missing and the SDK refuses the request. */
 export interface Read {
   request: Request;
   parsedBody?: unknown;
 }
 
 /**
- * Reads bodies before the SDK does, which would copy the request first: that takes as long as all else that it does
- * with one. A body takes memory from its first byte until its request is answered, and a client may send most of a
- * hundred large ones and then nothing more: so each user has room for so many bytes.
+ * Reads bodies before the SDK does: the SDK would clone the request first, which takes as long as the rest of its work.
+ * A body takes memory from its first byte until its request is answered, and a client may send most of a hundred large
+ * bodies and then stall, so the bytes held for each user are limited.
  */
 export class Bodies {
   readonly #held = new Map<string, number>();
 
   /**
-   * @param whose the user that has to have room for it
-   * @param most its largest size, in bytes
-   * @param work what to do with it; its room is taken until this is done
-   * @param sent where the answer is on a stream, that is not whole when the work is done: when it is
-   * @throws Refusal `rate_limited` where the user has no room
+   * Reads the body of a POST and passes it to `work`; answers 413 if it is too large.
+   *
+   * @param whose the user whose limit the body counts against
+   * @param largest the maximum size, in bytes
+   * @param work answers the request; the body counts until this resolves
+   * @param sent resolves once the response is sent: a body answered by a stream counts until then
+   * @throws Refusal `rate_limited` if the user's limit is reached
    */
   async read(
     request: Request,
     whose: string,
-    most: number,
+    largest: number,
     work: (read: Read) => Promise<Response>,
     sent?: Promise<void>,
   ): Promise<Response> {
@@ -37,7 +39,7 @@ export class Bodies {
     let streamed = false;
     const hold = (bytes: number) => {
       const held = (this.#held.get(whose) ?? 0) + bytes;
-      if (held > ROOM) throw tooMany('large requests');
+      if (held > USER_LIMIT) throw tooMany('large requests');
       this.#held.set(whose, held);
       size += bytes;
     };
@@ -47,8 +49,8 @@ export class Bodies {
       else this.#held.delete(whose);
     };
     try {
-      const text = await textOf(request, most, hold);
-      if (text === undefined) return tooLarge(most);
+      const text = await textOf(request, largest, hold);
+      if (text === undefined) return tooLarge(largest);
       const response = await work(parsed(request, text));
       streamed = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
       return response;
@@ -59,12 +61,12 @@ export class Bodies {
   }
 }
 
-/** @returns nothing where it is larger; what is no JSON where the client went before its end */
-async function textOf(request: Request, most: number, hold: (bytes: number) => void): Promise<string | undefined> {
-  const said = request.headers.get('content-length');
-  if (Number(said) > most) return undefined;
-  if (said !== null) {
-    hold(Number(said));
+/** @returns undefined if the body is larger than `largest`; `""`, which is not JSON, if the client disconnected */
+async function textOf(request: Request, largest: number, hold: (bytes: number) => void): Promise<string | undefined> {
+  const contentLength = request.headers.get('content-length');
+  if (Number(contentLength) > largest) return undefined;
+  if (contentLength !== null) {
+    hold(Number(contentLength));
     return request.text().catch(() => '');
   }
   const chunks: Uint8Array[] = [];
@@ -72,13 +74,13 @@ async function textOf(request: Request, most: number, hold: (bytes: number) => v
   try {
     for await (const chunk of request.body ?? []) {
       size += chunk.length;
-      if (size > most) return undefined;
+      if (size > largest) return undefined;
       hold(chunk.length);
       chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    return ''; // the client is gone
+    return ''; // the client disconnected
   }
   return Buffer.concat(chunks).toString('utf8');
 }
@@ -92,12 +94,12 @@ function parsed(request: Request, text: string): Read {
   }
 }
 
-/** In the words of the SDK. */
-const tooLarge = (most: number) =>
+/** The same response as the SDK's. */
+const tooLarge = (largest: number) =>
   Response.json(
     {
       jsonrpc: '2.0',
-      error: { code: -32000, message: `Payload Too Large: Request body must not exceed ${most} bytes` },
+      error: { code: -32000, message: `Payload Too Large: Request body must not exceed ${largest} bytes` },
       id: null,
     },
     { status: 413 },

@@ -3,24 +3,27 @@ import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
 import type { StdioSubscriptions } from './stdio-subscriptions.js';
 
-/** One client served over a stream, in either era of the protocol. */
+/** One client served over a stream, in either protocol era (2025, or 2026-07-28). */
 export interface Conversation {
-  /** When the last message came or was answered, in milliseconds of `performance.now()`; now, while an answer is owed or a listener waits. */
+  /**
+   * When a message last came or was answered, in milliseconds of `performance.now()`; now while
+   * a request or subscription is open.
+   */
   lastUse(): number;
-  /** Reads no more, and ends once what was read is answered, or after `patience` milliseconds. */
+  /** Stops reading, and closes once all requests are answered, or after `patience` milliseconds. */
   finish(patience: number): Promise<void>;
-  /** Sends a word to a relay, at once, whatever else is under way. */
+  /** Sends a notification to the relay at once, without waiting for pending answers. */
   tell(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
 }
 
-/** Asked by a relay that waits for an answer: whether this end is alive. It is answered here, in both eras. */
+/** Request by which a relay that waits for an answer checks that this process is alive. Handled here, in both eras. */
 export const HEARTBEAT = 'taskloom/alive';
 
-/** Told to a relay by an owner that ends because it can keep nothing any more: `params.reason` says why. */
+/** Notification from an owner to a relay: it exits because it can no longer write; `params.reason` says why. */
 export const SHUTDOWN_NOTICE = 'taskloom/farewell';
 
-/** What is looked at in a message, whatever kind it is. */
+/** The fields read from a message of any kind. */
 export interface Message {
   id?: RequestId;
   method?: string;
@@ -36,16 +39,16 @@ export interface Message {
 }
 
 export interface ConversationOptions {
-  /** Takes a message for itself, or leaves it to the server. */
+  /** Returns true if it has handled the message; otherwise the server gets it. */
   take?: ((message: JSONRPCMessage) => boolean) | undefined;
-  /** Brings subscriptions to the feed of a server that has one. */
+  /** Connects subscriptions to the server's feed, if it has one. */
   subscriptions?: (transport: Transport) => StdioSubscriptions;
 }
 
 /**
- * Serves one client over a transport, and follows what it is owed.
+ * Serves one client over a transport, and tracks its unanswered requests.
  *
- * @param factory makes the server, once the client's first message has told its era
+ * @param factory makes the server once the client's first message has shown its era
  */
 export function converse(
   transport: Transport,
@@ -53,32 +56,32 @@ export function converse(
   factory: McpServerFactory,
   { take, subscriptions }: ConversationOptions,
 ): Conversation {
-  const owed = new Map<RequestId, Message>();
+  const unanswered = new Map<RequestId, Message>();
   const listeners = new Set<RequestId>();
-  /** Resources subscribed to in the way of 2025, by address. */
+  /** URIs subscribed to with `resources/subscribe` (2025). */
   const subscribed = new Set<string>();
   let lastUse = performance.now();
   let reading = true;
-  let settled = () => {};
+  let allAnswered = () => {};
   let end = () => {};
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
 
-  const answered = (id: RequestId | undefined, result?: unknown) => {
+  const noteAnswered = (id: RequestId | undefined, result?: unknown) => {
     if (id === undefined) return;
     lastUse = performance.now();
     listeners.delete(id);
-    const { method, params } = owed.get(id) ?? {};
+    const { method, params } = unanswered.get(id) ?? {};
     if (result && method === 'resources/subscribe') subscribed.add(String(params?.uri));
     if (result && method === 'resources/unsubscribe') subscribed.delete(String(params?.uri));
-    if (owed.delete(id) && owed.size === 0) settled();
+    if (unanswered.delete(id) && unanswered.size === 0) allAnswered();
   };
   const send = transport.send.bind(transport);
-  transport.send = async (message, given) => {
-    await send(message, given);
+  transport.send = async (message, options) => {
+    await send(message, options);
     const { id, method, result } = message as Message;
-    if (method === undefined) answered(id, result);
+    if (method === undefined) noteAnswered(id, result);
   };
   const bridge = subscriptions?.(transport);
   serveStdio(bridge?.through(factory) ?? factory, {
@@ -95,10 +98,10 @@ export function converse(
       send({ jsonrpc: '2.0', id, result: {} }).catch(() => {});
       return;
     }
-    // A cancelled request gets no answer, and a subscription none before its end: nobody waits for those.
-    if (method === 'notifications/cancelled') answered(params?.requestId);
+    // A cancelled request gets no answer, and a subscription none before its end: neither counts as unanswered.
+    if (method === 'notifications/cancelled') noteAnswered(params?.requestId);
     else if (method === 'subscriptions/listen' && id !== undefined) listeners.add(id);
-    else if (id !== undefined && method !== undefined) owed.set(id, message as Message);
+    else if (id !== undefined && method !== undefined) unanswered.set(id, message as Message);
     if (!take?.(message)) onmessage?.(message);
   };
   transport.onclose = () => {
@@ -107,15 +110,15 @@ export function converse(
   };
 
   return {
-    lastUse: () => (owed.size + listeners.size + subscribed.size > 0 ? performance.now() : lastUse),
+    lastUse: () => (unanswered.size + listeners.size + subscribed.size > 0 ? performance.now() : lastUse),
     async finish(patience) {
       reading = false;
-      if (owed.size > 0) {
+      if (unanswered.size > 0) {
         let timer: NodeJS.Timeout | undefined;
         await Promise.race([
           ended,
           new Promise<void>((resolve) => {
-            settled = resolve;
+            allAnswered = resolve;
             timer = setTimeout(resolve, patience);
           }),
         ]);

@@ -6,21 +6,21 @@ import type { createApp } from './http.js';
 import { originOf } from './limits.js';
 
 export interface HttpServer {
-  /** Where it listens, with the port it was given. */
+  /** Its URL, with the actual port if port 0 was asked for. */
   url: URL;
-  /** Takes no more requests, finishes those under way, and closes. */
+  /** Accepts no more connections, finishes the requests in progress, and closes. */
   close(): Promise<void>;
 }
 
 /** How long a client may take, in milliseconds. */
 interface Timeouts {
-  /** To send the head of a request. */
+  /** To send the headers of a request. */
   headers: number;
-  /** To send all of it. */
+  /** To send the whole request. */
   request: number;
   /** Between two requests on one connection. */
   idle: number;
-  /** For requests under way, once the server was told to stop. */
+  /** To finish requests in progress once the server stops. */
   stopping: number;
 }
 
@@ -29,18 +29,18 @@ const TIMEOUTS: Timeouts = { headers: 10_000, request: 30_000, idle: 10_000, sto
 /** How many connections may be open. */
 interface ConnectionLimits {
   all: number;
-  /** From one address: less than all, or one client that says nothing would shut everybody out. */
+  /** From one address. Less than `all`, or one client with silent connections could shut everybody out. */
   ofOne: number;
 }
 
 const CONNECTION_LIMITS: ConnectionLimits = { all: 2_000, ofOne: 1_000 };
 
-/** What the process needs besides connections, in open files: an embedded database has some two hundred. */
+/** Open files the process needs besides connections; an embedded database has about 200. */
 const RESERVED = 400;
 
 /**
- * As many connections as there is room for: where a process may have few files open, a database that cannot open
- * its own would be the first to fail.
+ * Returns connection limits that fit the process's limit of open files: if files ran out, the database would fail
+ * first, unable to open its own.
  *
  * @param files how many files the process may have open
  */
@@ -49,7 +49,7 @@ export function connectionLimits(files = openFiles()): ConnectionLimits {
   return { all, ofOne: Math.min(CONNECTION_LIMITS.ofOne, Math.ceil(all / 2)) };
 }
 
-/** The limit of this process, where the system says it: Node has made it as high as it may be. */
+/** Returns the soft limit of open files, which Node raises to the hard limit; infinity if it is unknown. */
 function openFiles(): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
@@ -66,29 +66,33 @@ export interface HttpServerOptions {
   room?: Partial<ConnectionLimits>;
 }
 
-/** Listens. Bounded against clients that send slowly, much, or never end. */
+/**
+ * Starts the HTTP server, with limits against clients that send slowly, send much or never finish.
+ *
+ * @throws NodeJS.ErrnoException if it cannot listen
+ */
 export async function startHttpServer(
   { fetch, handler, streams }: ReturnType<typeof createApp>,
   { host, port, ...options }: HttpServerOptions,
 ): Promise<HttpServer> {
-  const patience = { ...TIMEOUTS, ...options.patience };
-  const room = { ...connectionLimits(), ...options.room };
+  const timeouts = { ...TIMEOUTS, ...options.patience };
+  const limits = { ...connectionLimits(), ...options.room };
   const server = createAdaptorServer({
     fetch,
     serverOptions: {
-      requestTimeout: patience.request,
-      headersTimeout: patience.headers,
-      keepAliveTimeout: patience.idle,
+      requestTimeout: timeouts.request,
+      headersTimeout: timeouts.headers,
+      keepAliveTimeout: timeouts.idle,
       maxHeaderSize: 16_384,
-      connectionsCheckingInterval: Math.min(5_000, patience.headers / 2),
+      connectionsCheckingInterval: Math.min(5_000, timeouts.headers / 2),
     },
   }) as Server;
-  server.maxConnections = room.all;
+  server.maxConnections = limits.all;
   const open = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const from = originOf(socket.remoteAddress);
     const count = open.get(from) ?? 0;
-    if (count >= room.ofOne) return socket.destroy();
+    if (count >= limits.ofOne) return socket.destroy();
     open.set(from, count + 1);
     socket.once('close', () => {
       const left = (open.get(from) ?? 0) - 1;
@@ -96,12 +100,12 @@ export async function startHttpServer(
       else open.delete(from);
     });
   });
-  const underWay = new Set<ServerResponse>();
+  const active = new Set<ServerResponse>();
   let stopping = false;
   server.prependListener('request', (_request, response: ServerResponse) => {
-    underWay.add(response);
-    response.once('close', () => underWay.delete(response));
-    if (stopping) partAfter(response);
+    active.add(response);
+    response.once('close', () => active.delete(response));
+    if (stopping) endAfter(response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -114,10 +118,10 @@ export async function startHttpServer(
     close: async () => {
       stopping = true;
       streams.close();
-      for (const response of underWay) partAfter(response);
+      for (const response of active) endAfter(response);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const forced = setTimeout(() => server.closeAllConnections(), patience.stopping);
+      const forced = setTimeout(() => server.closeAllConnections(), timeouts.stopping);
       await closed;
       clearTimeout(forced);
       await handler.close();
@@ -125,8 +129,8 @@ export async function startHttpServer(
   };
 }
 
-/** Ends a connection with this answer: one that is kept open would hold up the stop, and take new requests. */
-function partAfter(response: ServerResponse): void {
+/** Closes the connection after this response: kept alive, it would delay the stop and accept new requests. */
+function endAfter(response: ServerResponse): void {
   const { socket } = response;
   if (!response.headersSent) response.setHeader('Connection', 'close');
   response.once('finish', () => socket?.destroySoon());

@@ -3,13 +3,13 @@ import { AGAIN_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { known } from '../subscriptions.js';
 
-/** The largest request to listen, in bytes: as many addresses as one may subscribe to. */
+/** The largest `subscriptions/listen` request, in bytes: room for as many URIs as one may subscribe to. */
 export const MAX_LISTENING = 1024 * 1024;
 
-/** Between two signs of life on a stream, in milliseconds: proxies close what is silent for a minute. */
+/** Interval of keep-alive comments on a stream, in milliseconds: proxies close streams that are silent for a minute. */
 const KEEP_ALIVE = 15_000;
 
-/** Whether a request asks for a stream. The SDK refuses one whose body and header do not agree. */
+/** Whether a request asks for a stream, by its header. The SDK refuses a request whose body and header disagree. */
 export const asksToListen = ({ method, headers }: Request): boolean =>
   method === 'POST' && headers.get('mcp-method') === 'subscriptions/listen';
 
@@ -19,23 +19,25 @@ interface Asked {
 }
 
 /**
- * Streams of what changes. The SDK's own would go by addresses alone, which are the same for every user, and keeps
- * what a slow reader does not take: so each request gets an SDK of its own, that is told only what its user's feed
- * says, and no more before the reader has taken what it was told.
+ * Serves `subscriptions/listen` streams. The SDK's own streams match by URI alone, which is the same for every user,
+ * and buffer without limit for a slow reader. So each request gets an SDK handler of its own, which is given only
+ * the events of its user's feed, and no more until the reader has taken the previous ones.
  */
 export class HttpSubscriptions {
   readonly #open = new Set<Stream>();
   #beat: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** @param offered whether there is anything to tell */
+  /** @param offered whether there is a feed */
   constructor(private readonly offered: boolean) {}
 
   /**
+   * Answers a `subscriptions/listen` request, with a stream if it is granted.
+   *
    * @param request its body has been read
-   * @param parsedBody nothing where that is no JSON
+   * @param parsedBody undefined if the body is not JSON
    * @param build makes the server of the request
-   * @param token the hash of the token it came with
+   * @param token the hash of the request's token
    */
   async serve(
     { request, parsedBody }: { request: Request; parsedBody?: unknown },
@@ -49,7 +51,7 @@ export class HttpSubscriptions {
     const wanted = filter?.resourceSubscriptions;
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
     const uris = this.offered && readable ? known(wanted) : [];
-    if (filter && readable) filter.resourceSubscriptions = uris; // what is not in it is not acknowledged
+    if (filter && readable) filter.resourceSubscriptions = uris; // the SDK acknowledges only these
     if (this.#stopped) return refuse(503, asked?.id, -32603, STOPPING);
     if (uris.length === 0) return createMcpHandler(build).fetch(request, { authInfo, parsedBody });
 
@@ -68,7 +70,7 @@ export class HttpSubscriptions {
       return response;
     }
     if (this.#stopped) {
-      stream.cut(); // it was being opened meanwhile
+      stream.cut(); // the stop came while this one was being opened
       void body.cancel().catch(() => {});
       return refuse(503, asked.id, -32603, STOPPING);
     }
@@ -80,7 +82,7 @@ export class HttpSubscriptions {
     return new Response(stream.carry(body), { status, headers: response.headers });
   }
 
-  /** Ends all streams, each with its last word. */
+  /** Refuses new streams, and ends the open ones. */
   close(): void {
     this.#stopped = true;
     for (const stream of this.#open) stream.end();
@@ -94,11 +96,11 @@ export class HttpSubscriptions {
   }
 }
 
-/** What one request is told: at once a source of events to its SDK, and the body of the answer. */
+/** The stream of one request: the event bus of its SDK handler, and the body of the response. */
 class Stream {
   #publish: ((event: ServerEvent) => void) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** Frames that the reader has not taken yet, the acknowledgement to begin with. */
+  /** Frames that the reader has not taken yet. The first is the acknowledgement. */
   #owed = 1;
   /** Whether the reader is waiting for more. */
   #waiting = false;
@@ -110,7 +112,7 @@ class Stream {
 
   constructor(private readonly closed: () => void) {}
 
-  /** Nothing is told but by the feed. */
+  /** Does nothing: events come only from the feed, through `deliver`. */
   publish(): void {}
 
   subscribe(listener: (event: ServerEvent) => void): () => void {
@@ -118,17 +120,17 @@ class Stream {
     return () => this.#end();
   }
 
-  /** How to say the last word. */
+  /** Sets the function that sends the final result. */
   says(run: () => Promise<void>): void {
     this.#lastWord = run;
   }
 
-  /** What to do once it is over, for whatever reason. */
+  /** Sets the function to call once the stream is over, for any reason. */
   closes(run: () => void): void {
     this.#close = run;
   }
 
-  /** Resolves when the reader has taken all of it. */
+  /** Sends updates of these URIs. Resolves when the reader has taken all of them, or the stream is over. */
   deliver(uris: string[]): Promise<void> {
     if (this.over) return Promise.resolve();
     const taken = new Promise<void>((resolve) => {
@@ -139,7 +141,7 @@ class Stream {
     return taken;
   }
 
-  /** The body of the SDK's answer, read from it only as fast as the client reads. */
+  /** Wraps the body of the SDK's response, and reads it only as fast as the client does. */
   carry(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = body.getReader();
     this.#cancel = () => void reader.cancel().catch(() => {});
@@ -167,21 +169,22 @@ class Stream {
     );
   }
 
-  /** Ends with a last word where the reader waits for one; where it does not, what it has not taken is lost to it. */
+  /** Ends with the final result if the reader has taken everything before it; otherwise drops the remaining frames. */
   end(): void {
     if (this.#waiting && this.#owed === 0) void this.#lastWord();
     else this.cut();
   }
 
+  /** Ends at once, without the final result. */
   cut(): void {
     this.#end();
     this.#cancel();
     try {
       this.#controller?.close();
-    } catch {} // it is closed already
+    } catch {} // already closed
   }
 
-  /** Shows a reader that waits, and whatever is in between, that this is alive. */
+  /** Sends a keep-alive comment if the reader is waiting, for it and for proxies in between. */
   beat(): void {
     if (this.#waiting && (this.#controller?.desiredSize ?? -1) >= 0)
       this.#controller?.enqueue(new TextEncoder().encode(': keepalive\n\n'));

@@ -18,35 +18,35 @@ import { Bodies, type Read } from './body.js';
 import { asksToListen, HttpSubscriptions, MAX_LISTENING } from './http-subscriptions.js';
 import { LruMap, originOf, Rate } from './limits.js';
 
-/** The largest request body, in bytes: a hundred tasks with full descriptions. */
+/** The largest request body, in bytes: room for a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
 
 export interface HttpOptions {
-  /** Host names that are ours, beside those of this machine's loopback. */
+  /** Host names of this server, besides those of loopback. */
   allowedHosts: string[];
-  /** How many proxies of ours are in front, each of which adds to X-Forwarded-For. Default: 0. */
+  /** How many of our proxies are in front, each of which appends to X-Forwarded-For. Default: 0. */
   proxies?: number;
-  /** How many requests one user may send in a minute; 0 for any number, which is the default. */
+  /** How many requests one user may send per minute. Default: 0, for no limit. */
   perMinute?: number;
-  /** Milliseconds on a clock that is never set back. */
+  /** Milliseconds on a monotonic clock. */
   steady?: () => number;
 }
 
 /**
- * How many requests a minute one address may send without a token that is known to be good. A good one costs nothing,
- * so that this is for wrong ones, and for none.
+ * How many requests per minute one address may send without a token known to be good. If the token proves good, the
+ * request is refunded, so only wrong and missing tokens count.
  */
 const STRANGERS = 300;
 
-/** A longer Host header is taken apart each time: what is remembered of strangers must be small. */
+/** Longer Host headers are not cached: unauthenticated clients must not fill the memory. */
 const LONGEST_HOST = 100;
 
-/** The first protocol whose requests stand for themselves. */
+/** The first protocol version whose requests need no handshake. */
 const MODERN = '2026-07-28';
 
 const REALM = 'Bearer realm="taskloom"';
 
-/** An error page says what is wrong and nothing else. */
+/** Makes an error response that says what is wrong and nothing else. */
 const refuse = (
   status: 401 | 403 | 415 | 429 | 503,
   error: string,
@@ -64,31 +64,31 @@ const lacks = (scope: Scope) =>
     challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
   );
 
-/** @param seconds after which there is room again */
+/** @param seconds until another request fits */
 const tooMany = (message: string, seconds: number) =>
   refuse(429, 'rate_limited', `${message} Wait ${seconds} s, then repeat this one.`, {
     'Retry-After': String(seconds),
   });
 
-/** The other end of a request, and what it is answered with. */
+/** The connection of a request, and its response. */
 interface Ends {
   incoming: { socket: Pick<Socket, 'remoteAddress'> };
   outgoing: { once(event: 'close', heard: () => void): unknown };
 }
 
-/** Who has been let in. */
+/** An authenticated caller. */
 interface Guest {
-  /** Of the token. */
+  /** The hash of the token. */
   hash: string;
   principal: Principal;
-  /** Where the token was good when it last came, and is asked about along with what is asked for. */
+  /** Set if the token was good last time: it is then checked in the pipeline of the first statement. */
   proof?: TokenProof;
 }
 
-/** A web application: what it answers to a request. */
-type Fetch = (request: Request, ends: Ends) => Promise<Response>;
+/** The web application: answers one request. */
+type Fetch = (request: Request, exchange: Ends) => Promise<Response>;
 
-/** Makes the web application: the MCP endpoint behind its guards, and the health endpoints. */
+/** Makes the web application: the MCP endpoint behind its checks, and the health endpoints. */
 export function createApp(
   deps: Deps,
   { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
@@ -101,42 +101,42 @@ export function createApp(
         deps,
         async () => {
           const principal = authInfo?.extra?.principal as Principal | undefined;
-          if (!principal) throw forbidden('No one is signed in.'); // only a bug of ours lets a request get here without
+          if (!principal) throw forbidden('No one is signed in.'); // only a bug lets a request get here unauthenticated
           return principal;
         },
         {
-          // A client of 2025 could only be told on a stream of a session, and there are none here.
+          // A 2025 client gets notifications on the stream of a session, and this server has no sessions.
           subscribe: era === 'modern' && deps.feed !== undefined,
           asked: authInfo?.extra?.asked as ExpectedCall | undefined,
         },
       ),
     {
-      maxSubscriptions: 0, // these have streams of their own
+      maxSubscriptions: 0, // `HttpSubscriptions` serves them
       onerror: (error) => deps.log.debug({ kind: error.name }, 'protocol error'),
     },
   );
 
-  /** Host headers that were found to be ours: to take one apart is a fifth of what a request costs before it is run. */
-  const ours = new LruMap<true>();
-  /** Against DNS rebinding, before anything is looked at: a page that points its own name at this machine. */
-  const elsewhere = (request: Request): Response | undefined => {
+  /** Host headers found valid. Parsing one takes a fifth of the time that a request needs before it is run. */
+  const goodHosts = new LruMap<true>();
+  /** Refuses foreign hosts first, against DNS rebinding: a page may point its own name at this machine. */
+  const checkHost = (request: Request): Response | undefined => {
     const host = request.headers.get('host') ?? '';
-    const rejected = ours.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
+    const rejected = goodHosts.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
     if (rejected) return rejected;
-    if (host.length <= LONGEST_HOST) ours.set(host, true); // a port may have thousands of zeros before it
+    if (host.length <= LONGEST_HOST) goodHosts.set(host, true); // a port may have thousands of leading zeros
     return originValidationResponse(request, hosts);
   };
 
   const strangers = new Rate(STRANGERS, steady);
   const users = new Rate(perMinute, steady);
-  /** Whose the tokens are that were good when they last came, by their hashes. */
+  /** The holders of tokens that were good last time, by the hash of the token. */
   const known = new LruMap<Principal>();
   const bodies = new Bodies();
-  let looking: Promise<boolean> | undefined;
+  let readiness: Promise<boolean> | undefined;
 
   const ready = async (): Promise<Response> => {
-    // All who ask at once share one look: anybody may ask.
-    looking ??= deps
+    // Concurrent requests share one query: this endpoint is open to everybody.
+    readiness ??= deps
       .store()
       .then(({ database }) => asService(database, 'select 1', []))
       .then(
@@ -144,17 +144,17 @@ export function createApp(
         () => false,
       )
       .finally(() => {
-        looking = undefined;
+        readiness = undefined;
       });
-    return (await looking) ? new Response('ok') : new Response('database unreachable', { status: 503 });
+    return (await readiness) ? new Response('ok') : new Response('database unreachable', { status: 503 });
   };
   const unauthorized = (hash: string) => {
     known.delete(hash);
     return refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
   };
-  /** Who is asking, or why they are not let in. */
+  /** Authenticates a request. Returns its caller, or the response that refuses it. */
   const admit = async (request: Request, { incoming }: Ends): Promise<Guest | Response> => {
-    const rejected = elsewhere(request);
+    const rejected = checkHost(request);
     if (rejected) return rejected;
 
     const token = bearerToken(request.headers.get('authorization'));
@@ -172,7 +172,7 @@ export function createApp(
         challenge(REALM),
       );
     const { database } = await deps.store();
-    // A client of 2025 may have its answer on a stream that has begun before anything is asked.
+    // Not for a 2025 client: its answer may be a stream, whose 200 is sent before the first statement runs.
     if (last && isModern(request)) {
       const proof = new TokenProof(database, hash, last);
       return { hash, principal: { ...last, proof }, proof };
@@ -187,7 +187,7 @@ export function createApp(
     }
     return { hash, principal };
   };
-  /** Counts a batch for as many requests as it has calls. */
+  /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit. */
   const overdrawn = ({ parsedBody }: Read, { userId }: Principal): Response | undefined => {
     const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
     const wait = more > 0 ? users.take(userId, more) : 0;
@@ -196,31 +196,31 @@ export function createApp(
     return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
   };
   const answer = async (read: Read, { hash, principal, proof }: Guest): Promise<Response> => {
-    const refused = overdrawn(read, principal);
-    if (refused) return refused;
+    const exceeded = overdrawn(read, principal);
+    if (exceeded) return exceeded;
     const { request, parsedBody } = read;
     const asked = expectedCall(deps, parsedBody, principal);
-    if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // so that it is on its way
+    if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // lets it send its statement first
     const authInfo = authInfoOf(principal, asked);
     const response = await handler.fetch(request, { authInfo, parsedBody });
     if (proof) {
       if (!(await proof.holds())) return unauthorized(hash);
-      const { proof: _, ...found } = principal; // by now of the zone that the user has moved to, if so
+      const { proof: _, ...found } = principal; // its timezone is the current one if a statement ran
       known.set(hash, found);
     }
-    if (!isModern(request)) response.headers.delete('connection'); // Node knows better whether it stays open
+    if (!isModern(request)) response.headers.delete('connection'); // Node knows whether it stays open, and sets it
     return inOurWords(response);
   };
-  const mcp = async (request: Request, ends: Ends): Promise<Response> => {
-    // An answer on a stream is there before it is whole; and who asks may hang up while they are not let in yet.
-    const sent = new Promise<void>((resolve) => ends.outgoing.once('close', resolve));
+  const mcp = async (request: Request, exchange: Ends): Promise<Response> => {
+    // Registered before authentication, during which the client may disconnect. A stream goes on after its response.
+    const sent = new Promise<void>((resolve) => exchange.outgoing.once('close', resolve));
     try {
-      const guest = await admit(request, ends);
-      if (!('principal' in guest)) return guest;
-      const { hash, principal } = guest;
-      // It would have to be unpacked before its size is known. The SDK takes it as it is, for bad JSON.
-      const packed = request.headers.get('content-encoding');
-      if (packed && packed !== 'identity')
+      const caller = await admit(request, exchange);
+      if (!('principal' in caller)) return caller;
+      const { hash, principal } = caller;
+      // The size of a compressed body is unknown until it is unpacked, and the SDK would take it for bad JSON.
+      const encoded = request.headers.get('content-encoding');
+      if (encoded && encoded !== 'identity')
         return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
           'Accept-Encoding': 'identity',
         });
@@ -235,7 +235,7 @@ export function createApp(
             streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
         );
       }
-      return await bodies.read(request, principal.userId, MAX_BODY, (read) => answer(read, guest), sent);
+      return await bodies.read(request, principal.userId, MAX_BODY, (read) => answer(read, caller), sent);
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
@@ -249,13 +249,13 @@ export function createApp(
       throw error;
     }
   };
-  const fetch: Fetch = async (request, ends) => {
+  const fetch: Fetch = async (request, exchange) => {
     const path = /^\w+:\/\/[^/]*([^?#]*)/.exec(request.url)?.[1];
     try {
-      if (path === '/mcp') return await mcp(request, ends);
-      const looks = request.method === 'GET' || request.method === 'HEAD';
-      if (looks && path === '/livez') return new Response('ok');
-      if (looks && path === '/readyz') return await ready();
+      if (path === '/mcp') return await mcp(request, exchange);
+      const isRead = request.method === 'GET' || request.method === 'HEAD';
+      if (isRead && path === '/livez') return new Response('ok');
+      if (isRead && path === '/readyz') return await ready();
       return new Response('404 Not Found', { status: 404 });
     } catch (error) {
       deps.log.error({ kind: (error as Error).name }, 'http failure');
@@ -265,13 +265,13 @@ export function createApp(
   return { fetch, handler, streams };
 }
 
-/** A host name as one is compared that came in a header: in small letters, in ASCII, IPv6 at its shortest. */
+/** Normalizes a host name for comparison with a header: lower case, ASCII (Punycode), IPv6 at its shortest. */
 const asInHeader = (host: string): string =>
   URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : host;
 
 const TOO_MANY = 'Too many requests.';
 
-/** The token itself stays out: nothing behind this point has a use for it. */
+/** Makes the caller's data for the SDK. Leaves out the token itself: nothing from here on needs it. */
 const authInfoOf = (principal: Principal, asked?: ExpectedCall): AuthInfo => ({
   token: '',
   clientId: principal.token ?? '',
@@ -279,13 +279,13 @@ const authInfoOf = (principal: Principal, asked?: ExpectedCall): AuthInfo => ({
   extra: { principal, asked },
 });
 
-/** Whether a request is of 2026-07-28, whose answer is whole when it begins, and asks for no stream. */
+/** Whether a request is of 2026-07-28 or later and asks for no stream: its response starts once it is complete. */
 const isModern = (request: Request) =>
   request.headers.has('mcp-method') &&
   (request.headers.get('mcp-protocol-version') ?? '') >= MODERN &&
   !asksToListen(request);
 
-/** The SDK answers a missing scope without the realm, and with nothing to go by. */
+/** Replaces the SDK's response to a missing scope, which has neither the realm nor a hint. */
 function inOurWords(response: Response): Response {
   if (response.status !== 403) return response;
   const scope = SCOPES.find((each) => response.headers.get('www-authenticate')?.includes(`scope="${each}"`));

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 
-/** How many keys are kept: a flood of addresses makes earlier ones forgotten, and takes no more memory. */
+/** Maximum number of keys: a flood of addresses evicts older ones instead of taking more memory. */
 const MAX_KEYS = 10_000;
 
-/** A map that forgets what was not used for longest. */
+/** A map of at most `MAX_KEYS` entries, which evicts the least recently used. */
 export class LruMap<T> {
   readonly #entries = new Map<string, T>();
 
@@ -14,7 +14,7 @@ export class LruMap<T> {
   }
 
   set(key: string, value: T): void {
-    this.#entries.delete(key); // what is set again goes to the end
+    this.#entries.delete(key); // moves an existing key to the end
     this.#entries.set(key, value);
     if (this.#entries.size > MAX_KEYS) this.#entries.delete(this.#entries.keys().next().value as string);
   }
@@ -25,17 +25,17 @@ export class LruMap<T> {
 }
 
 /**
- * So many requests a minute for each key, in whichever rhythm: all of them may come at once, and come back one by one.
- * Of each key one moment is kept, at which all of it will have come back.
+ * A rate limit for each key: a token bucket of one minute's requests, which may all come at once and refill one by one.
+ * For each key it stores only the time at which the bucket will be full again.
  */
 export class Rate {
   readonly #whole = new LruMap<number>();
-  /** What one request costs, in milliseconds. */
+  /** Time in which one request refills, in milliseconds. */
   readonly #each: number;
 
   /**
-   * @param perMinute 0 for any number
-   * @param now milliseconds on a clock that is never set back
+   * @param perMinute 0 for no limit
+   * @param now milliseconds on a monotonic clock
    */
   constructor(
     perMinute: number,
@@ -44,18 +44,18 @@ export class Rate {
     this.#each = perMinute > 0 ? 60_000 / perMinute : 0;
   }
 
-  /** @returns after how many seconds there is room for this request, or so many; 0 if there was, and it was taken */
+  /** @returns 0 if the requests fit, and are then counted; otherwise the seconds until they would */
   take(key: string, requests = 1): number {
     if (this.#each === 0) return 0;
     const now = this.now();
     const whole = Math.max(this.#whole.get(key) ?? now, now) + this.#each * requests;
-    const early = whole - now - 60_000;
-    if (early > 1e-6) return Math.ceil(early / 1000);
+    const excess = whole - now - 60_000;
+    if (excess > 1e-6) return Math.ceil(excess / 1000);
     this.#whole.set(key, whole);
     return 0;
   }
 
-  /** Takes back one that was taken. */
+  /** Refunds one request. */
   giveBack(key: string): void {
     const whole = this.#whole.get(key);
     if (whole !== undefined) this.#whole.set(key, whole - this.#each);
@@ -63,17 +63,17 @@ export class Rate {
 }
 
 /**
- * The address that a request came from, as far as it can be known: of an IPv6 address the network, for one customer has
- * all of it.
+ * Returns the address that a request came from, as far as it is known. Cuts an IPv6 address to its /64 network, all of
+ * which belongs to one customer: `2001:db8:1:2`.
  *
- * @param peer the other end of the connection
- * @param forwarded the header X-Forwarded-For, to which each proxy has added whom it was asked by
- * @param proxies how many proxies of ours a request has come through; what stands before theirs may be invented
+ * @param peer the remote address of the connection
+ * @param forwarded the header X-Forwarded-For, to which each proxy has appended the address of its client
+ * @param proxies how many of our proxies the request has passed; entries before theirs may be forged
  */
 export function originOf(peer: string | undefined, forwarded: string | null = null, proxies = 0): string {
   const hops = proxies > 0 ? (forwarded ?? '').split(',').map(bare) : [];
-  const said = hops.at(-proxies) ?? hops[0] ?? '';
-  const address = isIP(said) ? said : bare(peer ?? '');
+  const hop = hops.at(-proxies) ?? hops[0] ?? '';
+  const address = isIP(hop) ? hop : bare(peer ?? '');
   if (isIP(address) !== 6) return address;
   const [head = '', tail] = address.split('::');
   const [first, last] = [head, tail ?? ''].map((part) => part.split(':').filter(Boolean)) as [string[], string[]];
@@ -85,7 +85,7 @@ export function originOf(peer: string | undefined, forwarded: string | null = nu
     .join(':');
 }
 
-/** An address without port, brackets, or the prefix of an IPv4 address that came over a socket of both kinds. */
+/** Strips the port, brackets, and the `::ffff:` prefix that a dual-stack socket gives an IPv4 address. */
 const bare = (address: string): string =>
   address
     .trim()

@@ -22,30 +22,31 @@ import {
 import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
 import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from './conversation.js';
 
-/** A way to a server that has the data. */
+/** A transport to a server that has the database. */
 export interface Link {
   transport: Transport;
-  /** The process at the other end, if it is one of this machine: it is asked now and then whether it is alive. */
+  /** The process at the other end, if it runs on this machine; it gets heartbeats while requests are pending. */
   pid?: number;
-  /** Whether each request stands for itself there, as over HTTP: no handshake goes before, nothing is remembered. */
+  /** Whether the server keeps no state between requests, as over HTTP: it gets no handshake. */
   stateless?: boolean;
-  /** Told of a request that could not be sent: a refusal answers it, anything else has it sent again. */
+  /** Called when a request fails or its response stream ends. Without a refusal, it is retried if still pending. */
   onfailure?: (id: RequestId, refusal?: Refusal) => void;
 }
 
 export interface RelayOptions {
-  /** Finds or makes a way to the data. What it throws answers the requests that wait. */
+  /** Opens a link. An error that it throws becomes the answer to all pending requests. */
   open(): Promise<Link>;
-  /** Turns what `open` threw into words for an agent. */
+  /** Converts an error thrown by `open` to a refusal. */
   refusal(error: unknown): RefusalBody;
-  /** How often the other end is asked whether it is alive, and for how long it may be silent, in milliseconds. */
+  /** Interval of heartbeats, in milliseconds. */
   beat?: number;
+  /** How long the other end may be silent before requests are refused, in milliseconds. */
   silence?: number;
-  /** When it is tried again to reach a server only for what listens, in milliseconds. */
+  /** Delay before reconnecting if there are subscriptions but no requests, in milliseconds. */
   again?: number;
 }
 
-/** What needs data. Everything else is answered without any. */
+/** Methods that need the database. The front server (`front.ts`) answers all others without it. */
 const NEEDS_DATA = new Set([
   'tools/call',
   'prompts/get',
@@ -58,38 +59,39 @@ const NEEDS_DATA = new Set([
 
 const BEAT = 3_000;
 const SILENCE = 15_000;
-/** How often a request may be lost with the process that worked on it before it is refused: it may be what ends them. */
+/** How often a request may be lost with its process before it is refused: the request itself may crash the process. */
 const MOST_LOSSES = 5;
 const LONGEST_PAUSE = 2_000;
 const LISTEN_AGAIN = 10_000;
-/** What ends sooner after its acknowledgement was meant to end. */
+/** A stream that ends sooner after its acknowledgement, in milliseconds, was ended on purpose. */
 const SHORTEST_STREAM = 1_000;
 
 interface Waiting {
   message: Message & { jsonrpc: '2.0'; id: RequestId; method: string };
   losses: number;
-  /** Of a stream that listens: when it was last acknowledged, in milliseconds of `performance.now()`. */
+  /** When a `subscriptions/listen` was last acknowledged, in milliseconds of `performance.now()`. */
   heardSince?: number;
 }
 
 /**
- * Carries a client's requests to whichever process or server has the data. What was not answered when that one
- * went away is sent again to the next, under one id, so that neither a request nor an answer is lost or doubled.
+ * Forwards a client's requests to the process or server that has the database. When that one goes away, unanswered
+ * requests are sent again to the next. A tool call keeps its idempotency key (`RELAY_KEY`), so that no request or
+ * answer is lost and no write happens twice.
  */
 export class Relay {
   readonly #options: RelayOptions;
   #toClient: (message: JSONRPCMessage) => void = () => {};
   readonly #waiting = new Map<RequestId, Waiting>();
-  /** The 2025 handshake, as the client made it. */
+  /** The client's 2025 handshake, replayed on every new link. */
   #handshake: { initialize?: Message; initialized?: Message } = {};
-  /** Subscribed to in the way of 2025. */
+  /** URIs subscribed to with `resources/subscribe` (2025). */
   readonly #subscribed = new Set<string>();
-  /** Questions of the server that the client has not answered. */
+  /** Server requests that the client has not answered, by the id under which the client got them. */
   readonly #asked = new Map<RequestId, { link: Link; id: RequestId }>();
   #link: Link | undefined;
   #linking = false;
   #losses = 0;
-  /** Since when the other end, which was asked something, has said nothing, in milliseconds of `performance.now()`. */
+  /** Since when the other end owes an answer and has sent nothing, in milliseconds of `performance.now()`. */
   #silentSince: number | undefined;
   #beating: NodeJS.Timeout | undefined;
   #made = 0;
@@ -110,7 +112,7 @@ export class Relay {
     this.#link?.transport.close().catch(() => {});
   }
 
-  /** Takes a message of the client's if it is about data. */
+  /** Takes a client message that needs the database. Returns false for a message that the front server handles. */
   readonly take = (message: JSONRPCMessage): boolean => {
     const { id, method, params } = message as Message;
     if (method === undefined) return this.#reply(message);
@@ -136,7 +138,7 @@ export class Relay {
     return true;
   }
 
-  /** The client answers a question of the server's. */
+  /** Forwards the client's answer to a server request. */
   #reply(message: JSONRPCMessage): boolean {
     const { id } = message as Message;
     const asked = id === undefined ? undefined : this.#asked.get(id);
@@ -147,7 +149,7 @@ export class Relay {
   }
 
   #send(link: Link, message: object): void {
-    link.transport.send(message as JSONRPCMessage).catch(() => {}); // what is lost comes back when the link closes
+    link.transport.send(message as JSONRPCMessage).catch(() => {}); // a lost request is sent again when the link closes
   }
 
   async #connect(): Promise<void> {
@@ -166,7 +168,7 @@ export class Relay {
     }
   }
 
-  /** Whoever only listens asks for nothing that would have another server found. */
+  /** Schedules a reconnect if there are subscriptions: without a request, nothing else triggers one. */
   #listenAgain(): void {
     if (this.#subscribed.size === 0) return;
     setTimeout(() => this.#link ?? this.#connect(), this.#options.again ?? LISTEN_AGAIN).unref();
@@ -189,7 +191,7 @@ export class Relay {
         this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: 'resources/subscribe', params });
       }
     }
-    if (initialize) transport.setProtocolVersion?.(spokenWith(initialize));
+    if (initialize) transport.setProtocolVersion?.(negotiatedVersion(initialize));
     for (const waiting of this.#waiting.values()) this.#request(link, waiting);
   }
 
@@ -199,12 +201,12 @@ export class Relay {
     if (client) sent = withMeta(sent, CLIENT_KEY, client);
     if (heardSince !== undefined) sent = withMeta(sent, AGAIN_KEY, true);
     link.transport.send(sent).catch((error: unknown) => {
-      // What is lost comes back when the link closes; but what cannot be written down would be lost each time.
+      // A lost request is sent again when the link closes; one nested too deeply to serialize would fail each time.
       if (error instanceof RangeError) this.#refuse(message.id, TOO_DEEP.body);
     });
   }
 
-  /** For what the relay asks by itself: a client's id is never a word with this beginning. */
+  /** Makes an id for the relay's own requests, and for server requests to the client. No client uses this prefix. */
   #ownId(): string {
     return `taskloom-relay-${++this.#made}`;
   }
@@ -219,7 +221,7 @@ export class Relay {
       return;
     }
     if (method === SHUTDOWN_NOTICE) {
-      this.#link = undefined; // there is no use in asking another at once
+      this.#link = undefined; // reconnecting at once would not help
       this.#refuseAll(
         unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
           .body,
@@ -233,7 +235,7 @@ export class Relay {
       return;
     }
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
-    if (id === undefined || !waiting) return; // of a cancelled request, or of the relay's own
+    if (id === undefined || !waiting) return; // answers a cancelled request, or one of the relay's own
     if (this.#isCutShort(link, waiting, result)) {
       this.#request(link, waiting);
       return;
@@ -246,12 +248,13 @@ export class Relay {
     this.#toClient(message);
   }
 
-  /** A server that stops ends its streams as if all had been said; the next one goes on with them. */
+  /** Whether a stopping server ended a stream with a regular result: the subscription is then requested again. */
   #isCutShort(link: Link, { message, heardSince }: Waiting, result: unknown): boolean {
     if (!link.stateless || !result || message.method !== 'subscriptions/listen') return false;
     return heardSince !== undefined && performance.now() - heardSince > SHORTEST_STREAM;
   }
 
+  /** Records an acknowledgement. Returns whether the client already has one for this subscription. */
   #alreadyAcknowledged(params: Message['params']): boolean {
     const id = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as RequestId | undefined;
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
@@ -266,7 +269,7 @@ export class Relay {
     if (this.#link !== link) return;
     this.#link = undefined;
     const isMissed = this.#waiting.size + this.#subscribed.size > 0;
-    if (isMissed) this.#losses++; // one that ended idle says nothing about the next
+    if (isMissed) this.#losses++; // a process that ended while idle is no failure, so no delay is due
     for (const [own, asked] of this.#asked)
       if (asked.link === link) {
         this.#asked.delete(own);
@@ -295,11 +298,11 @@ export class Relay {
     if (this.#waiting.has(id)) this.#request(link, waiting);
   }
 
-  /** While somebody waits for an answer: a process that is stopped, or stuck, is named instead of waited for. */
+  /** Sends heartbeats while requests are pending. Refuses them, naming the pid, if the process is stopped or stuck. */
   #listenForLife(): void {
     if (this.#beating) return;
     const { beat = BEAT, silence = SILENCE } = this.#options;
-    this.#silentSince = performance.now(); // while nobody waited, it was not asked
+    this.#silentSince = performance.now(); // no heartbeats were sent while nothing was pending
     this.#beating = setInterval(() => {
       if (this.#waiting.size === 0) {
         clearInterval(this.#beating);
@@ -333,8 +336,8 @@ const TOO_DEEP = invalid('The arguments are nested too deeply.', 'Send plain val
 
 const TRY_AGAIN = `Try again in a moment. ${MAY_HAVE_HAPPENED}`;
 
-/** The version that a 2025 handshake comes to. */
-function spokenWith({ params }: Message): string {
+/** Returns the protocol version that a 2025 handshake negotiates. */
+function negotiatedVersion({ params }: Message): string {
   const wanted = String(params?.protocolVersion);
   return SUPPORTED_PROTOCOL_VERSIONS.includes(wanted) ? wanted : LATEST_PROTOCOL_VERSION;
 }
@@ -343,7 +346,7 @@ function withMeta<M extends Message>(message: M, key: string, value: unknown): M
   return { ...message, params: { ...message.params, _meta: { ...message.params?._meta, [key]: value } } };
 }
 
-/** A refusal as the answer to a request, whichever it was. */
+/** Makes the response that refuses a request: a tool result for a tool call, otherwise a JSON-RPC error. */
 function refused({ id, method, params }: Waiting['message'], body: RefusalBody): JSONRPCMessage {
   const text = [body.message, body.hint].filter(Boolean).join(' ');
   if (method !== 'tools/call')

@@ -5,13 +5,13 @@ import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, rateLimited, unava
 import type { Message } from './conversation.js';
 import type { Link } from './relay.js';
 
-/** How long a server may take to answer a call, in milliseconds. A stream that listens stays open. */
+/** How long a server may take to answer a request, in milliseconds. `subscriptions/listen` has no timeout. */
 const RESPONSE_TIMEOUT = 60_000;
 
-/** What is sent again is decided by the relay, not by the transport. */
+/** The relay decides what is retried, not the transport. */
 const NEVER = { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay: 0, reconnectionDelayGrowFactor: 1 };
 
-/** A way to another Taskloom over Streamable HTTP. Each request stands for itself there. */
+/** Makes a stateless link to another Taskloom over Streamable HTTP. */
 export function remoteLink({ url, token }: { url: URL; token: string }, log: Logger): Link {
   const http = new StreamableHTTPClientTransport(url, {
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
@@ -20,7 +20,7 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
   });
   const link: Link = { transport: http, stateless: true };
   const underWay = new Map<RequestId, AbortController>();
-  /** Of a request that was sent again meanwhile under its id, the end of the first is of no matter. */
+  /** Reports the end of a request, unless it has been sent again under the same id meanwhile. */
   const ended = (id: RequestId, request: AbortController, refusal?: Refusal) => {
     if (underWay.get(id) !== request) return;
     underWay.delete(id);
@@ -42,8 +42,8 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
       setTimeout(() => {
         if (underWay.get(id) !== request) return;
         request.abort();
-        const late = `The Taskloom server did not answer in ${RESPONSE_TIMEOUT / 1000} seconds.`;
-        ended(id, request, unavailable(late, MAY_HAVE_HAPPENED));
+        const timedOut = `The Taskloom server did not answer in ${RESPONSE_TIMEOUT / 1000} seconds.`;
+        ended(id, request, unavailable(timedOut, MAY_HAVE_HAPPENED));
       }, RESPONSE_TIMEOUT).unref();
     await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id, request) }).catch(
       (error: Error) => {
@@ -57,7 +57,7 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
 
 const TELL = 'Tell whoever set up this server.';
 
-/** What there is no use in sending again. Anything else may pass: a server that restarts, a network that is away. */
+/** Returns a refusal if a retry is useless; undefined if the failure may pass, as when a server restarts. */
 function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof InsufficientScopeError)
     return forbidden('The token of this server may not do that.', 'Use a token with more scopes.');

@@ -9,10 +9,10 @@ import { AGAIN_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { known } from '../subscriptions.js';
 
-/** Brings subscriptions of a connection to the feed of its server. */
+/** Connects the subscriptions of a connection to the feed of its server. */
 export const stdioSubscriptions = (transport: Transport): StdioSubscriptions => new StdioSubscriptions(transport);
 
-/** What is looked at in a message that passes by. */
+/** The fields read from a message. */
 interface Passing {
   id?: string | number;
   method?: string;
@@ -24,14 +24,14 @@ interface Filter {
 }
 
 /**
- * Brings subscriptions of one connection to the feed. The SDK answers `subscriptions/listen` itself and shows it to no
- * server, so we look on: at the request for what it asks, at the acknowledgement for what it got. That is held back
- * until the feed has let it in: whatever is written after it, the client is told of.
+ * Connects the subscriptions of one connection to the feed. The SDK answers `subscriptions/listen` itself and passes it
+ * to no server, so this class reads the messages: the request, and the acknowledgement, which lists the URIs granted.
+ * It holds the acknowledgement back until the feed has let the listener in: the client is told of every later write.
  */
 export class StdioSubscriptions {
   readonly #transport: Transport;
   readonly #send: Transport['send'];
-  /** Requests that came, by their ids, and whether they want to be told of everything once. */
+  /** Unanswered requests by id, and whether each resubscribes and wants one update of every URI (`AGAIN_KEY`). */
   readonly #asked = new Map<string | number, boolean>();
   readonly #open = new Map<string | number, Promise<Subscription | undefined>>();
   #server: TaskServer | undefined;
@@ -42,16 +42,16 @@ export class StdioSubscriptions {
     transport.send = (message, options) => this.#sent(message as Passing, () => this.#send(message, options));
   }
 
-  /** Makes the same servers; the connection is of the one made last. */
+  /** Wraps a server factory to remember the last server it made, which is the connection's. */
   through(make: McpServerFactory): McpServerFactory {
     return async (context) => {
       const made = await make(context);
-      this.#server = 'listen' in made ? (made as TaskServer) : undefined; // as `buildServer` makes them
+      this.#server = 'listen' in made ? (made as TaskServer) : undefined; // as `buildServer` returns it
       return made;
     };
   }
 
-  /** To be called once the SDK has connected itself to the transport. */
+  /** Starts reading incoming messages. To be called once the SDK has connected to the transport. */
   watch(): void {
     const { onmessage, onclose } = this.#transport;
     this.#transport.onmessage = (message: JSONRPCMessage, extra) => {
@@ -70,34 +70,34 @@ export class StdioSubscriptions {
   async #sent(message: Passing, send: () => Promise<void>): Promise<void> {
     const { id, method, params } = message;
     if (method === undefined && id !== undefined) {
-      this.#asked.delete(id); // refused, or over
+      this.#asked.delete(id); // refused, or ended
       this.#close(id);
     }
     if (method !== 'notifications/subscriptions/acknowledged') return send();
 
-    const of = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as string | number;
-    const again = this.#asked.get(of);
-    this.#asked.delete(of);
+    const listenId = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as string | number;
+    const resumes = this.#asked.get(listenId);
+    this.#asked.delete(listenId);
     const uris = known(params?.notifications?.resourceSubscriptions ?? []);
     const { notifications } = params ?? {};
     if (notifications) notifications.resourceSubscriptions = uris;
     if (uris.length === 0) {
       delete notifications?.resourceSubscriptions;
       await send();
-      return this.#over(of);
+      return this.#over(listenId);
     }
-    const opening = this.#listen(of, uris);
+    const opening = this.#listen(listenId, uris);
     const opened = opening.catch(() => undefined);
-    this.#open.set(of, opened);
+    this.#open.set(listenId, opened);
     try {
       await opening;
     } catch (error) {
-      const { code, message } = error as { code: number; message: string }; // a ProtocolError, as `listen` promises
-      await this.#send({ jsonrpc: '2.0', id: of, error: { code, message } });
-      return this.#forget(of);
+      const { code, message } = error as { code: number; message: string }; // `listen` throws only ProtocolError
+      await this.#send({ jsonrpc: '2.0', id: listenId, error: { code, message } });
+      return this.#forget(listenId);
     }
     await send();
-    if (again) (await opened)?.again(uris);
+    if (resumes) (await opened)?.again(uris);
   }
 
   async #listen(id: string | number, uris: string[]): Promise<Subscription> {
@@ -119,7 +119,7 @@ export class StdioSubscriptions {
     });
   }
 
-  /** Ends a subscription as a server does: with the answer to the request that opened it. */
+  /** Ends a subscription as the server: answers the request that opened it. */
   async #over(id: string | number): Promise<void> {
     this.#forget(id);
     await this.#send({
@@ -129,7 +129,7 @@ export class StdioSubscriptions {
     });
   }
 
-  /** Ends it for us and for the SDK, which takes it for the client's own wish. */
+  /** Ends a subscription here and in the SDK, by passing on a cancellation as if the client had sent it. */
   #forget(id: string | number): void {
     this.#transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
   }

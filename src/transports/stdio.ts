@@ -5,14 +5,14 @@ import type { Logger } from 'pino';
 import { type Conversation, converse } from './conversation.js';
 import type { Relay } from './relay.js';
 
-/** How long answers under way may take once the client has closed its end, in milliseconds. */
+/** How long pending answers may take once the client has closed its end, in milliseconds. */
 const DRAIN_TIMEOUT = 10_000;
 
 /**
  * Serves one client over a pair of streams. When the input ends, requests already received are still
- * answered: whoever pipes a script of messages in gets every answer.
+ * answered, so a piped script of messages gets every answer.
  *
- * @param factory makes the server for all that the relay does not take
+ * @param factory makes the server for the messages that the relay does not take
  */
 export function serveStreams(
   factory: McpServerFactory,
@@ -21,8 +21,8 @@ export function serveStreams(
   log: Logger,
   relay?: Relay,
 ): Conversation {
-  const passed = new PassThrough();
-  const transport = new StdioServerTransport(passed, output);
+  const incoming = new PassThrough();
+  const transport = new StdioServerTransport(incoming, output);
   const conversation = converse(transport, log, factory, { take: relay?.take });
   relay?.start((message) => transport.send(message).catch(() => {}));
   const { onclose } = transport;
@@ -38,10 +38,10 @@ export function serveStreams(
     finishing = true;
     return conversation.finish(patience);
   };
-  input.on('data', (chunk) => passed.write(chunk));
-  // The last chunk is read first; only then is it known what is still unanswered.
-  const ending = () => setImmediate(() => finish(DRAIN_TIMEOUT));
-  input.once('error', ending);
-  input.once('end', ending);
+  input.on('data', (chunk) => incoming.write(chunk));
+  // Deferred until the last chunk has been parsed: only then are all unanswered requests known.
+  const onEnd = () => setImmediate(() => finish(DRAIN_TIMEOUT));
+  input.once('error', onEnd);
+  input.once('end', onEnd);
   return { ...conversation, finish };
 }

@@ -2,20 +2,20 @@ import { Temporal } from 'temporal-polyfill';
 
 export type Day = Temporal.PlainDate;
 
-/** What words about days can mean: one day, or all from the first to the last. */
+/** One reading of words for days: a single day, or all days from `first` to `last`. */
 export interface Days {
   first: Day;
   last: Day;
-  /** The one that is meant where one is needed; none for "this month". */
+  /** The day to take if a single one is needed; absent for "this month". */
   day?: Day;
-  /** Said in full, as with a year: then the past is meant if it is past. */
+  /** Given in full, for example with a year, so that it may be in the past. */
   exact?: boolean;
 }
 
-/** Readings that words allow, or the day that they describe with another day's weekday. */
+/** All possible readings, or (`not`) a date that was given with the wrong weekday. */
 export type Reading = Days[] | { not: Day };
 
-/** Where to look for a day that is not said in full: "24 Nov" to come, or the one that was. */
+/** How to resolve an incomplete date: to the next "24 Nov" or the last one. */
 export type Look = 'ahead' | 'back';
 
 export const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
@@ -24,25 +24,28 @@ export const MONTHS = [
   ...['July', 'August', 'September', 'October', 'November', 'December'],
 ];
 
-/** Patterns in lower case. */
+/** Regular expression sources, for text in lower case. */
 export const WEEKDAY =
   'mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?';
 export const ORDINAL = '(\\d{1,2})(?:st|nd|rd|th)';
 
-/** The number, from 1, of a weekday or a month by its first letters. */
+/** Returns the number, from 1, of the weekday or month with the same first three letters as `word`, or 0. */
 export const numberOf = (names: readonly string[], word: string) =>
   names.findIndex((name) => name.slice(0, 3).toLowerCase() === word.slice(0, 3)) + 1;
 
-/** `Mon`, `Nov`: the name of a weekday or a month, from 1, as short as it is said. */
+/** Returns the short name (`Mon`, `Nov`) of a weekday or month, numbered from 1. */
 export const shortName = (names: readonly string[], number: number) => names[number - 1]?.slice(0, 3) ?? '';
 
 export const one = (day: Day, exact = false): Days => ({ first: day, last: day, day, exact });
 
-/** `Sun 22 Nov 2026`. */
+/** Formats a day as `Sun 22 Nov 2026`. */
 export const sayDay = (day: Day) =>
   [shortName(WEEKDAYS, day.dayOfWeek), day.day, shortName(MONTHS, day.month), day.year].join(' ');
 
-/** The first that is not past, or looking back, the latest that is not to come. Leap days are 8 years apart at most. */
+/**
+ * Returns the first day at offsets 0 to 12 that is not past or, looking back, at offsets 0 to -12 that is not in the
+ * future; an empty array if there is none. Leap days are at most 8 years apart.
+ */
 export function nearest(at: (offset: number) => Day[], today: Day, look: Look): Day[] {
   const way = look === 'back' ? -1 : 1;
   for (let offset = 0; offset <= 12; offset++) {
@@ -57,7 +60,7 @@ export const LAST_YEAR = 2999;
 
 export const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && year <= LAST_YEAR;
 
-/** The day that has these numbers, if there is one. */
+/** Returns the day with these numbers, or an empty array if it does not exist. */
 export function known(year: number, month: number, day: number): Day[] {
   try {
     return [Temporal.PlainDate.from({ year, month, day }, { overflow: 'reject' })];
@@ -66,7 +69,7 @@ export function known(year: number, month: number, day: number): Day[] {
   }
 }
 
-/** The week, month, quarter or year around a day, or the one so many later. */
+/** Returns the week, month, quarter or year that contains a day, or the one `later` periods after it. */
 export function period(unit: string, today: Day, later = 0): Days {
   const months = unit === 'year' ? 12 : unit === 'quarter' ? 3 : 1;
   const begin = (by: number) =>

@@ -3,20 +3,20 @@ import { LazyModule } from '../lazy-module.js';
 
 type Reader = 'monthFirst' | 'dayFirst' | 'amounts';
 
-/** The library that reads dates in words. */
+/** chrono-node, which parses dates in English; loaded on first use. */
 export const dateReaders = new LazyModule<Record<Reader, Chrono>>(async () => {
   const { Chrono, casual, configuration, strict } = await import('chrono-node/en');
   return { monthFirst: strict, dayFirst: new Chrono(configuration.createConfiguration(true, true)), amounts: casual };
 });
 
 /**
- * What chrono is told is now. It reckons with the machine's clocks, and around 1204 no zone has changed them yet: what
- * it adds up is the same on every machine. The year has a 29 February.
+ * The reference date passed to chrono, which calculates in the machine's local time. Around 1204 no zone has clock
+ * changes, so results are the same on every machine. 1204 is a leap year.
  */
 export const ASKED = { year: 1204, month: 1, day: 1 };
 
-/** Has chrono read a text. What it does not take as a whole, for one thing that is no range, is not read. */
+/** Parses a text with chrono. Returns undefined unless chrono takes the whole text as a single result, not a range. */
 export function ask(reader: Reader, text: string): ParsedResult['start'] | undefined {
-  const [found, ...more] = dateReaders.get()[reader].parse(text, new Date(ASKED.year, ASKED.month - 1, ASKED.day));
-  return found?.text === text && !found.end && more.length === 0 ? found.start : undefined;
+  const [result, ...more] = dateReaders.get()[reader].parse(text, new Date(ASKED.year, ASKED.month - 1, ASKED.day));
+  return result?.text === text && !result.end && more.length === 0 ? result.start : undefined;
 }

@@ -7,7 +7,11 @@ import { parseWhen, startSort } from './when.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 
-/** The dates of a task after a patch. What recurs may be said in `due` too; moving one occurrence keeps the rule. */
+/**
+ * Returns the dates of a task after a patch. `due` may also hold a recurrence. Moving one occurrence keeps the rule.
+ *
+ * @throws Refusal `invalid` for a date, rule or shift that cannot be applied, and for a rule without a due date
+ */
 export function times(
   task: Times,
   patch: Partial<Record<keyof Times | 'shift', string | undefined>>,
@@ -28,7 +32,7 @@ export function times(
   if (recurring) {
     const given = patch.due && patch.due !== recurring ? due : null;
     const was = clear.has('due') ? null : task.due;
-    // Without any date it begins when the task may be started.
+    // Without a due date, a series begins at the task's start date.
     const begins = start && !given && !was ? startSort(start, moment.timezone) : '';
     const now = begins > moment.now.toISOString() ? new Date(begins) : moment.now;
     const { repeat, due: first } = parseRepeat(recurring, given, { ...moment, now }, was);

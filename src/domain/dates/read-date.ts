@@ -5,31 +5,31 @@ import { readDistance } from './durations.js';
 import { readDays } from './relative-days.js';
 import { type Clocked, type Time, takeClock } from './time-of-day.js';
 
-/** When and where words are said. */
+/** The time and zone in which words are read. */
 export interface Here {
   now: Date;
   timezone: string;
 }
 
 /**
- * What a field is about. `ahead` is for plans: words that lead to the past are refused. `back` is for what happened,
- * and refuses what is still to come. `either` takes both, and looks ahead first.
+ * Which dates a field accepts: `ahead` (plans) refuses words for the past, `back` (events) refuses the future, and
+ * `either` accepts both, but prefers the future.
  */
 export type Direction = 'ahead' | 'back' | 'either';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const MOMENT = /^(\d{4}-\d{2}-\d{2})[t ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(z|[+-]\d{2}:?\d{2})?$/;
 
-/** Longer text is no date: nothing below needs to be quick. */
+/** Longer text is rejected, so the parsing below need not be fast. */
 const LONGEST = 100;
 
 /**
- * Reads days or a moment: ISO 8601, or English words, judged in the user's zone. All of the text must be understood.
+ * Reads days or an instant from ISO 8601 or English words, in the user's zone. The whole text must be understood.
  *
- * @param field the name for the refusal
- * @returns undefined for what is no date
- * @throws Refusal `invalid` for what can mean two, for words that lead the wrong way in time, for a time that the
- *   clocks skip, and for one they show twice
+ * @param field the field's name, for refusals
+ * @returns undefined if the text is not a date
+ * @throws Refusal `invalid` for ambiguous words, a wrong weekday, words for the wrong direction in time, a year out of
+ *   range, and a time that the clocks skip or repeat
  */
 export function read(
   text: string,
@@ -37,16 +37,16 @@ export function read(
   field: string,
   direction: Direction,
 ): Days | Temporal.Instant | undefined {
-  const said = plain(text);
+  const normal = plain(text);
   try {
-    return readIso(said, here, field) ?? readWords(said, { text, here, field, direction });
+    return readIso(normal, here, field) ?? readWords(normal, { text, here, field, direction });
   } catch (error) {
-    if (error instanceof RangeError) return undefined; // Temporal's, for what is out of its range
+    if (error instanceof RangeError) return undefined; // thrown by Temporal for values out of its range
     throw error;
   }
 }
 
-/** In one form: full-width digits, capitals in any locale, dashes, commas and points that mean nothing. */
+/** Normalizes full-width digits, case (in any locale), dashes, commas, meaningless points and compact ISO dates. */
 export const plain = (text: string) =>
   text
     .slice(0, LONGEST + 1)
@@ -73,7 +73,7 @@ function readIso(said: string, here: Here, field: string): Days | Temporal.Insta
   return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : one(day, true);
 }
 
-/** What was said, and where: all that a refusal speaks of. */
+/** The text and its context, as refusals need them. */
 interface Said {
   text: string;
   here: Here;
@@ -81,7 +81,7 @@ interface Said {
   direction: Direction;
 }
 
-/** One thing that words can mean: days, or a time of one. */
+/** One reading of the words: days, or a time on a day. */
 interface Meaning {
   days: Days;
   at?: Temporal.PlainDateTime;
@@ -93,11 +93,11 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
   const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);
   const hour = Number(/^(\d{1,2}) ?h$/.exec(said)?.[1]);
   if (hour > 0 && hour < 24) {
-    const away = toMinute(present.add({ hours: direction === 'back' ? -hour : hour })).toZonedDateTimeISO(
+    const distant = toMinute(present.add({ hours: direction === 'back' ? -hour : hour })).toZonedDateTimeISO(
       here.timezone,
     );
     const at = nextSuch({ hour, minute: 0, second: 0, days: 0 }, present, direction);
-    throw ambiguous(unique([at, { ...at, at: away.toPlainDateTime() }]), '', context);
+    throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', context);
   }
   const distance = readDistance(said);
   if (distance?.seconds) {
@@ -107,20 +107,20 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
     return toMinute(moment);
   }
   const clocked = takeClock(said);
-  const found = clocked && meanings(clocked, present, direction);
-  if (!found) return undefined;
-  if ('not' in found) {
-    if (!inRange(found.not)) return undefined;
+  const readings = clocked && candidates(clocked, present, direction);
+  if (!readings) return undefined;
+  if ('not' in readings) {
+    if (!inRange(readings.not)) return undefined;
     throw invalid(
-      `${field}: "${short(context.text)}" does not fit: ${found.not} is a ${WEEKDAYS[found.not.dayOfWeek - 1]}.`,
-      `Use ${found.not}, or the date of the day that is meant. ${todayIs(here)}`,
+      `${field}: "${short(context.text)}" does not fit: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
+      `Use ${readings.not}, or the date of the day that is meant. ${todayIs(here)}`,
     );
   }
   const { offset = '' } = clocked;
-  const all = found.filter(({ days, at }) => inRange(at ?? days.first) && inRange(at ?? days.last));
-  const fitting = all.filter((each) => each.days.exact || !isWrongWay(each, present, direction, offset));
-  const [only, ...others] = fitting;
-  if (others.length > 0) throw ambiguous(fitting, offset, context);
+  const all = readings.filter(({ days, at }) => inRange(at ?? days.first) && inRange(at ?? days.last));
+  const allowed = all.filter((each) => each.days.exact || !isWrongWay(each, present, direction, offset));
+  const [only, ...others] = allowed;
+  if (others.length > 0) throw ambiguous(allowed, offset, context);
   if (!only) {
     if (all[0]) throw wrongWay(write(all[0], offset), context);
     return undefined;
@@ -128,7 +128,7 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
   return only.at ? instantOf(only.at, offset, here, field) : only.days;
 }
 
-function meanings(
+function candidates(
   { rest, times, offset }: Clocked,
   present: Temporal.ZonedDateTime,
   direction: Direction,
@@ -147,7 +147,7 @@ function meanings(
 
 const atTime = (day: Day, { days, ...time }: Time) => day.add({ days }).toPlainDateTime(time);
 
-/** A time without a day: the next such, or looking back, the latest. */
+/** Resolves a time without a day: to the next such time or, looking back, the latest. */
 function nextSuch(time: Time, present: Temporal.ZonedDateTime, direction: Direction): Meaning {
   const at = atTime(present.toPlainDate(), time);
   const order = Temporal.PlainDateTime.compare(at, present.toPlainDateTime());
@@ -158,7 +158,7 @@ function nextSuch(time: Time, present: Temporal.ZonedDateTime, direction: Direct
 const unique = (all: Meaning[]): Meaning[] =>
   all.filter(({ at }, index) => !at || all.findIndex((other) => other.at?.equals(at)) === index);
 
-/** By what clocks show: they agree with the order of instants wherever a time is not shown twice. */
+/** Compares wall-clock times, which are in the order of their instants unless the clocks repeat them. */
 function isWrongWay({ days, at }: Meaning, present: Temporal.ZonedDateTime, direction: Direction, offset: string) {
   if (direction === 'either') return false;
   const order = at
@@ -173,7 +173,7 @@ function instantOf(local: Temporal.PlainDateTime, offset: string, { timezone }: 
   return offset ? Temporal.Instant.from(`${local}${offset}`) : resolveLocal(local, timezone, field);
 }
 
-/** A wall-clock time, unless the clocks skip it or show it twice that day: then both readings are offered. */
+/** @throws Refusal `invalid`, offering both readings, for a wall-clock time that the clocks skip or repeat */
 function resolveLocal(local: Temporal.PlainDateTime, timezone: string, field: string): Temporal.Instant {
   const earlier = local.toZonedDateTime(timezone, { disambiguation: 'earlier' });
   const later = local.toZonedDateTime(timezone, { disambiguation: 'later' });
@@ -191,14 +191,14 @@ const toMinute = (moment: Temporal.ZonedDateTime) =>
 const shortest = (local: Temporal.PlainDateTime) =>
   local.toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' });
 
-/** `2026-11-24T17:00+01:00`. */
+/** Formats as `2026-11-24T17:00+01:00`. */
 export const withOffset = (zoned: Temporal.ZonedDateTime) =>
   zoned.toString({ smallestUnit: zoned.second === 0 ? 'minute' : 'second', timeZoneName: 'never' });
 
-/** As one would write it to be understood. */
+/** Formats a reading as unambiguous input. */
 const write = ({ days, at }: Meaning, offset: string) => (at ? shortest(at) + offset : String(days.day ?? days.first));
 
-const say = ({ days, at }: Meaning, offset: string) => {
+const format = ({ days, at }: Meaning, offset: string) => {
   const day = at ?? days.day ?? days.first;
   const clock = at && ` ${at.toPlainTime().toString({ smallestUnit: 'minute' })}${offset}`;
   return `${day.day} ${MONTHS[day.month - 1]}${clock ?? ''}`;
@@ -206,7 +206,7 @@ const say = ({ days, at }: Meaning, offset: string) => {
 
 const ambiguous = (all: Meaning[], offset: string, { text, field }: Said): Refusal =>
   invalid(
-    `${field}: "${short(text)}" can mean ${listed(all.map((each) => say(each, offset)))}.`,
+    `${field}: "${short(text)}" can mean ${listed(all.map((each) => format(each, offset)))}.`,
     `Use ${listed(all.map((each) => write(each, offset)))}.`,
   );
 
@@ -220,11 +220,11 @@ const wrongWay = (written: string, { text, here, field, direction }: Said): Refu
         `Use ${written} if the past is meant. ${todayIs(here)}`,
       );
 
-/** `Today is Sun 22 Nov 2026 (2026-11-22).` An agent often does not know. */
+/** Returns `Today is Sun 22 Nov 2026 (2026-11-22).`, which agents often do not know. */
 export function todayIs({ now, timezone }: Here): string {
   const day = Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(timezone).toPlainDate();
   return `Today is ${sayDay(day)} (${day}).`;
 }
 
-/** As much of a text as a refusal repeats. */
+/** Truncates a text to what a refusal quotes: 40 characters. */
 export const short = (text: string) => [...text.slice(0, 100)].slice(0, 40).join('');

@@ -18,21 +18,21 @@ const UNIT = 'week|month|quarter|year';
 
 const oneOrOther = (a: Day, b: Day): Days[] => (a.equals(b) ? [one(a)] : [one(a), one(b)]);
 
-const STEPS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
-const stepOf = (word = '') => STEPS[word] ?? 0;
+const OFFSETS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
+const offsetOf = (word = '') => OFFSETS[word] ?? 0;
 
-type Rule = (said: string[], today: Day, look: Look) => Reading | undefined;
+type Rule = (text: string[], today: Day, look: Look) => Reading | undefined;
 const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:${pattern})$`), read];
 
 /**
- * Rules for words without a date. Weeks begin on Monday.
+ * Rules for words without a date. Weeks begin on Monday. If there are two readings, both are returned.
  *
- * - "friday": the first after today. "This friday" said on a Friday can be today as well, and is asked back.
- * - "next friday": the first after today, and the one of next week. If they differ it is asked back.
- * - "last friday": the latest before today.
- * - "this weekend": its Saturday; on a Sunday, today. "Next weekend" is asked back as "next friday" is.
- * - "next week", "next month": their first day. "This week" is many days and none of them.
- * - "end of week": its Sunday. "In a month": the same day of next month, or that month's last.
+ * - "friday": the first one after today (looking back, the last before). On a Friday, "this friday" can also be today.
+ * - "next friday": the first one after today or the one of next week.
+ * - "last friday": the last one before today.
+ * - "this weekend": its Saturday; on a Sunday, today. "Next weekend" is ambiguous like "next friday".
+ * - "next week", "next month": their first day. "This week" is a range without a single day.
+ * - "end of week": its Sunday. "In a month": the same day of next month, or that month's last if it is shorter.
  */
 const RULES: [RegExp, Rule][] = [
   rule('(today)|(yesterday)|tomorrow|tmrw', ([now, past], today) => [
@@ -44,20 +44,20 @@ const RULES: [RegExp, Rule][] = [
     const latest = today.subtract({ days: ((today.dayOfWeek - number + 6) % 7) + 1 });
     if (which === 'next') return oneOrOther(coming, period('week', today, 1).first.add({ days: number - 1 }));
     if (which === 'this' && number === today.dayOfWeek) return oneOrOther(today, coming);
-    return [one(stepOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
+    return [one(offsetOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
   }),
   rule(`(${WEEKDAY}) (next|last) week|(next|last) week (${WEEKDAY})`, ([before, step, which, after], today) => {
     const number = numberOf(WEEKDAYS, before ?? after ?? '');
-    return [one(period('week', today, stepOf(step ?? which)).first.add({ days: number - 1 }))];
+    return [one(period('week', today, offsetOf(step ?? which)).first.add({ days: number - 1 }))];
   }),
   rule('(?:(this|next|last) )?weekend', ([which], today) => {
-    const saturday = period('week', today, stepOf(which)).first.add({ days: 5 });
+    const saturday = period('week', today, offsetOf(which)).first.add({ days: 5 });
     const weekend = (first: Day): Days => ({ first, last: first.add({ days: 1 }), day: first });
     if (which === 'next' && today.dayOfWeek < 6) return [weekend(saturday.subtract({ days: 7 })), weekend(saturday)];
-    return [{ ...weekend(saturday), day: !stepOf(which) && today.dayOfWeek === 7 ? today : saturday }];
+    return [{ ...weekend(saturday), day: !offsetOf(which) && today.dayOfWeek === 7 ? today : saturday }];
   }),
   rule(`(this|next|last|past|previous|coming) (${UNIT})`, ([which, unit = ''], today) => {
-    const days = period(unit, today, stepOf(which));
+    const days = period(unit, today, offsetOf(which));
     return [which === 'this' ? days : { ...days, day: days.first }];
   }),
   rule('(start|beginning|end) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
@@ -71,7 +71,9 @@ const RULES: [RegExp, Rule][] = [
   rule('(next|last|past) (.+)', ([which, text = ''], today) => {
     const said = readDuration(text);
     if (!said || said.seconds) return undefined;
-    return [stepOf(which) > 0 ? { first: today, last: today.add(said) } : { first: today.subtract(said), last: today }];
+    return [
+      offsetOf(which) > 0 ? { first: today, last: today.add(said) } : { first: today.subtract(said), last: today },
+    ];
   }),
   rule('(.+) (from|after|before) (.+)', ([text = '', way, start = ''], today, look) => {
     const said = readDuration(text === 'day' ? '1 day' : text);
@@ -81,7 +83,7 @@ const RULES: [RegExp, Rule][] = [
     return from.flatMap(({ day, exact }) => (day ? [one(day.add(by), exact)] : []));
   }),
   rule(`${ORDINAL} (?:of )?(this|next|last) month`, ([number, which], today) => {
-    const month = period('month', today, stepOf(which)).first;
+    const month = period('month', today, offsetOf(which)).first;
     return known(month.year, month.month, Number(number)).map((day) => one(day));
   }),
   rule('(\\d{4})-(\\d{2})', ([year, month]) =>
@@ -89,7 +91,7 @@ const RULES: [RegExp, Rule][] = [
   ),
 ];
 
-/** Reads words that mean days and nothing else, in lower case with single spaces; undefined for all others. */
+/** Reads words for days, in lower case with single spaces; returns undefined for all others, also with a time. */
 export function readDays(text: string, today: Day, look: Look): Reading | undefined {
   const said = text.replace(/^(?:on |by )?(?:the )?/, '');
   const distance = readDistance(said);

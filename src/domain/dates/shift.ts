@@ -8,9 +8,9 @@ import { clockAt, isDay, later, type When } from './when.js';
 const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<way>later|earlier|sooner))?)$/;
 
 /**
- * Reads by how much dates are to move: "1 week", "-2 days", "3 hours earlier".
+ * Reads the amount of time to move dates by: "1 week", "-2 days", "3 hours earlier".
  *
- * @throws Refusal `invalid` for what is no amount of time, or none at all
+ * @throws Refusal `invalid` if the text is not an amount of time, or is zero
  */
 export function readShift(text: string): Temporal.Duration {
   const { sign, signed, amount, way } = AMOUNT.exec(plain(text))?.groups ?? {};
@@ -21,9 +21,9 @@ export function readShift(text: string): Temporal.Duration {
 }
 
 /**
- * A date moved by an amount of time: a day by the calendar, a moment by its clock, so that 9:00 stays 9:00.
+ * Moves a date by an amount of time. A moment moved by days or months keeps its wall-clock time: 9:00 stays 9:00.
  *
- * @throws Refusal `invalid` for a day moved by hours, for a time that the clocks skip, and for what no date can be
+ * @throws Refusal `invalid` for a day moved by hours, a time that the clocks skip, and a date out of range
  */
 export function shifted(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
   if (isDay(when) && amount.seconds !== 0)
@@ -43,7 +43,7 @@ function attempt(move: () => When): When | undefined {
   try {
     return move();
   } catch (error) {
-    if (error instanceof RangeError) return undefined; // Temporal's, for what is out of its range
+    if (error instanceof RangeError) return undefined; // thrown by Temporal for values out of its range
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** A time of day; `days` is 1 for the midnight that ends a day. */
+/** A time of day. `days` is 1 for the midnight at the end of the day. */
 export interface Time {
   hour: number;
   minute: number;
@@ -7,17 +7,17 @@ export interface Time {
 }
 
 export interface Clocked {
-  /** What is left when the time is taken out: the words for the day. */
+  /** The words left after removing the time: those for the day. */
   rest: string;
-  /** None if no time was said, two if it can mean either. */
+  /** Empty if no time was given, two if it is ambiguous. */
   times: Time[];
-  /** `+00:00`, if the time was said with its distance from UTC. */
+  /** `+00:00`, if the time was given with a UTC offset. */
   offset?: string;
 }
 
 /**
- * Parts of a day, and the hours they may name. Morning is 09:00, afternoon 15:00, evening 19:00 unless a time says
- * otherwise; a night or an "end of day" alone is the day itself, which is due by its end.
+ * Parts of a day, and the hours that they include. Without a time, morning is 09:00, afternoon 15:00 and evening 19:00,
+ * and "night" or "end of day" is the day itself, which is due by its end.
  */
 const PARTS: Record<string, { hour?: number; from: number; until: number }> = {
   morning: { hour: 9, from: 0, until: 12 },
@@ -40,15 +40,15 @@ const CLOCK_LAST = new RegExp(`(?:^| )${CLOCK}$`);
 const CLOCK_FIRST = new RegExp(`^${CLOCK}(?: on (?=.)| |$)`);
 
 /**
- * Takes the time of day out of words: "5pm", "17:00", "at 17", "9am utc", "noon", "in the morning".
+ * Splits the time of day from the words: "5pm", "17:00", "at 17", "9am utc", "noon", "in the morning".
  *
- * Hours and minutes without am or pm are of 24 hours. "At 5" can be 05:00 or 17:00, "midnight" can begin a day or
- * end it: both readings are answered.
+ * Hours with minutes and without am or pm are on the 24-hour clock. "At 5" can be 05:00 or 17:00, and "midnight" the
+ * start or the end of a day: both readings are returned.
  *
- * This is not left to chrono. It takes any two digits for an hour ("friday 13"), 0am for a time, "est" for a
- * zone, and tells neither "at 5" from 05:00 nor the two midnights apart; and it stays with the days that it knows.
+ * Chrono is not used for this: it takes any two digits for an hour ("friday 13"), 0am for a time and "est" for a zone,
+ * does not distinguish "at 5" from 05:00 or the two midnights, and supports only the words for days that it knows.
  *
- * @returns undefined for a time that no clock shows, such as 25:00 or 17 pm
+ * @returns undefined for an impossible time, such as 25:00 or 17 pm
  */
 export function takeClock(text: string): Clocked | undefined {
   const words = text
@@ -56,7 +56,7 @@ export function takeClock(text: string): Clocked | undefined {
     .replace(/\blast night\b/, 'yesterday night')
     .replace(/\bthis (morning|afternoon|evening)\b/, 'today $1')
     .replace(/\bend of (?:the )?day\b/, 'eod');
-  // "Monday morning at 8" and "Monday at 8 in the morning": whichever is outside is taken first.
+  // The outer part is removed first, as in "Monday morning at 8" and "Monday at 8 in the morning".
   const outer = take(words, PART_LAST, PART_FIRST);
   const clock = take(outer.rest, CLOCK_LAST, CLOCK_FIRST);
   const inner = outer.said ? clock : take(clock.rest, PART_LAST, PART_FIRST);
@@ -72,7 +72,7 @@ export function takeClock(text: string): Clocked | undefined {
 
 type Said = Record<string, string | undefined>;
 
-/** Takes what a pattern finds at the end of words or at their start, and nothing from between. */
+/** Cuts off what `last` matches at the end of the words, or else what `first` matches at their start. */
 function take(words: string, last: RegExp, first: RegExp): { rest: string; said?: Said } {
   const match = last.exec(words) ?? first.exec(words);
   if (!match?.groups) return { rest: words };
@@ -84,7 +84,7 @@ function take(words: string, last: RegExp, first: RegExp): { rest: string; said?
 
 const time = (hour: number, minute = 0, second = 0, days: 0 | 1 = 0): Time => ({ hour, minute, second, days });
 const isOnClock = ({ hour, minute, second }: Time) => hour < 24 && minute < 60 && second < 60;
-const NOWHERE = 99;
+const INVALID_HOUR = 99;
 
 function timesOf(said: Said): Time[] {
   if (said.word === 'midnight') return [time(0), time(0, 0, 0, 1)];
@@ -94,15 +94,15 @@ function timesOf(said: Said): Time[] {
     if (hour === 12) return [time(12), time(0, 0, 0, 1)];
     return hour === 0 || hour > 12 ? [time(hour)] : [time(hour), time(hour + 12)];
   }
-  const half = said.half ?? said.half12;
-  const of24 = !half ? hour : hour < 1 || hour > 12 ? NOWHERE : (hour % 12) + (half === 'pm' ? 12 : 0);
-  return [time(of24, Number(said.minute ?? said.minute12 ?? 0), Number(said.second ?? 0))];
+  const meridiem = said.half ?? said.half12;
+  const hour24 = !meridiem ? hour : hour < 1 || hour > 12 ? INVALID_HOUR : (hour % 12) + (meridiem === 'pm' ? 12 : 0);
+  return [time(hour24, Number(said.minute ?? said.minute12 ?? 0), Number(said.second ?? 0))];
 }
 
-/** "8:30" of an evening is 20:30. A time that is of another part of the day is none. */
+/** Fits a time into a part of the day: "8:30" in the evening is 20:30. Returns none for a time outside that part. */
 function within(part: { from: number; until: number }, at: Time, said: Said): Time[] {
-  const open = !(said.half ?? said.half12 ?? said.bare ?? said.word) && at.hour > 0 && at.hour < 12;
-  const choices = open && at.hour < part.from ? [time(at.hour + 12, at.minute, at.second)] : [at];
+  const couldBePm = !(said.half ?? said.half12 ?? said.bare ?? said.word) && at.hour > 0 && at.hour < 12;
+  const choices = couldBePm && at.hour < part.from ? [time(at.hour + 12, at.minute, at.second)] : [at];
   return choices.filter(({ hour, days }) => (days === 1 ? part.until === 24 : hour >= part.from && hour < part.until));
 }
 

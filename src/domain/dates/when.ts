@@ -4,28 +4,28 @@ import { type Days, LAST_YEAR, MONTHS, shortName, WEEKDAYS } from './calendar.js
 import { type Here, read, short, todayIs, withOffset } from './read-date.js';
 
 /**
- * A day or a moment, as a string: `2026-11-24` is a day, whatever the zone; `2026-11-24T16:00:00.000Z` is an
- * instant. A day stays a day: it is never turned into midnight.
+ * A day or an instant, as a string: `2026-11-24` is a day, whatever the zone; `2026-11-24T16:00:00.000Z` is an
+ * instant. A day is never converted to midnight.
  */
 export type When = string;
 
 export const isDay = (when: When): boolean => when.length === 10;
 
 /**
- * Reads a date, or a date and time, in ISO 8601 or in English words; what has no offset is of the user's zone.
+ * Reads a date, or a date and time, in ISO 8601 or in English words; without an offset, in the user's zone.
  *
- * @param field the name for the refusal
- * @throws Refusal `invalid` for what is no date or can mean two, for words that lead to the past, for a time that the
- *   clocks skip, and for one they show twice
+ * @param field the field's name, for refusals
+ * @throws Refusal `invalid` if the text is not a date, is ambiguous or means several days, for words for the past, and
+ *   for a time that the clocks skip or repeat
  */
 export function parseWhen(text: string, here: Here, field: string): When {
-  const meant = read(text, here, field, 'ahead');
-  if (!meant) throw notADate(text, here, field);
-  if (meant instanceof Temporal.Instant) return utc(meant);
-  if (meant.day) return meant.day.toString();
+  const result = read(text, here, field, 'ahead');
+  if (!result) throw notADate(text, here, field);
+  if (result instanceof Temporal.Instant) return utc(result);
+  if (result.day) return result.day.toString();
   throw invalid(
     `${field}: "${short(text)}" is more than one day.`,
-    `Use ${meant.last} for the last of them. ${todayIs(here)}`,
+    `Use ${result.last} for the last of them. ${todayIs(here)}`,
   );
 }
 
@@ -38,20 +38,20 @@ const notADate = (text: string, here: Here, field: string) =>
 const utc = (instant: Temporal.Instant): When =>
   instant.round({ smallestUnit: 'second', roundingMode: 'floor' }).toString({ fractionalSecondDigits: 3 });
 
-/** As answers show it: `2026-11-24`, or `2026-11-24T17:00+01:00` in the user's zone. */
+/** Formats for answers: `2026-11-24`, or `2026-11-24T17:00+01:00` in the user's zone. */
 export const formatWhen = (when: When, timezone: string): string =>
   isDay(when) ? when : formatAt(Date.parse(when), timezone);
 
 function formatAt(instant: number, timezone: string): string {
   const minutes = offsetAt(instant, timezone) / MINUTE;
-  if (!Number.isInteger(minutes)) return withOffset(zoned(instant, timezone)); // as before there were time zones
+  if (!Number.isInteger(minutes)) return withOffset(zoned(instant, timezone)); // seconds, as before standard time
   const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((n) =>
     `${n}`.padStart(2, '0'),
   );
   return `${wallClock(instant, timezone)}${minutes < 0 ? '-' : '+'}${hours}:${rest}`;
 }
 
-/** @param instant in milliseconds, or in words */
+/** @param instant in milliseconds, or as ISO 8601 */
 const zoned = (instant: number | string, timezone: string) =>
   (typeof instant === 'string'
     ? Temporal.Instant.from(instant)
@@ -60,27 +60,27 @@ const zoned = (instant: number | string, timezone: string) =>
 
 const [MINUTE, DAY] = [60_000, 86_400_000];
 
-/** How far a zone is ahead of UTC on days on which its clocks are not changed. */
-const steady = new Map<string, number | undefined>();
+/** UTC offsets in milliseconds by `${day} ${timezone}`; undefined for days on which the clocks change. */
+const offsets = new Map<string, number | undefined>();
 const MOST_STEADY = 5_000;
 
 /**
- * How far the clocks of a zone are ahead of UTC, in milliseconds. An answer holds a dozen moments, and Temporal would
- * take as long to find this for them as the database takes to answer; no zone changes its clocks twice in a day.
+ * Returns a zone's UTC offset in milliseconds. Cached by day, since for the dozen instants of an answer Temporal takes
+ * as long as the database; no zone changes its clocks twice in a day.
  */
 function offsetAt(instant: number, timezone: string): number {
   const at = (moment: number) => zoned(moment, timezone).offsetNanoseconds / 1e6;
   const day = Math.floor(instant / DAY);
   const key = `${day} ${timezone}`;
-  if (!steady.has(key)) {
-    if (steady.size >= MOST_STEADY) steady.clear();
+  if (!offsets.has(key)) {
+    if (offsets.size >= MOST_STEADY) offsets.clear();
     const [first, last] = [at(day * DAY), at((day + 1) * DAY)];
-    steady.set(key, first === last ? first : undefined);
+    offsets.set(key, first === last ? first : undefined);
   }
-  return steady.get(key) ?? at(instant);
+  return offsets.get(key) ?? at(instant);
 }
 
-/** What a clock in a zone shows: `2026-11-24T17:00`, with the seconds if there are any. */
+/** Returns the wall-clock time in a zone: `2026-11-24T17:00`, with seconds if they are not 0. */
 function wallClock(instant: number, timezone: string): string {
   const shown = new Date(instant + offsetAt(instant, timezone)).toISOString();
   return shown.slice(0, shown.startsWith('00', 17) ? 16 : 19);
@@ -88,7 +88,7 @@ function wallClock(instant: number, timezone: string): string {
 
 let lastAsked: { now: number; timezone: string; day: When; midnight: Date } | undefined;
 
-/** The present day in the user's zone, and its midnight in UTC. Every line of an answer asks for it. */
+/** Returns today in the user's zone, and its midnight in UTC. Cached, since every line of an answer needs it. */
 function present(now: Date, timezone: string): { day: When; midnight: Date } {
   if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone) {
     const day = wallClock(now.getTime(), timezone).slice(0, 10);
@@ -97,24 +97,24 @@ function present(now: Date, timezone: string): { day: When; midnight: Date } {
   return lastAsked;
 }
 
-/** Today in the user's zone. */
+/** Returns today in the user's zone. */
 export const today = (now: Date, timezone: string): Temporal.PlainDate =>
   Temporal.PlainDate.from(present(now, timezone).day);
 
-/** For people: the weekday only within 7 days of today, the year only if it is not this one. */
+/** Formats for people: the weekday only if less than 7 days from today, the year only if it is not this one. */
 export const sayWhen = (when: When, now: Date, timezone: string): string =>
   sayClock(isDay(when) ? when : wallClock(Date.parse(when), timezone), now, timezone);
 
-/** @param shown what a calendar or a clock in the zone shows */
+/** @param shown the day, or the wall-clock time in the zone */
 function sayClock(shown: string, now: Date, timezone: string): string {
   const [day, time] = shown.split('T') as [string, string?];
   const date = new Date(day);
   const { midnight } = present(now, timezone);
-  const near = Math.abs(date.getTime() - midnight.getTime()) < 7 * DAY;
-  return sayDate(date, near, date.getUTCFullYear() !== midnight.getUTCFullYear(), time);
+  const isNear = Math.abs(date.getTime() - midnight.getTime()) < 7 * DAY;
+  return sayDate(date, isNear, date.getUTCFullYear() !== midnight.getUTCFullYear(), time);
 }
 
-/** @param date its midnight in UTC */
+/** @param date midnight of the day in UTC */
 function sayDate(date: Date, weekday: boolean, year: boolean, time?: string): string {
   const words = [`${date.getUTCDate()}`, shortName(MONTHS, date.getUTCMonth() + 1)];
   if (weekday) words.unshift(shortName(WEEKDAYS, date.getUTCDay() || 7));
@@ -125,29 +125,29 @@ function sayDate(date: Date, weekday: boolean, year: boolean, time?: string): st
 
 const toMinute = (instant: Date) => Math.floor(instant.getTime() / MINUTE) * MINUTE;
 
-/** When something happened, to the minute: nobody needs the seconds. */
+/** Formats when something happened, to the minute. */
 export const formatStamp = (instant: Date, timezone: string): string => formatAt(toMinute(instant), timezone);
 export const sayStamp = (instant: Date, now: Date, timezone: string): string =>
   sayClock(wallClock(toMinute(instant), timezone), now, timezone);
 
-/** `14:02` in the user's zone, or with its day if that is not today. */
+/** Formats as `14:02` in the user's zone, with the day if it is not today. */
 export function sayUntil(instant: Date, now: Date, timezone: string): string {
   const [day, time] = wallClock(toMinute(instant), timezone).split('T') as [string, string];
   return day === present(now, timezone).day ? time : sayStamp(instant, now, timezone);
 }
 
-/** `Sun 22 Nov 2026`. */
+/** Formats today as `Sun 22 Nov 2026`. */
 export const sayToday = (now: Date, timezone: string): string => sayDate(present(now, timezone).midnight, true, true);
 
-/** First instant of a day in a zone. */
+/** Returns the first instant of a day in a zone. */
 export function startOf(day: Temporal.PlainDate, timezone: string): Date {
   return new Date(day.toZonedDateTime(timezone).epochMilliseconds);
 }
 
-/** What tasks without a due date sort as, after all others. */
+/** The sort value of tasks without a due date, after all others. */
 const NEVER = 'infinity';
 
-/** The instant a task is due by, to sort and compare: of a day, its last millisecond in the user's zone. */
+/** Returns the instant a task is due by, to sort and compare: for a day, its last millisecond in the user's zone. */
 export function dueSort(due: When | null, timezone: string): string {
   if (!due) return NEVER;
   if (!isDay(due)) return due;
@@ -155,24 +155,26 @@ export function dueSort(due: When | null, timezone: string): string {
   return new Date(next.getTime() - 1).toISOString();
 }
 
-/** The instant from which on a task may be started, to compare: of a day, its first in the user's zone. */
+/** Returns the instant from which a task may be started, to compare: for a day, its first in the user's zone. */
 export function startSort(start: When | null, timezone: string): string {
   if (!start) return '-infinity';
   return isDay(start) ? startOf(Temporal.PlainDate.from(start), timezone).toISOString() : start;
 }
 
-/** The part of `dueSort` that a filter asks for: from `from` (included) up to `until` (not included). */
+/** The range of `dueSort` in a filter: from `from` (inclusive) to `until` (exclusive); `none` for no due date. */
 export type Window = { from?: Date; until: Date } | 'none';
 
 const WINDOWS =
   'Use overdue, today, week, none, words such as next week, a day as 2026-11-24, or days as 2026-11-24..2026-11-30.';
 
-/** No task is due on this day or later. */
+/** No task is due on or after this day. The end of an open window: it excludes tasks without a due date. */
 const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
 
 /**
  * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
- * `from..to`, both included, of which one may be left out. "By friday" is up to then, "within 3 days" from today on.
+ * `from..to`, both inclusive and one of them optional. "By friday" has no start, "within 3 days" starts today.
+ *
+ * @throws Refusal `invalid` if the text cannot be read or is ambiguous, or the window ends before it starts
  */
 export function parseWindow(text: string, now: Date, timezone: string): Window {
   const here = { now, timezone };
@@ -193,7 +195,7 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
   return { ...(first && { from: startOf(first.first, timezone) }), until: startOf(after, timezone) };
 }
 
-/** The days of a window, for people: `Mon 30 Nov to Sun 6 Dec`. */
+/** Formats the days of a window for people: `Mon 30 Nov to Sun 6 Dec`. */
 export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timezone }: Here): string {
   const day = (instant: Date) => sayWhen(formatStamp(instant, timezone).slice(0, 10), now, timezone);
   const last = day(new Date(until.getTime() - 1));
@@ -204,14 +206,18 @@ export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timez
 
 const trimmed = (text: string) => text.trim();
 
-/** Days, or the null of an end that is open; an open end excludes what is never due, which sorts behind all years. */
+/** Tells whether an end of a window was read as days, or is open (null). */
 const isDays = (read: Days | Temporal.Instant | null | undefined): read is Days | null =>
   read !== undefined && !(read instanceof Temporal.Instant);
 
-/** How far a caller’s clock may be ahead of ours, in milliseconds. */
+/** How far the caller's clock may be ahead of ours, in milliseconds. */
 const SKEW = 3_600_000;
 
-/** The instant from which on something happened: of days, their first in the user's zone. */
+/**
+ * Reads the instant since when something happened; for days, their first instant in the user's zone.
+ *
+ * @throws Refusal `invalid` if the text is not a date, is ambiguous, or is in the future
+ */
 export function sinceInstant(text: string, here: Here, field: string): Date {
   const meant = read(text, here, field, 'back');
   if (!meant) throw notADate(text, here, field);
@@ -222,26 +228,26 @@ export function sinceInstant(text: string, here: Here, field: string): Date {
   return since;
 }
 
-/** The day of a moment, on the calendar of a zone. */
+/** Returns the calendar day of a day or moment in a zone. */
 const plainDay = (when: When, timezone: string) =>
   isDay(when) ? Temporal.PlainDate.from(when) : zoned(when, timezone).toPlainDate();
 
-/** What clocks in a zone show at a moment: `09:00`. */
+/** Returns the wall-clock time of a moment in a zone: `09:00`. */
 export const clockAt = (moment: When, timezone: string): string => wallClock(Date.parse(moment), timezone).slice(11);
 
-/** Days from one day or moment to another, as the calendar on the wall counts them. */
+/** Returns the number of calendar days in a zone from one day or moment to another. */
 export function daysBetween(from: When, to: When, timezone: string): number {
   return plainDay(from, timezone).until(plainDay(to, timezone)).days;
 }
 
-/** A day or moment so many days later; a moment keeps its time of day. */
+/** Returns the day or moment `days` days later; a moment keeps its time of day. */
 export const shiftDays = (when: When, days: number, timezone: string): When =>
   later(when, Temporal.Duration.from({ days }), timezone);
 
 /**
- * A day or moment so much later; a moment keeps its time of day over days and months.
+ * Returns the day or moment that is `amount` later; over days and months a moment keeps its time of day.
  *
- * @throws RangeError beyond what Temporal knows
+ * @throws RangeError for values out of Temporal's range
  */
 export function later(when: When, amount: Temporal.Duration, timezone: string): When {
   if (isDay(when)) return Temporal.PlainDate.from(when).add(amount).toString();

@@ -23,9 +23,9 @@ interface Parts {
 }
 
 /**
- * Reads dates as people write them, with or without their weekday: "24 Nov", "Tue Nov 24th 2026", "24.11.2026",
- * "the 15th", and months: "December 2026". Without a year, the next such day, today included. 03/04 is two days; a
- * weekday may tell which.
+ * Reads written dates, with or without their weekday: "24 Nov", "Tue Nov 24th 2026", "24.11.2026", "the 15th", and
+ * months: "December 2026". Without a year, returns the nearest such day in the direction of `look`, today included.
+ * 03/04 has two readings, unless a weekday rules one out.
  */
 export function readWritten(text: string, today: Day, look: Look): Reading | undefined {
   const { name, date = '' } = NAMED.exec(text)?.groups ?? {};
@@ -39,13 +39,13 @@ export function readWritten(text: string, today: Day, look: Look): Reading | und
   return fitting.length > 0 ? fitting.map((day) => one(day, exact)) : days[0] && { not: days[0] };
 }
 
-/** What chrono would read along with a date. */
+/** Components that a date must not have. */
 const MORE = ['weekday', 'hour', 'timezoneOffset'] as const;
 
 /**
- * Day, month and perhaps year, as chrono reads them with the day first and with the month first.
+ * Returns day, month and year (if given) as chrono reads them with the day first and with the month first.
  *
- * It is careless about years: "24 Nov 26" may be a time cut short, and "Nov-26" a month.
+ * Years of two digits are rejected: "24 Nov 26" may be a truncated time, and "Nov-26" a month.
  */
 function askBoth(date: string): Parts[] {
   const said = date.replace(' the ', ' ').replace(/^(\d+)\.(\d+)\.$/, '$1/$2');
@@ -59,14 +59,17 @@ function askBoth(date: string): Parts[] {
   return all.filter(({ day }, index) => all.findIndex((other) => other.day === day) === index);
 }
 
-/** The days of a month: "December" and "Dec 2026" become dates with a 1 before them, and "Dec" alone is none to chrono. */
+/** Reads "December" or "Dec 2026" as a whole month, by its 1st, since chrono does not read "Dec" alone. */
 function readMonth(text: string, today: Day, look: Look): Reading | undefined {
   const [said] = /^[a-z]+(?: \d{4})?$/.test(text) ? askBoth(`1 ${text}`) : [];
   const firsts = said && daysOf(said, undefined, today.with({ day: 1 }), look);
   return firsts?.map((first) => ({ ...period('month', first), exact: Boolean(said?.year) }));
 }
 
-/** The day that has these parts: without a year, the nearest that is not past, unless one past is nearer and alone has the weekday. */
+/**
+ * Returns the day with these parts. Without a year this is the nearest in the direction of `look`, unless the nearest
+ * in the other direction is no farther away and is the only one on the weekday.
+ */
 function daysOf({ year, month, day }: Parts, weekday: number | undefined, today: Day, look: Look): Day[] {
   if (year !== undefined) return known(year, month ?? 0, day);
   const at = (offset: number) => {

@@ -17,34 +17,34 @@ import {
 } from './filter.js';
 import type { Sort } from './sort.js';
 
-/** How a list is found without looking at more rows than it must. */
+/** Index-backed queries that find a list's tasks without examining more rows than needed. */
 export interface AccessPath {
-  /** Ids of the tasks that a part of the filter comes to, each from an index, the newest or likeliest first. */
+  /** Queries for the ids that match one part of the filter, each from an index, newest or most likely first. */
   parts: SQL[];
-  /** Tasks that an index has in the order asked for; absent where none has. */
+  /** Condition for tasks that an index returns in the requested order; absent if no index has that order. */
   walk?: SQL | undefined;
-  /** Whether `walk` is all of the filter. */
+  /** Whether one index serves the whole filter in the requested order, so the page can be read from it directly. */
   whole: boolean;
 }
 
-/** Which indexes serve a filter and an order. */
+/** Chooses the access path for a filter and a sort order. */
 export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): AccessPath {
   const { status, ready } = shape;
   const opens = isForOpen(shape);
   const parts: SQL[] = [];
-  const have = (condition: SQL | undefined, order: SQL) =>
+  const push = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
   const open = opens ? isOpen(tasks) : undefined;
   const newest = desc(tasks.id);
 
-  if (shape.parent === 'numbered') have(isPartOf(value), newest);
+  if (shape.parent === 'numbered') push(isPartOf(value), newest);
   if (shape.claimed !== undefined && shape.claimed !== 'none')
-    have(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
+    push(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
   for (const label of labelsOf(shape, value))
     parts.push(
       sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${label} order by l.task_id desc`,
     );
-  if (shape.completedSince) have(isCompletedSince(value), desc(tasks.completedAt));
+  if (shape.completedSince) push(isCompletedSince(value), desc(tasks.completedAt));
   if (shape.changedSince)
     parts.push(
       // Of a time before the history that is kept, it may be any task.
@@ -52,24 +52,25 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
         union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)}
           and (select c.at from ${changes} c where c.user_id = ${tx.userId} order by c.at limit 1) > ${value('changedSince')}::timestamptz)`,
     );
-  // Of an index that begins with it: that of what is in none has no other order.
-  if (shape.project) have(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
+  // Order by project_id first so that the (user_id, project_id, id) index is used: `is null`, unlike `=`, does not make
+  // the column constant to the planner.
+  if (shape.project) push(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
   const due = isDue(shape, value);
   const priority = hasPriority(shape, value);
-  if (ready && sort !== 'priority') have(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
-  if (open && due && sort !== 'due') have(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
-  if (open && priority && sort !== 'priority') have(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (ready && sort !== 'priority') push(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (open && due && sort !== 'due') push(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (open && priority && sort !== 'priority') push(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
   if (status === 'in_progress')
     parts.push(sql`(select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${tasks.status} = 'in_progress' and ${isNull(tasks.deletedAt)})
       union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${isNotNull(tasks.claimedBy)} and ${isClaimed})`);
-  if (status === 'deleted') have(inStatus(status), desc(tasks.deletedAt));
-  if (status === 'cancelled') have(inStatus(status), newest);
+  if (status === 'deleted') push(inStatus(status), desc(tasks.deletedAt));
+  if (status === 'cancelled') push(inStatus(status), newest);
   if (status === 'completed' && !shape.completedSince)
-    have(and(isNotNull(tasks.completedAt), inStatus(status)), desc(tasks.completedAt));
-  if (status === 'all' && sort !== 'newest') have(inStatus(status), newest);
+    push(and(isNotNull(tasks.completedAt), inStatus(status)), desc(tasks.completedAt));
+  if (status === 'all' && sort !== 'newest') push(inStatus(status), newest);
 
   const inOrder = opens || sort === 'newest';
-  /** The one part of the filter whose own index has the order asked for. */
+  /** Whether one part of the filter has an index of its own in the requested order. */
   const ordered =
     (shape.project === 'called' && opens && (sort === 'newest' || sort === 'due')) ||
     (!shape.project && status === 'cancelled' && sort === 'newest');

@@ -8,18 +8,18 @@ import { missing, type Value, where } from './filter.js';
 import type { Page } from './list.js';
 import { AGAIN, beyond, columnsOf, ORDER, orderOf, positionIn } from './sort.js';
 
-/** So many tasks of a part of a filter, or of those in the order asked for, are held to the rest, at most. */
+/** How many tasks of one filter part, or in the requested order, are checked against the whole filter at most. */
 export const MAX_SCANNED = 1_000;
-/** How many of them are counted where they are not all. */
+/** How many tasks in the requested order are checked for the total if no filter part is small enough. */
 const MAX_SAMPLED = 200;
 
-/** What a look came to, beside the tasks. */
+/** What a bounded scan returns besides the tasks. */
 export interface ScanSummary {
-  /** There are more than were counted. */
+  /** The total is a lower bound. */
   atLeast: boolean;
-  /** Only the newest were sorted. */
+  /** Only the newest `MAX_SCANNED` of a filter part were checked and sorted. */
   sampled: boolean;
-  /** Where it ended, if there may be more. */
+  /** The last task examined, if the scan reached `MAX_SCANNED` before it found more than a page; otherwise null. */
   edge: { id: number; dueSort: string; priority: number; rank: string } | null;
 }
 
@@ -27,32 +27,32 @@ const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}`
 const HITS = columnsOf('hits');
 
 /**
- * How a page is found where no index has all that is asked for, without looking at more tasks than are worth it. The first part
- * of the filter that has few is gathered whole. Where each has many, those in the order asked for are looked at until the
- * page is full, and where nothing has that order, the newest are sorted.
+ * Builds the statement for a page if no single index serves filter and order, with a bound on the rows examined. It
+ * gathers the first filter part that has at most `MAX_SCANNED` tasks. If all have more, it examines tasks in the
+ * requested order until the page is full or, if no index has that order, sorts the newest.
  */
 export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, walk }: AccessPath) {
   const { sort, limit, descriptions } = asked;
   const after = asked.after ? positionIn(value) : undefined;
   const arrays = parts.map((part) => sql`array(${part} limit ${literal(MAX_SCANNED + 1)})`);
-  const newest = walk ? undefined : arrays.pop();
-  // Each is asked for only if those before it had many; `offset 0` keeps it from being asked for twice.
-  const few = arrays.map(
+  const newestPart = walk ? undefined : arrays.pop();
+  // `coalesce` evaluates each only if those before it were too large; `offset 0` keeps one from being evaluated twice.
+  const smallParts = arrays.map(
     (ids) =>
       sql`(select part.ids from (select ${ids} as ids offset 0) part where cardinality(part.ids) <= ${MAX_SCANNED} offset 0)`,
   );
-  const by = sql.join(ORDER[sort], sql`, `);
+  const order = sql.join(ORDER[sort], sql`, `);
   const start = after && beyond(sort, after);
-  /** Each is held to the filter as it is read, so that no more of them are than are needed. */
-  const inOrder = (condition: SQL | undefined, most: number) =>
-    sql`select ${KEY}, (${where(tx, asked, value)}) is true as fits from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${by} limit ${literal(most)}`;
+  /** Evaluates the filter for each row as it is read, so that reading stops once the page is full. */
+  const inOrder = (condition: SQL | undefined, max: number) =>
+    sql`select ${KEY}, (${where(tx, asked, value)}) is true as fits from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${order} limit ${literal(max)}`;
 
   const chosen = tx.db
     .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
     .as(
       sql`select coalesce(few.ids, newest.ids[1:${MAX_SCANNED}]) as ids, coalesce(cardinality(newest.ids) > ${MAX_SCANNED}, false) as sampled
-        from (select coalesce(${sql.join([...few, sql`null::int[]`], sql`, `)}) as ids offset 0) few
-        cross join lateral (select case when few.ids is null then ${newest ?? sql`null::int[]`} end as ids offset 0) newest`,
+        from (select coalesce(${sql.join([...smallParts, sql`null::int[]`], sql`, `)}) as ids offset 0) few
+        cross join lateral (select case when few.ids is null then ${newestPart ?? sql`null::int[]`} end as ids offset 0) newest`,
     );
   const hits = tx.db
     .$with('hits', {})

@@ -1,60 +1,64 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { invalid } from '../../errors.js';
 
-/** A position in a list, by value: where the last row stood, and the "now" its windows were reckoned from. */
+/** A position in a list, by value: the sort key of the last row, and the time that relative dates were resolved at. */
 export interface Position {
   now: Date;
   id: number;
-  /** Of a list sorted by due date or priority. */
+  /** If sorted by due date or priority. */
   dueSort?: string;
-  /** Of a list sorted by priority. */
+  /** If sorted by priority. */
   priority?: number;
-  /** Of a list in the order set by hand. */
+  /** If sorted manually. */
   rank?: string;
-  /** Of a list in the order of how well it matches. */
+  /** The rank of the match, if sorted by best match. */
   match?: number;
 }
 
-/** A moment as a cursor keeps it: all pages of a list, the first too, are reckoned from the same. */
+/** Rounds down to the second, as cursors store it, so that all pages of a list, also the first, use the same time. */
 export const toSecond = (now: Date): Date => new Date(Math.floor(now.getTime() / 1000) * 1000);
 
 const MAC = 8;
 const NEVER = 0xff_ff_ff_ff_ff_ff;
 
 /**
- * Packs a position as `c` and decimal digits, which a model reads three to the token: some two dozen tokens.
- * Signed over user, filter and sort, none of which it contains; the key is shared by all replicas.
+ * Packs a position as `c` and decimal digits, which models tokenize three at a time: about two dozen tokens.
+ * The signature covers `context`, which the cursor does not contain; all replicas share the key.
  *
- * @param bound what it belongs to, as a string
+ * @param context the user, filter and sort that the cursor is valid for, as a string
  */
-export function packCursor(position: Position, bound: string, secret: Buffer): string {
+export function packCursor(position: Position, context: string, secret: Buffer): string {
   const { now, id, dueSort, priority, rank = '', match } = position;
   const size = 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + (match === undefined ? 0 : 4);
   const payload = Buffer.alloc(size + rank.length);
   payload.writeUIntBE(toSecond(now).getTime() / 1000, 0, 5);
   payload.writeUInt32BE(id, 5);
-  // Offset so that due dates before 1970 pack too.
+  // The offset makes due dates before 1970 non-negative.
   if (dueSort) payload.writeUIntBE(dueSort === 'infinity' ? NEVER : Date.parse(dueSort) + OFFSET, 9, 6);
   if (priority) payload.writeUInt8(priority, 15);
   if (match !== undefined) payload.writeInt32BE(match, 9);
   payload.write(rank, size, 'latin1');
   const head = Buffer.concat([Buffer.of(rank ? 2 : 1), payload]);
-  const packed = Buffer.concat([head, sign(head, bound, secret)]);
+  const packed = Buffer.concat([head, sign(head, context, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
 
-/** Milliseconds from 1900 to 1970, and a little more. */
+/** Milliseconds from 1900 to 1970, rounded up. */
 const OFFSET = 2_300_000_000_000;
 
-/** @throws Refusal `invalid` for a cursor that this user was not given for this very list */
-export function unpackCursor(cursor: string, bound: string, secret: Buffer): Position {
-  // The leading byte is 1 or 2, so its first hex digit is the 0 that the number lost.
+/**
+ * Unpacks a cursor and verifies its signature.
+ *
+ * @throws Refusal `invalid` for a cursor that was not issued to this user for this filter and sort
+ */
+export function unpackCursor(cursor: string, context: string, secret: Buffer): Position {
+  // The first byte is 1 or 2, so the number has lost its leading hex digit 0.
   const hex = /^c\d{20,2000}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
   const packed = Buffer.from(hex, 'hex');
   const payload = packed.subarray(1, -MAC);
   if (
     packed.length < 1 + 9 + MAC ||
-    !timingSafeEqual(packed.subarray(-MAC), sign(packed.subarray(0, -MAC), bound, secret))
+    !timingSafeEqual(packed.subarray(-MAC), sign(packed.subarray(0, -MAC), context, secret))
   )
     throw invalid(
       'This cursor does not belong to this list.',
@@ -71,6 +75,6 @@ export function unpackCursor(cursor: string, bound: string, secret: Buffer): Pos
   };
 }
 
-function sign(head: Buffer, bound: string, secret: Buffer): Buffer {
-  return createHmac('sha256', secret).update(bound).update('\0').update(head).digest().subarray(0, MAC);
+function sign(head: Buffer, context: string, secret: Buffer): Buffer {
+  return createHmac('sha256', secret).update(context).update('\0').update(head).digest().subarray(0, MAC);
 }

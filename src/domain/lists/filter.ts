@@ -20,59 +20,59 @@ export const LIST_STATUSES = [
 ] as const;
 type ListStatus = (typeof LIST_STATUSES)[number];
 
-/** Which tasks to list: those that fit all of it. */
+/** Which tasks to list: those that match every field that is set. */
 export interface Filter {
   status?: ListStatus | undefined;
   text?: string | undefined;
-  /** Null for what is in none. */
+  /** Null for tasks without a project. */
   project?: string | null | undefined;
-  /** `none` alone for what has none. */
+  /** `['none']` for tasks without labels. */
   labels?: string[] | undefined;
   priority?: Priority | 'none' | undefined;
   due?: string | undefined;
-  /** Null for what is part of none. */
+  /** Null for tasks without a parent. */
   parent?: number | null | undefined;
   ready?: boolean | undefined;
-  /** The name of a holder, `any` or `none`. */
+  /** A holder's name, `any` or `none`. */
   claimed_by?: string | undefined;
   changed_since?: string | undefined;
   completed_since?: string | undefined;
 }
 
-/** All of a filter that the text of a statement depends on. */
+/** The parts of a filter that determine a statement's SQL text, without the values. */
 export interface Shape {
   status: ListStatus;
-  /** Whether tasks of archived projects count too. */
+  /** Whether tasks of archived projects are included. */
   archived: boolean;
   ready: boolean | undefined;
   claimed: 'any' | 'none' | 'holder' | undefined;
   due: 'none' | 'until' | 'between' | undefined;
-  /** How many labels a task must have; it may have none at all. */
+  /** How many labels are given, all of which a task must have; `none` for tasks without labels. */
   labels: number | 'none';
   project: 'none' | 'called' | undefined;
   parent: 'none' | 'numbered' | undefined;
-  /** Which of its other values it has. */
+  /** Whether the filter sets `priority`, `changed_since` and `completed_since`. */
   priority: boolean;
   changedSince: boolean;
   completedSince: boolean;
 }
 
-/** A value of a filter by its name, or what will stand for it. */
+/** Returns the filter value with this name, or its placeholder. */
 export type Value = (name: string) => unknown;
 
-/** Which tasks are meant where nothing is said of their status: the open ones, or those completed since some time. */
+/** Returns the status to list; by default `completed` if `completed_since` is set, else `open`. */
 export const statusOf = ({ status, completed_since }: Filter): NonNullable<Filter['status']> =>
   status ?? (completed_since ? 'completed' : 'open');
 
-/** Filters by time whose words need no explanation. */
+/** Date words whose reading is not explained to the agent. */
 const PLAIN = ['overdue', 'yesterday', 'today', 'tomorrow', 'week', 'none'];
-const needsSaying = (text: string) => /\p{L}{2}/u.test(text) && !PLAIN.includes(text.trim().toLowerCase());
+const isUnclear = (text: string) => /\p{L}{2}/u.test(text) && !PLAIN.includes(text.trim().toLowerCase());
 
 /**
- * Splits a filter into a shape and its values, and says what its words for days were taken to mean, such as
+ * Splits a filter into its shape and its values, and explains how date words were read, for example
  * `due "next week": Mon 30 Nov to Sun 6 Dec`.
  *
- * @throws Refusal `invalid` for words that are no dates
+ * @throws Refusal `invalid` for a date that is unreadable, ambiguous or, in the `_since` fields, in the future
  */
 export function shapeOf(
   filter: Filter,
@@ -80,20 +80,20 @@ export function shapeOf(
 ): { shape: Shape; values: Record<string, unknown>; meant: string[] } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = statusOf(filter);
-  const inProject = project === undefined ? undefined : project === null ? 'none' : 'called';
+  const projectKind = project === undefined ? undefined : project === null ? 'none' : 'called';
   const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
   const meant: string[] = [];
-  const say = (field: keyof Filter, words: string, meaning: string) => {
-    if (needsSaying(words)) meant.push(`${field} "${words.trim()}": ${meaning}`);
+  const note = (field: keyof Filter, words: string, meaning: string) => {
+    if (isUnclear(words)) meant.push(`${field} "${words.trim()}": ${meaning}`);
   };
-  if (filter.due && window && window !== 'none') say('due', filter.due, sayWindow(window, here));
+  if (filter.due && window && window !== 'none') note('due', filter.due, sayWindow(window, here));
   const since = (field: 'changed_since' | 'completed_since') => {
     const words = filter[field];
     if (!words) return undefined;
     const instant = sinceInstant(words, here, field);
-    say(field, words, sayStamp(instant, here.now, here.timezone));
+    note(field, words, sayStamp(instant, here.now, here.timezone));
     return instant.toISOString();
   };
   const values = {
@@ -108,18 +108,17 @@ export function shapeOf(
     ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
   };
   const claimed = holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder';
-  const named = inProject === 'called' || typeof parent === 'number';
+  const named = projectKind === 'called' || typeof parent === 'number';
   return {
     shape: {
       status,
-      // What is put away with its project is out of the way of all that is still to be done, unless it is asked for by
-      // name, or somebody works on it.
+      // Open lists hide tasks of archived projects unless the project or parent is named or a claim is asked for.
       archived: !isForOpen({ status, ready }) || named || claimed === 'holder' || claimed === 'any',
       ready,
       claimed,
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
       labels: isUnlabelled(labels) ? 'none' : labels.length,
-      project: inProject,
+      project: projectKind,
       parent: parent === undefined ? undefined : parent === null ? 'none' : 'numbered',
       priority: priority !== undefined,
       changedSince: values.changedSince !== undefined,
@@ -130,14 +129,14 @@ export function shapeOf(
   };
 }
 
-/** Whether a filter lets only open tasks pass. */
+/** Tells whether a filter matches only open tasks. */
 export const isForOpen = ({ status, ready }: Pick<Shape, 'status' | 'ready'>): boolean =>
   ready === true || ['open', 'not_started', 'in_progress'].includes(status);
 
 export const labelsOf = ({ labels }: Shape, value: Value): unknown[] =>
   Array.from({ length: labels === 'none' ? 0 : labels }, (_, i) => value(`label${i}`));
 
-/** The condition that a filter comes to; its text apart, which is looked for otherwise. */
+/** Builds the condition for a filter, except for its text, which `search.ts` matches. */
 export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
   const labelsOfTask = sql`from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id}`;
   return and(
@@ -147,7 +146,7 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     shape.ready === undefined ? undefined : shape.ready ? isReady(tx) : not(isReady(tx)),
     isClaimedBy(shape, value),
     isInProject(tx, shape, value),
-    // Looked up task by task: however many others have it, they are not looked at.
+    // One index lookup per task, so the cost does not depend on how many tasks have the label.
     ...labelsOf(shape, value).map((label) => sql`(select true ${labelsOfTask} and l.label_key = ${label})`),
     shape.labels === 'none' ? sql`(select true ${labelsOfTask} limit 1) is null` : undefined,
     hasPriority(shape, value),
@@ -175,13 +174,16 @@ export const hasPriority = ({ priority }: Shape, value: Value): SQL | undefined 
 export const isCompletedSince = (value: Value): SQL =>
   sql`${tasks.completedAt} >= ${value('completedSince')}::timestamptz`;
 
-/** Can be started now: neither it nor what it is part of waits for anything or for its day, and nobody has claimed it. */
+/**
+ * Builds the condition for tasks that can be started now: open, unclaimed, without open sub-tasks, and neither the task
+ * nor an ancestor is blocked or starts later.
+ */
 export const isReady = (
   tx: UserTx,
 ): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT}
   and ${waitsWith(tx)} is null)`;
 
-/** The first condition is there for the index: who gave a task back is not in it. */
+/** Includes `claimed_by is not null`, the predicate of the partial index on claims, which leaves out released tasks. */
 function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {
   if (claimed === undefined) return undefined;
   if (claimed === 'none') return not(isClaimed);
@@ -190,12 +192,12 @@ function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {
   return and(isNotNull(tasks.claimedBy), isClaimed, held);
 }
 
-/** In the statement's text: as a parameter, it would not be known to be what an index is for. */
+/** Writes the status into the SQL text: the planner cannot match a parameter to the predicate of a partial index. */
 function hasStatus(status: Status): SQL {
   return sql`${tasks.status} = ${sql.raw(`'${status}'`)}`;
 }
 
-/** By somebody's word, or because it is claimed. */
+/** The status was set to in_progress, or the task is claimed. */
 const isInProgress = sql`(${hasStatus('in_progress')} or ${isClaimed})`;
 
 export function inStatus(status: ListStatus): SQL | undefined {
@@ -217,15 +219,15 @@ export function inStatus(status: ListStatus): SQL | undefined {
 
 export function isDue({ due }: Shape, value: Value): SQL | undefined {
   if (due === undefined) return undefined;
-  if (due === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order that the index has
+  if (due === 'none') return sql`${tasks.dueSort} >= 'infinity'`; // not "=": a range keeps the order of the index
   return and(
     due === 'between' ? sql`${tasks.dueSort} >= ${value('dueFrom')}::timestamptz` : undefined,
-    // With the id, which is never 0: of a window with two plain ends PostgreSQL thinks that hardly anything is in it, and sorts it.
+    // A row comparison (ids are never 0): between two plain bounds PostgreSQL expects hardly any rows, and sorts them.
     sql`(${tasks.dueSort}, ${tasks.id}) < (${value('dueUntil')}::timestamptz, 0)`,
   );
 }
 
-/** What a filter names that is not there: an empty list would tell an agent the wrong thing. */
+/** Selects which of the named project and parent does not exist: an empty list would mislead the agent. */
 export function missing(tx: UserTx, { project, parent }: Shape, value: Value): SQL<'project' | 'parent' | null> {
   const cases = [
     project === 'called' &&
@@ -236,13 +238,13 @@ export function missing(tx: UserTx, { project, parent }: Shape, value: Value): S
   return cases.length === 0 ? sql`null::text` : sql`case ${sql.join(cases, sql` `)} end`;
 }
 
-/** Why there is no such list. */
+/** Builds the refusal `not_found` for a project or parent that `missing` selected. */
 export async function missingRefusal(tx: UserTx, what: 'project' | 'parent', filter: Filter): Promise<Refusal> {
   return what === 'project' ? noProject(tx, filter.project as string) : noTask(filter.parent as number);
 }
 
 async function noProject(tx: UserTx, name: string): Promise<Refusal> {
-  const some = await tx.db
+  const existing = await tx.db
     .select({ name: projects.name })
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
@@ -250,6 +252,6 @@ async function noProject(tx: UserTx, name: string): Promise<Refusal> {
     .limit(literal(200));
   return noProjectCalled(
     name,
-    some.map((project) => project.name),
+    existing.map((project) => project.name),
   );
 }

@@ -20,33 +20,33 @@ export interface ListInput extends Filter {
 
 export interface TaskPage {
   tasks: Task[];
-  /** Exact up to `COUNTED`, then one more. */
+  /** Exact up to `COUNTED`; `COUNTED` + 1 stands for more. A lower bound with `atLeast`. */
   total: number;
-  /** The cursor of what comes after the first so many of `tasks`, if anything does. */
+  /** Returns the cursor for what follows the first `shown` of `tasks`, if anything does. */
   cursorAfter(shown: number): string | undefined;
-  /** Nothing has all of the words looked for: these come near. */
+  /** No task has all the words; these come closest. */
   near?: true;
-  /** More tasks than could be ranked have the words looked for: `total` is how many were. */
+  /** More tasks have the words than can be ranked; `total` counts only ranked ones. */
   cut?: true;
-  /** Not all were counted: there are as many as `total`, or more. */
+  /** Not all tasks were counted: `total` is a lower bound. */
   atLeast?: true;
-  /** More tasks than could be sorted match: these are of the newest. */
+  /** There are too many tasks to sort: these are from the newest. */
   sampled?: true;
-  /** So many were looked at that what comes after them is left to the cursor, whether or not the page is full. */
+  /** The scan reached its limit, whether or not the page is full; the cursor continues from there. */
   paused?: true;
-  /** The list goes on, but is not paged further. */
+  /** More tasks match, but the list cannot be paged further. */
   ended?: true;
-  /** What words for days were taken to mean; of a page that goes on from another, which said it, nothing. */
+  /** How date words were read; on the first page only. */
   meant?: string[];
 }
 
-/** Counts stop here: beyond, nobody acts on the difference, and it would cost. */
+/** Counts stop here: nobody acts on a larger number, and counting is expensive. */
 export const COUNTED = 1000;
 
-/** How far each of several is counted that are in one answer. */
+/** The limit for each of several counts in one answer (overview, projects). */
 export const COUNTED_EACH = 200;
 
-/** A filter in one form, whether its default was said or not, and however its names were written. */
+/** Normalizes defaults and names, so that a cursor is valid for every spelling of the same filter. */
 const canonical = (filter: Filter) => ({
   ...filter,
   status: statusOf(filter),
@@ -56,36 +56,40 @@ const canonical = (filter: Filter) => ({
 
 export interface ListOptions {
   now: Date;
-  /** What cursors are signed with. Without it there are none. */
+  /** The key for signing cursors. Without it none are issued, and a given one is ignored. */
   secret?: Buffer;
   descriptions?: boolean;
 }
 
-/** Finds tasks: one page of those that match every filter, and how many there are. */
+/**
+ * Returns one page of the tasks that match every filter, and how many there are.
+ *
+ * @throws Refusal `invalid` for a bad date, cursor or search text, `not_found` for an unknown project or parent
+ */
 export async function listTasks(
   tx: UserTx,
   input: ListInput,
   { now, secret, descriptions = false }: ListOptions,
 ): Promise<TaskPage> {
   const { cursor, limit, ...filter } = input;
-  // A list by due date or window is meant to be read in that order, and of what is ready the first comes first.
+  // By default, lists of a due window are sorted by due date, and lists of ready tasks by priority.
   const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : filter.ready ? 'priority' : 'newest');
   const { text } = filter;
   const bound = JSON.stringify([
     tx.userId,
     Object.entries({ ...canonical(filter), sort: text === undefined ? sort : filter.sort }).sort(),
   ]);
-  const after = cursor === undefined || !secret ? undefined : unpackCursor(cursor, bound, secret);
-  const from = after?.now ?? toSecond(now);
+  const start = cursor === undefined || !secret ? undefined : unpackCursor(cursor, bound, secret);
+  const from = start?.now ?? toSecond(now);
   const pack = (at: Position) => secret && packCursor(at, bound, secret);
   const { shape, values, meant } = shapeOf(filter, { now: from, timezone: tx.timezone });
-  const page = { ...shape, limit, descriptions, after: after !== undefined };
-  const given = { ...values, ...positionValues(after) };
-  const said = after === undefined && meant.length > 0 && { meant };
+  const page = { ...shape, limit, descriptions, after: start !== undefined };
+  const given = { ...values, ...positionValues(start) };
+  const note = start === undefined && meant.length > 0 && { meant };
   if (text !== undefined)
     return {
       ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, pack })),
-      ...said,
+      ...note,
     };
   const rows = await pageOf({ ...page, sort }, tx, given);
   const total = rows[0]?.total ?? 0;
@@ -105,14 +109,14 @@ export async function listTasks(
     ...(atLeast && { atLeast }),
     ...(sampled && { sampled }),
     ...(paused && { paused: true }),
-    ...said,
+    ...note,
   };
 }
 
-/** How often a list that has no pages goes on from where it paused, at most. */
+/** How many pages `firstTasks` reads at most. */
 const ROUNDS = 10;
 
-/** The first tasks that match every filter, for whom there is no next page: a list that pauses goes on by itself. */
+/** Returns the first matching tasks, for callers without paging: continues by itself if a scan pauses. */
 export async function firstTasks(
   tx: UserTx,
   filter: Omit<ListInput, 'limit' | 'cursor'>,
@@ -128,15 +132,15 @@ export async function firstTasks(
     cursor = page.cursorAfter(page.tasks.length);
   }
   const { atLeast, ...page } = { ...first, total: Math.max(first.total, tasks.length), cursorAfter: () => undefined };
-  if (!cursor) return page; // these are all
+  if (!cursor) return page; // nothing follows
   return { ...page, ...(atLeast && { atLeast }), ...(tasks.length < most && { paused: true }) };
 }
 
-/** One page of a list: all that its statement's text depends on. */
+/** Everything that determines the SQL text for a page of a list. */
 export interface Page extends Shape {
   sort: Sort;
   limit: number;
-  /** Whether it goes on from a position. */
+  /** Whether the page starts after a cursor. */
   after: boolean;
   descriptions: boolean;
 }
@@ -146,7 +150,7 @@ const pageOf = preparedBy((page: Page) => (tx, value) => {
   return route.whole ? inOrder(tx, page, value) : boundedScan(tx, page, value, route);
 });
 
-/** Where one index has all that is asked for, in that order. */
+/** Builds the statement if one index serves the filter in the requested order. */
 function inOrder(tx: UserTx, page: Page, value: Value) {
   const { sort, limit, descriptions } = page;
   const matches = where(tx, page, value);
@@ -157,7 +161,7 @@ function inOrder(tx: UserTx, page: Page, value: Value) {
         .select({ one: sql`1`.as('one') })
         .from(tasks)
         .where(matches)
-        .orderBy(...(page.ready ? [] : ORDER[sort])) // the index that has these; of what is ready there is one anyway
+        .orderBy(...(page.ready ? [] : ORDER[sort])) // selects the index to count from; ready tasks have only one
         .limit(literal(COUNTED + 1))
         .as('counted'),
     )
@@ -174,5 +178,5 @@ function inOrder(tx: UserTx, page: Page, value: Value) {
     .select({ total: count.total, missing: count.missing, task: shown._.selectedFields })
     .from(count)
     .leftJoin(shown, sql`true`)
-    .orderBy(...AGAIN[sort]); // a join promises nothing about the order of what it joins
+    .orderBy(...AGAIN[sort]); // a join does not guarantee the order of its inputs
 }

@@ -9,29 +9,29 @@ import { isClaimed } from '../task.js';
 import { statusOf } from './filter.js';
 import { type ListInput, type ListOptions, listTasks, type TaskPage } from './list.js';
 
-/** Why a list is empty, or not what was expected, as far as that can be told. */
+/** Likely reasons why a list is empty or not what the agent expected. */
 export interface Remarks {
-  /** Of the labels asked for, those that no task has. */
+  /** The requested labels that no task has, and similar ones. */
   unused?: Unused | undefined;
-  /** How many tasks there are that are not open, or are in archived projects, and fit all else. */
+  /** How many tasks match everything else, but are closed or in archived projects. */
   elsewhere?: number;
-  /** How many there are in the trash that fit all else, and none that are not. */
+  /** How many tasks in the trash match everything else, if none outside it does. */
   trashed?: number;
-  /** What is called by the words that were looked for: these are looked for in titles, descriptions and comments only. */
+  /** What else has the search text as its name: search covers only titles, descriptions and comments. */
   called?: 'project' | 'label' | undefined;
-  /** What was asked for are tasks that are not ready, as who fills in every field does. */
+  /** Set if `ready: false` excluded ready tasks, as happens when a model fills in every field. */
   unready?: true;
-  /** Of whom there are claims, where there is none of who was asked for. */
+  /** Who holds claims, if the requested holder has none. */
   holders?: string[];
 }
 
-/** Whether a list has no tasks for sure: of one that paused, more may come. */
+/** Tells whether a list certainly has no tasks; a paused one may continue. */
 const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
 
-/** Filters of which one expects that something fits, open or not. */
+/** Filters that an agent expects to match something, open or closed. */
 const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
 
-/** How many holders of claims are named. */
+/** How many holders are named at most. */
 const HOLDERS = 5;
 
 async function holders(tx: UserTx): Promise<string[]> {
@@ -44,10 +44,7 @@ async function holders(tx: UserTx): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/**
- * What is to be said of a list beside its tasks, as far as it has to be looked for: why there are none, or only some that
- * come near.
- */
+/** Queries for remarks on a list that is empty, has only near matches, or has `ready: false`. */
 export async function remarksOn(
   tx: UserTx,
   page: TaskPage,
@@ -63,29 +60,29 @@ export async function remarksOn(
   return input.ready === false ? { unready: true } : undefined;
 }
 
-/** Looks for the reason why a list has no tasks. */
+/** Queries for the reason why a list is empty. */
 async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Promise<Remarks | undefined> {
-  if (input.cursor !== undefined) return undefined; // it had tasks, and the cursor is of that list alone
+  if (input.cursor !== undefined) return undefined; // the pages before had tasks
   const unused = input.labels && (await unusedLabels(tx, input.labels));
   if (unused) return { unused };
-  const has = async (some: Partial<ListInput>) => {
-    const page = await listTasks(tx, { ...input, ...some, limit: 1 }, options);
+  const found = async (changes: Partial<ListInput>) => {
+    const page = await listTasks(tx, { ...input, ...changes, limit: 1 }, options);
     return page.near ? 0 : page.total;
   };
   if (input.claimed_by !== undefined && !isNone(input.claimed_by)) return { holders: await holders(tx) };
-  if (input.ready === false) return (await has({ ready: undefined })) > 0 ? { unready: true } : undefined;
+  if (input.ready === false) return (await found({ ready: undefined })) > 0 ? { unready: true } : undefined;
   const { status = 'open', limit: _, sort: __, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
-  const asks = status === 'open' || status === 'all';
-  if (!asks || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
-  const elsewhere = status === 'all' ? 0 : await has({ status: 'all', sort: undefined });
+  const wide = status === 'open' || status === 'all';
+  if (!wide || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;
+  const elsewhere = status === 'all' ? 0 : await found({ status: 'all', sort: undefined });
   if (elsewhere > 0) return { elsewhere };
-  const trashed = await has({ status: 'deleted', sort: undefined });
+  const trashed = await found({ status: 'deleted', sort: undefined });
   if (trashed > 0) return { trashed };
   return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
 }
 
-/** Whether there is a project or a label of that name. */
+/** Tells whether the name is that of a project or a label. */
 async function calledSo(tx: UserTx, name: string): Promise<Remarks['called']> {
   const key = nameKey(name);
   const project = tx.db
@@ -101,19 +98,19 @@ async function calledSo(tx: UserTx, name: string): Promise<Remarks['called']> {
   return found?.of;
 }
 
-/** @throws Refusal `invalid` for filters that nothing can fit */
+/** @throws Refusal `invalid` for filters that no task can match together */
 export function refuseContradictions({ status, ready, claimed_by, completed_since }: ListInput): void {
   const isOver = status === 'completed' || status === 'cancelled' || status === 'deleted';
   const isOpen = status !== undefined && status !== 'all' && !isOver;
   const isHeld = claimed_by !== undefined && !isNone(claimed_by);
-  if (ready && isOver) throw nothing(`status ${status} and ready`, 'only what is open is ready');
-  if (ready && isHeld) throw nothing('claimed_by and ready', 'what is claimed is not ready');
-  if (ready && completed_since) throw nothing('completed_since and ready', 'only what is open is ready');
+  if (ready && isOver) throw impossible(`status ${status} and ready`, 'only what is open is ready');
+  if (ready && isHeld) throw impossible('claimed_by and ready', 'what is claimed is not ready');
+  if (ready && completed_since) throw impossible('completed_since and ready', 'only what is open is ready');
   if (isHeld && (isOver || status === 'not_started'))
-    throw nothing(`status ${status} and claimed_by`, 'what is claimed is in progress');
+    throw impossible(`status ${status} and claimed_by`, 'what is claimed is in progress');
   if (completed_since && (isOpen || status === 'cancelled'))
-    throw nothing(`status ${status} and completed_since`, 'it is not completed');
+    throw impossible(`status ${status} and completed_since`, 'it is not completed');
 }
 
-const nothing = (filters: string, why: string) =>
+const impossible = (filters: string, why: string) =>
   invalid(`Nothing can fit ${filters}: ${why}.`, 'Leave out one of the two.');

@@ -10,14 +10,14 @@ import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, ty
 import type { Page, TaskPage } from './list.js';
 import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
 
-/** Where more tasks than this have the words, only the newest are ranked. */
+/** If more tasks than this have the words, only the newest are ranked. */
 export const RANKED = 500;
-/** How many of a ranked list can be paged through: who has not found it by then needs other words. */
+/** How many ranked matches can be paged through; to find a task beyond that, other words are better. */
 export const PAGED = 200;
 
 /**
- * Whether a task, or one comment on it, has all of these words. No index serves this under row-level security; but
- * however many others have them, it leaves none out.
+ * Builds the condition that a task, or one comment on it, has all of these words, or that the text is its number.
+ * Row-level security keeps it from using an index, but it misses no match, however many there are.
  */
 export function hasWords(tx: UserTx, text: string): SQL {
   const query = sql`(select taskloom.search_query(${text}::text, true))`;
@@ -26,21 +26,22 @@ export function hasWords(tx: UserTx, text: string): SQL {
 }
 
 /**
- * Ids and ranks of the user's tasks that have these words, and their age, the newest being 1: a query to be
- * joined with `tasks` under both locks. Age goes one past `RANKED` where more would follow. Ranks are below
- * zero where nothing has the words, and these come near.
+ * Builds the query for the ids, ranks and ages (1 is the newest) of the user's tasks that have the words. The caller
+ * joins it with `tasks` under row-level security and `tx.mine`. An age of `RANKED` + 1 means that there are more;
+ * negative ranks mean that no task has all the words and these come closest.
  *
- * @param shape of the filter, of whose values the empty name of a project stands for none, and which applies before the newest are taken: after that, it could leave nothing of them
+ * @param shape the filter, applied before the newest are taken, since afterwards it might leave none; an empty project
+ *   name stands for tasks without a project
  */
 function searchTasks(shape: Shape, value: Value): SQL {
   const { status, due } = shape;
   const statuses: string[] | undefined =
     status === 'deleted' || status === 'all'
       ? undefined
-      : status === 'open' || status === 'in_progress' // of what is claimed, the stored status is what it was
+      : status === 'open' || status === 'in_progress' // a claimed task keeps its stored status
         ? ['pending', 'in_progress']
         : [status === 'not_started' ? 'pending' : status];
-  const given = (there: boolean, name: string) => (there ? value(name) : null);
+  const given = (isSet: boolean, name: string) => (isSet ? value(name) : null);
   const labels = labelsOf(shape, value).map((label) => sql`${label}::text`);
   return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${value('text')}::text, ${value('number')}::int,
     ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project !== undefined, 'project')}::text,
@@ -55,21 +56,22 @@ const nothingToFind = () =>
     'Give a word or number that the task has: -words only take away from what others find. Without text, everything is listed.',
   );
 
-/** People look for a task by its number too. */
+/** Returns the task number if the text is just that (`12`, `#12`). */
 function numberIn(text: string): number | null {
   const digits = /^#?(\d{1,9})$/.exec(text)?.[1];
   return digits ? Number(digits) : null;
 }
 
-/** One page of a search: all that its statement's text depends on. */
+/** Everything that determines the SQL text for a page of a search. */
 interface SearchPage extends Omit<Page, 'sort'> {
   sort: Sort | undefined;
 }
 
 /**
- * Tasks that have these words: the best match first, unless a sort is asked for.
+ * Returns one page of the tasks that have the words, best match first unless a sort is given.
  *
- * @param values of the page
+ * @param values the values for the placeholders of `page`
+ * @throws Refusal `invalid` if the text has no word to search for, `not_found` for an unknown project or parent
  */
 export async function search(
   tx: UserTx,
@@ -78,7 +80,7 @@ export async function search(
   { filter, text, from, pack }: { filter: Filter; text: string; from: Date; pack(at: Position): string | undefined },
 ): Promise<TaskPage> {
   const { sort, limit, descriptions } = page;
-  const rows = await matching(page, tx, { ...values, text, number: numberIn(text) });
+  const rows = await searchPage(page, tx, { ...values, text, number: numberIn(text) });
   const [head] = rows;
   if (!head?.searchable) throw nothingToFind();
   if (head.missing) throw await missingRefusal(tx, head.missing, filter);
@@ -100,7 +102,7 @@ export async function search(
   };
 }
 
-const matching = preparedBy((page: SearchPage) => (tx, value) => {
+const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
   const { sort, limit, descriptions } = page;
   const after = page.after ? positionIn(value) : undefined;
   const found = tx.db
@@ -157,12 +159,12 @@ const matching = preparedBy((page: SearchPage) => (tx, value) => {
 
 type Matched = TaskRow & { match: number };
 
-/** Open tasks that a new one may repeat: those with the same words first, then those with its two longest. */
+/** Finds open tasks that a new one may duplicate: first those with the same words, then those with its two longest. */
 export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>
-  alike(tx, { title, key: titleKey(title) });
+  findAlike(tx, { title, key: titleKey(title) });
 
-const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
-  // Each is looked up by itself: a plan made when there were few tasks would join all of them.
+const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
+  // One lookup per id: a plan cached when there were few tasks would join all of them.
   const task = tx.db
     .select({ id: tasks.id, title: tasks.title })
     .from(tasks)
@@ -176,10 +178,10 @@ const alike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
     .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
 });
 
-/** How many open tasks of the same titles are named. */
+/** How many open tasks with the same titles are returned at most. */
 const NAMESAKES = 5;
 
-/** Open tasks that are called as new ones are to be, the newest first. */
+/** Finds open tasks that have the titles of new ones (compared by `titleKey`), newest first. */
 export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>
   openCalled(tx, { keys: JSON.stringify(titles.map(titleKey)) });
 
@@ -200,7 +202,7 @@ const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
     .limit(literal(NAMESAKES)),
 );
 
-/** A few tasks, of any status, whose words come nearest to a title. */
+/** Finds up to 5 tasks, open or closed, whose words match a title best. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
   const { shape, values } = shapeOf({ status: 'all' }, { now: new Date(0), timezone: tx.timezone });
   const value = (name: string) => ({ ...values, text: title, number: numberIn(title) })[name];

@@ -5,7 +5,7 @@ import type { Position } from './cursor.js';
 export const SORTS = ['newest', 'due', 'priority', 'manual'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** What a list can be sorted by: of tasks, or of a sub-query that has these columns. */
+/** The columns that lists are sorted by, of `tasks` or of a sub-query. */
 type Columns = Record<'id' | 'dueSort' | 'priority' | 'rank', SQLWrapper>;
 
 export const columnsOf = (query: string): Columns => ({
@@ -24,10 +24,10 @@ export const orderOf = ({ id, dueSort, priority, rank }: Columns): Record<Sort, 
 
 export const ORDER = orderOf(tasks);
 
-/** The same, of a sub-query called page. */
+/** `ORDER` for a sub-query named `page`. */
 export const AGAIN = orderOf(columnsOf('page'));
 
-/** Where a row stands in a list. */
+/** Returns the position of a row in a list. */
 export function position(
   sort: Sort,
   row: { id: number; dueSort: string; priority: number; rank: string },
@@ -45,7 +45,7 @@ export function position(
 
 type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'match', unknown>;
 
-/** A position as values of a page, by their names, and where it is in them. */
+/** Converts a position to named statement values; `positionIn` reads them. */
 export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
   Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value]));
 export const positionIn = (value: (name: string) => unknown): Place => ({
@@ -56,7 +56,7 @@ export const positionIn = (value: (name: string) => unknown): Place => ({
   match: value('after_match'),
 });
 
-/** What comes after a position. */
+/** Builds the condition for rows after a position (keyset pagination). */
 export function beyond(sort: Sort, { id, dueSort, priority, rank }: Omit<Place, 'match'>, of: Columns = tasks): SQL {
   switch (sort) {
     case 'newest':

@@ -2,16 +2,16 @@ import type { RRuleTemporal } from 'rrule-temporal';
 import { LazyModule } from '../lazy-module.js';
 
 /**
- * The days of a recurrence rule (RFC 5545, section 3.3.10), reckoned on the calendar alone: a day is its number
- * counted from 1 January 1970, and neither clocks nor zones are known here.
+ * A recurrence rule (RFC 5545, section 3.3.10) for days alone, without clocks or zones. In this file a day is its
+ * number counted from 1 January 1970.
  *
- * A library finds them, from one stretch of the calendar to the next. `rrule.ts` refuses what it gets wrong.
+ * `rrule-temporal` finds the days, one range of the calendar at a time. `rrule.ts` refuses rules that it gets wrong.
  */
 export interface Rule {
   freq: Freq;
   interval: number;
   count?: number | undefined;
-  /** The last day it may fall on, `2027-06-30`. */
+  /** The last day it may fall on, for example `2027-06-30`. */
   until?: string | undefined;
   byMonth?: number[] | undefined;
   byWeekNo?: number[] | undefined;
@@ -25,13 +25,13 @@ export interface Rule {
 
 export type Freq = 'DAILY' | 'WEEKLY' | 'MONTHLY' | 'YEARLY';
 
-/** `nth` is 0 for every one of that weekday, and counts from the end if negative; Monday is 1. */
+/** `nth` is 0 for every such weekday, and counts from the end if negative. Weekday 1 is Monday. */
 export interface NthWeekday {
   nth: number;
   weekday: number;
 }
 
-/** The library that finds the days of a rule. */
+/** The library that finds the days of a rule; loaded on first use. */
 export const recurrence = new LazyModule(async () => (await import('rrule-temporal')).RRuleTemporal);
 
 export const WEEKDAY_CODES = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
@@ -48,23 +48,23 @@ export const fromDay = (day: number): string => dateOf(day).toISOString().slice(
 /** 1 is Monday, 7 is Sunday. */
 export const weekdayOf = (day: number): number => ((((day + 3) % 7) + 7) % 7) + 1;
 
-/** Searches end here, as dates do, and where nothing came for so long that nothing need be waited for. */
+/** Searches end at the last possible date, or after this many days without a match. */
 const LAST_DAY = toDay('2999-12-31');
 const SILENCE = 100 * 366;
 
-/** How many days the library is asked for at once, at first and at most. It is slow with many, and with few at a time. */
-const STRETCH = { first: 64, longest: 4096 };
+/** Days per library call, doubled from `first` to `longest`: long ranges are slow, and so are many short ones. */
+const STEP = { first: 64, longest: 4096 };
 
-/** The days a rule falls on, in order, from `from` on and never before `anchor`; `count` is not looked at. */
+/** Yields the days of a rule in order, from `from` on and never before `anchor`. Ignores `count`. */
 export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<number, void> {
   const weekday = rule.freq === 'DAILY' && rule.interval % 7 === 0 ? weekdayOf(anchor) : undefined;
-  if (weekday && rule.byDay?.every((day) => day.weekday !== weekday)) return; // or it would be looked for in vain
+  if (weekday && rule.byDay?.every((day) => day.weekday !== weekday)) return; // no day matches
   const last = rule.until ? Math.min(LAST_DAY, toDay(rule.until)) : LAST_DAY;
   const library = libraryRule(rule, anchor);
   let opening = Math.max(anchor, from);
   let patience = opening + SILENCE;
-  for (let length = STRETCH.first; opening <= Math.min(last, patience); length *= 2) {
-    const closing = Math.min(opening + Math.min(length, STRETCH.longest) - 1, last);
+  for (let length = STEP.first; opening <= Math.min(last, patience); length *= 2) {
+    const closing = Math.min(opening + Math.min(length, STEP.longest) - 1, last);
     for (const { epochMilliseconds } of library.between(dateOf(opening), dateOf(closing), true)) {
       const day = epochMilliseconds / DAY;
       if (!fits(rule, anchor, day)) continue;
@@ -76,8 +76,9 @@ export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<nu
 }
 
 /**
- * What the library is asked for: more than the rule where its own way is long, for it walks over each day of a daily
- * rule with conditions and each week of a weekly one, or slow, as it is with numbered weeks and days of the year.
+ * Builds the rule for the library. It can match more days than `rule`, which `fits` then removes, because the library
+ * is slow with some rules: it steps through each day of a daily rule with conditions and each week of a weekly one, and
+ * is slow with week numbers and days of the year.
  */
 function libraryRule(rule: Rule, anchor: number): RRuleTemporal {
   const Library = recurrence.get();
@@ -96,23 +97,23 @@ function libraryRule(rule: Rule, anchor: number): RRuleTemporal {
     ...(bySetPos && { bySetPos }),
     wkst: WEEKDAY_CODES[weekStart - 1] as string,
     dtstart: { timeZoneId: 'UTC', toString: () => `${fromDay(anchor)}T00:00:00+00:00[UTC]` },
-    maxIterations: STRETCH.longest + 32, // never reached: no stretch has more periods than days
+    maxIterations: STEP.longest + 32, // never reached: a range has no more periods than days
   });
 }
 
-/** The months that days of a year may be in, whether it is a leap year or not. */
+/** Returns the months that days of a year can be in, in common and leap years. */
 const monthsOf = (yearDays: number[]): number[] =>
   [2023, 2024].flatMap((year) =>
     yearDays.map((nth) => monthOf(nth > 0 ? newYear(year) + nth - 1 : newYear(year + 1) + nth)),
   );
 
-/** Whether a day that the library was asked for is one of the rule's. */
+/** Tells whether a day that the library returned is one of the rule's. */
 function fits({ freq, interval, byMonth, byYearDay, byWeekNo, weekStart }: Rule, anchor: number, day: number): boolean {
   if (freq === 'DAILY' && (day - anchor) % interval !== 0) return false;
   if (byMonth && !byMonth.includes(monthOf(day))) return false;
   const numbers = byYearDay ?? byWeekNo;
   if (!numbers) return true;
-  // A week is of the year that its fourth day is in. Either is counted from both ends of the year.
+  // A week belongs to the year of its fourth day. Weeks and days are counted from either end of the year.
   const [at, length] = byYearDay ? [day, 1] : [startOfWeek(day, weekStart) + 3, 7];
   const year = dateOf(at).getUTCFullYear();
   const nth = Math.ceil((at + 1 - newYear(year)) / length);
@@ -121,7 +122,7 @@ function fits({ freq, interval, byMonth, byYearDay, byWeekNo, weekStart }: Rule,
 
 const startOfWeek = (day: number, weekStart: number) => day - ((weekdayOf(day) - weekStart + 7) % 7);
 
-/** The last day of the period, in the rule's own measure, that a day is in. */
+/** Returns the last day of the rule's period (day, week, month or year) that contains a day. */
 export function endOfPeriod({ freq, weekStart }: Rule, day: number): number {
   if (freq === 'DAILY') return day;
   if (freq === 'WEEKLY') return startOfWeek(day, weekStart) + 6;

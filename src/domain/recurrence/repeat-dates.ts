@@ -6,15 +6,15 @@ import { type Cursor, named } from './word-cursor.js';
 
 export interface DateContext {
   today: string;
-  /** A date without a year is the first such day from this one on. */
+  /** A date without a year is the first such day on or after this one. */
   from: string;
-  /** Which day is meant where only a month is named. */
+  /** Which day to take if the words mean several, such as a month. */
   edge: 'first' | 'last';
 }
 
 /**
- * Reads where a phrase starts or ends: `2027-06-30`, `30 jun`, `june 30th 2027`, `june`, `friday`, `tomorrow`, and whatever
- * else a due date may be, such as `next friday` or `end of year`. Nothing is eaten for what is no date.
+ * Reads the day on which a phrase starts or ends: `2027-06-30`, `30 jun`, `june 30th 2027`, `june`, `friday`,
+ * `tomorrow`, or other words for a due day, such as `next friday` or `end of year`. Consumes nothing if there is none.
  */
 export function readDate(cursor: Cursor, context: DateContext): string | undefined {
   const start = cursor.at();
@@ -26,11 +26,11 @@ export function readDate(cursor: Cursor, context: DateContext): string | undefin
   return undefined;
 }
 
-/** With these, something else of the phrase begins. */
+/** Words that begin another part of the phrase. */
 const NEXT = ['until', 'till', 'til', 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
 
 function readWords(cursor: Cursor, { today, edge }: DateContext): string | undefined {
-  const words = cursor.eat('in') ? ['in'] : []; // in two weeks
+  const words = cursor.eat('in') ? ['in'] : []; // as in "in two weeks"
   for (let word = cursor.peek(); word !== undefined && !NEXT.includes(word); word = cursor.peek()) {
     words.push(word);
     cursor.eat();
@@ -51,10 +51,10 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
     cursor.eat();
     return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));
   }
-  const ahead = ['today', 'tomorrow'].indexOf(word);
-  if (ahead >= 0) {
+  const daysAhead = ['today', 'tomorrow'].indexOf(word);
+  if (daysAhead >= 0) {
     cursor.eat();
-    return fromDay(toDay(today) + ahead);
+    return fromDay(toDay(today) + daysAhead);
   }
   cursor.eat('the');
   if (cursor.eat('end') && !cursor.eat('of')) return undefined;
@@ -66,7 +66,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   if (date === undefined && !/^\d{4}$/.test(cursor.peek() ?? '')) {
     const before = cursor.at();
     date = cursor.ordinal() ?? cursor.number();
-    // `until june 10 times`, `from june 9:00`: that number is no day.
+    // In `until june 10 times` or `from june 9 am` the number is not a day.
     if (/^(?:times?|occurrences?|am|pm)$/.test(cursor.peek() ?? '')) {
       cursor.back(before);
       date = undefined;
@@ -74,11 +74,11 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   }
   if (cursor.peek() === ',' && /^\d{4}$/.test(cursor.peek(1) ?? '')) cursor.eat();
   const year = /^\d{4}$/.test(cursor.peek() ?? '') ? cursor.number() : undefined;
-  const on = (of: number) =>
-    date !== undefined ? isoDay(of, month, date) : edge === 'first' ? isoDay(of, month, 1) : lastDay(of, month);
+  const on = (year: number) =>
+    date !== undefined ? isoDay(year, month, date) : edge === 'first' ? isoDay(year, month, 1) : lastDay(year, month);
   if (year !== undefined) return on(year);
   const near = Number(from.slice(0, 4));
-  // Eight years, for 29 February skips a leap year at the turn of some centuries.
+  // 29 February can be 8 years away, since most years that end a century are not leap years.
   for (let of = near; of <= near + 8; of++) {
     const day = on(of);
     if (day !== undefined && day >= from) return day;

@@ -3,12 +3,12 @@ import type { Freq, NthWeekday, Rule } from './occurrences.js';
 import { canonical, countedOrder } from './rrule.js';
 import { type Cursor, lost, named, refuse } from './word-cursor.js';
 
-/** Where in a week, a month or a year the days of a phrase are. Ordinals are -1 for the last. */
+/** The days of a week, month or year that a phrase names. The ordinal of "last" is -1. */
 export interface Places {
   weekdays: number[];
   nths: NthWeekday[];
   monthDays: number[];
-  /** The nth day from Monday to Friday of a month. */
+  /** The nth workday (Monday to Friday) of a month. */
   workday?: number | undefined;
   month?: number | undefined;
   leapDay?: boolean;
@@ -20,6 +20,7 @@ const WORKDAYS = [1, 2, 3, 4, 5];
  * Reads `mon, wed and fri`, `the last fri of nov`, `the 1st and 15th`, `24 nov`.
  *
  * @param numbers whether a bare number is a day of the month, as after `on`, but not after `every`
+ * @throws Refusal `invalid` for a word that is not understood
  */
 export function readPlaces(cursor: Cursor, numbers: boolean): Places {
   const places: Places = { weekdays: [], nths: [], monthDays: [] };
@@ -40,7 +41,7 @@ export function readPlaces(cursor: Cursor, numbers: boolean): Places {
   return places;
 }
 
-/** One of a list; the ordinals that wait for what they count, or nothing if there is no place. */
+/** Reads one item of a list into `places`. Returns ordinals whose noun is still to come; undefined if there is none. */
 function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: boolean): number[] | undefined {
   cursor.eat('the');
   const name = cursor.peek() ?? '';
@@ -81,7 +82,7 @@ function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: b
   return readCounted(cursor, places, [...waiting, nth], numbers);
 }
 
-/** What stands behind ordinals: `day`, which they are then of the month, or a weekday, which is left to be read. */
+/** Reads the noun of ordinals into `places`: `day` (of a month) or a weekday. Returns the ordinals if none follows. */
 function readCounted(cursor: Cursor, places: Places, ordinals: number[], numbers: boolean): number[] {
   if (ordinals.some((nth) => nth > 28) && cursor.eat('or')) {
     if (!cursor.eat('last') || !cursor.eat('day')) throw lost(cursor);
@@ -94,7 +95,7 @@ function readCounted(cursor: Cursor, places: Places, ordinals: number[], numbers
   return [];
 }
 
-/** A bare number is a day where days are expected, but not how many times, and always beside a month. */
+/** Reads a bare number as a day: always beside a month, else only with `numbers` and if it is not a count or a time. */
 function readNumber(cursor: Cursor, numbers: boolean): number | undefined {
   const start = cursor.at();
   const value = cursor.number();
@@ -112,7 +113,7 @@ function eatWorkday(cursor: Cursor): boolean {
   return true;
 }
 
-/** `mon-fri`, `mon to fri`: the weekdays from one to another, over the end of the week if need be. */
+/** Reads the rest of `mon-fri`, `mon to fri`; a range may wrap around the end of the week. */
 function readRange(cursor: Cursor, first: number): number[] {
   const last = named(WEEKDAYS, cursor.peek(1) ?? '');
   if (!last || !cursor.eat('-', '–', 'to', 'through')) return [first];
@@ -120,7 +121,7 @@ function readRange(cursor: Cursor, first: number): number[] {
   return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, index) => ((first - 1 + index) % 7) + 1);
 }
 
-/** `of the month`, `of november`, or just `nov` after a day. */
+/** Reads `of the month`, `of november`, or just `nov` after a day. */
 function readMonth(cursor: Cursor, places: Places): void {
   if (places.month || places.leapDay) return;
   const of = cursor.eat('of');
@@ -133,7 +134,12 @@ function readMonth(cursor: Cursor, places: Places): void {
   else if (of) throw lost(cursor);
 }
 
-/** The rule for places, in weeks, months or years, whichever was said or they are in. */
+/**
+ * Builds the rule for places. The frequency follows from them.
+ *
+ * @param freq the given frequency, which must be the same
+ * @throws Refusal `invalid` for places that do not go together or with `freq`, or that no month has
+ */
 export function ruleFor(freq: Freq | undefined, interval: number, places: Places): Rule {
   const { weekdays, nths, monthDays, workday, month, leapDay } = places;
   const kinds = [weekdays.length, nths.length, monthDays.length, workday, leapDay].filter(Boolean).length;
@@ -159,18 +165,21 @@ export function ruleFor(freq: Freq | undefined, interval: number, places: Places
 const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * The days of a month as people mean them: the 31st is the last day of every month, and the 30th is the last day
- * of February. The standard leaves out the months that are too short.
+ * Converts days of the month as people mean them to RFC 5545, which skips months that are too short: the 31st becomes
+ * the last day of every month, and the 30th the last day of February.
+ *
+ * @param month if the days are of that month only, from 1
+ * @throws Refusal `invalid` for a day that no month has, and for several at the end of the month
  */
 export function lastingDays(days: number[], month?: number): Pick<Rule, 'byMonthDay' | 'bySetPos'> {
   const shortest = (month && LENGTHS[month - 1]) || 28;
   const longest = month === 2 ? 29 : month ? shortest : 31;
   if (days.some((day) => day === 0 || day > longest)) throw refuse('no month has that day.');
-  const sure = [...new Set(days)].filter((day) => day > 0 && day <= shortest).sort((a, b) => a - b);
+  const always = [...new Set(days)].filter((day) => day > 0 && day <= shortest).sort((a, b) => a - b);
   const [top, another] = new Set(days.filter((day) => day < 0 || day > shortest));
   if (another !== undefined) throw refuse('only one of these days can be at the end of the month.');
-  if (top === undefined) return { byMonthDay: sure };
-  if (top === -1 || top === longest) return { byMonthDay: [...sure, -1] };
-  const late = Array.from({ length: top - 27 }, (_, index) => 28 + index);
-  return { byMonthDay: [...new Set([...sure, ...late])], bySetPos: [...sure.map((_, index) => index + 1), -1] };
+  if (top === undefined) return { byMonthDay: always };
+  if (top === -1 || top === longest) return { byMonthDay: [...always, -1] };
+  const endDays = Array.from({ length: top - 27 }, (_, index) => 28 + index);
+  return { byMonthDay: [...new Set([...always, ...endDays])], bySetPos: [...always.map((_, index) => index + 1), -1] };
 }

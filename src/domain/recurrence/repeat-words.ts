@@ -4,9 +4,9 @@ import { readPlaces, ruleFor } from './repeat-places.js';
 import { type RuleText, readRule } from './rrule.js';
 import { type Cursor, cursorOver, lost, refuse } from './word-cursor.js';
 
-/** What a phrase says, before it is known where it starts. */
+/** A parsed phrase, before its first day is known. */
 export interface Phrase extends RuleText {
-  /** Whether a day beyond the end of a month means its last one, as people do and the standard does not. */
+  /** Whether a day beyond the end of a month means its last one, as in words but not in RFC 5545. */
   inWords: boolean;
   afterCompletion: boolean;
   start?: string | undefined;
@@ -17,27 +17,27 @@ const RECURRENCE =
 
 const folded = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\.$/, '');
 
-/** Whether a text speaks of recurrence at all, so that it cannot be one date. */
+/** Tells whether a text describes a recurrence, so that it cannot be a single date. */
 export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text));
 
 const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
 
 const CRON = /^(?:[\d*/,-]+ +){4}[\da-z*/,-]+$/;
 
-/** Where the days that a phrase names are looked for, as `2026-11-24`. */
+/** What the dates in a phrase are relative to, as days such as `2026-11-24`. */
 interface Horizon {
   today: string;
-  /** It starts on the first such day from this one on, where no year is said. */
+  /** A start without a year is the first such day on or after this one. */
   from: string;
-  /** Where it starts if that is not said. It ends after that, and not in the past. */
+  /** The start, if the phrase has none. An end without a year is on or after the start and today. */
   start: string;
 }
 
 /**
- * Reads a phrase, all of it, or a rule of RFC 5545 with or without words behind it.
+ * Reads a whole phrase, or an RFC 5545 rule with or without words after it.
  *
- * Where people mean different things: `every 2nd tuesday` is one of each month (`every other tuesday` is each second
- * one), `every 2nd week` is each second one, `every weekend` is both of its days, and `until june` includes June.
+ * Ambiguous phrases: `every 2nd tuesday` is the second one of each month (`every other tuesday` is every second one),
+ * `every 2nd week` is every other week, `every weekend` is both days, and `until june` includes June.
  *
  * @throws Refusal `invalid`, naming the word that was not understood
  */
@@ -79,16 +79,16 @@ const ADVERBS = new Map<string, [Freq, number]>([
 function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
   const afterCompletion = every && cursor.eat('!') !== undefined;
-  const times = every && cursor.eat('other') ? 2 : 1;
+  const step = every && cursor.eat('other') ? 2 : 1;
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
-  const interval = count * times;
+  const interval = count * step;
   if (interval < 1 || interval > 1000) throw refuse('the interval goes from 1 to 1000.');
   const placed = freq === undefined || cursor.eat('on') !== undefined;
   if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
   return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
 }
 
-/** How long from one to the next: `3 days`, `2nd week`, `month`, `weekly`. Nothing is eaten if that is not said. */
+/** Reads a frequency and interval: `3 days`, `2nd week`, `month`, `weekly`. Consumes nothing if there is none. */
 function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const start = cursor.at();
   const adverb = every ? undefined : ADVERBS.get(cursor.peek() ?? '');
@@ -109,18 +109,18 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   return undefined;
 }
 
-/** When the parts of a day are, as of a due date. */
+/** The times for parts of a day, as in due dates. */
 const PARTS = new Map([
   ['morning', '09:00'],
   ['afternoon', '15:00'],
   ['evening', '19:00'],
 ]);
 
-/** What follows the days, in any order: a time, an end, a start, and what it is counted from. */
+/** Reads what follows the days, in any order: a time, an end or count, a start, and `after completion`. */
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
-  const once = <T>(had: T | undefined, value: T | undefined): T => {
-    if (had !== undefined || value === undefined) throw lost(cursor);
+  const once = <T>(previous: T | undefined, value: T | undefined): T => {
+    if (previous !== undefined || value === undefined) throw lost(cursor);
     return value;
   };
   let until: number | undefined;
@@ -149,15 +149,15 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     }
   }
   if (until !== undefined) {
-    // Only now it is known where it starts, and so of which year the end is.
+    // Read the end again: its year depends on the start, which is known only now.
     cursor.back(until);
-    const begin = phrase.start ?? start;
-    rule.until = readDate(cursor, { today, from: begin > today ? begin : today, edge: 'last' });
+    const begins = phrase.start ?? start;
+    rule.until = readDate(cursor, { today, from: begins > today ? begins : today, edge: 'last' });
   }
   if (rule.until && rule.count !== undefined) throw refuse('it ends by a date or after a number of times, not both.');
 }
 
-/** `for 10 times`, `10 times`. */
+/** Reads `for 10 times`, `10 times`. */
 function readTimes(cursor: Cursor): number | undefined {
   const start = cursor.at();
   const counted = cursor.eat('for') !== undefined;

@@ -16,16 +16,16 @@ interface Clock {
   timezone: string;
 }
 
-/** Of a series that counts, each one from the first on is looked at whenever the next is asked for. */
+/** The largest count: finding the next occurrence of a counted series iterates from the first. */
 const MOST_TIMES = 1000;
 
-/** Nothing is due later: an end beyond is none. */
+/** The last possible due date; a later end is dropped. */
 const LAST_DAY = `${LAST_YEAR}-12-31`;
 
-/** How long ago the first of them may be, in days. */
+/** How long ago a counted series may have begun, in days. */
 const LONGEST_COUNT = 25 * 366;
 
-/** A day, with a time of day or without. */
+/** A day in the user's zone, with or without a time of day. */
 interface Local {
   day: string;
   time?: string | undefined;
@@ -40,7 +40,7 @@ function localOf(when: When, timezone: string): Local {
   return read(local.toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' }));
 }
 
-/** A time that the clocks skip is later by what they skip, and of one they show twice it is the first (RFC 5545, 3.3.5). */
+/** A time that the clocks skip moves later by the gap; of a repeated time it is the first (RFC 5545, 3.3.5). */
 function whenOf({ day, time }: Local, timezone: string): When {
   if (!time) return day;
   const instant = Temporal.PlainDateTime.from(`${day}T${time}`).toZonedDateTime(timezone).toInstant();
@@ -48,15 +48,15 @@ function whenOf({ day, time }: Local, timezone: string): When {
 }
 
 /**
- * Reads words (`every 2 weeks on tue until june`) or a rule of RFC 5545.
+ * Reads words (`every 2 weeks on tue until june`) or an RFC 5545 rule.
  *
- * With a due date the rule starts there, and the task is due then, on the rule or not. Otherwise it is due on the first
- * day of the rule: from the day that it was due on, at the time that it had; or from the start that is said, or from
- * today on, at a time that is still to come.
+ * With a due date, the rule starts there and the task is due then, whether or not the rule matches that day. Otherwise
+ * the task is due on the first day of the rule on or after the stated start, or else its previous due date (at the
+ * previous time), or else today. Unless it follows the previous due date, a time must be still to come.
  *
- * @param due the date that is given along with the rule
- * @param was the date that there was before, for a rule that is given without one
- * @throws Refusal `invalid` for what is not understood to the end, and for rules that no day fits
+ * @param due the due date given along with the rule
+ * @param was the previous due date, for a rule given without one
+ * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
  */
 export function parseRepeat(
   text: string,
@@ -64,8 +64,8 @@ export function parseRepeat(
   { now, timezone }: Clock,
   was: When | null = null,
 ): { repeat: Repeat; due: When } {
-  const dated = due ?? was;
-  const known = dated === null ? undefined : localOf(dated, timezone);
+  const date = due ?? was;
+  const known = date === null ? undefined : localOf(date, timezone);
   const given = due === null ? undefined : known;
   const present = today(now, timezone).toString();
   const horizon = { today: present, from: given?.day ?? present, start: known?.day ?? present };
@@ -77,7 +77,7 @@ export function parseRepeat(
     throw refuse(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
   const time = phrase.time ?? known?.time;
   const start = given?.day ?? phrase.start ?? known?.day ?? present;
-  const rule = named(phrase, start, time, timezone);
+  const rule = detailed(phrase, start, time, timezone);
   const ahead = time !== undefined && (phrase.start !== undefined || !known);
   const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
   const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
@@ -88,7 +88,7 @@ export function parseRepeat(
   if (rule.until && rule.until < first)
     throw refuse(`it ends ${rule.until}, before the first one on ${first}.`, 'Use a later end, or an earlier due.');
   const moment = { day: first, time };
-  const asItWas = known?.time !== undefined && known.day === first; // this one may be at another time than the rest
+  const asItWas = known?.time !== undefined && known.day === first; // keeps a time that differs from the series'
   return {
     repeat: {
       rule: writeRule(rule),
@@ -96,12 +96,12 @@ export function parseRepeat(
       anchor: write(moment),
       occurrence: write(asItWas ? known : moment),
     },
-    due: dated !== null && asItWas ? dated : whenOf(moment, timezone),
+    due: date !== null && asItWas ? date : whenOf(moment, timezone),
   };
 }
 
-/** The rule with its days named and its end as a day, so that it means the same wherever it is later started. */
-function named(phrase: Phrase, start: string, time: string | undefined, timezone: string): Rule {
+/** Returns the rule with explicit days and a day as its end, so that it no longer depends on its start. */
+function detailed(phrase: Phrase, start: string, time: string | undefined, timezone: string): Rule {
   const { untilTime } = phrase;
   const rule = { ...phrase.rule };
   if (rule.until && untilTime) {
@@ -110,9 +110,9 @@ function named(phrase: Phrase, start: string, time: string | undefined, timezone
       : { day: rule.until, time: untilTime.time };
     rule.until = time && time > (end.time ?? '') ? dayBefore(end.day) : end.day;
   }
-  if (rule.until && (rule.until.startsWith('+') || rule.until > LAST_DAY)) rule.until = undefined; // so does everything
-  const free = phrase.afterCompletion && !rule.byMonth && !rule.byWeekNo;
-  if (free || rule.byDay || rule.byMonthDay || rule.byYearDay || rule.freq === 'DAILY') return rule;
+  if (rule.until && (rule.until.startsWith('+') || rule.until > LAST_DAY)) rule.until = undefined; // no date is later
+  const unplaced = phrase.afterCompletion && !rule.byMonth && !rule.byWeekNo;
+  if (unplaced || rule.byDay || rule.byMonthDay || rule.byYearDay || rule.freq === 'DAILY') return rule;
   const [month = 0, date = 0] = start.split('-').slice(1).map(Number);
   const byDay = [{ nth: 0, weekday: weekdayOf(toDay(start)) }];
   if (rule.freq === 'WEEKLY' || rule.byWeekNo) return { ...rule, byDay };
@@ -121,13 +121,13 @@ function named(phrase: Phrase, start: string, time: string | undefined, timezone
   return { ...rule, byMonth, ...lastingDays([date], rule.freq === 'YEARLY' ? month : undefined) };
 }
 
-/** Whether it says on which days of its weeks, months or years it falls. */
+/** Tells whether a rule names days of its weeks, months or years. */
 const isPlaced = ({ byMonth, byWeekNo, byYearDay, byMonthDay, byDay }: Rule): boolean =>
   Boolean(byMonth ?? byWeekNo ?? byYearDay ?? byMonthDay ?? byDay);
 
 /**
- * Whichever week, month or year it is in: the interval is counted from this day on. So which days there are does not
- * hang on where the search begins, and it must not begin long before the first that is to come.
+ * Returns the first day of a rule from `start` on that `toCome` accepts, in any week, month or year: the interval is
+ * counted from it. So an earlier `start` would not change the result, but only take longer.
  */
 function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): string {
   const freq = isPlaced(rule) ? rule.freq : 'DAILY';
@@ -136,24 +136,24 @@ function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): 
   throw refuse('no day fits that rule.', RULE_HINT);
 }
 
-/** How it repeats, in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */
+/** Formats a recurrence in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */
 export const sayRepeat = (repeat: Repeat): string =>
   sayRule(readRule(repeat.rule).rule, read(repeat.anchor).time, repeat.from === 'completion');
 
 /**
- * What follows when a task was completed or cancelled: the first of the series after the one it stands for that is
- * not past, and not before a due date it was moved to. Nothing if the series has ended.
+ * Returns the occurrence that follows when a task is completed or cancelled: the first one after the task's own that is
+ * not past and not before the due date that the task was moved to; null if the series has ended.
  */
 export function afterCompletion(repeat: Repeat, due: When, clock: Clock): Occurrence | null {
   const [next] = following(repeat, due, clock, today(clock.now, clock.timezone).toString());
   return next ?? null;
 }
 
-/** The next `count` dates after the one at hand, as if each were completed on its day, or now if that is past. */
+/** Returns the next `count` due dates, as if each occurrence were completed on its day, or now if that is past. */
 export function upcoming(repeat: Repeat, due: When, clock: Clock, count = 3): When[] {
   const found: When[] = [];
   const [day, present] = [localOf(due, clock.timezone).day, today(clock.now, clock.timezone).toString()];
-  // Where the clocks skip a whole day, its time is that of the day after.
+  // If the zone skips a whole day, an occurrence on it coincides with that of the day after.
   for (const next of following(repeat, due, clock, day > present ? day : present))
     if (next.due !== found.at(-1) && found.push(next.due) === count) break;
   return found;
@@ -190,21 +190,23 @@ interface Occurrence {
 function* following(repeat: Repeat, due: When, { now, timezone }: Clock, done: string): Generator<Occurrence, void> {
   const byCompletion = repeat.from === 'completion';
   const present = today(now, timezone).toString();
-  for (const next of byCompletion ? counted(repeat, due, timezone, done) : inSeries(repeat, due, timezone, present)) {
+  for (const next of byCompletion
+    ? afterDone(repeat, due, timezone, done)
+    : dueSeries(repeat, due, timezone, present)) {
     const when = whenOf(read(next.occurrence), timezone);
     if (byCompletion || isDay(when) || new Date(when) > now) yield { repeat: next, due: when };
   }
 }
 
-/** Those that follow in a series that goes by its due dates. */
-function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore: string): Generator<Repeat, void> {
+/** Yields the later occurrences of a series that follows its due dates. */
+function* dueSeries(repeat: Repeat, due: When, timezone: string, notBefore: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const anchor = read(repeat.anchor);
   const moved = localOf(due, timezone);
   const start = toDay(anchor.day);
   const after = Math.max(start, toDay(read(repeat.occurrence).day));
   const from = Math.max(after + 1, toDay(moved.day), toDay(notBefore));
-  // A series with a count is counted from its start, which is the first; any other is looked at where it is needed.
+  // A counted series is iterated from its start, which is the first occurrence; any other from the first day needed.
   let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
   for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {
     if (left-- <= 0) return;
@@ -216,14 +218,14 @@ function* inSeries(repeat: Repeat, due: When, timezone: string, notBefore: strin
 }
 
 /**
- * Those that follow in a series that is counted from the day of completion, as if each were completed on its day. Where the
- * rule names days, one that is done early is not due again on the day that it was due on.
+ * Yields the later occurrences of a series that follows completion, as if each were completed on its day. If the rule
+ * names days, a task completed early is not due again on its own due date.
  */
-function* counted(repeat: Repeat, due: When, timezone: string, done: string): Generator<Repeat, void> {
+function* afterDone(repeat: Repeat, due: When, timezone: string, done: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const { time } = read(repeat.anchor);
   const placed = isPlaced(rule);
-  const next = placed ? onRule : later;
+  const next = placed ? ruleDay : plus;
   const [from] = placed ? [done, localOf(due, timezone).day, read(repeat.occurrence).day].sort().reverse() : [done];
   for (let day = next(rule, from as string); day && !(rule.until && day > rule.until); day = next(rule, day)) {
     if (rule.count !== undefined && --rule.count < 1) return;
@@ -232,15 +234,15 @@ function* counted(repeat: Repeat, due: When, timezone: string, done: string): Ge
   }
 }
 
-/** With days to fall on, it is the first of them in the period that is due: of two weeks on, or of the rest of this one. */
-function onRule(rule: Rule, done: string): string | undefined {
+/** Returns the next day of a rule that names days: the next one if the interval is 1, else `interval` periods later. */
+function ruleDay(rule: Rule, done: string): string | undefined {
   const start = toDay(done);
   const after = rule.interval > 1 ? endOfPeriod(rule, start) : start;
   const { value } = daysOf(rule, start, after + 1).next();
   return value === undefined ? undefined : fromDay(value);
 }
 
-function later({ freq, interval }: Rule, done: string): string | undefined {
+function plus({ freq, interval }: Rule, done: string): string | undefined {
   const unit = { DAILY: 'days', WEEKLY: 'weeks', MONTHLY: 'months', YEARLY: 'years' }[freq];
   const day = Temporal.PlainDate.from(done).add({ [unit]: interval });
   return day.year > 2999 ? undefined : day.toString();

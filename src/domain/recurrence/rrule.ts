@@ -9,11 +9,11 @@ import {
   toDay,
 } from './occurrences.js';
 
-/** What a rule in RFC 5545's words says besides the days: a time of day, and an end that is an exact time. */
+/** A parsed RFC 5545 rule; besides the days it can have a time of day, and a time for its end. */
 export interface RuleText {
   rule: Rule;
   time?: string | undefined;
-  /** Of `until`: its time of day, and whether that is in UTC. */
+  /** The time of day of `rule.until`, and whether that is in UTC. */
   untilTime?: { time: string; utc: boolean } | undefined;
 }
 
@@ -21,7 +21,11 @@ export const RULE_HINT = 'Use for example FREQ=WEEKLY;BYDAY=MO,TH or FREQ=MONTHL
 
 const wrong = (what: string): Refusal => invalid(`repeats: ${what}.`, RULE_HINT);
 
-/** Reads `FREQ=WEEKLY;BYDAY=TU`, in any order and case, with or without `RRULE:`. */
+/**
+ * Reads `FREQ=WEEKLY;BYDAY=TU`, in any order and case, with or without `RRULE:`.
+ *
+ * @throws Refusal `invalid` for a rule that is malformed or not supported
+ */
 export function readRule(text: string): RuleText {
   const parts = new Map<string, string>();
   for (const part of text
@@ -60,12 +64,12 @@ export function readRule(text: string): RuleText {
   if (hour === undefined && (minute ?? second) !== undefined) throw wrong('BYMINUTE and BYSECOND need BYHOUR');
   const [unknown] = parts.keys();
   if (unknown) throw wrong(`${unknown.slice(0, 40)} is not supported`);
-  refuseNonsense(rule);
-  const time = hour === undefined ? undefined : [hour, minute ?? 0, ...(second ? [second] : [])].map(two).join(':');
+  refuseWrong(rule);
+  const time = hour === undefined ? undefined : [hour, minute ?? 0, ...(second ? [second] : [])].map(pad).join(':');
   return { rule: canonical(rule), time, untilTime: until?.at };
 }
 
-const two = (value: number) => String(value).padStart(2, '0');
+const pad = (value: number) => String(value).padStart(2, '0');
 
 function readFreq(freq = ''): Freq {
   if (freq === 'DAILY' || freq === 'WEEKLY' || freq === 'MONTHLY' || freq === 'YEARLY') return freq;
@@ -79,7 +83,7 @@ function single(name: string, text: string | undefined, max: number): number | u
   return numbers(name, text, 1, max)?.[0];
 }
 
-/** Without doubles, from 1 up and then from the end: 1, 15, -1. Zero only where `min` is zero. */
+/** Reads a list without duplicates, positive numbers first: 1, 15, -1. Zero is allowed only if `min` is 0. */
 function numbers(name: string, text: string | undefined, min: number, max: number): number[] | undefined {
   if (text === undefined) return undefined;
   const all = text.split(',').map((item) => (/^[+-]?\d{1,9}$/.test(item) ? Number(item) : Number.NaN));
@@ -115,27 +119,27 @@ function readUntil(text: string | undefined) {
   return { day, at: time === undefined ? undefined : { time, utc: utc !== undefined } };
 }
 
-function refuseNonsense(rule: Rule): void {
+function refuseWrong(rule: Rule): void {
   const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
   if (rule.weekStart === 0) throw wrong('WKST must be a weekday, such as MO');
   if (rule.count !== undefined && rule.until) throw wrong('COUNT and UNTIL exclude each other');
   if (byMonthDay && freq === 'WEEKLY') throw wrong('BYMONTHDAY does not fit FREQ=WEEKLY');
   if (byYearDay && freq !== 'YEARLY') throw wrong('BYYEARDAY needs FREQ=YEARLY');
   if (byWeekNo && freq !== 'YEARLY') throw wrong('BYWEEKNO needs FREQ=YEARLY');
-  refuseUntrusted(rule);
+  refuseUnsupported(rule);
   if (!bySetPos) return;
   if (!byMonth && !byMonthDay && !byDay) throw wrong('BYSETPOS needs another BY part to choose from');
   const most = { DAILY: 1, WEEKLY: byDay?.length ?? 1, MONTHLY: 31, YEARLY: 366 }[freq];
   if (bySetPos.every((position) => Math.abs(position) > most)) throw wrong('no day fits BYSETPOS');
 }
 
-/** What the library gets wrong or takes long for: yearly rules of several conditions, of which it forgets some. */
-function refuseUntrusted(rule: Rule): void {
+/** Refuses rules that the library gets wrong or is slow with, such as yearly ones with conditions that it ignores. */
+function refuseUnsupported(rule: Rule): void {
   const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
   const ordinals = byDay?.filter(({ nth }) => nth !== 0).length ?? 0;
   if ((byYearDay ?? byWeekNo) && (byMonth || byMonthDay || bySetPos || ordinals > 0 || (byYearDay && byWeekNo)))
     throw wrong('BYYEARDAY and BYWEEKNO go with plain weekdays in BYDAY only: use BYMONTH and BYMONTHDAY');
-  // A week over the turn of the year is in two years: which one counts then, readers of the standard disagree.
+  // A week across New Year is in two years; implementations disagree on which one the interval counts.
   if (byWeekNo && rule.interval > 1) throw wrong('BYWEEKNO goes with no INTERVAL: use FREQ=WEEKLY');
   if (freq === 'YEARLY' && !byMonth && ordinals > 0 && (byMonthDay || ordinals !== byDay?.length))
     throw wrong('BYDAY with ordinals and BYMONTHDAY or plain weekdays need BYMONTH: add it, or make two tasks');
@@ -143,7 +147,7 @@ function refuseUntrusted(rule: Rule): void {
     throw wrong('BYSETPOS with FREQ=WEEKLY goes without BYMONTH: name the weekday in BYDAY');
 }
 
-/** One spelling for rules that mean the same. */
+/** Normalizes rules that have the same meaning to one form. */
 export function canonical(rule: Rule): Rule {
   const { freq, interval, byDay, byMonthDay, bySetPos, byWeekNo, weekStart } = rule;
   const weekly = freq === 'WEEKLY' || (freq === 'DAILY' && interval === 1 && byDay !== undefined && !byMonthDay);
@@ -160,7 +164,7 @@ export function canonical(rule: Rule): Rule {
   };
 }
 
-/** `FREQ=WEEKLY;INTERVAL=2;BYDAY=TU`. `UNTIL` is a day of the user's, included. */
+/** Formats a rule as `FREQ=WEEKLY;INTERVAL=2;BYDAY=TU`. `UNTIL` is a day in the user's zone, inclusive. */
 export function writeRule(rule: Rule): string {
   const list = (name: string, values: (number | string)[] | undefined) => values && `${name}=${values.join(',')}`;
   return [
@@ -180,5 +184,5 @@ export function writeRule(rule: Rule): string {
     .join(';');
 }
 
-/** The day before, for an end that is earlier in the day than the task. */
+/** Returns the day before, for a series whose end is earlier in the day than the task's time. */
 export const dayBefore = (day: string): string => fromDay(toDay(day) - 1);

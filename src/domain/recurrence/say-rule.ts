@@ -6,8 +6,8 @@ import { writeRule } from './rrule.js';
 const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
 
 /**
- * A rule in English that reads back as the same rule: `every 2 weeks on Tue until 30 Jun 2027`. What has no short
- * words stays as it is written.
+ * Formats a rule in English that parses to the same rule: `every 2 weeks on Tue until 30 Jun 2027`. Days that have no
+ * short wording stay in RFC 5545 notation.
  */
 export function sayRule(rule: Rule, time: string | undefined, afterCompletion: boolean): string {
   const { count, until, ...days } = rule;
@@ -53,7 +53,7 @@ function sayWeekdays(days: number[]): string {
   return days.join() === '6,7' ? 'weekend' : listed(days.map((day) => shortName(WEEKDAYS, day)));
 }
 
-/** `the last Fri`, `the 1st and 15th`, `the 30th or last day`: a place in a month. */
+/** Formats the days of a month: `the last Fri`, `the 1st and 15th`, `the 30th or last day`. */
 function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string | undefined {
   if (byMonthDay && byDay) return undefined;
   if (byDay) {
@@ -69,14 +69,14 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
   const late = month ? [] : [29, 30];
   for (const top of [0, ...late]) {
     const given = top ? [...byMonthDay.slice(0, (bySetPos?.length ?? 1) - 1), top] : byMonthDay;
-    if (given.some((day) => day < -1 || day > (top || 28)) || !same(given, { byMonthDay, bySetPos }, month)) continue;
+    if (given.some((day) => day < -1 || day > (top || 28)) || !isSame(given, { byMonthDay, bySetPos }, month)) continue;
     const words = listed(given.map((day) => (day === -1 ? 'last day' : ordinal(day))));
     return `the ${words}${top ? ' or last day' : ''}`;
   }
   return undefined;
 }
 
-const same = (days: number[], rule: Pick<Rule, 'byMonthDay' | 'bySetPos'>, month?: number): boolean => {
+const isSame = (days: number[], rule: Pick<Rule, 'byMonthDay' | 'bySetPos'>, month?: number): boolean => {
   const { byMonthDay, bySetPos } = lastingDays(days, month);
   return byMonthDay?.join() === rule.byMonthDay?.join() && bySetPos?.join() === rule.bySetPos?.join();
 };

@@ -6,17 +6,17 @@ import { isOpenStatus, type Task, unwritten } from '../task.js';
 import type { WriteContext } from '../write.js';
 import { afterCompletion, sayRepeat, shiftRepeat } from './repeats.js';
 
-/** What closing one occurrence of a repeating task brings: the next, with its sub-tasks open again. */
+/** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
 export interface Next {
   task: Task;
   subtasks: Task[];
 }
 
 /**
- * The next task of a series, or nothing where the rule has come to its end.
+ * Builds the next task of a series, or returns undefined if the rule has ended.
  *
- * @param closing the task that is closed, with the rule by which it repeats and all that the same call changed
- * @param newId gives out ids of new tasks
+ * @param closing the task being closed, with its rule and the other changes of the same call
+ * @param newId returns the id for a new task
  */
 export function nextInSeries(
   closing: Task,
@@ -30,22 +30,22 @@ export function nextInSeries(
   if (!next) return undefined;
   const days = daysBetween(due, next.due, moment.timezone);
   const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
-  const family = [closing, ...lasting(tasks, closing.id)];
+  const family = [closing, ...remaining(tasks, closing.id)];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
     const id = ids.get(was.id) as number;
-    const top = was === closing;
+    const isTop = was === closing;
     return {
       ...was,
       id,
       status: 'pending',
       due: moved(was.due),
       start: moved(was.start),
-      ...(top ? { due: next.due, repeats: next.repeat } : restarted(was, days, moment.timezone)),
-      parentId: top ? was.parentId : (ids.get(was.parentId as number) as number),
-      series: top ? seriesOf(was) : null,
-      rank: top ? was.rank : rankOf(id),
-      // Within the family they wait for each other as before; what blocked this occurrence does not block the next.
+      ...(isTop ? { due: next.due, repeats: next.repeat } : restarted(was, days, moment.timezone)),
+      parentId: isTop ? was.parentId : (ids.get(was.parentId as number) as number),
+      series: isTop ? seriesOf(was) : null,
+      rank: isTop ? was.rank : rankOf(id),
+      // Dependencies within the family are copied; other blockers of this occurrence do not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
       ...unwritten(moment),
     };
@@ -53,35 +53,35 @@ export function nextInSeries(
   return { task: task as Task, subtasks };
 }
 
-/** What all tasks of one series have in common: the id of the first of them. */
+/** Returns the id of a task's series: that of its first task. */
 const seriesOf = ({ id, series }: Task): number => series ?? id;
 
-/** Whether one task came of another, or both of a third, each when the one before it was closed. */
+/** Tells whether two different tasks are occurrences of the same series. */
 export const areOfOneSeries = (one: Task, other: Task): boolean =>
   one.id !== other.id && seriesOf(one) === seriesOf(other);
 
-/** How to have one task of a series open, which may be closed, and not another. */
+/** Returns a hint: the calls that reopen a task, which may be closed, and delete `other` of the same series. */
 export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
   const rule = repeats ?? other.repeats;
   const reopen = sayCall('update_task', { ids: [id], status: 'pending', ...(rule && { repeats: sayRepeat(rule) }) });
   return `To have #${id} open instead of #${other.id}: ${reopen}, then ${sayCall('delete_task', { ids: [other.id] })}.`;
 }
 
-/** All sub-tasks that the next one gets: none that is in the trash, nor what is over of a series that goes on beside it. */
-function lasting(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
+/** Returns the sub-tasks to copy, at all levels, except those in the trash and closed ones whose series goes on. */
+function remaining(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
   const children = childrenOf(tasks, id);
   const isOver = (child: Task) =>
     !isOpenStatus(child.status) && children.some((other) => other.id > child.id && areOfOneSeries(child, other));
-  return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...lasting(tasks, child.id)]));
+  return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...remaining(tasks, child.id)]));
 }
 
-/** A series of its own, moved with the task above it. */
+/** Returns the rule and due date of a sub-task with a series of its own, moved with the task above it. */
 function restarted({ repeats, due }: Task, days: number, timezone: string): Partial<Pick<Task, 'due' | 'repeats'>> {
   if (!repeats || !due) return {};
   const { repeat, ...moved } = shiftRepeat(repeats, due, days, timezone);
   return { ...moved, repeats: repeat };
 }
 
-/** Whether a task is about to be closed that was open. */
+/** Tells whether an edit closes an open task. */
 export const isClosing = (before: Task, after: Task): boolean =>
   isOpenStatus(before.status) && !isOpenStatus(after.status) && !before.deletedAt;

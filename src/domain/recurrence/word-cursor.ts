@@ -1,7 +1,7 @@
 import { invalid, type Refusal } from '../../errors.js';
 import { numberOf } from '../dates/calendar.js';
 
-/** Which of the names a word is, from 1: whole, in the plural, or its first letters (`tue`, `tues`, `sept`). */
+/** Returns the number, from 1, of the name that a word is in full, in the plural or short (`tue`, `tues`, `sept`). */
 export function named(names: readonly string[], word: string): number | undefined {
   const number = numberOf(names, word);
   const name = names[number - 1]?.toLowerCase();
@@ -14,17 +14,17 @@ const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seven
 const SUFFIX = /^(?:st|nd|rd|th)$/;
 const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
 
-/** Words of a phrase, one after the other, with a way back. */
+/** Reads a phrase word by word, with backtracking. */
 export interface Cursor {
   peek(ahead?: number): string | undefined;
-  /** The next word if it is one of these, or whatever it is. */
+  /** Consumes and returns the next word if it is one of these; any word if none are given. */
   eat(...words: string[]): string | undefined;
   at(): number;
   back(to: number): void;
   number(): number | undefined;
-  /** `2nd`, `second`, and -1 for `last`. */
+  /** Consumes `2nd`, `second`, or `last`, which is -1. */
   ordinal(): number | undefined;
-  /** `17:00`, `5pm`, `9.30am`, `noon`, and, if a bare number may be an hour, `9`. As `HH:MM`, or with seconds if there are any. */
+  /** Consumes `17:00`, `5pm`, `9.30am`, `noon` or, if `bare`, `9`. Returns `HH:MM`, with seconds if they are not 0. */
   time(bare: boolean): string | undefined;
 }
 
@@ -62,13 +62,13 @@ export function cursorOver(text: string): Cursor {
       /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
     if (!hour) return undefined;
     const pointed = peek(1) === '.' && /^\d{2}$/.test(peek(2) ?? '') && /^[ap]m$/.test(peek(3) ?? '');
-    const half = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
-    if (!half && !bare && !peek()?.includes(':')) return undefined;
-    const hours = half ? (Number(hour) % 12) + (half === 'pm' ? 12 : 0) : Number(hour);
-    if (half ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
+    const meridiem = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
+    if (!meridiem && !bare && !peek()?.includes(':')) return undefined;
+    const hours = meridiem ? (Number(hour) % 12) + (meridiem === 'pm' ? 12 : 0) : Number(hour);
+    if (meridiem ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
     const minutes = pointed ? (peek(2) as string) : minute;
     if (Number(minutes) > 59 || Number(second) > 59) return undefined;
-    at += pointed ? 4 : half ? 2 : 1;
+    at += pointed ? 4 : meridiem ? 2 : 1;
     return `${String(hours).padStart(2, '0')}:${minutes}${second === '00' ? '' : `:${second}`}`;
   }
 }
@@ -79,7 +79,7 @@ const EXAMPLES =
 
 export const refuse = (message: string, hint = EXAMPLES): Refusal => invalid(`repeats: ${message}`, hint);
 
-/** The refusal of the next word. */
+/** Builds the refusal of the next word, or of a missing one. */
 export function lost(cursor: Cursor): Refusal {
   const word = cursor.peek()?.slice(0, 40);
   return refuse(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood there.`);

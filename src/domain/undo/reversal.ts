@@ -26,39 +26,41 @@ import { isOpenStatus, isOpenTask, MAX_BLOCKERS, MAX_LABELS, type Status, type T
 import type { WriteContext } from '../write.js';
 import { openTwice, seriesGroupOf, togglesSeries } from './series-group.js';
 
-/** What an undo needs to know. */
+/** The data that an undo is decided from. */
 export interface State extends Gathered {
-  /** The newest first. */
+  /** The writes to undo, newest first. */
   batches: number[];
   entries: Entry[];
   later: Later[];
-  /** Projects with tasks that the entries do not speak of. */
+  /** Ids of projects to be removed that have tasks other than those in `entries`. */
   projectsInUse: Set<number>;
-  /** The task of each comment that matters and is there. */
+  /** Task id by comment id: existing comments mentioned in `entries`, and all on tasks that `entries` created. */
   comments: Map<number, number>;
 }
 
-/** Whether to take a change back is to take a project away. */
+/** Whether undoing a change removes a project. */
 export const endsProject = ({ entity, op, before }: Entry): boolean =>
   entity === 'project' && (op === 'create' || Boolean(before.deleted_at ?? before.merged_into));
 
 export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
 
-/** Fields by which a series goes on with one task or with another. */
+/** Fields that determine which task of a series is open. */
 const GROUP_FIELDS = [...STATUS_FIELDS, 'deleted_at'];
 
-/** One write being undone. */
+/** Undoes one write. */
 export class Reversal {
-  /** Tasks as they are to be. */
+  /** Changed tasks as the undo leaves them, by id. */
   private readonly after = new Map<number, Task>();
+  /** Comments to add and remove, by task id. */
   private readonly remarks = new Map<number, { added: Comment[]; removed: Comment[] }>();
   private readonly projectsAfter = new Map<number, Project>();
   private readonly failed: Failure[] = [];
   private readonly entries: Entry[];
-  /** What happened after the write, the newest first; of several writes that are undone, not what was before this one. */
+  /** Changes made after this write, newest first. */
   private readonly later: Later[];
-  /** A repeating task that was closed, and the next one that was made: both go back, or neither. */
+  /** Ids of closed repeating tasks and of their next tasks: all of them are reverted, or none. */
   private readonly seriesGroup: Set<number>;
+  /** Whether the series group cannot be reverted. */
   private broken = false;
 
   constructor(
@@ -82,9 +84,9 @@ export class Reversal {
       if (this.broken && this.seriesGroup.has(entry.entityId)) continue;
       else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    const doubled = openTwice(this.seriesGroup, new Map([...this.tasks, ...this.after]));
-    if (doubled) {
-      const [one, other] = doubled;
+    const bothOpen = openTwice(this.seriesGroup, new Map([...this.tasks, ...this.after]));
+    if (bothOpen) {
+      const [one, other] = bothOpen;
       const reason = `#${one.id} would be open beside #${other.id}, which is of the same series.`;
       this.leaveSeriesGroup(reason, reopenInstead(one, other));
     } else if (this.broken) this.leaveSeriesGroup();
@@ -108,6 +110,7 @@ export class Reversal {
   private taskNow = (id: number) => this.after.get(id) ?? this.tasks.get(id);
   private projectNow = (id: number) => this.projectsAfter.get(id) ?? this.projects.get(id);
 
+  /** Reports a task or project that is left as it is, fully or in part. */
   private leave(
     id: number | string,
     reason: string,
@@ -116,7 +119,7 @@ export class Reversal {
     this.failed.push({ id, ...conflict(reason, hint).body });
   }
 
-  /** Who changed a field since, in words. */
+  /** Returns the author of the latest change since, of these fields if given: ` since, by claude (u57)`. */
   private since(entity: Entry['entity'], id: number, fields?: string[]): string {
     const change = this.later.find(
       (each) =>
@@ -137,10 +140,10 @@ export class Reversal {
     if (reason) return this.leaveWork(id, reason);
     let task = now;
     const fields = changedFields({ before, after }).filter(isTaskField);
-    const alone = fields.filter((field) => !STATUS_FIELDS.includes(field));
-    // Whether it is in the trash comes first: what is there may be part of something that is there too.
-    alone.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
-    const groups = [fields.filter((field) => STATUS_FIELDS.includes(field)), ...alone.map((field) => [field])];
+    const independent = fields.filter((field) => !STATUS_FIELDS.includes(field));
+    // `deleted_at` first: a task that ends up in the trash may have a parent in the trash.
+    independent.sort((a, b) => Number(b === 'deleted_at') - Number(a === 'deleted_at'));
+    const groups = [fields.filter((field) => STATUS_FIELDS.includes(field)), ...independent.map((field) => [field])];
     for (const group of groups.filter((each) => each.length > 0)) {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
@@ -169,7 +172,7 @@ export class Reversal {
     this.after.set(id, this.revertLists(task, { before, after }));
   }
 
-  /** Why fields that go together cannot be put back though nobody changed them, if they cannot. */
+  /** Returns why a group of fields cannot be reverted although nobody changed them, or undefined. */
   private fieldReason(task: Task, group: string[], before: Entry['before']): string | undefined {
     const [field] = group as [string];
     const value = before[field];
@@ -191,19 +194,19 @@ export class Reversal {
     return undefined;
   }
 
-  /** Labels, blockers and comments go back one by one. */
+  /** Reverts labels, blockers and comments item by item. */
   private revertLists(task: Task, { before, after }: Pick<Entry, 'before' | 'after'>): Task {
     const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
     const added = list<string>(after, 'labels').map(nameKey);
     const labels = task.labels.filter((label) => !added.includes(nameKey(label)));
     const labelled = new Set(labels.map(nameKey));
     const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
-    const freed = list<number>(before, 'blocked_by').filter((id) => {
+    const lostBlockers = list<number>(before, 'blocked_by').filter((id) => {
       if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
       return this.taskNow(id) !== undefined;
     });
-    const unblocked = list<number>(after, 'blocked_by');
-    const blockers = task.blockedBy.filter((id) => !unblocked.includes(id));
+    const addedBlockers = list<number>(after, 'blocked_by');
+    const blockers = task.blockedBy.filter((id) => !addedBlockers.includes(id));
     const written = commentsIn(after).filter(({ id }) => this.written.has(id));
     const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
     if (written.length + erased.length > 0) {
@@ -217,19 +220,19 @@ export class Reversal {
     return {
       ...task,
       labels: uniqueLabels(this.asFits(task.id, 'labels', MAX_LABELS, labels, lost)),
-      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, freed).sort((a, b) => a - b),
+      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, lostBlockers).sort((a, b) => a - b),
     };
   }
 
-  /** Members of a list with those that it lost, unless it has been filled with others since. */
-  private asFits<T>(id: number, what: string, most: number, kept: T[], lost: T[]): T[] {
-    const all = [...new Set([...kept, ...lost])];
+  /** Adds the lost items back to a list, unless that exceeds the limit because others were added since. */
+  private asFits<T>(id: number, what: string, most: number, items: T[], lost: T[]): T[] {
+    const all = [...new Set([...items, ...lost])];
     if (all.length <= most) return all;
     this.leave(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
-    return kept;
+    return items;
   }
 
-  /** What was made goes to the trash, unless somebody else has put work into it since, or does. */
+  /** Moves a task that the write created to the trash, unless someone else changed it since or has claimed it. */
   private removeTask(id: number) {
     const task = this.taskNow(id);
     if (!task || task.deletedAt) return;
@@ -238,9 +241,9 @@ export class Reversal {
     this.after.set(id, { ...task, deletedAt: this.moment.now });
   }
 
-  /** What somebody else has done to a task and not taken back, or is about to do. */
+  /** Returns a later change by someone else that is still in effect, or their claim; undefined if there is neither. */
   private workOfOthers(task: Task): string | undefined {
-    if (this.seriesGroup.has(task.id)) return undefined; // these go together: see nextChanged()
+    if (this.seriesGroup.has(task.id)) return undefined; // checked by nextChanged()
     return this.changeOfOthers('task', task.id) ?? this.claimOfOthers(task);
   }
 
@@ -251,7 +254,7 @@ export class Reversal {
     this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
 
   private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
-    const change = standing(this.later).find(
+    const change = inEffect(this.later).find(
       (each) => each.entity === entity && each.entityId === id && each.by !== this.moment.by,
     );
     return change && `was changed since, by ${change.by} (u${change.batch})`;
@@ -283,7 +286,7 @@ export class Reversal {
     this.projectsAfter.set(id, restored);
   }
 
-  /** The tasks that are in a project now, as far as they are known here. */
+  /** Returns the loaded tasks that are in a project now. */
   private tasksIn = (id: number): Task[] =>
     [...new Map([...this.tasks, ...this.after]).values()].filter((task) => task.projectId === id);
 
@@ -292,7 +295,7 @@ export class Reversal {
     return [...all.values()].find((each) => !isGone(each) && nameKey(each.name) === nameKey(name));
   }
 
-  /** A project that was made by naming it goes too, if nothing else came to be in it. */
+  /** Removes a project that the write created, unless other tasks are in it now. */
   private removeProject({ entityId: id }: Entry) {
     const project = this.projectNow(id);
     if (!project || isGone(project)) return;
@@ -305,13 +308,16 @@ export class Reversal {
     this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
   }
 
-  /** Whether the next of a series, which this would take away, is no longer as it was made or brought back. */
+  /**
+   * Checks whether the next task of a series, which this undo would remove, was changed since it was made or restored.
+   * If so, reports the closed tasks before it.
+   */
   private nextChanged(): boolean {
-    const coming = this.entries.filter(
+    const following = this.entries.filter(
       ({ entity, entityId, op, before }) =>
         entity === 'task' && this.seriesGroup.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
     );
-    for (const entry of coming) {
+    for (const entry of following) {
       const { entityId: id } = entry;
       const reason = this.workOnNext(entry);
       if (!reason) continue;
@@ -319,7 +325,7 @@ export class Reversal {
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
       for (const each of [closed, ...more] as number[]) {
         const series = this.seriesFrom(each);
-        const next = series.find((task) => coming.some(({ entityId }) => entityId === task.id));
+        const next = series.find((task) => following.some(({ entityId }) => entityId === task.id));
         const open = series.find(isOpenTask);
         const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
         this.leave(
@@ -334,8 +340,8 @@ export class Reversal {
   }
 
   /**
-   * What was done to the next of a series: anything at all; or to one that an undo had brought back, that it was closed,
-   * or anything by others.
+   * Returns how the next task of a series was changed since. If the write created it, any change counts; if the write
+   * restored it, only its closing, a new sub-task, or a change by someone else. A claim by someone else always counts.
    */
   private workOnNext({ entityId: id, op, after }: Entry): string | undefined {
     const task = this.tasks.get(id);
@@ -350,16 +356,16 @@ export class Reversal {
     return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
   }
 
-  /** The tasks that came after one in its series, as far as they are known here. */
+  /** Returns the loaded tasks that follow a task in its series. */
   private seriesFrom = (id: number): Task[] => {
     const task = this.tasks.get(id);
     return [...this.tasks.values()].filter((each) => task && each.id > id && areOfOneSeries(task, each));
   };
 
-  /** The tasks whose series this would open or close again. */
+  /** Returns the ids of the repeating tasks that the write closed or reopened. */
   private turned = () => this.entries.filter(togglesSeries).map((entry) => entry.entityId);
 
-  /** Leaves all of a series as it is, and names each task that it is about. */
+  /** Leaves the whole series group as it is, and reports each repeating task that the write closed or reopened. */
   private leaveSeriesGroup(reason?: string, hint?: string) {
     for (const id of this.seriesGroup) {
       this.after.delete(id);
@@ -370,7 +376,7 @@ export class Reversal {
         this.leave(id, reason ?? `#${id} goes back together with the other of its series, or not at all.`, hint);
   }
 
-  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
+  /** Drops changes that would violate a rule on parents or dependencies, until no change does. */
   private judge() {
     for (let settled = false; !settled; ) {
       settled = true;
@@ -388,7 +394,7 @@ export class Reversal {
     }
   }
 
-  /** A task does not leave for the trash from above sub-tasks that it did not have. */
+  /** Returns why a task cannot be moved to the trash: one of its sub-tasks stays. */
   private trashReason(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
     const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
@@ -396,12 +402,12 @@ export class Reversal {
   }
 }
 
-/** Changes, the newest first, but for undos and what they took back: of a write, each thing by itself. */
-function standing(later: Later[]): Later[] {
-  const gone = new Set<string>();
+/** Drops undos and the changes that they undid, per task or project. Takes and returns the newest first. */
+function inEffect(later: Later[]): Later[] {
+  const undone = new Set<string>();
   return later.filter(({ batch, reverts, entity, entityId }) => {
-    if (gone.has(`${batch} ${entity} ${entityId}`)) return false;
-    if (reverts !== null) gone.add(`${reverts} ${entity} ${entityId}`);
+    if (undone.has(`${batch} ${entity} ${entityId}`)) return false;
+    if (reverts !== null) undone.add(`${reverts} ${entity} ${entityId}`);
     return reverts === null;
   });
 }

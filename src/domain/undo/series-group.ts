@@ -3,13 +3,16 @@ import type { Recorded } from '../record.js';
 import { areOfOneSeries } from '../recurrence/series.js';
 import { isOpenTask, type Task } from '../task.js';
 
-/** Whether a change closed a task that repeats, or took that back. */
+/** Whether a change closed a repeating task, or undid that. */
 export function togglesSeries({ entity, op, before, after }: Entry): boolean {
   const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
   return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
 }
 
-/** The closed tasks, and those that came or went with that, of a write that closed something which repeats. */
+/**
+ * Returns the ids of the repeating tasks that a write closed or reopened, and of the tasks that it created, deleted or
+ * restored along with them.
+ */
 export function seriesGroupOf(entries: Entry[]): Set<number> {
   const turned = entries.filter(togglesSeries);
   const along = entries.filter(
@@ -21,11 +24,11 @@ export function seriesGroupOf(entries: Entry[]): Set<number> {
   return new Set([...turned, ...along].map((entry) => entry.entityId));
 }
 
-/** Two of a series that would be open, of which the first is in a bundle, if there are any. */
-export function openTwice(bundle: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
+/** Finds two open repeating tasks of one series, the first of them in the given group. */
+export function openTwice(group: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
   const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
   for (const task of open) {
-    const other = bundle.has(task.id) && open.find((each) => areOfOneSeries(task, each));
+    const other = group.has(task.id) && open.find((each) => areOfOneSeries(task, each));
     if (other) return [task, other];
   }
   return undefined;

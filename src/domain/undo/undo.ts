@@ -20,7 +20,7 @@ import type { Task } from '../task.js';
 import type { WriteCommand, WriteContext } from '../write.js';
 import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
 
-/** What to undo: one write by its handle, or the caller's own last ones. */
+/** The write to undo, by its handle (`u57`), or how many of the caller's last writes. */
 export interface UndoInput {
   undo?: string | undefined;
   last?: number | undefined;
@@ -29,14 +29,19 @@ export interface UndoInput {
 export interface Undone extends ReadinessChanges {
   tasks: { task: Task; steps: Step[] }[];
   projects: { project: Project; steps: Step[] }[];
-  /** What could not be put back, and why. */
+  /** Tasks and projects that could not be reverted, and why. */
   failed: Failure[];
 }
 
-/** The most writes that one call undoes. */
+/** Maximum number of writes that one call undoes. */
 export const MAX_UNDO = 20;
 
-/** Undoes writes, field by field: what somebody changed since is left as it is, and named. */
+/**
+ * Undoes writes field by field. Fields that were changed since are left as they are and reported in `failed`.
+ *
+ * @throws Refusal `invalid` for bad input; `not_found` or `conflict` if there is nothing to undo; the failures, if
+ *   nothing could be reverted
+ */
 export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undone> {
   if ((undo === undefined) === (last === undefined))
     throw invalid(
@@ -73,7 +78,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
   return { ...gathered, batches, entries, later, projectsInUse, comments };
 }
 
-/** The tasks and projects that entries speak of, as they would have to be there to put everything back. */
+/** Collects the tasks, projects and names that must be loaded to revert the entries. */
 function mentioned(entries: Entry[]) {
   const tasks = new Set<number>();
   const projects = new Set<number>();
@@ -92,7 +97,7 @@ function mentioned(entries: Entry[]) {
     comments: entries.flatMap(({ before, after }) => [before, after].flatMap(commentsIn)).map(({ id }) => id),
     made: entries.filter(({ entity, op }) => entity === 'task' && op === 'create').map((entry) => entry.entityId),
     ending: entries.filter(endsProject).map((entry) => entry.entityId),
-    /** Projects that may want a name back which another has taken. */
+    /** Projects that may get an old name back, which another project may have taken. */
     renamed: entries
       .filter((entry) => entry.entity === 'project' && entry.op !== 'create')
       .map((entry) => entry.entityId),
@@ -126,22 +131,22 @@ function decide(state: State, moment: WriteContext) {
     if (failed.length > 0) throw allFailed(failed);
     throw conflict('Nothing is left of that write to undo.', 'What it changed has been changed back already.');
   }
-  // Whether a project is archived may go back too.
-  const waiting = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
+  // The undo may also have archived projects or brought them back.
+  const recounted = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
   return {
     edits,
     counted: [...counted.values()],
     projects: projectEdits,
     outcome: {
-      tasks: byId(edits).map(([id, some]) => ({ task: tasks.get(id) as Task, steps: some.map(taskStep) })),
-      projects: byId(projectEdits).map(([id, some]) => ({
+      tasks: byId(edits).map(([id, changes]) => ({ task: tasks.get(id) as Task, steps: changes.map(taskStep) })),
+      projects: byId(projectEdits).map(([id, changes]) => ({
         project: projects.get(id) as Project,
-        steps: some.map(projectStep),
+        steps: changes.map(projectStep),
       })),
       ...readinessChanges(
         state.tasks,
-        settled(tasks, { edits: [], counted: waiting }),
-        { edits, counted: waiting },
+        settled(tasks, { edits: [], counted: recounted }),
+        { edits, counted: recounted },
         moment,
       ),
       failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
@@ -149,7 +154,7 @@ function decide(state: State, moment: WriteContext) {
   };
 }
 
-/** How many are named of what could not be put back. */
+/** Maximum number of failures reported one by one. */
 const FAILED = 50;
 const others = (count: number): Failure => ({
   id: 'others',
@@ -161,7 +166,7 @@ function isArchived({ projectId, inArchivedProject }: Task, projects: ReadonlyMa
   return project ? project.archivedAt !== null : inArchivedProject;
 }
 
-/** The edits of each thing, in the order in which the things come. */
+/** Groups edits by task or project id, in order of first occurrence. */
 function byId<E extends { after: { id: number } }>(edits: E[]): [id: number, edits: E[]][] {
   const all = new Map<number, E[]>();
   for (const edit of edits) all.set(edit.after.id, [...(all.get(edit.after.id) ?? []), edit]);
