@@ -1,13 +1,13 @@
 import { InMemoryTransport, type JSONRPCMessage, LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
-import type { Lists } from './front.js';
+import type { Catalogue } from './front.js';
 import { buildServer } from './server.js';
 
 /**
  * Returns the server's answers to all list requests. Generated at build time, so that a process that only lists and
  * relays does not have to load the tools.
  */
-export async function catalogue(): Promise<Lists> {
+export async function catalogue(): Promise<Catalogue> {
   const never = () => Promise.reject(new Error('lists need no data'));
   const server = buildServer(
     { store: never, clock: () => new Date(), log: pino({ level: 'silent' }), version: '', historyDays: 1 },
@@ -16,10 +16,10 @@ export async function catalogue(): Promise<Lists> {
   const [near, far] = InMemoryTransport.createLinkedPair();
   await server.connect(far);
   await near.start();
-  const ask = <M extends keyof Lists>(method: M | 'initialize', params = {}) =>
-    new Promise<Lists[M]>((resolve, reject) => {
+  const ask = <M extends keyof Catalogue>(method: M | 'initialize', params = {}) =>
+    new Promise<Catalogue[M]>((resolve, reject) => {
       near.onmessage = (message: JSONRPCMessage) =>
-        'result' in message ? resolve(message.result as Lists[M]) : reject(new Error(JSON.stringify(message)));
+        'result' in message ? resolve(message.result as Catalogue[M]) : reject(new Error(JSON.stringify(message)));
       near.send({ jsonrpc: '2.0', id: method, method, params });
     });
   await ask('initialize', {

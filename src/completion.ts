@@ -1,13 +1,13 @@
 import type { UserTx } from './db/scope.js';
-import { type Fitting, fittingLabels, fittingProjects, fittingTasks } from './domain/suggest.js';
+import { type Completions, completeLabels, completeProjects, completeTasks } from './domain/suggest.js';
 
 /** Returns suggestions for what a person has typed so far. */
-export type Complete = (tx: UserTx, typed: string) => Promise<Fitting<string>>;
+export type Complete = (tx: UserTx, typed: string) => Promise<Completions<string>>;
 
 const taskAs =
   (say: (task: { id: number; title: string }) => string): Complete =>
   async (tx, typed) => {
-    const { found, ...rest } = await fittingTasks(tx, typed);
+    const { found, ...rest } = await completeTasks(tx, typed);
     return { ...rest, found: found.map(say) };
   };
 
@@ -17,5 +17,5 @@ export const taskIds = taskAs(({ id }) => String(id));
 /** Suggests `#12 Buy milk`: hosts show only the value, and a bare number would not be recognizable. */
 export const numberedTitles = taskAs(({ id, title }) => `#${id} ${title}`);
 
-export const projectNames: Complete = fittingProjects;
-export const labelNames: Complete = fittingLabels;
+export const projectNames: Complete = completeProjects;
+export const labelNames: Complete = completeLabels;

@@ -49,18 +49,18 @@ export function refusalIn(error: unknown): Refusal | undefined {
   return undefined;
 }
 
-const maker =
+const refusalFactory =
   (code: RefusalCode) =>
   (message: string, hint?: string, candidates?: Candidate[]): Refusal =>
     new Refusal({ code, message, ...(hint && { hint }), ...(candidates?.length && { candidates }) });
 
-export const notFound = maker('not_found');
-export const invalid = maker('invalid');
-export const conflict = maker('conflict');
-export const forbidden = maker('forbidden');
-export const rateLimited = maker('rate_limited');
-export const unavailable = maker('unavailable');
-export const internal = maker('internal');
+export const notFound = refusalFactory('not_found');
+export const invalid = refusalFactory('invalid');
+export const conflict = refusalFactory('conflict');
+export const forbidden = refusalFactory('forbidden');
+export const rateLimited = refusalFactory('rate_limited');
+export const unavailable = refusalFactory('unavailable');
+export const internal = refusalFactory('internal');
 
 /**
  * A mistake in the configuration or on the command line: printed as one line, exit code 2. The message may reach a
@@ -100,7 +100,7 @@ export const MAY_HAVE_HAPPENED =
   'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
 
 /** Returns the refusal for a problem that a person must fix before the data can be used. */
-export function unusable(error: UsageError): Refusal {
+export function setupRefusal(error: UsageError): Refusal {
   if (error instanceof OwnerSilent)
     return unavailable(
       sentence(error.message),

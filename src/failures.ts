@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './db/database.js';
-import { internal, type RefusalBody, refusalIn, UsageError, unavailable, unusable } from './errors.js';
+import { internal, type RefusalBody, refusalIn, setupRefusal, UsageError, unavailable } from './errors.js';
 import { framesOf } from './log.js';
 
 /** Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent. */
@@ -12,7 +12,7 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   const again = 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.';
   if (error instanceof UsageError) {
     log.error({ tool, where: error.where }, error.message);
-    return unusable(error).body;
+    return setupRefusal(error).body;
   }
   const mistake = setupMistake(error);
   if (mistake) {

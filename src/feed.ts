@@ -25,7 +25,7 @@ export interface Subscription {
   add(uris: string[]): void;
   remove(uri: string): void;
   /** Reports these URIs once, as if they had changed: for a client that may have missed changes. */
-  again(uris: string[]): void;
+  resend(uris: string[]): void;
   close(): void;
 }
 
@@ -72,7 +72,7 @@ export interface FeedOptions {
   store(): Promise<Store>;
   log: Logger;
   timing?: Partial<Timing>;
-  after?: StartTimer;
+  startTimer?: StartTimer;
 }
 
 /**
@@ -99,7 +99,7 @@ export class Feed {
   #interval: number;
   #closed = false;
 
-  constructor({ store, log, timing, after: schedule = startTimer }: FeedOptions) {
+  constructor({ store, log, timing, startTimer: schedule = startTimer }: FeedOptions) {
     this.#store = store;
     this.#log = log;
     this.#timing = { ...TIMING, ...timing };
@@ -167,7 +167,7 @@ export class Feed {
         subscriber.subjects.delete(uri);
         subscriber.due.delete(uri);
       },
-      again: (changed) => {
+      resend: (changed) => {
         if (!user.subscribers.has(subscriber)) return;
         for (const uri of changed) if (subscriber.subjects.has(uri)) subscriber.due.add(uri);
         this.#waiting.add(user);

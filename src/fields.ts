@@ -11,7 +11,7 @@ import { MAX_LABELS, PRIORITIES } from './domain/task.js';
  */
 
 /** Length in code points, like PostgreSQL's `char_length`. */
-const length = (text: string): number => [...text].length;
+const codePoints = (text: string): number => [...text].length;
 
 /** Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. */
 export const oneLine = (text: string, max: number): string =>
@@ -32,10 +32,10 @@ function refuseLine(text: string): string | undefined {
 function checked(max: number, ...checks: ((text: string) => string | undefined)[]) {
   return z.string('must be text').superRefine((text, context) => {
     const message =
-      length(text) === 0
+      codePoints(text) === 0
         ? 'is empty'
-        : length(text) > max
-          ? `is ${length(text)} characters long, ${max} is the most`
+        : codePoints(text) > max
+          ? `is ${codePoints(text)} characters long, ${max} is the most`
           : checks.map((check) => check(text)).find(Boolean);
     if (message) context.addIssue({ code: 'custom', message: message });
   });
@@ -72,18 +72,18 @@ export const name = (...refusals: ((text: string) => string | undefined)[]) =>
   );
 
 /** One line of text that is interpreted, not stored: a date, a cursor, search words. */
-export const words = (max = 200) => line(max);
+export const shortText = (max = 200) => line(max);
 
 /** The same, joining lines: calendars fold rules over several. */
 const unfolded = () =>
-  z.preprocess((value) => (typeof value === 'string' ? value.replace(/[\r\n]+/g, ' ') : value), words());
+  z.preprocess((value) => (typeof value === 'string' ? value.replace(/[\r\n]+/g, ' ') : value), shortText());
 
 /** A whole number from 1; larger values are reduced to `max`. */
-export const atMost = (max: number) =>
-  z.preprocess((value) => (Number(value) > max && Number(value) < 1e15 ? max : value), whole(1, max));
+export const clampedWhole = (max: number) =>
+  z.preprocess((value) => (Number(value) > max && Number(value) < 1e15 ? max : value), wholeNumber(1, max));
 
 /** A whole number from `min` to `max`. */
-export const whole = (min: number, max: number) =>
+export const wholeNumber = (min: number, max: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' && /^\s*-?\d{1,15}\s*$/.test(value) ? Number(value) : value),
     z
@@ -93,7 +93,7 @@ export const whole = (min: number, max: number) =>
   );
 
 /** Token budget of an answer. */
-export const maxTokens = () => whole(MIN_BUDGET, MAX_BUDGET).describe(`${DEFAULT_BUDGET} by default`);
+export const maxTokens = () => wholeNumber(MIN_BUDGET, MAX_BUDGET).describe(`${DEFAULT_BUDGET} by default`);
 
 const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {
@@ -119,7 +119,7 @@ export const idOrTitle = () =>
 export const pickedTask = () =>
   z.preprocess((value) => (typeof value === 'string' && /^\s*#(\d{1,10})\s+\S/.exec(value)?.[1]) || value, idOrTitle());
 
-const refuseTaken = (text: string) =>
+const refuseReserved = (text: string) =>
   /^#?\d+$/.test(text)
     ? 'must not be a number, for numbers are ids of tasks that there are'
     : isNone(text)
@@ -128,7 +128,7 @@ const refuseTaken = (text: string) =>
 const word = checked(40, refuseText, refuseLine);
 
 /** The ref by which other tasks of the same plan name a task. */
-export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseLine, refuseTaken));
+export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseLine, refuseReserved));
 
 /** The id of an existing task, or the ref of one in the same plan. */
 export const idOrRef = () =>
@@ -141,7 +141,7 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
       const parsed = typeof value === 'string' ? fromJson(value) : value;
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return parsed;
       return Object.fromEntries(
-        Object.entries(parsed).filter(([field, each]) => !isNothing(field, each) && !saysNone(field, each)),
+        Object.entries(parsed).filter(([field, each]) => !isNotGiven(field, each) && !isNoneFor(field, each)),
       );
     },
     z.strictObject(shape, {
@@ -149,13 +149,13 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
         if (issue.code === 'invalid_type') return 'must be an object with a title';
         if (issue.code !== 'unrecognized_keys') return undefined;
         const meant = meantBy(issue.keys, Object.keys(shape), new Set(Object.keys(issue.input as object)));
-        return `has no field ${named(issue.keys)}${meant.length > 0 ? ` (did you mean ${meant.join(', ')}?)` : ''}`;
+        return `has no field ${joinNames(issue.keys)}${meant.length > 0 ? ` (did you mean ${meant.join(', ')}?)` : ''}`;
       },
     }),
   );
 
 /** Returns whether a value means "not given", as some clients send it. It never empties a field: `clear` does. */
-export const isNothing = (field: string, value: unknown): boolean =>
+export const isNotGiven = (field: string, value: unknown): boolean =>
   value === undefined ||
   value === null ||
   value === '' ||
@@ -166,7 +166,7 @@ export const isNothing = (field: string, value: unknown): boolean =>
 const WRITTEN = ['title', 'description', 'text', 'note'];
 
 /** Returns whether a clearable field except `description` is given as "none" (or `repeats` as "never"). */
-export function saysNone(field: string, given: unknown): boolean {
+export function isNoneFor(field: string, given: unknown): boolean {
   const value = unwrapped(given);
   if (typeof value !== 'string' || field === 'description' || !CLEARABLE.some((each) => each === field)) return false;
   return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
@@ -193,7 +193,7 @@ export const oneOf = <const T extends readonly [string, ...string[]]>(
     z.enum(values, { error: `must be one of ${values.join(', ')}${otherwise}` }),
   );
 
-export const yes = () =>
+export const flag = () =>
   z.preprocess(
     (value) => (value === 'true' ? true : value === 'false' ? false : value),
     z.boolean('must be true or false'),
@@ -203,7 +203,7 @@ export const yes = () =>
  * A list of at most `max` items. A single value becomes a list of one. A string is parsed as JSON, or split at
  * `separator`, which is given if items contain no commas.
  */
-export const many = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
+export const listField = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
   z.preprocess(
     (value) => {
       if (value === undefined) return value;
@@ -228,12 +228,12 @@ function fromJson(text: string): unknown {
 }
 
 /** Ids of 1 to 100 tasks. */
-export const ids = () => many(id(), 100, ',');
+export const ids = () => listField(id(), 100, ',');
 
-export const labels = () => many(name(), MAX_LABELS, ',');
+export const labels = () => listField(name(), MAX_LABELS, ',');
 
 /** Labels to add to a task. */
-export const newLabels = () => many(name(refuseNone), MAX_LABELS, ',');
+export const newLabels = () => listField(name(refuseNone), MAX_LABELS, ',');
 const refuseNone = (label: string) => (isNone(label) ? 'must not be none, which stands for no label' : undefined);
 
 /** A filter value, or null for "none": tasks without a value. */
@@ -266,26 +266,26 @@ export const taskFields = z.object({
   title: line(200),
   description: prose(10_000).describe('Markdown'),
   priority: priority(),
-  due: words().describe('local date or time, ISO or words: tomorrow 5pm'),
-  start: words().describe('not before; as due'),
+  due: shortText().describe('local date or time, ISO or words: tomorrow 5pm'),
+  start: shortText().describe('not before; as due'),
   repeats: unfolded().describe('every 2 weeks on Tue; every 3 days after completion; or an RRULE'),
-  estimate_minutes: whole(1, 100_000),
+  estimate_minutes: wholeNumber(1, 100_000),
   project: name().describe('by name; created if new'),
   parent: id().describe('id of the task this is part of'),
 });
 
 /** The number of a claim. */
-export const claim = () => whole(1, Number.MAX_SAFE_INTEGER);
+export const claim = () => wholeNumber(1, Number.MAX_SAFE_INTEGER);
 
 /** What the caller believes about the task it names. If it is wrong, the write is refused. */
 export const guard = {
-  expected_version: whole(1, MAX_ID).describe('with one id: the version you know').optional(),
-  expect_title: words().optional(),
+  expected_version: wholeNumber(1, MAX_ID).describe('with one id: the version you know').optional(),
+  expect_title: shortText().optional(),
   claim: claim().describe('with one id: yours').optional(),
 };
 
 /** Names of our fields in other task lists; of two targets, the second applies if the first is given already. */
-const ELSEWHERE = new Map([
+const SYNONYMS = new Map([
   ['name', 'title'],
   ['content', 'title description'],
   ['notes', 'description'],
@@ -313,7 +313,7 @@ const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
  */
 export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
   const matches = unknown.flatMap((field) => {
-    const [first, other = first] = (ELSEWHERE.get(plain(field)) ?? field).split(' ') as [string, string?];
+    const [first, other = first] = (SYNONYMS.get(plain(field)) ?? field).split(' ') as [string, string?];
     const word = plain(given.has(first) ? other : first);
     const resembles = (each: string) =>
       each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
@@ -323,4 +323,4 @@ export function meantBy(unknown: string[], known: string[], given: ReadonlySet<s
 }
 
 /** Joins field names that the caller chose, cut to 40 characters each. */
-export const named = (fields: string[]): string => fields.map((field) => field.slice(0, 40)).join(', ');
+export const joinNames = (fields: string[]): string => fields.map((field) => field.slice(0, 40)).join(', ');

@@ -8,7 +8,7 @@ import {
 import { implementation, serverOptions } from './server-options.js';
 
 /** Results of all list requests, by method. */
-export interface Lists {
+export interface Catalogue {
   'tools/list': ListToolsResult;
   'prompts/list': ListPromptsResult;
   'resources/list': ListResourcesResult;
@@ -21,7 +21,7 @@ export interface Lists {
  *
  * @param subscribe whether this client can be notified of changes
  */
-export function buildFront(version: string, lists: Lists, subscribe: boolean): Server {
+export function buildFront(version: string, lists: Catalogue, subscribe: boolean): Server {
   const server = new Server(implementation(version), serverOptions(subscribe));
   server.setRequestHandler('tools/list', () => lists['tools/list']);
   server.setRequestHandler('prompts/list', () => lists['prompts/list']);

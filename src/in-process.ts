@@ -12,7 +12,7 @@ import { converse } from './transports/conversation.js';
 import type { Link } from './transports/relay.js';
 import { stdioSubscriptions } from './transports/stdio-subscriptions.js';
 
-export interface Local {
+export interface InProcessServer {
   open(): Promise<Link>;
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export interface Local {
  * Serves a PostgreSQL or in-memory database from the process that the client started: such a database needs no owner
  * process. The database is opened on first use, and opening is retried on the next use after a failure.
  */
-export function serveLocally(program: Program, config: Config, target: Target, log: Logger): Local {
+export function serveLocally(program: Program, config: Config, target: Target, log: Logger): InProcessServer {
   const { user, timezone, secret, historyDays } = config;
   const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
   const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));

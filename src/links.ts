@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
-import { UsageError, unavailable, unusable } from './errors.js';
+import { setupRefusal, UsageError, unavailable } from './errors.js';
 import { framesOf } from './log.js';
-import { OWN, type Program } from './program.js';
+import { OWNER_COMMAND, type Program } from './program.js';
 import type { RelayOptions } from './transports/relay.js';
 
 /** Returns how a stdio server reaches the data. Nothing is opened and no code for it is loaded before first use. */
@@ -19,7 +19,7 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
     refusal: (error: unknown) => {
       if (error instanceof UsageError) {
         log.error({ where: error.where }, error.message);
-        return unusable(error).body;
+        return setupRefusal(error).body;
       }
       const { code } = error as NodeJS.ErrnoException;
       log.error({ code, at: framesOf(error) }, 'no way to the data');
@@ -42,17 +42,17 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
           build: program.build,
           account,
           start: async (home) =>
-            program.mayStart ? startOwner(home, [...program.start, OWN], program.environment) : undefined,
+            program.canSpawn ? startOwner(home, [...program.start, OWNER_COMMAND], program.environment) : undefined,
           async ownHere(home) {
-            const { ownHere } = await import('./owner/background.js');
-            const owner = await ownHere(program, config, log, home);
+            const { becomeOwner } = await import('./owner/background.js');
+            const owner = await becomeOwner(program, config, log, home);
             close = owner.stop;
             return { transport: owner.connect(account) };
           },
         });
       },
     };
-  let local: Promise<import('./in-process.js').Local> | undefined;
+  let local: Promise<import('./in-process.js').InProcessServer> | undefined;
   close = async () => (await local)?.close();
   return {
     ...options,

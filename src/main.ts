@@ -5,8 +5,8 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.js';
 import { UsageError } from './errors.js';
-import type { Lists } from './front.js';
-import { OWN, type Program, paths } from './program.js';
+import type { Catalogue } from './front.js';
+import { OWNER_COMMAND, type Program, paths } from './program.js';
 
 // Without this check, an older Node would list the tools but fail at the first call that needs data.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -20,7 +20,7 @@ const { enableCompileCache } = module as { enableCompileCache?: (directory: stri
 if (isAbsolute(paths.cache)) enableCompileCache?.(join(paths.cache, 'compiled'));
 const argv = process.argv.slice(2);
 const [command] = argv;
-if (command === OWN) void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // in parallel
+if (command === OWNER_COMMAND) void import('./db/pglite-code.js').then(({ compiled }) => compiled()); // in parallel
 const [{ readConfig, VARIABLES }, { makeLog }] = await Promise.all([import('./config.js'), import('./log.js')]);
 
 // Only this file reads the arguments, the environment and the real clock.
@@ -39,7 +39,7 @@ const program: Program = {
   start: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
   environment: process.env,
   // In Electron, `execPath` is the desktop program, which would open its window.
-  mayStart: process.versions.electron === undefined,
+  canSpawn: process.versions.electron === undefined,
   cwd: process.cwd(),
   print: (text) => process.stdout.write(`${text}\n`),
   complain,
@@ -52,12 +52,13 @@ const program: Program = {
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (command !== undefined && command !== OWN)
+  if (command !== undefined && command !== OWNER_COMMAND)
     return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: configReader('command') });
   const stopped = program.untilStopped();
   try {
     const config = configReader('stdio')();
-    if (command === OWN) await (await import('./owner/background.js')).ownInBackground(program, config, stopped);
+    if (command === OWNER_COMMAND)
+      await (await import('./owner/background.js')).runBackgroundOwner(program, config, stopped);
     else await serveStdin(config, stopped);
     return 0;
   } catch (error) {
@@ -89,7 +90,7 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
     import('./transports/relay.js'),
     import('./transports/stdio.js'),
   ]);
-  const lists = read('./catalogue.json') as Lists;
+  const lists = read('./catalogue.json') as Catalogue;
   const route = linkTo(program, config, log);
   const conversation = serveStreams(
     // A remote server over HTTP has no notification stream for 2025 clients.
@@ -100,16 +101,16 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
     new Relay(route),
   );
   await Promise.race([conversation.ended, stopped]);
-  await conversation.finish(STOPPING);
+  await conversation.drain(STOP_TIMEOUT);
   await route.close();
   process.stdin.destroy();
-  setTimeout(() => process.exit(), LEAVING).unref(); // a search for an owner may still be running
+  setTimeout(() => process.exit(), EXIT_TIMEOUT).unref(); // a search for an owner may still be running
 }
 
 /** How long pending answers may take after a stop signal, in milliseconds. */
-const STOPPING = 5_000;
+const STOP_TIMEOUT = 5_000;
 /** How long pending output may then take to flush, in milliseconds. */
-const LEAVING = 1_000;
+const EXIT_TIMEOUT = 1_000;
 
 /** Prints help for a person who started it in a terminal: what it is, where the data is, how to configure a client. */
 function greet({ target, remote }: Config): void {

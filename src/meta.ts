@@ -6,6 +6,6 @@
 /** Idempotency key of a relayed call, the same on every retry. */
 export const RELAY_KEY = 'taskloom/call';
 /** `true` when resubscribing after a lost connection: report every URI once, since changes may have been missed. */
-export const AGAIN_KEY = 'taskloom/again';
+export const RESUBSCRIBED_KEY = 'taskloom/again';
 /** The client's name, for servers that see neither its handshake nor its envelope. */
 export const CLIENT_KEY = 'taskloom/client';

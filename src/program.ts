@@ -11,7 +11,7 @@ export interface Program {
   start: [program: string, ...args: string[]];
   environment: Readonly<Partial<Record<string, string>>>;
   /** Whether `start` may be run: not inside Electron. */
-  mayStart: boolean;
+  canSpawn: boolean;
   /** Working directory at start. */
   cwd: string;
   print(text: string): void;
@@ -21,7 +21,7 @@ export interface Program {
 }
 
 /** Command-line argument that runs the background owner of the embedded database. */
-export const OWN = 'own';
+export const OWNER_COMMAND = 'own';
 
 /** The platform's directories for data, cache and the like. */
 export const paths = envPaths('taskloom', { suffix: '' });

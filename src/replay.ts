@@ -33,14 +33,14 @@ const fingerprintOf = (tool: string, { args }: Call): string =>
   hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
 /** A stored answer, with the digest of the relay's id of the first request. */
-type Kept = Answer & { relay?: string | undefined };
+type StoredAnswer = Answer & { relay?: string | undefined };
 
 /** Returns the record to store with a write, from which retries are answered. */
-export const kept = (answer: Answer, { digest, relay, fingerprint }: RequestKey) => ({
+export const storedRequest = (answer: Answer, { digest, relay, fingerprint }: RequestKey) => ({
   key: digest,
   relayed: digest === relay,
   fingerprint,
-  answer: { ...answer, relay } satisfies Kept,
+  answer: { ...answer, relay } satisfies StoredAnswer,
 });
 
 /**
@@ -58,7 +58,7 @@ export function replay(
       'This request_id was already used for another call.',
       'Use a fresh random request_id for each new write.',
     );
-  const { json, text, relay: first } = request.answer as unknown as Kept; // see `kept`
+  const { json, text, relay: first } = request.answer as unknown as StoredAnswer; // see `kept`
   if (relay !== undefined && relay === first) return { json, text };
   return {
     json: { ...json, replayed: true },

@@ -17,7 +17,7 @@ import type { Feed, Subscription } from './feed.js';
 import { oneLine } from './fields.js';
 import { CLIENT_KEY } from './meta.js';
 import { asProtocolError, offerMenus } from './prompts-and-resources.js';
-import { kept, type RequestKey, replay, requestKey } from './replay.js';
+import { type RequestKey, replay, requestKey, storedRequest } from './replay.js';
 import { implementation, serverOptions } from './server-options.js';
 import { offerSubscriptions } from './subscriptions.js';
 import type { Call, ReadContext, ReadTool, Tool, WriteTool } from './tool.js';
@@ -49,7 +49,7 @@ export interface SubscriptionSink {
 export interface ExpectedCall {
   tool: Tool;
   /** Its answer, if the call was started ahead of the SDK's handling. */
-  ahead?: Promise<Answer>;
+  result?: Promise<Answer>;
 }
 
 /** The server of one connection or request, with `listen` for subscriptions that the transport handles itself. */
@@ -81,7 +81,7 @@ export function buildServer(
       const client = clientName(envelope as Meta | undefined, server.server.getClientVersion()?.name, meta);
       const origin = { client, meta };
       try {
-        return reply(await (asked?.ahead ?? run(deps, tool, raw, await resolve(), origin)));
+        return reply(await (asked?.result ?? run(deps, tool, raw, await resolve(), origin)));
       } catch (error) {
         return { ...reply(refusalAnswer(asRefusal(deps.log, tool.name, error))), isError: true };
       }
@@ -92,7 +92,7 @@ export function buildServer(
       read: (scope, work, answer) =>
         withLazyModules(async () => {
           const principal = withScope(await resolve(), scope);
-          const readContext = { now: deps.clock(), much: false, me: principal.via };
+          const readContext = { now: deps.clock(), detailed: false, callerName: principal.via };
           const { outcome, say } = await read(deps, principal, work, readContext);
           return answer(outcome, say);
         }),
@@ -142,9 +142,9 @@ export function expectedCall(deps: Deps, body: unknown, principal: Principal): E
   const tool = method === 'tools/call' ? tools.find(({ name }) => name === params?.name) : undefined;
   if (tool?.effect !== 'read') return tool && { tool };
   const meta = params?._meta;
-  const ahead = run(deps, tool, params?.arguments, principal, { client: clientName(meta, undefined, meta) });
-  ahead.catch(() => {}); // may never be awaited; avoids an unhandled rejection
-  return { tool, ahead };
+  const result = run(deps, tool, params?.arguments, principal, { client: clientName(meta, undefined, meta) });
+  result.catch(() => {}); // may never be awaited; avoids an unhandled rejection
+  return { tool, result };
 }
 
 /** The client's name and the `_meta` of a call. */
@@ -205,7 +205,7 @@ async function read<T>(
 
 async function readWith(deps: Deps, tool: ReadTool, { args, budget }: Call, asker: Asker): Promise<Answer> {
   const work = (tx: UserTx, context: ReadContext) => tool.run(args as never, tx, context);
-  const asking = { now: asker.now, much: budget > DEFAULT_BUDGET, me: nameOf(asker.actor) };
+  const asking = { now: asker.now, detailed: budget > DEFAULT_BUDGET, callerName: nameOf(asker.actor) };
   const { outcome, say } = await read(deps, asker.principal, work, asking);
   return fitToBudget(tool.answer(outcome as never, say, args as never), budget);
 }
@@ -250,7 +250,7 @@ async function write(
         const statement = writeStatement(principal, opened, decision, {
           actor: actingAs(actor, decision.by),
           call,
-          request: key && !dryRun ? kept(answer, key) : undefined,
+          request: key && !dryRun ? storedRequest(answer, key) : undefined,
         });
         const count = changeCount(decision);
         if (count > 0 && !dryRun) newest = opened.changeSeq + count;

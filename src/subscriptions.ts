@@ -1,17 +1,17 @@
 import { type McpServer, ResourceNotFoundError } from '@modelcontextprotocol/server';
 import { rateLimited } from './errors.js';
 import type { Subscription } from './feed.js';
-import { AGAIN_KEY } from './meta.js';
+import { RESUBSCRIBED_KEY } from './meta.js';
 import { asProtocolError } from './prompts-and-resources.js';
 import { subjectOf } from './resources/index.js';
 import type { SubscriptionSink } from './server.js';
 
 /** Most URIs per subscriber. */
-const MOST_ADDRESSES = 500;
+const MAX_URIS = 500;
 
 /** Returns the distinct URIs that can be subscribed to, 500 at most. */
-export const known = (uris: string[]): string[] =>
-  [...new Set(uris)].filter((uri) => subjectOf(uri) !== undefined).slice(0, MOST_ADDRESSES);
+export const subscribableUris = (uris: string[]): string[] =>
+  [...new Set(uris)].filter((uri) => subjectOf(uri) !== undefined).slice(0, MAX_URIS);
 
 /**
  * Serves the 2025 methods `resources/subscribe` and `resources/unsubscribe` on a lasting connection. Clients of
@@ -35,7 +35,7 @@ export function offerSubscriptions(
   };
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }, { mcpReq }) => {
     if (subjectOf(uri) === undefined) throw new ResourceNotFoundError(uri);
-    if (!uris.has(uri) && uris.size >= MOST_ADDRESSES) throw asProtocolError(TOO_MANY.body);
+    if (!uris.has(uri) && uris.size >= MAX_URIS) throw asProtocolError(TOO_MANY.body);
     uris.add(uri); // before any await: a concurrent unsubscribe of the last URI must see it
     subscription ??= listen(wire).catch((error: unknown) => {
       subscription = undefined;
@@ -45,7 +45,7 @@ export function offerSubscriptions(
     const opened = await subscription;
     if (closed) opened.close();
     opened.add([uri]);
-    if (mcpReq._meta?.[AGAIN_KEY] === true) opened.again([uri]);
+    if (mcpReq._meta?.[RESUBSCRIBED_KEY] === true) opened.resend([uri]);
     return {};
   });
   server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
@@ -67,6 +67,6 @@ export function offerSubscriptions(
 }
 
 const TOO_MANY = rateLimited(
-  `This connection is subscribed to ${MOST_ADDRESSES} addresses, which is the most.`,
+  `This connection is subscribed to ${MAX_URIS} addresses, which is the most.`,
   'Unsubscribe from some of them first.',
 );

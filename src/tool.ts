@@ -6,7 +6,7 @@ import type { Scope } from './auth/scopes.js';
 import type { UserTx } from './db/scope.js';
 import type { WriteCommand } from './domain/write.js';
 import { invalid } from './errors.js';
-import { isNothing, maxTokens, meantBy, named, saysNone, words, yes } from './fields.js';
+import { flag, isNoneFor, isNotGiven, joinNames, maxTokens, meantBy, shortText } from './fields.js';
 
 /** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
@@ -20,9 +20,9 @@ export interface ReadContext {
   /** Signs page cursors. */
   secret: Buffer;
   /** Whether the caller asked for more than the default token budget. */
-  much: boolean;
+  detailed: boolean;
   /** The name under which the caller would claim a task. */
-  me: string;
+  callerName: string;
 }
 
 interface Description<F extends Fields> {
@@ -95,8 +95,8 @@ export interface WriteTool extends Registered {
 export type Tool = ReadTool | WriteTool;
 
 const commonWrite = {
-  request_id: words().describe('random; same on retry').optional(),
-  dry_run: yes().optional(),
+  request_id: shortText().describe('random; same on retry').optional(),
+  dry_run: flag().optional(),
 };
 
 const commonRead = { max_tokens: maxTokens().optional() };
@@ -119,8 +119,8 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
     config: {
       title,
       description,
-      inputSchema: published(() => inputJson(schema)),
-      outputSchema: published(() =>
+      inputSchema: publishedSchema(() => inputJson(schema)),
+      outputSchema: publishedSchema(() =>
         outputJson([...spec.output, ...(reads ? (['omitted'] as const) : (['undo', 'replayed'] as const))]),
       ),
       annotations: {
@@ -139,7 +139,7 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
  * Returns a schema for the SDK that publishes the JSON schema of `make`, built once on first listing, and accepts any
  * value: `parse` validates, so that invalid input gets the same kind of answer as any other refusal.
  */
-export function published(make: () => Record<string, unknown>): StandardSchemaWithJSON {
+export function publishedSchema(make: () => Record<string, unknown>): StandardSchemaWithJSON {
   let made: Record<string, unknown> | undefined;
   const json = () => {
     made ??= make();
@@ -199,9 +199,9 @@ export function parse(
   const cleared: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
     const name = aliases.get(field) ?? field;
-    if (isNothing(name, value)) continue;
+    if (isNotGiven(name, value)) continue;
     if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
-    if (none && saysNone(name, value)) cleared.push(name);
+    if (none && isNoneFor(name, value)) cleared.push(name);
     else given.set(name, value);
   }
 
@@ -210,7 +210,7 @@ export function parse(
   if (unknown.length > 0) {
     const alternatives = meantBy(unknown, known, new Set(given.keys()));
     throw invalid(
-      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${named(unknown)}.`,
+      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
       alternatives.length > 0
         ? `Did you mean ${alternatives.join(', ')}?`
         : `${tool} takes ${known.join(', ') || 'no fields'}.`,

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
-import { asService, queryAsOwner, readAsUser, type UserTx } from '../src/db/scope.js';
+import { asService, queryAsTableOwner, readAsUser, type UserTx } from '../src/db/scope.js';
 import { whatChanged } from '../src/domain/changed.js';
 import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
@@ -9,17 +9,17 @@ import { changesSince } from '../src/domain/guard.js';
 import {
   commentsOf,
   lastWrites,
-  laterThan,
+  laterChanges,
+  loadWrite,
   projectNamesOf,
   projectsWithOtherTasks,
-  writeOf,
 } from '../src/domain/history.js';
 import { usedLabels } from '../src/domain/labels.js';
 import { firstTasks, listTasks } from '../src/domain/lists/list.js';
 import { namesakes, nearTitles, similarTasks } from '../src/domain/lists/search.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
-import { fittingLabels, fittingProjects, fittingTasks } from '../src/domain/suggest.js';
+import { completeLabels, completeProjects, completeTasks } from '../src/domain/suggest.js';
 import { touchedSince } from '../src/domain/touched.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
@@ -267,26 +267,26 @@ describe('two independent locks', () => {
       nextReady(tx, { text: 'zebra' }, world.now).then((next) => (next ? [next] : [])),
     'first tasks of a label': (tx: UserTx) =>
       firstTasks(tx, { labels: [foreign.label] }, { now: world.now }).then((page) => page.tasks),
-    'tasks to choose from': (tx: UserTx) => fittingTasks(tx, '').then(({ found }) => found),
-    'tasks by a word': (tx: UserTx) => fittingTasks(tx, 'zeb').then(({ found }) => found),
-    'tasks by a number': (tx: UserTx) => fittingTasks(tx, '42').then(({ found }) => found),
-    'projects to choose from': (tx: UserTx) => fittingProjects(tx, 'zeb').then(({ found }) => found),
-    'labels to choose from': (tx: UserTx) => fittingLabels(tx, 'zeb').then(({ found }) => found),
+    'tasks to choose from': (tx: UserTx) => completeTasks(tx, '').then(({ found }) => found),
+    'tasks by a word': (tx: UserTx) => completeTasks(tx, 'zeb').then(({ found }) => found),
+    'tasks by a number': (tx: UserTx) => completeTasks(tx, '42').then(({ found }) => found),
+    'projects to choose from': (tx: UserTx) => completeProjects(tx, 'zeb').then(({ found }) => found),
+    'labels to choose from': (tx: UserTx) => completeLabels(tx, 'zeb').then(({ found }) => found),
     'labels in use': (tx: UserTx) => usedLabels(tx, 10),
     'tasks of the same title': (tx: UserTx) => namesakes(tx, [foreign.title]),
     'titles that come near': (tx: UserTx) => nearTitles(tx, 'Zebra merger plam'),
     'what may read differently': (tx: UserTx) =>
       touchedSince(tx, 0).then(({ tasks, projects }) => [...tasks, ...projects]),
     'changes since a version': (tx: UserTx) => changesSince(tx, { expected_version: 1 }, [1]),
-    'a write by its handle': (tx: UserTx) => entriesOf(writeOf(tx, 1)),
+    'a write by its handle': (tx: UserTx) => entriesOf(loadWrite(tx, 1)),
     'one’s own last writes': (tx: UserTx) => entriesOf(lastWrites(tx, { via: 'stdio', client: 'test' }, 3)),
-    'later changes': (tx: UserTx) => laterThan(tx, [1]),
+    'later changes': (tx: UserTx) => laterChanges(tx, [1]),
     'names of projects': (tx: UserTx) => projectNamesOf(tx, [1]),
     'projects with other tasks': (tx: UserTx) => projectsWithOtherTasks(tx, [1], []).then((found) => [...found]),
     'comments of tasks': (tx: UserTx) => commentsOf(tx, [], [foreign.id]).then((found) => [...found]),
   };
 
-  const entriesOf = (found: ReturnType<typeof writeOf>) =>
+  const entriesOf = (found: ReturnType<typeof loadWrite>) =>
     found.then(
       ({ entries }) => entries,
       () => [],
@@ -316,13 +316,13 @@ describe('two independent locks', () => {
     };
     const [ana, bob] = [await agentOf(open, await newUser(open)), await agentOf(open, await newUser(open))];
     await ana.ok('add_task', { title: foreign.title, due: '2026-11-20', project: 'Zebra', labels: ['zebrafish'] });
-    const tables = await queryAsOwner(
+    const tables = await queryAsTableOwner(
       database,
       `select relname from pg_class where relnamespace = 'taskloom'::regnamespace and relrowsecurity`,
       [],
     );
     for (const [table] of tables)
-      await queryAsOwner(database, `alter table taskloom.${table} disable row level security`, []);
+      await queryAsTableOwner(database, `alter table taskloom.${table} disable row level security`, []);
     const [seen] = await asService(database, 'select count(*)::int from taskloom.tasks', []);
     expect(seen).toEqual([1]); // the first lock is really off
 

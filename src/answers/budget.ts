@@ -30,7 +30,7 @@ interface Omitted {
  */
 export function fitToBudget({ levels, at }: DetailLevels, budget: number, elsewhere?: string): Answer {
   const more = elsewhere ?? (budget < MAX_BUDGET ? 'a larger max_tokens' : undefined);
-  const withOmitted = (level: Level) => saying(level, budget, more);
+  const withOmitted = (level: Level) => withOmissions(level, budget, more);
   const whole = withOmitted(at(levels - 1));
   if (levels === 1 || fits(whole, budget)) return whole;
   let best = withOmitted(at(0));
@@ -40,16 +40,16 @@ export function fitToBudget({ levels, at }: DetailLevels, budget: number, elsewh
     if (fits(answer, budget)) [low, best] = [middle, answer];
     else high = middle;
   }
-  return size(best) < size(whole) ? best : whole; // the note on what was left out may cost more than it saves
+  return cost(best) < cost(whole) ? best : whole; // the note on what was left out may cost more than it saves
 }
 
 /** Estimated tokens of the more expensive channel. */
-const size = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
+const cost = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
 
 const fits = ({ json, text }: Answer, budget: number): boolean =>
   costsAtMost(text, budget) && costsAtMost(JSON.stringify(json), budget);
 
-function saying({ json, text, omitted }: Level, budget: number, more: string | undefined): Answer {
+function withOmissions({ json, text, omitted }: Level, budget: number, more: string | undefined): Answer {
   if (!omitted || omitted.what.length === 0) return { json, text };
   const ways = [omitted.how, more].filter(Boolean);
   const how = ways.length > 0 ? ` To get it: ${ways.join(', or ')}.` : '';

@@ -1,12 +1,12 @@
 import type { Repeat } from '../db/schema.js';
 import { sayWhen, type When } from '../domain/dates/when.js';
-import { REMARK } from '../domain/history.js';
+import { REMARK_LENGTH } from '../domain/history.js';
 import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
 import { sayRepeat } from '../domain/recurrence/repeats.js';
 import { oneLine } from '../fields.js';
 
 /** Past-tense verbs by operation. */
-const HAPPENED: Record<Operation, string> = {
+const VERBS: Record<Operation, string> = {
   create: 'created',
   update: 'updated',
   complete: 'completed',
@@ -29,7 +29,7 @@ const word: Words = (value) => String(value).replace('_', ' ');
 const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
 
 /** Formatters of the fields whose new value is stated. */
-const BECAME: Record<string, Words> = {
+const VALUE_WORDS: Record<string, Words> = {
   status: word,
   priority: word,
   due: when,
@@ -49,28 +49,28 @@ const MEMBERS: Record<string, (value: unknown) => string> = {
 const quoted = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
 
 /** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
-function sayField(field: string, { before, after, project, said, undoes }: Step, clock: Clock): string[] {
+function sayField(field: string, { before, after, project, remark, undoes }: Step, clock: Clock): string[] {
   const list = (from: Recorded) => (from[field] ?? []) as unknown[];
   const member = MEMBERS[field];
   if (member) {
     const news = [...list(after).map(member), ...list(before).map((each) => `no ${member(each)}`)];
     return [`${field} (${news.join(', ')})`];
   }
-  const became = BECAME[field];
+  const became = VALUE_WORDS[field];
   if (became) return [`${field} (${after[field] == null ? 'none' : became(after[field], clock)})`];
   // The new title or name precedes this text, so only the old one is given.
   if (field === 'title' || field === 'name')
     return [before[field] == null ? field : `${field} (was ${quoted(String(before[field]))})`];
   if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
   if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
-  if (field === 'comments') return [`comment (${said === null ? 'removed' : 'put back'})`];
+  if (field === 'comments') return [`comment (${remark === null ? 'removed' : 'put back'})`];
   if (field === 'rank') return ['order'];
   if (field === 'note' && undoes) return ['note (taken back)'];
   return field.endsWith('_at') || isClaimField(field) ? [] : [field];
 }
 
 /** Operations other than `update` whose changed fields are described, and the fields that they imply. */
-const ASIDE: Partial<Record<Operation, string[]>> = {
+const IMPLIED: Partial<Record<Operation, string[]>> = {
   complete: ['status', 'repeats'],
   delete: [],
   restore: ['merged_into'],
@@ -82,25 +82,26 @@ const ASIDE: Partial<Record<Operation, string[]>> = {
  * Describes a step, as `updated title (was Call), due (Fri 25 Dec)` or `completed, title (was Call)`. A step of an undo
  * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
-export function happened(step: Step, clock: Clock): { what: string; fields: string[] } {
-  const { what, undoes, said } = step;
-  const whole = what === 'delete' || what === 'restore' || what === 'merge';
-  const implied = undoes && !whole ? [] : what === 'update' ? [] : ASIDE[what];
+export function describeStep(step: Step, clock: Clock): { what: string; fields: string[] } {
+  const { operation, undoes, remark } = step;
+  const whole = operation === 'delete' || operation === 'restore' || operation === 'merge';
+  const implied = undoes && !whole ? [] : operation === 'update' ? [] : IMPLIED[operation];
   const fields = step.fields
     .filter((field) => implied && !implied.includes(field))
     .flatMap((field) => sayField(field, step, clock));
-  if (undoes) return { what: whole ? `${HAPPENED[what]} by undo` : 'undone', fields };
-  const remark = said === null ? [] : [JSON.stringify(oneLine(said, REMARK))];
-  if (what === 'update') return { what: HAPPENED[what], fields: [...fields, ...remark.map((each) => `note ${each}`)] };
-  return { what: [HAPPENED[what], ...remark].join(' '), fields };
+  if (undoes) return { what: whole ? `${VERBS[operation]} by undo` : 'undone', fields };
+  const quoted = remark === null ? [] : [JSON.stringify(oneLine(remark, REMARK_LENGTH))];
+  if (operation === 'update')
+    return { what: VERBS[operation], fields: [...fields, ...quoted.map((each) => `note ${each}`)] };
+  return { what: [VERBS[operation], ...quoted].join(' '), fields };
 }
 
-export function sayHappened(step: Step, clock: Clock): string {
-  const { what, fields } = happened(step, clock);
+export function stepText(step: Step, clock: Clock): string {
+  const { what, fields } = describeStep(step, clock);
   const between = what === 'updated' || what === 'undone' ? ' ' : ', ';
   return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
 /** Describes the steps of one write to one task or project, in order. */
-export const saySteps = (steps: Step[], clock: Clock): string =>
-  [...new Set(steps.map((step) => sayHappened(step, clock)))].join(', then ');
+export const stepsText = (steps: Step[], clock: Clock): string =>
+  [...new Set(steps.map((step) => stepText(step, clock)))].join(', then ');

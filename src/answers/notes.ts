@@ -1,21 +1,21 @@
 import { dueSort, sayToday, sayUntil, startSort } from '../domain/dates/when.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
-import { reopenInstead } from '../domain/recurrence/series.js';
+import { reopenInsteadHint } from '../domain/recurrence/series.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
 import type { RenderContext } from './shapes.js';
 
 /** Most tasks that a note names. */
-const NOTED = 20;
+const MAX_NAMED = 20;
 
 /** Most notes of one kind. */
-const SAID = 5;
+const MAX_NOTES = 5;
 
 const numbersOf = (tasks: Task[]) =>
   [
-    ...tasks.slice(0, NOTED).map(({ id }) => `#${id}`),
-    ...(tasks.length > NOTED ? [`and ${tasks.length - NOTED} more`] : []),
+    ...tasks.slice(0, MAX_NAMED).map(({ id }) => `#${id}`),
+    ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
   ].join(', ');
 
 /**
@@ -24,7 +24,7 @@ const numbersOf = (tasks: Task[]) =>
  *
  * @param before the previous states of updated tasks; leave out for new ones
  */
-export function doubtsOf(
+export function suspectDateNotes(
   tasks: Task[],
   { now, timezone }: RenderContext,
   before?: ReadonlyMap<number, Task>,
@@ -62,14 +62,14 @@ export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, 
 }
 
 /** Notes tasks that were completed while blocked: their blockers may be done too. */
-export const completedEarly = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
+export const completedEarlyNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
   tasks
     .filter(
       ({ id, status, waitsFor }) => status === 'completed' && before.get(id)?.status !== status && waitsFor.length > 0,
     )
-    .slice(0, SAID)
+    .slice(0, MAX_NOTES)
     .map(({ id, waitsFor }) => {
-      const open = waitsFor.slice(0, NOTED).map((each) => `#${each}`);
+      const open = waitsFor.slice(0, MAX_NAMED).map((each) => `#${each}`);
       return `#${id} waits for ${open.join(', ')}, still open.`;
     });
 
@@ -77,7 +77,7 @@ const MARKS = { project: '+', label: '@' };
 
 /** Notes new names that resemble existing ones and may be typos. */
 export const similarNameNotes = (similar: SimilarName[]): string[] =>
-  similar.slice(0, SAID).map(({ of, name, alike }) => {
+  similar.slice(0, MAX_NOTES).map(({ of, name, alike }) => {
     const mark = MARKS[of];
     return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
   });
@@ -90,12 +90,12 @@ export function twinNotes(tasks: Task[]): string[] {
     groups.set(key, [...(groups.get(key) ?? []), each]);
   }
   const twins = [...groups.values()].filter((each) => each.length > 1);
-  return twins.slice(0, SAID).map((each) => `${numbersOf(each)} have the same title.`);
+  return twins.slice(0, MAX_NOTES).map((each) => `${numbersOf(each)} have the same title.`);
 }
 
 /** Notes restored sub-tasks whose parent is still in the trash. */
 export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
-  orphans.slice(0, SAID).map(([{ id }, children]) => {
+  orphans.slice(0, MAX_NOTES).map(([{ id }, children]) => {
     const [are, them] = children.length === 1 ? ['is', 'it'] : ['are', 'them'];
     return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear the parent of ${them}.`;
   });
@@ -103,14 +103,14 @@ export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
 /** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
 export const alsoOpenNotes = (pairs: Outcome['alsoOpen']): string[] =>
   pairs
-    .slice(0, SAID)
-    .map(([task, next]) => `#${next.id} is of the same series and open too. ${reopenInstead(task, next)}`);
+    .slice(0, MAX_NOTES)
+    .map(([task, next]) => `#${next.id} is of the same series and open too. ${reopenInsteadHint(task, next)}`);
 
 /** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
-export const idleNotes = (tasks: Task[]): string[] =>
+export const idleRuleNotes = (tasks: Task[]): string[] =>
   tasks
     .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
-    .slice(0, SAID)
+    .slice(0, MAX_NOTES)
     .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`);
 
 /**

@@ -4,9 +4,9 @@ import type { TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
 import { sayUnused } from '../domain/labels.js';
 import { MAX_SCANNED } from '../domain/lists/bounded-scan.js';
-import { COUNTED, COUNTED_EACH, type TaskPage } from '../domain/lists/list.js';
+import { MAX_COUNT, MAX_COUNT_EACH, type TaskPage } from '../domain/lists/list.js';
 import type { Remarks } from '../domain/lists/remarks.js';
-import { PAGED, RANKED } from '../domain/lists/search.js';
+import { MAX_PAGED, MAX_RANKED } from '../domain/lists/search.js';
 import type { Overview } from '../domain/overview.js';
 import type { ProjectList } from '../domain/projects.js';
 import type { Task } from '../domain/task.js';
@@ -16,18 +16,18 @@ import {
   changeRow,
   DETAILS,
   type Detail,
-  dateline,
-  detailed,
+  detailJson,
+  detailText,
   failedJson,
   failedLines,
   indented,
   line,
-  paragraph,
-  present,
   type RenderContext,
-  row,
+  rowJson,
   sayTime,
   tasksWord,
+  todayLine,
+  withoutEmpty,
 } from './shapes.js';
 
 /** What a list omits at each detail, compared with the next. */
@@ -39,28 +39,33 @@ const LEFT_OUT: Record<Detail, string[]> = {
 
 /** Returns a list's note: how its date words were read, why it is empty or incomplete, and what to do about that. */
 const noteOf = (page: TaskPage, remarks?: Remarks): string | undefined =>
-  [page.meant && `${page.meant.join('; ')}.`, remarkOf(page, remarks)].filter(Boolean).join(' ') || undefined;
+  [page.dateReadings && `${page.dateReadings.join('; ')}.`, remarkOf(page, remarks)].filter(Boolean).join(' ') ||
+  undefined;
 
-function remarkOf({ near, cut, ended, sampled, paused, ...page }: TaskPage, remarks?: Remarks): string | undefined {
+function remarkOf(
+  { closestOnly, cut, ended, sampled, paused, ...page }: TaskPage,
+  remarks?: Remarks,
+): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
-  if (remarks?.elsewhere && near)
+  if (remarks?.elsewhere && closestOnly)
     return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
   if (remarks?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(remarks.elsewhere)}.`;
   if (remarks?.trashed) return `Only what is in the trash fits: status deleted finds ${capped(remarks.trashed)}.`;
-  if (remarks?.called)
-    return `There is a ${remarks.called} of that name: ask with ${remarks.called === 'label' ? 'labels' : 'project'} instead of text.`;
-  if (remarks?.unready) return 'ready false asks for those that cannot be started: leave it out to see all.';
+  if (remarks?.namedLikeText)
+    return `There is a ${remarks.namedLikeText} of that name: ask with ${remarks.namedLikeText === 'label' ? 'labels' : 'project'} instead of text.`;
+  if (remarks?.excludedReady) return 'ready false asks for those that cannot be started: leave it out to see all.';
   if (remarks?.holders)
     return remarks.holders.length > 0 ? `There are claims of ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
-  if (near) return 'Nothing has these words: these tasks come near.';
-  if (cut) return `More than ${RANKED} tasks match, and only the newest ${RANKED} were looked at: narrow the search.`;
+  if (closestOnly) return 'Nothing has these words: these tasks come near.';
+  if (cut)
+    return `More than ${MAX_RANKED} tasks match, and only the newest ${MAX_RANKED} were looked at: narrow the search.`;
   if (sampled)
     return `More than ${MAX_SCANNED} tasks could match, and only the newest ${MAX_SCANNED} were sorted: narrow the list.`;
   if (paused) {
     const goesOn = page.cursorAfter(page.tasks.length) ? ' the list goes on only with the cursor:' : '';
     return `So many others were looked at that${goesOn} there may be more.`;
   }
-  return ended ? `These are the last of the ${PAGED} best: narrow the search to see others.` : undefined;
+  return ended ? `These are the last of the ${MAX_PAGED} best: narrow the search to see others.` : undefined;
 }
 
 /** Renders one row for both channels. */
@@ -69,7 +74,7 @@ function listed(each: Task, say: RenderContext, detail: Detail) {
     detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
     ...(detail === 'full' && each.description ? [indented(each.description)] : []),
   ];
-  return { json: row(each, say, detail), lines };
+  return { json: rowJson(each, say, detail), lines };
 }
 
 /**
@@ -90,7 +95,7 @@ export function pageAnswer(
 ): DetailLevels {
   const { tasks } = page;
   const note = noteOf(page, remarks);
-  const total = page.cut || (page.atLeast && page.total <= COUNTED) ? `${page.total}+` : capped(page.total);
+  const total = page.cut || (page.atLeast && page.total <= MAX_COUNT) ? `${page.total}+` : capped(page.total);
   const rowLevels = Math.max(tasks.length, 1); // levels up to this one add rows, higher ones detail
   const details = DETAILS.slice(DETAILS.indexOf(least), DETAILS.indexOf(asked) + 1);
   const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
@@ -109,11 +114,11 @@ export function pageAnswer(
           tasks: shown.map(({ json }) => json),
           total,
           ...(cursor && { next_cursor: cursor }),
-          ...(page.near && { near: true }),
+          ...(page.closestOnly && { near: true }),
           ...(note && { note }),
         },
         text: [
-          `${count}; ${dateline(say)}`,
+          `${count}; ${todayLine(say)}`,
           ...(note ? [note] : []),
           ...shown.flatMap(({ lines }) => lines),
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
@@ -234,7 +239,7 @@ export function detailAnswer(
           ? { task: first.json }
           : { tasks: shown.map(({ json }) => json), total: count, failed: failedJson(failed) };
       return {
-        json: present(json),
+        json: withoutEmpty(json),
         text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failed)].join('\n'),
         omitted: { what: missing, ...(count > 1 && { how: 'get_task with fewer ids' }) },
       };
@@ -242,14 +247,17 @@ export function detailAnswer(
   };
 }
 
-const inFull = (each: TaskDetail, say: RenderContext) => ({ json: detailed(each, say), lines: [paragraph(each, say)] });
+const inFull = (each: TaskDetail, say: RenderContext) => ({
+  json: detailJson(each, say),
+  lines: [detailText(each, say)],
+});
 
 /** Renders projects. Lower levels drop the last ones. */
 export function projectsAnswer({ projects, total, archived }: ProjectList): DetailLevels {
   const counted = projects.map(({ name, open, completed }) => ({
     name,
-    open: capped(open, COUNTED_EACH),
-    ...(completed !== undefined && { completed: capped(completed, COUNTED_EACH) }),
+    open: capped(open, MAX_COUNT_EACH),
+    ...(completed !== undefined && { completed: capped(completed, MAX_COUNT_EACH) }),
   }));
   return {
     levels: Math.max(counted.length, 1),
@@ -280,7 +288,7 @@ export function projectsAnswer({ projects, total, archived }: ProjectList): Deta
 /** Renders the overview. Lower levels shorten its lists evenly; the counts are always shown. */
 export function overviewAnswer(found: Overview, say: RenderContext): DetailLevels {
   const counts = Object.fromEntries(
-    Object.entries(found.counts).map(([name, count]) => [name, capped(count, COUNTED_EACH)]),
+    Object.entries(found.counts).map(([name, count]) => [name, capped(count, MAX_COUNT_EACH)]),
   );
   const lists = (['overdue', 'today', 'claimed'] as const).map((name) => ({
     name,
@@ -298,7 +306,7 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
       );
       const shown = lists.map(({ rows, ...list }, i) => ({ ...list, rows: rows.slice(0, shares[i]) }));
       return {
-        json: present({
+        json: withoutEmpty({
           user: say.user,
           timezone: say.timezone,
           now: formatStamp(say.now, say.timezone),
@@ -306,7 +314,7 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
           ...Object.fromEntries(shown.map(({ name, rows }) => [name, rows.map(({ json }) => json)])),
         }),
         text: [
-          `${say.user}; ${dateline(say)}, ${sayTime(say.now, say)}`,
+          `${say.user}; ${todayLine(say)}, ${sayTime(say.now, say)}`,
           Object.entries(counts)
             .filter(([name, count]) => count !== 0 || name === 'open')
             .map(([name, count]) => `${count} ${name === 'today' ? 'still due today' : name.replace('_', ' ')}`)
@@ -315,7 +323,7 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
             rows.length === 0
               ? []
               : [
-                  `${heading(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count, COUNTED_EACH)})` : ''}:`,
+                  `${heading(name)}${count > rows.length ? ` (first ${rows.length} of ${capped(count, MAX_COUNT_EACH)})` : ''}:`,
                   ...rows.flatMap(({ lines }) => lines),
                 ],
           ),
@@ -373,7 +381,7 @@ export function changedAnswer(
       return {
         json: { changes: inGroups(shown), cursor: next, ...(goesOn && { more: true }) },
         text: [
-          count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${dateline(say)}`,
+          count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${todayLine(say)}`,
           ...shown.flatMap(({ head, line }, i) => (head === shown[i - 1]?.head ? [line] : [head, line])),
           `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
         ].join('\n'),

@@ -2,14 +2,14 @@ import * as z from 'zod/v4';
 import { UNSAFE } from '../characters.js';
 import type { Delta } from '../domain/changed.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
-import type { Happening, Related, TaskDetail } from '../domain/get.js';
+import type { HistoryEntry, Related, TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
-import { COUNTED } from '../domain/lists/list.js';
+import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Candidate, RefusalBody } from '../errors.js';
-import { happened, sayHappened, saySteps } from './changes-in-words.js';
+import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
 /** What the wording of an answer depends on besides its content. */
 export interface RenderContext {
@@ -146,7 +146,7 @@ export const DETAILS = ['ids', 'compact', 'full'] as const;
 export type Detail = (typeof DETAILS)[number];
 
 /** Drops fields that are null, undefined or an empty array. */
-export function present<T extends object>(fields: T): T {
+export function withoutEmpty<T extends object>(fields: T): T {
   const filled: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields))
     if (value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)) filled[name] = value;
@@ -161,11 +161,11 @@ const statusOf = (each: Task) =>
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function row(each: Task, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
+export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
   const { id, title } = each;
   if (detail === 'ids') return { id, title };
   const status = statusOf(each);
-  return present({
+  return withoutEmpty({
     id,
     title,
     status: status === 'pending' || status === told ? null : status,
@@ -197,14 +197,14 @@ export const datesOf = (each: Task, say: RenderContext) =>
   nextDates(each, say).map((when) => formatWhen(when, say.timezone));
 
 /** The same as at most one line of text: `  then 1 Dec, 8 Dec, 15 Dec`. */
-export function dateLine(each: Task, say: RenderContext): string[] {
+export function nextDatesLine(each: Task, say: RenderContext): string[] {
   const dates = nextDates(each, say).map((when) => sayWhen(when, say.now, say.timezone));
   return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
 }
 
 /** Renders a single task as JSON: a row with its status and version. */
-export const single = (each: Task, say: RenderContext) => ({
-  ...row(each, say),
+export const taskJson = (each: Task, say: RenderContext) => ({
+  ...rowJson(each, say),
   status: statusOf(each),
   version: each.version,
 });
@@ -225,11 +225,11 @@ const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => 
 /** Renders what one write did to a task or project, for both channels. `head` says when and by whom. */
 export function changeRow({ entity, id, name, steps, by, at }: Delta, say: RenderContext) {
   const { now, timezone } = say;
-  const what = saySteps(steps, say);
+  const what = stepsText(steps, say);
   const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
   const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
   return {
-    json: present({ ...json, what }),
+    json: withoutEmpty({ ...json, what }),
     line: `${named} · ${what}`,
     by,
     at: formatStamp(at, timezone),
@@ -237,13 +237,13 @@ export function changeRow({ entity, id, name, steps, by, at }: Delta, say: Rende
   };
 }
 
-const happeningJson = (happening: Happening, say: RenderContext) =>
-  present({ ...happened(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
+const happeningJson = (happening: HistoryEntry, say: RenderContext) =>
+  withoutEmpty({ ...describeStep(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
 
 /** Renders a task in full as JSON. */
-export const detailed = (each: TaskDetail, say: RenderContext) =>
-  present({
-    ...single(each, say),
+export const detailJson = (each: TaskDetail, say: RenderContext) =>
+  withoutEmpty({
+    ...taskJson(each, say),
     next: datesOf(each, say),
     description: each.description,
     note: each.note,
@@ -315,7 +315,7 @@ const relatedLine = ({ id, title, status }: Related) =>
 const MORE = 'more from get_task with a larger max_tokens';
 
 /** Renders a task in full, as several lines. */
-export function paragraph(each: TaskDetail, say: RenderContext): string {
+export function detailText(each: TaskDetail, say: RenderContext): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
   const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
@@ -329,7 +329,7 @@ export function paragraph(each: TaskDetail, say: RenderContext): string {
       `created ${created} by ${each.createdBy}`,
       ...(updated === created ? [] : [`updated ${updated}`]),
     ].join(' · '),
-    ...dateLine(each, say),
+    ...nextDatesLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
     ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
     ...section(
@@ -345,14 +345,14 @@ export function paragraph(each: TaskDetail, say: RenderContext): string {
     ),
     ...section(
       'History',
-      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${sayHappened(happening, say)}`),
+      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${stepText(happening, say)}`),
     ),
   ].join('\n');
 }
 
-export const capped = (count: number, most = COUNTED): number | string => (count > most ? `${most}+` : count);
+export const capped = (count: number, most = MAX_COUNT): number | string => (count > most ? `${most}+` : count);
 export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
-export const dateline = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
+export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
 const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);
 
@@ -360,7 +360,7 @@ const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+
 const hintOf = (failed: Failure[], i: number) =>
   failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
 export const failedJson = (failed: Failure[]) =>
-  failed.map(({ hint, ...failure }, i) => present({ ...failure, hint: hintOf(failed, i) }));
+  failed.map(({ hint, ...failure }, i) => withoutEmpty({ ...failure, hint: hintOf(failed, i) }));
 export const failedLines = (failed: Failure[]) =>
   failed.flatMap(({ id, message, candidates = [] }, i) => [
     ['Failed:', typeof id === 'number' && !message.includes(`#${id}`) ? `#${id}:` : '', message, hintOf(failed, i)]
@@ -373,7 +373,7 @@ export const failedLines = (failed: Failure[]) =>
 export function refusalAnswer(body: RefusalBody): Answer {
   const { code, message, hint, candidates, conflict } = body;
   return {
-    json: { error: present({ code, message, hint, candidates, conflict }) },
+    json: { error: withoutEmpty({ code, message, hint, candidates, conflict }) },
     text: [
       [message, hint].filter(Boolean).join(' '),
       ...(candidates ?? []).map(candidateLine),

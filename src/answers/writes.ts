@@ -3,57 +3,57 @@ import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
 import { formatWhen, sayUntil } from '../domain/dates/when.js';
 import { holderOf } from '../domain/lease.js';
-import { COUNTED_EACH } from '../domain/lists/list.js';
+import { MAX_COUNT_EACH } from '../domain/lists/list.js';
 import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';
 import type { Outcome } from '../domain/update.js';
 import type { ProjectOutcome } from '../domain/update-project.js';
 import { fitToBudget } from './budget.js';
-import { saySteps } from './changes-in-words.js';
+import { stepsText } from './changes-in-words.js';
 import {
   alsoOpenNotes,
   archivedProjectNotes,
   blockedNotes,
-  completedEarly,
-  doubtsOf,
+  completedEarlyNotes,
   endingNotes,
-  idleNotes,
+  idleRuleNotes,
   lapsedNotes,
   lastNotes,
   orphanNotes,
   similarNameNotes,
+  suspectDateNotes,
   twinNotes,
 } from './notes.js';
 import { detailAnswer } from './reads.js';
 import {
   type Answer,
   capped,
-  dateLine,
   datesOf,
   failedJson,
   failedLines,
   line,
-  present,
+  nextDatesLine,
   quoted,
   type RenderContext,
-  row,
-  single,
+  rowJson,
+  taskJson,
   tasksWord,
+  withoutEmpty,
 } from './shapes.js';
 
 /** Answers `add_task`. */
-export function addedAnswer({ tasks: [first], similar, kin }: Added, say: RenderContext): Answer {
+export function addedAnswer({ tasks: [first], similar, similarNames }: Added, say: RenderContext): Answer {
   const task = first as Task;
-  const note = [...doubtsOf([task], say), ...similarNameNotes(kin)].join(' ');
+  const note = [...suspectDateNotes([task], say), ...similarNameNotes(similarNames)].join(' ');
   return {
-    json: present({
-      task: present({ ...single(task, say), next: datesOf(task, say) }),
+    json: withoutEmpty({
+      task: withoutEmpty({ ...taskJson(task, say), next: datesOf(task, say) }),
       similar,
       note: note || null,
     }),
     text: [
       `Added ${line(task, say)}`,
-      ...dateLine(task, say),
+      ...nextDatesLine(task, say),
       ...(note ? [note] : []),
       ...similarLines(similar, 'Open tasks like it'),
     ].join('\n'),
@@ -67,7 +67,7 @@ const AS_GIVEN = 'The rest is as you gave it.';
 
 /** Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given. */
 export function plannedAnswer(
-  { tasks, refs, similar, kin }: Added,
+  { tasks, refs, similar, similarNames }: Added,
   say: RenderContext,
   { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
 ): Answer {
@@ -76,12 +76,12 @@ export function plannedAnswer(
     news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
-  const doubts = [...doubtsOf(tasks, say), ...similarNameNotes(kin), ...twinNotes(tasks)].join(' ');
+  const doubts = [...suspectDateNotes(tasks, say), ...similarNameNotes(similarNames), ...twinNotes(tasks)].join(' ');
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
-        const { id, title, ...rest } = row(news, say);
-        return present({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
+        const { id, title, ...rest } = rowJson(news, say);
+        return withoutEmpty({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
       }),
       total: tasks.length,
       ...(similar.length > 0 && { similar }),
@@ -91,7 +91,7 @@ export function plannedAnswer(
       `Added ${tasksWord(tasks.length)}`,
       ...added.flatMap(({ each, news, ref = each.title }) => [
         line({ ...news, title: ref }, say),
-        ...dateLine(each, say),
+        ...nextDatesLine(each, say),
       ]),
       AS_GIVEN,
       ...(doubts ? [doubts] : []),
@@ -152,7 +152,7 @@ export const commentAnswer = (each: Task): Answer => ({
 });
 
 /** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
-const NAMED = 100;
+const MAX_NAMED = 100;
 
 /** Most ready tasks, and most ended claims, that an answer lists. */
 const MOST_READY = 20;
@@ -180,15 +180,15 @@ export function outcomeAnswer(
     unchanged,
     failed,
     ended,
-    lapsed,
+    expired,
     ready,
     blocked,
     next: following,
-    last,
+    endedSeries,
     orphans,
     similar,
     restored,
-    nextParts,
+    nextSubtasks,
     alsoOpen,
   }: Outcome,
   say: RenderContext,
@@ -198,7 +198,7 @@ export function outcomeAnswer(
   const [first] = tasks;
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
   const told = only ? verb.toLowerCase() : asked;
-  const named = tasks.slice(0, NAMED).map((each) => {
+  const named = tasks.slice(0, MAX_NAMED).map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
     const news = was ? unknownOf(each, was) : each;
@@ -215,34 +215,34 @@ export function outcomeAnswer(
   const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
     same
       ? [`Unchanged ${line(each, say)}`]
-      : [`${did} ${line(shown, say, told)}`, ...(dated ? dateLine(each, say) : [])];
+      : [`${did} ${line(shown, say, told)}`, ...(dated ? nextDatesLine(each, say) : [])];
   const json = only
-    ? { task: present({ ...single(only, say), next: named[0]?.next }) }
+    ? { task: withoutEmpty({ ...taskJson(only, say), next: named[0]?.next }) }
     : {
         tasks: named.map(({ each, same, shown, next }) => {
           const restoration = restored.has(each.id) && { what: 'restored' };
-          return present({ ...row(shown, say, 'compact', same ? undefined : told), ...restoration, next });
+          return withoutEmpty({ ...rowJson(shown, say, 'compact', same ? undefined : told), ...restoration, next });
         }),
         total: tasks.length,
         failed: failedJson(failed),
       };
-  const more = tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : [];
+  const more = tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : [];
   const note = [
     ...ended.slice(0, MOST_READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
-    ...lapsedNotes(lapsed, say),
-    ...completedEarly(tasks, before),
+    ...lapsedNotes(expired, say),
+    ...completedEarlyNotes(tasks, before),
     ...blockedNotes(blocked),
     ...orphanNotes(orphans),
     ...archivedProjectNotes(tasks, before),
-    ...lastNotes(last),
+    ...lastNotes(endedSeries),
     ...alsoOpenNotes(alsoOpen),
-    ...idleNotes(tasks),
-    ...doubtsOf(tasks, say, before),
+    ...idleRuleNotes(tasks),
+    ...suspectDateNotes(tasks, say, before),
     ...similarNameNotes(similar),
-    ...(first?.status === 'cancelled' ? endingNotes(following, nextParts) : []),
+    ...(first?.status === 'cancelled' ? endingNotes(following, nextSubtasks) : []),
   ].join(' ');
   return {
-    json: present({
+    json: withoutEmpty({
       ...json,
       ready: readyRows(ready),
       note: note || null,
@@ -261,20 +261,20 @@ export function outcomeAnswer(
 }
 
 /** Token budget for the details of a claimed task: leaves room for its description. */
-const WHOLE = 4000;
+const CLAIM_BUDGET = 4000;
 
 /** Answers `claim_task`: the claim number, and the task in full unless an existing claim was extended. */
-export function claimAnswer({ task, lapsed, whole }: Claimed, say: RenderContext): Answer {
+export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderContext): Answer {
   const { claim, claimedUntil } = task;
   const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
-  if (!whole)
+  if (!details)
     return {
-      json: { task: single(task, say), claim },
-      text: `${lapsed ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, say)}`,
+      json: { task: taskJson(task, say), claim },
+      text: `${wasExpired ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, say)}`,
     };
   const { json, text } = fitToBudget(
-    detailAnswer({ tasks: [{ ...whole, history: [] }], failed: [] }, say),
-    WHOLE,
+    detailAnswer({ tasks: [{ ...details, history: [] }], failed: [] }, say),
+    CLAIM_BUDGET,
     'get_task',
   );
   return { json: { ...json, claim }, text: `Claimed until ${until} · claim ${claim}\n${text}` };
@@ -283,11 +283,11 @@ export function claimAnswer({ task, lapsed, whole }: Claimed, say: RenderContext
 /** Answers `undo`: the tasks and projects that were changed back. */
 export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone, say: RenderContext): Answer {
   const named = tasks
-    .slice(0, NAMED)
-    .map(({ task: { id, title }, steps }) => ({ id, title, what: saySteps(steps, say) }));
-  const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: saySteps(steps, say) }));
+    .slice(0, MAX_NAMED)
+    .map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
+  const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: stepsText(steps, say) }));
   return {
-    json: present({
+    json: withoutEmpty({
       tasks: named,
       total: tasks.length,
       projects: changedProjects,
@@ -298,7 +298,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone
     text: [
       `Undone: ${tasksWord(tasks.length)} changed back`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
-      ...(tasks.length > NAMED ? [`and ${tasks.length - NAMED} more`] : []),
+      ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
       ...blockedNotes(blocked),
       ...readyLine(ready),
@@ -312,9 +312,9 @@ const MORE = 'More are left: call it again, with a new request_id, until it is m
 /** Answers `update_project`. */
 export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
-  const hidden = open > 0 ? capped(open, COUNTED_EACH) : undefined;
+  const hidden = open > 0 ? capped(open, MAX_COUNT_EACH) : undefined;
   return {
-    json: present({
+    json: withoutEmpty({
       project: {
         name,
         ...(project.archivedAt && !into && { archived: true }),

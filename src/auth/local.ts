@@ -1,6 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/database.js';
-import { asService, queryAsOwner } from '../db/scope.js';
+import { asService, queryAsTableOwner } from '../db/scope.js';
 import { limitedTo } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';
@@ -37,7 +37,7 @@ export interface NewUser {
 
 /** Creates an account and its counters, in one statement. Returns false if the account exists. */
 export async function ensureUser(database: Database, { handle, timezone, name }: NewUser): Promise<boolean> {
-  const made = await queryAsOwner(
+  const made = await queryAsTableOwner(
     database,
     `with made as (
        insert into taskloom.users (id, handle, name, timezone) values ($1::uuid, $2, $3, $4) on conflict do nothing returning id

@@ -88,7 +88,7 @@ export class TokenProof implements Proof {
   }
 
   /** Whether the token is still good. Queries the database if no statement has checked it. */
-  async holds(): Promise<boolean> {
+  async isStillGood(): Promise<boolean> {
     this.#good ??= (await authenticate(this.database, this.hash, this.last.userId)) !== undefined;
     return this.#good;
   }

@@ -4,24 +4,24 @@ import { displayName, handle as handleSchema, timezone as timezoneSchema } from 
 import { UsageError } from '../errors.js';
 import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
 import type { Shell } from './commands.js';
-import { checkBy, checkDuration, checkScopes } from './options.js';
+import { parseDuration, parserFor, parseScopes } from './options.js';
 import { table } from './print.js';
 
 /** `taskloom user …` and `taskloom token …`. */
 export function accountCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
   const user = root.command('user').description('manage users').copyInheritedSettings(root);
   leaf(user, 'add', 'add a user')
-    .argument('<handle>', 'what the user is called here', checkBy(handleSchema))
-    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
-    .addOption(new Option('--name <text>', 'display name').argParser(checkBy(displayName)))
+    .argument('<handle>', 'what the user is called here', parserFor(handleSchema))
+    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(parserFor(timezoneSchema)))
+    .addOption(new Option('--name <text>', 'display name').argParser(parserFor(displayName)))
     .action(async (handle: string, options) => {
       const timezone = options.timezone ?? context.config().timezone;
       await withStore(({ database }) => addUser(database, handle, timezone, options.name));
       show(options, { handle, timezone }, `added ${handle} (${timezone})`);
     });
   leaf(user, 'edit <handle>', 'change a user’s timezone or name')
-    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(checkBy(timezoneSchema)))
-    .addOption(new Option('--name <text>', 'display name').argParser(checkBy(displayName)))
+    .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(parserFor(timezoneSchema)))
+    .addOption(new Option('--name <text>', 'display name').argParser(parserFor(displayName)))
     .action(async (handle: string, { timezone, name, ...options }) => {
       if (timezone === undefined && name === undefined) throw new UsageError('give --timezone or --name');
       await withStore(({ database }) => editUser(database, handle, { timezone, name }));
@@ -53,11 +53,11 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
   const token = root.command('token').description('manage personal access tokens').copyInheritedSettings(root);
   leaf(token, 'create', 'make a token and print it, for the only time')
     .requiredOption('--user <handle>', 'whose tasks it opens')
-    .addOption(new Option('--name <text>', 'what it is for').argParser(checkBy(displayName)).default('token'))
+    .addOption(new Option('--name <text>', 'what it is for').argParser(parserFor(displayName)).default('token'))
     .addOption(
-      new Option('--scope <list>', SCOPES.join(',')).argParser(checkScopes).default([...SCOPES], SCOPES.join(',')),
+      new Option('--scope <list>', SCOPES.join(',')).argParser(parseScopes).default([...SCOPES], SCOPES.join(',')),
     )
-    .addOption(new Option('--expires <duration>', 'such as 12h, 90d or 52w; never by default').argParser(checkDuration))
+    .addOption(new Option('--expires <duration>', 'such as 12h, 90d or 52w; never by default').argParser(parseDuration))
     .action(async (options) => {
       const expires = options.expires ? new Date(context.clock().getTime() + options.expires) : undefined;
       const { user: owner, name, scope: scopes } = options;

@@ -4,7 +4,7 @@ import type { Scope } from '../auth/scopes.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { notifyRightsChanged } from '../db/notify.js';
-import { asOwner, queryAsOwner } from '../db/scope.js';
+import { asTableOwner, queryAsTableOwner } from '../db/scope.js';
 import { dueSort, startSort } from '../domain/dates/when.js';
 import { UsageError } from '../errors.js';
 
@@ -26,7 +26,7 @@ export async function editUser(
   handle: string,
   edit: { timezone?: string | undefined; name?: string | undefined },
 ): Promise<void> {
-  await asOwner(database, async (connection) => {
+  await asTableOwner(database, async (connection) => {
     const [user] = await connection.query('select id from taskloom.users where handle = $1', [handle]);
     if (!user) throw noUser(handle);
     await connection.query('select 1 from taskloom.counters where user_id = $1 for update', user);
@@ -60,7 +60,7 @@ export async function editUser(
  * @throws UsageError if there is no such user
  */
 export async function setDisabled(database: Database, handle: string, disabled: boolean): Promise<void> {
-  const changed = await queryAsOwner(
+  const changed = await queryAsTableOwner(
     database,
     `with changed as (
        update taskloom.users set disabled_at = case when $2::boolean then coalesce(disabled_at, now()) end where handle = $1 returning id
@@ -79,7 +79,7 @@ export interface User {
 }
 
 export async function listUsers(database: Database): Promise<User[]> {
-  const rows = await queryAsOwner(
+  const rows = await queryAsTableOwner(
     database,
     'select handle, name, timezone, created_at, disabled_at is not null from taskloom.users order by handle collate "C"',
     [],
@@ -115,7 +115,7 @@ export async function createToken(
 ): Promise<{ token: string; id: string }> {
   const secret = makeToken();
   const id = randomUUID();
-  const inserted = await queryAsOwner(
+  const inserted = await queryAsTableOwner(
     database,
     `insert into taskloom.api_tokens (user_id, id, hash, name, scopes, expires_at)
      select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 returning id`,
@@ -126,7 +126,7 @@ export async function createToken(
 }
 
 export async function listTokens(database: Database, user?: string): Promise<TokenDescription[]> {
-  const rows = await queryAsOwner(
+  const rows = await queryAsTableOwner(
     database,
     `select t.id, u.handle, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at
      from taskloom.api_tokens t join taskloom.users u on u.id = t.user_id
@@ -151,7 +151,7 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
  * @throws UsageError if there is no such token
  */
 export async function revokeToken(database: Database, id: string): Promise<void> {
-  const changed = await queryAsOwner(
+  const changed = await queryAsTableOwner(
     database,
     `with changed as (
        update taskloom.api_tokens set revoked_at = coalesce(revoked_at, now()) where id::text = $1 returning user_id

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { type Head, readBackup } from '../db/backup.js';
+import { type BackupHeader, readBackup } from '../db/backup.js';
 import { connect, type Target } from '../db/connect.js';
 import type { Database } from '../db/database.js';
 import { type Migration, migrate } from '../db/migrate.js';
@@ -33,7 +33,7 @@ export async function writeBackup(file: string, lines: AsyncIterable<string>, fo
   async function* countRows() {
     let first = true;
     for await (const piece of lines) {
-      if (first) counts = rowsIn((JSON.parse(piece) as Head).tables);
+      if (first) counts = rowsIn((JSON.parse(piece) as BackupHeader).tables);
       first = false;
       yield piece;
     }
@@ -115,7 +115,7 @@ export async function moveTo(
 /** The number of rows by table: `{ tasks: 120 }`. */
 type Counts = Record<string, number>;
 
-export const rowsIn = (tables: Restored | Head['tables']): Counts =>
+export const rowsIn = (tables: Restored | BackupHeader['tables']): Counts =>
   Object.fromEntries(
     Array.isArray(tables)
       ? tables.map(({ name, rows }) => [name, rows])
@@ -123,7 +123,7 @@ export const rowsIn = (tables: Restored | Head['tables']): Counts =>
   );
 
 /** Formats counts as `3 users, 120 tasks, 340 changes`. */
-export function counted(tables: Counts): string {
+export function formatCounts(tables: Counts): string {
   const count = (name: string) => `${tables[name] ?? 0} ${tables[name] === 1 ? name.slice(0, -1) : name}`;
   return ['users', 'tasks', 'changes'].map(count).join(', ');
 }

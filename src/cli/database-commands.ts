@@ -7,9 +7,9 @@ import { connect, type OpenedStore } from '../db/connect.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
-import { checkNew, counted, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
+import { checkNew, formatCounts, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import type { Shell } from './commands.js';
-import { checkBy } from './options.js';
+import { parserFor } from './options.js';
 import { serve } from './serve.js';
 
 /** Commands for the database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
@@ -18,7 +18,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
 
   leaf(root, 'serve', 'serve many users over Streamable HTTP')
     .option('--host <address>', 'address to listen on')
-    .option('--port <number>', 'port to listen on', checkBy(port))
+    .option('--port <number>', 'port to listen on', parserFor(port))
     .option('--migrate', 'bring the database’s schema up to date first')
     .action((options) => serve(context, options));
 
@@ -70,13 +70,13 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const tables = await withStore(({ database }) =>
         writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
       );
-      show(options, { file, tables }, `wrote ${file}: ${counted(tables)}`);
+      show(options, { file, tables }, `wrote ${file}: ${formatCounts(tables)}`);
     });
   leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
     const file = resolve(context.cwd, path);
     const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
     const tables = await withStore(work, { alone: true });
-    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${counted(rowsIn(tables))}`);
+    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);
   });
   leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
     async (url: string, options) => {
@@ -89,7 +89,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
         moveTo(target, database, migrations(), { version: build.version, now: clock() });
       const tables = await withStore(moving, { alone: true });
       const moved = tables
-        ? `moved and verified: ${counted(rowsIn(tables))}`
+        ? `moved and verified: ${formatCounts(rowsIn(tables))}`
         : 'everything was there already, and is the same';
       show(
         options,

@@ -3,7 +3,7 @@ import type * as z from 'zod/v4';
 import { SCOPES, type Scope } from '../auth/scopes.js';
 
 /** Makes an argument parser that checks a value against a schema. */
-export const checkBy =
+export const parserFor =
   <T>(schema: z.ZodType<T>) =>
   (value: string): T => {
     const parsed = schema.safeParse(value);
@@ -11,7 +11,7 @@ export const checkBy =
     throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
   };
 
-export function checkScopes(value: string): Scope[] {
+export function parseScopes(value: string): Scope[] {
   const scopes = value.split(',').map((scope) => scope.trim());
   const known = SCOPES.filter((scope) => scopes.includes(scope));
   if (known.length !== scopes.length) throw new InvalidArgumentError(`It must be a list of ${SCOPES.join(' and ')}.`);
@@ -22,7 +22,7 @@ const HOUR = 3_600_000;
 const UNITS: Record<string, number> = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR };
 
 /** Parses a duration such as `12h`, `90d` or `52w`, and returns milliseconds. */
-export function checkDuration(value: string): number {
+export function parseDuration(value: string): number {
   const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(value) ?? [];
   const length = UNITS[unit ?? ''];
   if (!length) throw new InvalidArgumentError('It must be a number and h, d or w, such as 90d.');

@@ -51,8 +51,8 @@ export async function serve(
     );
     const port = options.port ?? config.port;
     // Behind a proxy, all connections come from its address.
-    const room = config.proxies > 0 ? { ofOne: Number.POSITIVE_INFINITY } : {};
-    const server = await startHttpServer(app, { host, port, room }).catch((error: NodeJS.ErrnoException) => {
+    const limits = config.proxies > 0 ? { perAddress: Number.POSITIVE_INFINITY } : {};
+    const server = await startHttpServer(app, { host, port, limits }).catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`cannot listen on ${host} port ${port} (${error.code})`);
     });
     const stopped = context.untilStopped(); // before the URL is printed: from then on, signals are handled
@@ -79,13 +79,13 @@ async function openServed(context: Context, config: Config, log: Logger, migrate
     const store = await openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
     return { store, feed: new Feed({ store: async () => store, log }) };
   }
-  const [{ askToRetire }, { ownHere }] = await Promise.all([
+  const [{ askToRetire }, { becomeOwner }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
   ]);
   const home = makeDirectory(target.path, target.fallback);
   const isFree = await askToRetire(home, context.build);
-  const owner = await ownHere(context, config, log, home, false).catch((error: unknown) => {
+  const owner = await becomeOwner(context, config, log, home, false).catch((error: unknown) => {
     // Another process may have taken the directory since the last owner left.
     throw isFree && error instanceof DirectoryInUse ? new Unreachable(error) : error;
   });

@@ -60,7 +60,7 @@ async function withOwner<T>(
   alone: boolean,
   work: (store: OpenedStore) => Promise<T>,
 ): Promise<T> {
-  const [{ askToRetire, callOwner }, { ownHere }, { makeDirectory }] = await Promise.all([
+  const [{ askToRetire, callOwner }, { becomeOwner }, { makeDirectory }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
     import('../db/lock.js'),
@@ -73,7 +73,7 @@ async function withOwner<T>(
     const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
     if (reached) throw new RunElsewhere(await exitCode(reached.socket, context));
     try {
-      const owner = await ownHere(context, config, makeLog(config.logLevel), home);
+      const owner = await becomeOwner(context, config, makeLog(config.logLevel), home);
       try {
         return await work(await owner.store());
       } finally {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Connection, Database } from './database.js';
 import { APPLIED } from './migrate.js';
-import { asOwner } from './scope.js';
+import { asTableOwner } from './scope.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
 /** Version of the backup format. Raised when an older program could not read a backup. */
@@ -11,7 +11,7 @@ export const FORMAT = 1;
 const PAGE = 200;
 
 /** The first line. */
-export interface Head {
+export interface BackupHeader {
   taskloom: 'backup';
   format: number;
   /** Version of the program that made it. */
@@ -23,14 +23,14 @@ export interface Head {
 }
 
 /** A table's number of rows, and a digest of all of them in order. */
-export interface Sum {
+export interface TableDigest {
   rows: number;
   sha256: string;
 }
 
 /** The last line: the sum of each table, and a digest of all lines before. */
-export interface Tail {
-  end: Record<string, Sum>;
+export interface BackupFooter {
+  end: Record<string, TableDigest>;
   sha256: string;
 }
 
@@ -47,13 +47,13 @@ export function readBackup(database: Database, about: { version: string; now: Da
     whole.update(lines);
     await writer.write(lines);
   };
-  const work = asOwner(
+  const work = asTableOwner(
     database,
     async (connection) => {
       const tables = await tablesOf(connection);
       const ledger = await connection.query(`${APPLIED} order by created_at`, []);
       const counts = await countsOf(connection, tables);
-      const head: Head = {
+      const head: BackupHeader = {
         taskloom: 'backup',
         format: FORMAT,
         version: about.version,
@@ -66,12 +66,12 @@ export function readBackup(database: Database, about: { version: string; now: Da
         })),
       };
       await write(`${JSON.stringify(head)}\n`);
-      const end: Tail['end'] = {};
+      const end: BackupFooter['end'] = {};
       for (const table of tables) {
         await write(`${JSON.stringify({ table: table.name })}\n`);
         end[table.name] = await readRows(connection, table, write);
       }
-      await writer.write(`${JSON.stringify({ end, sha256: whole.digest('hex') } satisfies Tail)}\n`);
+      await writer.write(`${JSON.stringify({ end, sha256: whole.digest('hex') } satisfies BackupFooter)}\n`);
     },
     { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
   );
@@ -94,7 +94,7 @@ export async function readRows(
   connection: Connection,
   table: Table,
   take: (lines: string) => Promise<void> = async () => {},
-): Promise<Sum> {
+): Promise<TableDigest> {
   const columns = table.columns.map(({ name }) => `${quoted(name)}::text`).join(', ');
   await connection.script(
     `declare rows_of_table no scroll cursor for select ${columns} from ${qualified(table)} order by ${table.order}`,

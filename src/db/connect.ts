@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
 import { type Database, type Row, sqlState } from './database.js';
 import { openDirectory } from './directory.js';
-import { type Hold, holdDirectory, makeDirectory } from './lock.js';
+import { type DirectoryLock, holdDirectory, makeDirectory } from './lock.js';
 import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
-import { asOwner, assertIsolated, ISOLATION, isIsolated, queryAsOwner } from './scope.js';
+import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner } from './scope.js';
 
 /** Where tasks are stored. */
 export type Target =
@@ -29,7 +29,7 @@ export interface OpenedStore extends Store {
 
 interface ConnectOptions {
   /** The directory's lock, if it is held already. Released when the database is closed, or cannot be opened. */
-  held?: Hold;
+  held?: DirectoryLock;
   /** Migrations that a new embedded database may start with. */
   migrations?: Migration[];
   /** Ends the process, with the reason, if the embedded database can no longer store data. */
@@ -103,7 +103,7 @@ export async function openStore(target: Target, options: OpenOptions): Promise<O
 async function asLeft(database: Database, options: OpenOptions): Promise<{ key: Buffer | undefined } | undefined> {
   if (database.kind !== 'pglite') return undefined;
   const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
-  const found = await asOwner(database, (connection) => connection.script(script)).catch(() => undefined);
+  const found = await asTableOwner(database, (connection) => connection.script(script)).catch(() => undefined);
   if (!found) return undefined; // a new database, or `prepare` will find out what is wrong
   const [ledger, keys, , isolation] = found;
   const ready = isIsolated(isolation?.[0]) && compare(options.migrations, ledger ?? []).length === 0;
@@ -125,7 +125,7 @@ async function prepare(database: Database, options: OpenOptions): Promise<string
 
 /** Returns the installation's key: created when the database is first opened, and the same for all processes. */
 async function readSecret(database: Database, given: string | undefined): Promise<Buffer> {
-  const stored = given ? undefined : await queryAsOwner(database, MAKE_KEY, [randomBytes(32).toString('hex')]);
+  const stored = given ? undefined : await queryAsTableOwner(database, MAKE_KEY, [randomBytes(32).toString('hex')]);
   return keyOf(given, stored?.[0]) ?? readSecret(database, given); // another process inserted it meanwhile
 }
 

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync
 import { basename, dirname, join } from 'node:path';
 import { UsageError, whyNotWritten } from '../errors.js';
 import type { Database } from './database.js';
-import type { Hold } from './lock.js';
+import type { DirectoryLock } from './lock.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
 import { syncPath, syncTree } from './sync.js';
@@ -19,7 +19,7 @@ const fromBackup =
  * @throws UsageError if the files are no database of this version, are damaged, or cannot be written
  */
 export async function openDirectory(
-  { data, isThere }: Hold,
+  { data, isInPlace }: DirectoryLock,
   { migrations, fatal }: { migrations?: Migration[] | undefined; fatal?: Fatal | undefined },
 ): Promise<Database> {
   try {
@@ -27,14 +27,14 @@ export async function openDirectory(
     const files = isNew(data) ? make(data, migrations) : undefined;
     files?.catch(() => {}); // reported by what awaits them
     const { openFiles } = await import('./pglite.js');
-    if (files) return await openFiles(data, { fatal, isThere, files });
+    if (files) return await openFiles(data, { fatal, isInPlace, files });
     checkFiles(data);
     // PostgreSQL's own lock file, which no process holds here. One that died while creating it leaves it empty, and an
     // empty one would keep the database from opening for good.
     rmSync(join(data, 'postmaster.pid'), { force: true });
     const clean = readFileSync(join(data, 'global/pg_control')).readUInt32LE(16) === 1;
     if (!clean) await syncTree(data); // PostgreSQL would sync file by file, which takes many times as long
-    return await openFiles(data, { fatal, isThere, synced: !clean });
+    return await openFiles(data, { fatal, isInPlace, synced: !clean });
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(explain(error), data);

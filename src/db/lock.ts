@@ -17,14 +17,14 @@ import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 const DATA = 'pg18';
 
 /** A data directory that this process has locked. */
-export interface Hold {
+export interface DirectoryLock {
   /** The directory of the database's own files. */
   data: string;
   /**
    * Whether the path still leads to the locked directory. The database opens its files by their paths: in another
    * directory put in its place, it would overwrite files.
    */
-  isThere(): boolean;
+  isInPlace(): boolean;
   /** Releases the lock. Further calls do nothing. */
   release(): void;
 }
@@ -60,7 +60,7 @@ const lockFile = (path: string) => join(path, 'taskloom.lock');
  * @param path as returned by `makeDirectory`
  * @throws DirectoryInUse naming the process that holds the lock; UsageError if there is no means of locking
  */
-export async function holdDirectory(path: string): Promise<Hold> {
+export async function holdDirectory(path: string): Promise<DirectoryLock> {
   const fd = openSync(lockFile(path), 'a+', 0o600);
   const unlock = await lock(fd, path).catch((error: unknown) => {
     closeSync(fd);
@@ -78,7 +78,7 @@ export async function holdDirectory(path: string): Promise<Hold> {
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return {
     data: join(path, DATA),
-    isThere() {
+    isInPlace() {
       const found = statSync(lockFile(path), { bigint: true, throwIfNoEntry: false });
       return found?.dev === dev && found.ino === ino;
     },

@@ -2,7 +2,7 @@
 import { Client, neonConfig, Pool } from '@neondatabase/serverless';
 import WebSocket from 'ws';
 import type { Database } from './database.js';
-import { listener } from './notify.js';
+import { makeListener } from './notify.js';
 import { clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
@@ -23,7 +23,7 @@ export function openNeon(url: string, proxy?: string): Database {
   return pooled(
     'neon',
     new Pool(poolOptions(url)),
-    listener(() => new Client(clientOptions(pastPooler(url)))),
+    makeListener(() => new Client(clientOptions(pastPooler(url)))),
   );
 }
 

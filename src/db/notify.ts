@@ -115,7 +115,7 @@ interface Client {
  *
  * @param connect makes a client; not through a pooler, which would drop notifications
  */
-export function listener(connect: () => Client) {
+export function makeListener(connect: () => Client) {
   const open = new Set<() => void>();
   return {
     async listen(channel: string, heard: (message: string) => void, lost: () => void): Promise<() => void> {

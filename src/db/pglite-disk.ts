@@ -9,11 +9,11 @@ export interface Disk {
   /** Makes commits durable. It must be passed as an extension when the database is opened. */
   extension: Extension;
   /** Bytes written to the write-ahead log since this was last set to 0. */
-  logged: number;
+  walBytes: number;
   /** The first failure while opening, in words for a person. */
   failure?: string | undefined;
   /** To be called after opening: from then on a failure ends the process; before, it fails the opening. */
-  opened(): void;
+  markOpen(): void;
 }
 
 /** Emscripten's error numbers in words for a person: ENOSPC, EDQUOT, EACCES, EPERM, EROFS. */
@@ -55,8 +55,8 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
     disk.failure ??= reason;
   }
   const disk: Disk = {
-    logged: 0,
-    opened: () => {
+    walBytes: 0,
+    markOpen: () => {
       open = true;
     },
     extension: {
@@ -88,7 +88,7 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
       if (stream.node.name !== 'postmaster.pid') untouched = false;
       try {
         const written = write(stream, buffer, offset, length, position);
-        if (stream.node.parent.name === 'pg_wal') disk.logged += written;
+        if (stream.node.parent.name === 'pg_wal') disk.walBytes += written;
         return written;
       } catch (error) {
         fail(meaningOf(error) ?? 'the database’s files cannot be written to');

@@ -1,5 +1,5 @@
 import type { Disk } from './pglite-disk.js';
-import type { Statements } from './pglite-statements.js';
+import type { EmbeddedStatements } from './pglite-statements.js';
 
 /** When tables are vacuumed, in milliseconds. */
 export interface MaintenanceTimes {
@@ -28,7 +28,7 @@ const grown = (
 
 export interface Maintenance {
   /** To be called when a caller has returned the connection. */
-  turned(): void;
+  connectionReturned(): void;
   stop(): void;
 }
 
@@ -40,7 +40,7 @@ export interface Maintenance {
  */
 export function startMaintenance(
   disk: Disk,
-  statements: Statements,
+  statements: EmbeddedStatements,
   turn: (work: () => Promise<void>) => void,
   { idle: wait = IDLE, busy = BUSY }: MaintenanceTimes = {},
 ): Maintenance {
@@ -53,13 +53,13 @@ export function startMaintenance(
       if (!stopped) await work().catch(() => {});
     });
   async function checkpoint(): Promise<void> {
-    disk.logged = 0;
+    disk.walBytes = 0;
     await statements.script('checkpoint');
   }
   /** Whether a checkpoint is queued; many calls may end before its turn. */
   let due = false;
   function checkpointSoon(): void {
-    if (due || disk.logged <= LOG) return;
+    if (due || disk.walBytes <= LOG) return;
     due = true;
     run(async () => {
       due = false;
@@ -80,12 +80,12 @@ export function startMaintenance(
     if (performance.now() - last < wait) return void timer.refresh();
     goOver(GROWN_IDLE);
     run(async () => {
-      if (disk.logged > IDLE_LOG) await checkpoint();
+      if (disk.walBytes > IDLE_LOG) await checkpoint();
     });
   }
   const timer: NodeJS.Timeout = setTimeout(idle, wait).unref();
   return {
-    turned: () => {
+    connectionReturned: () => {
       last = performance.now();
       timer.refresh();
       checkpointSoon();

@@ -6,7 +6,7 @@ import type { Row } from './database.js';
 import { Pipeline, rowOf, type Statement, StatementCache } from './pipeline.js';
 
 /** Runs statements in the embedded database, one pipeline or script at a time, each in one call into PGlite. */
-export class Statements {
+export class EmbeddedStatements {
   readonly #pglite: PGlite;
   readonly #cache = new StatementCache();
   readonly #known = new Set<string>();

@@ -9,13 +9,13 @@ import { Busy, type Connection, type Database, MAX_WAITING, PipelinedConnection,
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { type MaintenanceTimes, startMaintenance } from './pglite-maintenance.js';
-import { Statements } from './pglite-statements.js';
-import { AS_TEXT, PLANNING } from './settings.js';
+import { EmbeddedStatements } from './pglite-statements.js';
+import { PLANNING, TIME_FORMAT } from './settings.js';
 
 /** Little memory: PostgreSQL's default of 128 MB of shared buffers is of no use in one process. */
 const SMALL = { shared_buffers: '16MB' };
 /** What each transaction sets on the other databases. */
-const ALWAYS = { ...AS_TEXT, ...PLANNING };
+const ALWAYS = { ...TIME_FORMAT, ...PLANNING };
 /** Commits are on disk before they are acknowledged, and the write-ahead log is kept short. */
 const DURABLE = { fsync: 'on', wal_sync_method: 'fsync', min_wal_size: '32MB', max_wal_size: '64MB' };
 const settings = (given: Record<string, string>) =>
@@ -49,7 +49,7 @@ interface FilesOptions {
   /** Ends the process, with the reason, if data can no longer be stored: nothing more may be acknowledged. */
   fatal?: Fatal | undefined;
   /** Whether the files are still at the path where they were opened. */
-  isThere?: () => boolean;
+  isInPlace?: () => boolean;
   /** Whether all files are known to be on disk. */
   synced?: boolean;
   /** Intervals of maintenance. */
@@ -61,7 +61,7 @@ interface FilesOptions {
 /** Opens a database in files, creating it if needed. */
 export async function openFiles(
   dataDir: string,
-  { fatal = endProcess, isThere = () => true, synced = false, maintenance, files }: FilesOptions = {},
+  { fatal = endProcess, isInPlace = () => true, synced = false, maintenance, files }: FilesOptions = {},
 ): Promise<Database> {
   const disk = makeDisk(fatal, synced);
   const fs = new NodeFS(dataDir);
@@ -80,9 +80,9 @@ export async function openFiles(
   await pglite.waitReady.catch((error: unknown) => {
     throw disk.failure ? new UsageError(disk.failure, dataDir) : error;
   });
-  disk.opened();
+  disk.markOpen();
   stopAtFaults(pglite, fatal);
-  return wrapPglite(pglite, { disk, fatal, isThere, maintenance });
+  return wrapPglite(pglite, { disk, fatal, isInPlace, maintenance });
 }
 
 class Embedded extends PGlite {
@@ -121,12 +121,12 @@ async function yieldToEventLoop(): Promise<void> {
  */
 export function wrapPglite(
   pglite: PGlite,
-  kept?: { disk: Disk; fatal: Fatal; isThere(): boolean; maintenance?: MaintenanceTimes | undefined },
+  kept?: { disk: Disk; fatal: Fatal; isInPlace(): boolean; maintenance?: MaintenanceTimes | undefined },
 ): Database {
   const turns = pLimit(1);
   const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
     turns(() => {
-      if (kept && !kept.isThere()) kept.fatal('the data directory was moved or removed');
+      if (kept && !kept.isInPlace()) kept.fatal('the data directory was moved or removed');
       return work();
     });
   /** Resolves when the event loop has run since the last turn: the database blocks the only thread. */
@@ -143,14 +143,14 @@ export function wrapPglite(
           yielded = yieldToEventLoop();
         }
       };
-      return inTurn(turn).finally(() => maintenance?.turned());
+      return inTurn(turn).finally(() => maintenance?.connectionReturned());
     },
     close: () => {
       maintenance?.stop();
       return inTurn(() => pglite.close());
     },
   };
-  const statements = new Statements(pglite, (error) => {
+  const statements = new EmbeddedStatements(pglite, (error) => {
     const failure = failureOf(sqlState(error));
     if (failure && kept) kept.fatal(failure); // before another statement runs, which might never end
   });

@@ -7,7 +7,7 @@ import {
   sqlState,
   Unreachable,
 } from './database.js';
-import type { listener } from './notify.js';
+import type { makeListener } from './notify.js';
 import { Pipeline, rowOf, StatementCache } from './pipeline.js';
 
 /** A driver's result of one statement; for a string of several it returns an array of these. */
@@ -60,7 +60,7 @@ export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, i
 export function pooled(
   kind: Database['kind'],
   pool: PoolLike,
-  { listen, closeAll }: ReturnType<typeof listener>,
+  { listen, closeAll }: ReturnType<typeof makeListener>,
   wait = RESPONSE_TIMEOUT,
 ): Database {
   const ignore = () => {};

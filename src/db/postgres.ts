@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Database } from './database.js';
-import { listener } from './notify.js';
+import { makeListener } from './notify.js';
 import { clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
@@ -13,7 +13,7 @@ export function openPostgres(url: string, timeout?: number): Database {
   return pooled(
     'postgres',
     new pg.Pool(poolOptions(url)),
-    listener(() => new pg.Client(clientOptions(url))),
+    makeListener(() => new pg.Client(clientOptions(url))),
     timeout,
   );
 }

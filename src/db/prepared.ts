@@ -105,8 +105,8 @@ function once({ sql: text, params }: { sql: string; params: unknown[] }): { text
 /**
  * Puts a limit into the statement's text. For a limit that is a parameter, a generic plan assumes a tenth of all rows.
  */
-export const literal = (count: number) => sql.raw(String(Math.trunc(count))) as SQL & Placeholder;
+export const literalLimit = (count: number) => sql.raw(String(Math.trunc(count))) as SQL & Placeholder;
 
 /** A list of numbers as a sub-select, so that the plan does not depend on how many they are. */
-export const listOf = (numbers: number[] | Placeholder, type: 'int' | 'bigint' = 'int'): SQL =>
+export const arrayOf = (numbers: number[] | Placeholder, type: 'int' | 'bigint' = 'int'): SQL =>
   sql`(select ${Array.isArray(numbers) ? `{${numbers.join()}}` : numbers}::${sql.raw(type)}[])::${sql.raw(type)}[]`;

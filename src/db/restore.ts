@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { FORMAT, type Head, readRows, type Sum, type Tail } from './backup.js';
+import { type BackupFooter, type BackupHeader, FORMAT, readRows, type TableDigest } from './backup.js';
 import { type Connection, type Database, sqlState } from './database.js';
 import { apply, compare, type Migration } from './migrate.js';
-import { asOwner } from './scope.js';
+import { asTableOwner } from './scope.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
 /** How much one INSERT may hold: rows, and characters. */
@@ -13,7 +13,7 @@ const CHARACTERS = 1_000_000;
 const damaged = (what: string) => new UsageError(`the backup is damaged: ${what}`);
 
 /** The sum of each restored table. */
-export type Restored = Record<string, Sum>;
+export type Restored = Record<string, TableDigest>;
 
 /**
  * Restores a backup into a database that is empty except for its schema, all or nothing in one transaction: before
@@ -31,7 +31,7 @@ export async function restore(
   try {
     const head = readHead(await reader.next());
     const backedUp = migrationsOf(head, migrations);
-    return await asOwner(
+    return await asTableOwner(
       database,
       async (connection) => {
         await expectEmpty(connection, await tablesOf(connection));
@@ -73,7 +73,7 @@ export async function areOne(one: Database, other: Database): Promise<boolean> {
 
 /** The server's start time, to the microsecond, and the database's OID. */
 const identityOf = (database: Database) =>
-  asOwner(database, (connection) =>
+  asTableOwner(database, (connection) =>
     connection.query(
       `select extract(epoch from pg_postmaster_start_time())::text, oid::text from pg_database where datname = current_database()`,
       [],
@@ -87,10 +87,10 @@ export async function sameContents(one: Database, other: Database): Promise<bool
 }
 
 const sumsOf = (database: Database) =>
-  asOwner(
+  asTableOwner(
     database,
     async (connection) => {
-      const sums: [string, Sum][] = [];
+      const sums: [string, TableDigest][] = [];
       for (const table of await tablesOf(connection)) sums.push([table.name, await readRows(connection, table)]);
       return sums;
     },
@@ -99,7 +99,7 @@ const sumsOf = (database: Database) =>
 
 /** Whether a database with a schema has no rows. The installation's key does not count: a restore replaces it. */
 export const isEmpty = (database: Database) =>
-  asOwner(database, async (connection) => (await populated(connection, await tablesOf(connection))).length === 0, {
+  asTableOwner(database, async (connection) => (await populated(connection, await tablesOf(connection))).length === 0, {
     settings: settingsFor(database),
   });
 
@@ -142,8 +142,13 @@ async function enforce(connection: Connection, constraints: string[]): Promise<v
   );
 }
 
-async function writeRows(connection: Connection, head: Head, tables: Table[], reader: Lines): Promise<Tail> {
-  const sums: Tail['end'] = {};
+async function writeRows(
+  connection: Connection,
+  head: BackupHeader,
+  tables: Table[],
+  reader: Lines,
+): Promise<BackupFooter> {
+  const sums: BackupFooter['end'] = {};
   for (const { name, columns, rows: expected } of head.tables) {
     const table = tables.find((each) => each.name === name);
     const known = table?.columns.map((column) => column.name);
@@ -176,7 +181,7 @@ async function writeRows(connection: Connection, head: Head, tables: Table[], re
   const { value } = await reader.next();
   if (reader.peek !== undefined) throw damaged('it goes on after its end');
   if (!isObject(value) || !isObject(value.end)) throw damaged('its end is missing');
-  const tail = value as unknown as Tail;
+  const tail = value as unknown as BackupFooter;
   if (tail.sha256 !== before || JSON.stringify(tail.end) !== JSON.stringify(sums))
     throw damaged('it was changed after it was made');
   return tail;
@@ -189,13 +194,13 @@ function insertInto(table: Table): string {
     select ${values.join(', ')} from json_array_elements($1::json) as rows (row)`;
 }
 
-function readHead({ value }: Line): Head {
+function readHead({ value }: Line): BackupHeader {
   if (!isObject(value) || value.taskloom !== 'backup') throw new UsageError('the file is not a backup of Taskloom');
   if (value.format !== FORMAT)
     throw new UsageError(
       `the backup was made by Taskloom ${String(value.version)}, which this version cannot read. Update Taskloom`,
     );
-  return value as unknown as Head;
+  return value as unknown as BackupHeader;
 }
 
 /**
@@ -203,7 +208,7 @@ function readHead({ value }: Line): Head {
  *
  * @throws UsageError if they are not
  */
-function migrationsOf(head: Head, migrations: Migration[]): Migration[] {
+function migrationsOf(head: BackupHeader, migrations: Migration[]): Migration[] {
   const had = new Map(head.migrations.map(({ name, hash }) => [name, hash]));
   const known = migrations.filter(({ name }) => had.has(name));
   if (known.length !== had.size)

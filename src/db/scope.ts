@@ -13,7 +13,7 @@ import {
   sqlState,
 } from './database.js';
 import type { Statement } from './pipeline.js';
-import { AS_TEXT, PLANNING } from './settings.js';
+import { PLANNING, TIME_FORMAT } from './settings.js';
 import { tooMany, USER_LIMITS, withUserLimit } from './user-limits.js';
 
 /** The user whose rows are visible. Resolved from the connection alone. */
@@ -94,7 +94,7 @@ export interface AsUserOptions {
 }
 
 /** Limits of every user transaction, except on PGlite. */
-const BOUNDS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
+const TIMEOUTS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
 /** Sets parameters for this transaction only, all in one statement: one statement each would cost a multiple. */
 function setLocal(settings: Record<string, string>): Statement {
@@ -122,7 +122,7 @@ function become(database: Database, userId: string, clock?: () => Date): Stateme
     'app.user_id': userId,
     // PGlite sets all but the timeouts when it starts. It ignores the first, never waits for a lock, and the last
     // would hang it for good.
-    ...(database.kind !== 'pglite' && { ...AS_TEXT, ...PLANNING, ...BOUNDS }),
+    ...(database.kind !== 'pglite' && { ...TIME_FORMAT, ...PLANNING, ...TIMEOUTS }),
     ...(clock && { 'app.now': clock().toISOString() }),
   });
 }
@@ -408,16 +408,20 @@ export async function asService(
   text: string,
   params: readonly unknown[],
 ): Promise<Row[]> {
-  const rows = await runPipelined(database, [BEGIN, setLocal({ role: 'taskloom_app', ...AS_TEXT }), { text, params }]);
+  const rows = await runPipelined(database, [
+    BEGIN,
+    setLocal({ role: 'taskloom_app', ...TIME_FORMAT }),
+    { text, params },
+  ]);
   return rows[2] ?? [];
 }
 
 /** Runs one statement of an administrative command as the login that owns the tables. */
-export const queryAsOwner = (
+export const queryAsTableOwner = (
   database: Pick<Database, 'connect'>,
   text: string,
   params: readonly unknown[],
-): Promise<Row[]> => asOwner(database, (connection) => connection.query(text, params));
+): Promise<Row[]> => asTableOwner(database, (connection) => connection.query(text, params));
 
 /**
  * Runs an administrative command as the login that owns the tables, in one transaction.
@@ -425,14 +429,14 @@ export const queryAsOwner = (
  * @param options.begin the statement that begins the transaction
  * @param options.settings `set local` statements to run after it
  */
-export async function asOwner<T>(
+export async function asTableOwner<T>(
   database: Pick<Database, 'connect'>,
   work: (connection: Connection) => Promise<T>,
   { begin = 'begin', settings = [] }: { begin?: string; settings?: readonly string[] } = {},
 ): Promise<T> {
   const transaction = async (connection: Connection) => {
     try {
-      await send(connection, [plain(begin), setLocal({ role: 'none', ...AS_TEXT }), ...settings.map(plain)]);
+      await send(connection, [plain(begin), setLocal({ role: 'none', ...TIME_FORMAT }), ...settings.map(plain)]);
       const value = await work(connection);
       // In a failed transaction COMMIT rolls back without an error; the select raises one.
       await send(connection, [plain('select 1'), COMMIT]);

@@ -1,7 +1,7 @@
 import type { UserTx } from '../db/scope.js';
 import { invalid, Refusal, type RefusalBody } from '../errors.js';
-import { times } from './dates/patch-dates.js';
-import { childRefusal, circleRefusal, parentRefusal } from './family.js';
+import { patchDates } from './dates/patch-dates.js';
+import { childRefusal, cycleRefusal, parentRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
@@ -10,8 +10,8 @@ import { nameKey, type SimilarName, similarNames } from './names.js';
 import { rankOf } from './order.js';
 import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
-import { settle, settled } from './settle.js';
-import { absence, type Priority, type Task, uniqueBlockers, unwritten } from './task.js';
+import { applyEdits, settle } from './settle.js';
+import { absenceRefusal, newTaskDefaults, type Priority, type Task, uniqueBlockers } from './task.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
 /** A task to create. It refers to other tasks by id, or in a plan also by ref. */
@@ -41,7 +41,7 @@ export interface Added {
   /** Open tasks that may be duplicates; for a plan, only those with the same titles. */
   similar: { id: number; title: string }[];
   /** New project and label names that are spelled almost like existing ones. */
-  kin: SimilarName[];
+  similarNames: SimilarName[];
 }
 
 /** Adds one task. Creates its project if there is none of that name. Without one, a sub-task takes its parent's. */
@@ -52,8 +52,8 @@ export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'si
       return { ...gathered, similar };
     },
     decide(state, moment) {
-      const { tasks, kin, ...decision } = createTasks([input], state, moment);
-      return { ...decision, outcome: { tasks, similar: state.similar, kin } };
+      const { tasks, alike, ...decision } = createTasks([input], state, moment);
+      return { ...decision, outcome: { tasks, similar: state.similar, similarNames: alike } };
     },
   };
 }
@@ -93,9 +93,9 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
       return { ...gathered, similar };
     },
     decide(state, moment) {
-      const { tasks, kin, ...decision } = createTasks(resolved, state, moment);
+      const { tasks, alike, ...decision } = createTasks(resolved, state, moment);
       const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
-      return { ...decision, outcome: { tasks, refs: named, similar: state.similar, kin } };
+      return { ...decision, outcome: { tasks, refs: named, similar: state.similar, similarNames: alike } };
     },
   };
 }
@@ -156,7 +156,7 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   // Checked before any is created: an id must be that of an existing task, not one that this call is about to assign.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
-      .map((id) => absence(state.tasks, id))
+      .map((id) => absenceRefusal(state.tasks, id))
       .find(Boolean);
     if (missing) throw refused(i, missing);
   }
@@ -166,8 +166,8 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
     collect(refusals, i, () => {
       const id = moment.nextTask + i;
       const made = {
-        named: (name: string) =>
-          projects.find((p) => nameKey(p.after.name) === nameKey(name))?.after ?? state.named(name),
+        projectNamed: (name: string) =>
+          projects.find((p) => nameKey(p.after.name) === nameKey(name))?.after ?? state.projectNamed(name),
       };
       const { home, newProjects } = chooseProject(input.project, made, {
         nextProject: moment.nextProject + projects.length,
@@ -185,7 +185,7 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
         if (refusal) throw refusal;
       });
   };
-  check((task) => circleRefusal(all, task));
+  check((task) => cycleRefusal(all, task));
   check((task) => {
     const parent = task.parentId === null ? undefined : all.get(task.parentId);
     return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent));
@@ -197,14 +197,14 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
     [...tasks.values()].map((after) => ({ after })),
     moment,
   );
-  const now = settled(state.tasks, result);
+  const now = applyEdits(state.tasks, result);
   const names = projects.map(({ after }) => after.name);
   const labels = inputs.flatMap((input) => input.labels ?? []);
   return {
     ...result,
     projects,
     tasks: [...tasks.keys()].map((id) => now.get(id) as Task),
-    kin: [...similarNames('project', names, state.projectNames), ...similarNames('label', labels, state.labelNames)],
+    alike: [...similarNames('project', names, state.projectNames), ...similarNames('label', labels, state.labelNames)],
   };
 }
 
@@ -230,7 +230,7 @@ function newTask(
     description: input.description ?? null,
     status: 'pending',
     priority: input.priority ?? null,
-    ...times({ due: null, start: null, repeats: null }, input, moment),
+    ...patchDates({ due: null, start: null, repeats: null }, input, moment),
     estimateMinutes: input.estimate_minutes ?? null,
     projectId: home?.id ?? null,
     project: home?.name ?? null,
@@ -240,6 +240,6 @@ function newTask(
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
     blockedBy: uniqueBlockers(input.blocked_by?.map(idOf) ?? []),
-    ...unwritten(moment),
+    ...newTaskDefaults(moment),
   };
 }

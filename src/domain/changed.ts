@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
@@ -55,7 +55,7 @@ export async function whatChanged(
       from (
         select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0}
           ${notBy === undefined ? sql`` : sql`and ${nameInSql(sql`l.actor`)} <> ${notBy}`}
-        order by ${cursor === undefined ? sql`l.seq desc limit ${literal(NEWEST)}` : sql`l.seq limit ${literal(PAGE + 1)}`}
+        order by ${cursor === undefined ? sql`l.seq desc limit ${literalLimit(NEWEST)}` : sql`l.seq limit ${literalLimit(PAGE + 1)}`}
       ) c)
     from ${counters} n where n.user_id = ${user}`,
   );

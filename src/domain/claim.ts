@@ -1,30 +1,30 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import { sayUntil, sayWhen, startSort } from './dates/when.js';
 import { gather } from './gather.js';
-import { getTasks, type TaskDetail, taskBy } from './get.js';
+import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
 import { sayUnused, unusedLabels } from './labels.js';
-import { heldRefusal, holderOf, refuseLate } from './lease.js';
-import { type Filter, inStatus, isReady, shapeOf, where } from './lists/filter.js';
-import { COUNTED, listTasks } from './lists/list.js';
+import { checkClaim, claimedRefusal, holderOf } from './lease.js';
+import { type Filter, filterCondition, inStatus, isReady, shapeOf } from './lists/filter.js';
+import { listTasks, MAX_COUNT } from './lists/list.js';
 import { hasWords } from './lists/search.js';
 import { ORDER } from './lists/sort.js';
 import { settle } from './settle.js';
 import {
+  blockingAncestor,
+  DATABASE_NOW,
   inTrash,
   isClaimed,
   isOpenTask,
   noTask,
   notArchived,
-  openingCall,
-  PRESENT,
+  reopenCall,
   type Status,
   type Task,
   UNCLAIMED,
-  waitsWith,
 } from './task.js';
 import { updateTasks } from './update.js';
 import type { WriteCommand, WriteContext } from './write.js';
@@ -41,14 +41,14 @@ export interface ClaimInput extends Pick<Filter, 'text' | 'project' | 'labels' |
 export interface Claimed {
   task: Task;
   /** Whether an expired claim was extended. */
-  lapsed: boolean;
+  wasExpired: boolean;
   /** Full details, for a new claim only. */
-  whole?: TaskDetail | undefined;
+  details?: TaskDetail | undefined;
 }
 
 /** Default and maximum duration of a claim, in minutes. */
-const USUAL = 30;
-export const LONGEST = 1440;
+const DEFAULT_CLAIM_MINUTES = 30;
+export const MAX_CLAIM_MINUTES = 1440;
 
 /** The task to claim, if it exists: with full details for a new claim, without for an extension. */
 interface State {
@@ -64,7 +64,13 @@ interface State {
  * @throws Refusal `invalid` for contradictory input, `not_found` if there is nothing to claim, `conflict` if the task
  *   cannot be claimed
  */
-export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: ClaimInput): WriteCommand<State, Claimed> {
+export function claimTask({
+  id,
+  claim,
+  minutes = DEFAULT_CLAIM_MINUTES,
+  agent,
+  ...filter
+}: ClaimInput): WriteCommand<State, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
   if (id !== undefined && filtered)
     throw invalid('Give either the id of a task, or what the next one must fit.', 'Leave out one of them.');
@@ -90,8 +96,8 @@ export function claimTask({ id, claim, minutes = USUAL, agent, ...filter }: Clai
         ...settle(new Map([[task.id, task]]), [{ after }], moment),
         outcome: {
           task: after,
-          lapsed: renewed && !task.claimed,
-          whole: whole && { ...whole, claimed, claimedBy, claimedUntil },
+          wasExpired: renewed && !task.claimed,
+          details: whole && { ...whole, claimed, claimedBy, claimedUntil },
         },
       };
     },
@@ -127,18 +133,18 @@ export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<
 }
 
 /** Without filters, as in most claims: finds the first ready task in one statement. */
-const firstReady = taskBy((tx) =>
+const firstReady = prepareTaskQuery((tx) =>
   tx.db
     .select({ id: tasks.id })
     .from(tasks)
     .where(and(tx.mine(tasks), inStatus(NEXT.status), isReady(tx), notArchived(tx)))
     .orderBy(...ORDER.priority)
-    .limit(literal(1)),
+    .limit(literalLimit(1)),
 );
 
 async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<number | undefined> {
   const page = await listTasks(tx, { ...ready, sort: 'priority', limit: 1 }, { now });
-  if (page.near) return undefined;
+  if (page.closestOnly) return undefined;
   const [next] = page.tasks;
   if (next && !page.cut) return next.id;
   if (!page.cut && !page.paused) return undefined;
@@ -148,7 +154,7 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
     .from(tasks)
     .where(having(tx, ready, now))
     .orderBy(...ORDER.priority)
-    .limit(literal(1));
+    .limit(literalLimit(1));
   return first?.id;
 }
 
@@ -156,7 +162,7 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
 function having(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
   const { shape, values } = shapeOf(filter, { now, timezone: tx.timezone });
   return and(
-    where(tx, shape, (name) => values[name]),
+    filterCondition(tx, shape, (name) => values[name]),
     filter.text === undefined ? undefined : hasWords(tx, filter.text),
   );
 }
@@ -167,16 +173,16 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
     .select({
       state:
         sql<string>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
-        when ${tasks.startSort} > ${PRESENT} then 'later' when ${waitsWith(tx)} is not null then 'held' else 'begun' end`.as(
+        when ${tasks.startSort} > ${DATABASE_NOW} then 'later' when ${blockingAncestor(tx)} is not null then 'held' else 'begun' end`.as(
           'state',
         ),
       until: sql<string>`${tasks.claimedUntil}`.as('until'),
       start: sql<string>`${tasks.startSort}`.as('start'),
-      above: sql`${waitsWith(tx)}`.as('above'),
+      above: sql`${blockingAncestor(tx)}`.as('above'),
     })
     .from(tasks)
     .where(having(tx, { ...filter, status: 'open' }, now))
-    .limit(literal(COUNTED))
+    .limit(literalLimit(MAX_COUNT))
     .as('open');
   const rows = await tx.db
     .select({
@@ -221,7 +227,7 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
 function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteContext): void {
   const { id } = task;
   refuseClosed(task);
-  if (task.claimed) throw heldRefusal(task, moment);
+  if (task.claimed) throw claimedRefusal(task, moment);
   if (task.waitsFor.length > 0)
     throw conflict(
       `#${id} is blocked by ${task.waitsFor.map((each) => `#${each}`).join(', ')}.`,
@@ -242,7 +248,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteCon
 
 /** @throws Refusal if the claim is outdated, the task is closed, or the claim was released */
 function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
-  refuseLate(task, claim, moment);
+  checkClaim(task, claim, moment);
   refuseClosed(task);
   if (task.claimedBy === null)
     throw conflict(`Claim ${claim} on #${task.id} was given back.`, 'To have it again, claim it without claim.');
@@ -250,7 +256,7 @@ function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
 
 function refuseClosed(task: Task): void {
   if (task.deletedAt) throw inTrash(task);
-  if (!isOpenTask(task)) throw conflict(`#${task.id} is ${task.status}.`, `Reopen it first: ${openingCall(task.id)}.`);
+  if (!isOpenTask(task)) throw conflict(`#${task.id} is ${task.status}.`, `Reopen it first: ${reopenCall(task.id)}.`);
 }
 
 export interface Release {
@@ -270,7 +276,7 @@ export function releaseTask(id: number, { claim, note, status }: Release) {
     if (task.claimed && claim === undefined)
       throw conflict(
         `#${id} is claimed by ${holderOf(task, moment)}.`,
-        `If that is you, give the number of your claim. If they are gone, this frees it: ${openingCall(id)}.`,
+        `If that is you, give the number of your claim. If they are gone, this frees it: ${reopenCall(id)}.`,
       );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };
   });

@@ -1,5 +1,5 @@
 import { type Gathered, gather } from './gather.js';
-import { asHolder, refuseLate } from './lease.js';
+import { attributedToHolder, checkClaim } from './lease.js';
 import { settle } from './settle.js';
 import { presentTask, type Task } from './task.js';
 import type { WriteCommand } from './write.js';
@@ -14,8 +14,8 @@ export function addComment(id: number, text: string, claim?: number): WriteComma
     read: (tx) => gather(tx, { ids: [id] }),
     decide(state, called) {
       const task = presentTask(state.tasks, id);
-      refuseLate(task, claim, called);
-      const moment = asHolder(task, claim, called);
+      checkClaim(task, claim, called);
+      const moment = attributedToHolder(task, claim, called);
       const comment = { id: moment.nextComment, text, at: moment.now, by: moment.by };
       const commented = { added: [comment], removed: [] };
       return { ...settle(state.tasks, [{ after: task, commented }], moment), by: moment.by, outcome: task };

@@ -1,6 +1,6 @@
 import { conflict, invalid, type Refusal } from '../errors.js';
-import { archived } from './project.js';
-import { isOpenTask, MAX_DEPTH, openingCall, type Task } from './task.js';
+import { archivedRefusal } from './project.js';
+import { isOpenTask, MAX_DEPTH, reopenCall, type Task } from './task.js';
 
 /** Tasks by id, including the ancestors and sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
@@ -57,11 +57,11 @@ export function parentRefusal(family: Family, parent: Task, id?: number): Refusa
 
 /** Returns why a task takes no new sub-task `child`, or undefined. A closed task still takes a closed one. */
 export function childRefusal(parent: Task, child: Task): Refusal | undefined {
-  if (parent.inArchivedProject) return archived({ name: parent.project as string });
+  if (parent.inArchivedProject) return archivedRefusal({ name: parent.project as string });
   if (isOpenTask(parent) || !isOpenTask(child)) return undefined;
   return conflict(
     `#${parent.id} is ${parent.status}: it takes no new sub-tasks.`,
-    `Reopen it first: ${openingCall(parent.id)}.`,
+    `Reopen it first: ${reopenCall(parent.id)}.`,
   );
 }
 
@@ -75,7 +75,7 @@ const openBelow = (family: Family, id: number): Task[] =>
 const OFFERED = 20;
 
 /** Returns why a task may not be left like this, or undefined: an open sub-task needs an open parent. */
-export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
+export function openParentRefusal(after: Family, task: Task): Refusal | undefined {
   if (task.deletedAt) return undefined;
   if (isOpenTask(task)) {
     const parent = task.parentId === null ? undefined : after.get(task.parentId);
@@ -101,7 +101,7 @@ export function orphansRefusal(after: Family, task: Task): Refusal | undefined {
  * blockers, those of its ancestors, and its sub-tasks. Closed and deleted tasks count too, so that reopening or
  * restoring one cannot create a cycle.
  */
-export function circleRefusal(after: Family, task: Task): Refusal | undefined {
+export function cycleRefusal(after: Family, task: Task): Refusal | undefined {
   const cycle = findCycle(after, task);
   if (!cycle) return undefined;
   const [first, second] = cycle as [number, number];

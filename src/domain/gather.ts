@@ -1,5 +1,5 @@
 import { type Placeholder, type SQL, sql } from 'drizzle-orm';
-import { listOf, literal, preparedBy } from '../db/prepared.js';
+import { arrayOf, literalLimit, preparedBy } from '../db/prepared.js';
 import { dependencies, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { labelsInUse } from './labels.js';
@@ -40,7 +40,7 @@ export interface Gathered {
   tasks: Map<number, Task>;
   projects: Project[];
   /** Looks up a loaded project by its name, as `nameKey` compares it. */
-  named(name: string): Project | undefined;
+  projectNamed(name: string): Project | undefined;
   projectNames: string[];
   labelNames: string[];
 }
@@ -57,7 +57,7 @@ const INSIDE = 200;
 const NOTHING: Gathered = {
   tasks: new Map(),
   projects: [],
-  named: () => undefined,
+  projectNamed: () => undefined,
   projectNames: [],
   labelNames: [],
 };
@@ -99,7 +99,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
   return {
     tasks: new Map(found.map((task) => [task.id, task])),
     projects: known.map(({ project }) => project),
-    named: (name) => byKey.get(nameKey(name)),
+    projectNamed: (name) => byKey.get(nameKey(name)),
     projectNames: rows[0]?.projectNames ?? [],
     labelNames: rows[0]?.labelNames ?? [],
   };
@@ -148,7 +148,7 @@ function projectsOf(tx: UserTx, { projects: wanted }: Shape, value: Value) {
   if (!wanted) return sql<ProjectRow[] | null>`null::json`.as('named');
   return sql<ProjectRow[] | null>`(select json_agg(json_build_object('id', p.id, 'name', p.name, 'name_key', p.name_key,
       'version', p.version, 'archived_at', p.archived_at, 'merged_into', p.merged_into, 'deleted_at', p.deleted_at) order by p.id)
-    from ${projects} p where p.user_id = ${tx.userId} and (p.name_key in (select json_array_elements_text(${value('names')}::json)) or p.id = any(${listOf(value('projects'))})))`.as(
+    from ${projects} p where p.user_id = ${tx.userId} and (p.name_key in (select json_array_elements_text(${value('names')}::json)) or p.id = any(${arrayOf(value('projects'))})))`.as(
     'named',
   );
 }
@@ -169,7 +169,7 @@ function projectNames(tx: UserTx, shape: Shape, value: Value) {
     value('names'),
     sql`select p.name_key from ${projects} p where p.user_id = ${user} and p.name_key >= given.key order by p.name_key limit 1`,
     sql`(select p.name from ${projects} p where p.user_id = ${user} and p.name_key is not null
-      ${shape.archived ? sql`` : sql`and p.archived_at is null`} order by p.id desc limit ${literal(NAMES)})`,
+      ${shape.archived ? sql`` : sql`and p.archived_at is null`} order by p.id desc limit ${literalLimit(NAMES)})`,
   ).as('project_names');
 }
 
@@ -179,7 +179,7 @@ function labelNames(tx: UserTx, shape: Shape, value: Value) {
   return unlessAll(
     value('labels'),
     sql`select l.label_key from ${taskLabels} l where l.user_id = ${user} and l.label_key >= given.key order by l.label_key limit 1`,
-    sql`(select u.label as name from ${labelsInUse(tx, literal(NAMES))} u)`,
+    sql`(select u.label as name from ${labelsInUse(tx, literalLimit(NAMES))} u)`,
   ).as('label_names');
 }
 
@@ -200,7 +200,7 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
 
 function selection(tx: UserTx, shape: Shape, value: Value): SQL {
   const { ofProject, parents, below, dependents, series, waits, around } = shape;
-  const list = listOf(value('ids'));
+  const list = arrayOf(value('ids'));
   if (!(ofProject || parents || below || series || waits || around)) return list;
   const user = tx.userId;
   const parts: [name: string, query: SQL][] = [
@@ -212,14 +212,14 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
       'members_of_project (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
         select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('inProjectNamed')})
-        order by t.id limit ${literal(MAX_IN_PROJECT)}`,
+        order by t.id limit ${literalLimit(MAX_IN_PROJECT)}`,
     ]);
     members.push('members_of_project');
   }
   if (below) {
     parts.push([
       'down (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('below'))})
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('below'))})
         union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
     ]);
     members.push('down');
@@ -262,7 +262,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     // An ancestor (not `whole`) contributes its blockers, but not its other sub-tasks.
     parts.push([
       'waits (id, whole)',
-      sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${listOf(value('waits'))})
+      sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('waits'))})
           union select id, false from asked)
         union select e.id, e.whole from waits cross join lateral (
           select d.blocker_id, true from ${dependencies} d where d.user_id = ${user} and d.blocked_id = waits.id
@@ -281,7 +281,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
         `${name} (id)`,
         sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
           and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
-          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literal(NEIGHBOURS)}`,
+          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literalLimit(NEIGHBOURS)}`,
       ]);
       members.push(name);
     }

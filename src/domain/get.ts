@@ -1,5 +1,5 @@
 import { and, asc, or, type Placeholder, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
-import { listOf, literal, prepared } from '../db/prepared.js';
+import { arrayOf, literalLimit, prepared } from '../db/prepared.js';
 import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
@@ -9,16 +9,16 @@ import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
 import type { Comment, Step } from './record.js';
 import {
+  blockingAncestor,
+  DATABASE_NOW,
   inProject,
   isOpenStatus,
   noTask,
-  PRESENT,
   type Status,
   type Task,
   type TaskRow,
   taskColumns,
   toTask,
-  waitsWith,
 } from './task.js';
 
 /** A related task, as listed with another one. */
@@ -29,7 +29,7 @@ export interface Related {
 }
 
 /** An entry of a task's history. */
-export interface Happening extends Step {
+export interface HistoryEntry extends Step {
   at: Date;
   by: string;
 }
@@ -48,12 +48,12 @@ export interface TaskDetail extends Task {
   comments: Comment[];
   commentCount: number;
   /** The latest changes after its creation, newest first. */
-  history: Happening[];
+  history: HistoryEntry[];
 }
 
 /** How many related tasks, comments and history entries are loaded: by default, and if more detail is requested. */
 const SHOWN = { related: 50, comments: 10, happenings: 8 };
-const MUCH = { related: 200, comments: 100, happenings: 50 };
+const MANY_SHOWN = { related: 200, comments: 100, happenings: 50 };
 
 const LOAD = { descriptions: true, blockers: 'none' } as const; // loaded by `belongings`
 
@@ -64,13 +64,13 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
   const user = tx.userId;
   const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
   const related = sql`t.id, t.title, case when t.deleted_at is not null then 'deleted'
-    when t.status = 'pending' and t.claimed_until > ${PRESENT} then 'in_progress' else t.status end as status`;
+    when t.status = 'pending' and t.claimed_until > ${DATABASE_NOW} then 'in_progress' else t.status end as status`;
   return {
     subtasks: sql<Counted[]>`${list(sql`select s.id, s.title, s.status, s.total from (
       select ${related}, t.rank, count(*) over () as total from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
-      order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literal(most.related)}) s order by s.rank, s.id`)}`,
-    waitsWith: waitsWith(tx),
+      order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literalLimit(most.related)}) s order by s.rank, s.id`)}`,
+    waitsWith: blockingAncestor(tx),
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
@@ -80,17 +80,17 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     >`${list(sql`select ${related}, count(*) over () as total from ${tasks} t where t.user_id = ${user}
       and t.id = any(array(select d.blocked_id from ${dependencies} d where d.user_id = ${user} and d.blocker_id = ${tasks.id}))
       and t.status in ('pending', 'in_progress') and t.deleted_at is null
-      order by t.id limit ${literal(most.related)}`)}`,
+      order by t.id limit ${literalLimit(most.related)}`)}`,
     comments: sql<
       (Omit<Comment, 'at'> & { at: string; total: number })[]
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
-      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literal(most.comments)}`)}`,
+      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
     // Omits creation and comments, which are shown separately, and extensions of claims.
     history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
-      order by h.seq desc limit ${literal(most.happenings)}`)}`,
+      order by h.seq desc limit ${literalLimit(most.happenings)}`)}`,
   };
 }
 
@@ -111,7 +111,7 @@ const details = <Name extends string>(
       .where(and(tx.mine(tasks), which(tx, value)))
       .orderBy(asc(tasks.id)),
   );
-const oneOf = (ids: Placeholder) => sql`${tasks.id} = any(${listOf(ids)})`;
+const oneOf = (ids: Placeholder) => sql`${tasks.id} = any(${arrayOf(ids)})`;
 const readersOf = (most: typeof SHOWN) => ({
   byId: details<'ids'>((_, value) => oneOf(value('ids')), most),
   byName: details<'ids' | 'titles'>(
@@ -120,10 +120,10 @@ const readersOf = (most: typeof SHOWN) => ({
     most,
   ),
 });
-const [usual, more] = [readersOf(SHOWN), readersOf(MUCH)];
+const [usual, more] = [readersOf(SHOWN), readersOf(MANY_SHOWN)];
 
 /** Prepares a select of one task with details; `id` builds the sub-query for its id. */
-export function taskBy(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
+export function prepareTaskQuery(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
   const found = details<never>((tx) => sql`${tasks.id} = ${id(tx)}`);
   return async (tx) => {
     const [row] = await found(tx, {});
@@ -157,7 +157,7 @@ export async function getTasks(
     return { each, hits: [open, present].find((some) => some.length > 0) ?? meant };
   });
   const unknown = chosen.flatMap(({ each, hits }) => (typeof each === 'string' && hits.length === 0 ? [each] : []));
-  const near = await Promise.all(unknown.slice(0, GUESSED).map((title) => nearTitles(tx, title)));
+  const near = await Promise.all(unknown.slice(0, MAX_GUESSED).map((title) => nearTitles(tx, title)));
   const found = new Map<number, TaskDetail>();
   const failed: Failure[] = [];
   for (const { each, hits } of chosen)
@@ -197,7 +197,7 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     commentCount: has.comments[0]?.total ?? 0,
     history: has.history.map(({ at, actor, step }) => ({
       ...step,
-      said: step.said !== null && task.note?.startsWith(step.said) ? null : step.said, // shown as the note already
+      remark: step.remark !== null && task.note?.startsWith(step.remark) ? null : step.remark, // shown as the note already
       at: new Date(at),
       by: nameOf(actor),
     })),
@@ -207,16 +207,16 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
 const idsOf = (tasks: Related[]) => tasks.map(({ id }) => id);
 
 /** Maximum number of tasks examined per title: open ones first, then the newest, those in the trash last. */
-const NAMESAKES = 10;
+const MAX_NAMESAKES = 10;
 
 const byTitle = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
   select id from (
     select t.id, row_number() over (partition by t.title_key order by t.deleted_at is not null, t.status in ('pending', 'in_progress') desc, t.id desc) as place
     from ${tasks} t where t.user_id = ${tx.userId} and t.title_key = any(${titles})
-  ) namesakes where place <= ${NAMESAKES})`;
+  ) namesakes where place <= ${MAX_NAMESAKES})`;
 
 /** Maximum number of unknown titles for which similar ones are suggested. */
-const GUESSED = 3;
+const MAX_GUESSED = 3;
 
 const USE_CANDIDATE = 'Use the id of one of the candidates.';
 

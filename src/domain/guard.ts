@@ -17,7 +17,7 @@ export interface Guard {
 }
 
 /** A change made after the expected version. */
-export interface Since {
+export interface LaterChange {
   version: number;
   before: Recorded;
   after: Recorded;
@@ -33,7 +33,11 @@ export function checkGuard({ expected_version, expect_title, claim }: Guard, ids
 }
 
 /** Loads the changes to a task since the version that the caller expects, except comments and claims. */
-export async function changesSince(tx: UserTx, { expected_version }: Guard, ids: readonly number[]): Promise<Since[]> {
+export async function changesSince(
+  tx: UserTx,
+  { expected_version }: Guard,
+  ids: readonly number[],
+): Promise<LaterChange[]> {
   if (expected_version === undefined || ids[0] === undefined) return [];
   return tx.db
     .select({ version: changes.version, before: changes.before, after: changes.after })
@@ -77,11 +81,11 @@ function show(field: string, value: unknown, timezone: string): unknown {
  *
  * @throws Refusal `conflict`, with both values of each field; `invalid` for a version that does not exist yet
  */
-export function refuseMistaken(
+export function checkExpectations(
   task: Task,
   after: Task,
   { expected_version, expect_title }: Guard,
-  { since, timezone }: { since: Since[]; timezone: string },
+  { since, timezone }: { since: LaterChange[]; timezone: string },
 ): void {
   if (expect_title !== undefined && exactTitle(expect_title) !== exactTitle(task.title))
     throw conflict(`#${task.id} is "${task.title}".`, 'Use list_tasks to find the id of the task you mean.');

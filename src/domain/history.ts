@@ -1,5 +1,5 @@
 import { and, asc, inArray, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
-import { listOf, literal } from '../db/prepared.js';
+import { arrayOf, literalLimit } from '../db/prepared.js';
 import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound } from '../errors.js';
@@ -19,7 +19,7 @@ export interface Entry {
 }
 
 /** A change made after the writes to undo: which fields, and by whom. */
-export interface Later {
+export interface LaterEntry {
   batch: number;
   entity: 'task' | 'project';
   entityId: number;
@@ -36,7 +36,7 @@ export const nameInSql = (actor: SQL): SQL =>
   sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
 
 /** Maximum length at which a comment or note is shown, in characters. */
-export const REMARK = 100;
+export const REMARK_LENGTH = 100;
 
 /** Recorded fields that are too long for a `Step`. */
 const LONG = `array['description', 'comments', 'note']`;
@@ -50,12 +50,12 @@ export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
   const shown = sql`${change}.op not in ('create', 'comment', 'claim', 'release') or ${change}.reverts is not null`;
   const short = (what: 'before' | 'after') =>
     sql`case when ${shown} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
-  return sql`json_build_object('what', ${change}.op, 'undoes', ${change}.reverts is not null,
+  return sql`json_build_object('operation', ${change}.op, 'undoes', ${change}.reverts is not null,
     'fields', array(select k from jsonb_object_keys(${change}.before || ${change}.after) k order by k collate "C"),
     'before', ${short('before')}, 'after', ${short('after')},
     'project', case when ${shown} then (select p.name from ${projects} p
       where p.user_id = ${tx.userId} and p.id = (${change}.after ->> 'project')::int) end,
-    'said', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literal(REMARK + 1)}))`;
+    'remark', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literalLimit(REMARK_LENGTH + 1)}))`;
 };
 
 /** Runs a query and returns raw rows, as arrays of column values. */
@@ -74,7 +74,7 @@ export interface Writes {
  *
  * @throws Refusal `not_found` if there is no such write or its history is no longer kept, `conflict` if it was undone
  */
-export async function writeOf(tx: UserTx, batch: number): Promise<Writes> {
+export async function loadWrite(tx: UserTx, batch: number): Promise<Writes> {
   const named = sql`select c.batch from ${changes} c where c.user_id = ${tx.userId} and c.seq = ${batch}::bigint and c.batch = c.seq`;
   const [chain, [found], entries] = await Promise.all([
     undoChain(tx, named),
@@ -124,14 +124,14 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
   const links = await undoChain(
     tx,
     sql`with recursive own (batch, first) as (
-      select n.change_seq + 1, n.change_seq - ${literal(REACH)} from ${counters} n where n.user_id = ${tx.userId}
+      select n.change_seq + 1, n.change_seq - ${literalLimit(REACH)} from ${counters} n where n.user_id = ${tx.userId}
       union all
       select next.batch, own.first from own, lateral (
         select c.batch from ${changes} c
         where c.user_id = ${tx.userId} and c.seq < own.batch and c.seq > own.first and c.reverts is null
           and c.actor - 'agent' = ${JSON.stringify(actor)}::jsonb and c.op not in ('claim', 'release')
         order by c.seq desc limit 1) next
-    ) select batch from own offset 1 limit ${literal(OWN)}`,
+    ) select batch from own offset 1 limit ${literalLimit(OWN)}`,
   );
   const own = links.flatMap(({ batch, reverts }) => (reverts === null ? [batch] : [])).sort((a, b) => b - a);
   const batches = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
@@ -170,19 +170,19 @@ const entriesOf = (tx: UserTx, batches: number[]): Promise<Entry[]> =>
     .orderBy(asc(changes.seq));
 
 /** Loads later changes (at most 5000, newest first; no claims) to the tasks and projects that some writes changed. */
-export async function laterThan(tx: UserTx, batches: number[]): Promise<Later[]> {
+export async function laterChanges(tx: UserTx, batches: number[]): Promise<LaterEntry[]> {
   const rows = await rowsOf(
     tx,
     sql`select l.batch, l.entity, l.entity_id, l.actor, l.reverts, (select json_agg(k) from jsonb_object_keys(l.before || l.after) k)
       from ${changes} l
-      where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${listOf(batches, 'bigint')})
+      where l.user_id = ${tx.userId} and l.op not in ('claim', 'release') and l.seq > ${Math.min(...batches)} and l.batch <> all(${arrayOf(batches, 'bigint')})
         and (l.entity, l.entity_id) in (
           select c.entity, c.entity_id from ${changes} c where c.user_id = ${tx.userId} and ${ofWrites(tx, sql`c.seq`, batches)})
       order by l.seq desc limit 5000`,
   );
   return rows.map(([batch, entity, entityId, actor, reverts, fields]) => ({
     batch: Number(batch),
-    entity: entity as Later['entity'],
+    entity: entity as LaterEntry['entity'],
     entityId: Number(entityId),
     by: nameOf(actor as Actor),
     reverts: reverts === null ? null : Number(reverts),
@@ -205,8 +205,8 @@ export async function projectsWithOtherTasks(tx: UserTx, ids: number[], known: n
   if (ids.length === 0) return new Set();
   const rows = await rowsOf(
     tx,
-    sql`select p.id from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${listOf(ids)}) and exists (
-      select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id and t.id <> all(${listOf(known)}))`,
+    sql`select p.id from ${projects} p where p.user_id = ${tx.userId} and p.id = any(${arrayOf(ids)}) and exists (
+      select 1 from ${tasks} t where t.user_id = ${tx.userId} and t.project_id = p.id and t.id <> all(${arrayOf(known)}))`,
   );
   return new Set(rows.map(([id]) => Number(id)));
 }

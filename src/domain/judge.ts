@@ -1,5 +1,5 @@
 import { Refusal, type RefusalBody } from '../errors.js';
-import { circleRefusal, orphansRefusal } from './family.js';
+import { cycleRefusal, openParentRefusal } from './family.js';
 import { noTask, type Task } from './task.js';
 
 export interface Failure extends RefusalBody {
@@ -28,7 +28,7 @@ type Tasks = ReadonlyMap<number, Task>;
 export type Plan = Task[];
 
 /** Plans a task's change or throws a `Refusal`. `together` are the requested tasks that are not refused so far. */
-export type Judge = (task: Task, together: ReadonlySet<number>) => Plan;
+export type Planner = (task: Task, together: ReadonlySet<number>) => Plan;
 
 /**
  * Judges tasks one by one, then parents and dependencies as all of them would leave them: a task may close only if its
@@ -36,10 +36,10 @@ export type Judge = (task: Task, together: ReadonlySet<number>) => Plan;
  *
  * @param begin called for each round: if a task is refused, the others are judged again
  */
-export function judgeEach(
+export function planEach(
   ids: Iterable<number>,
   tasks: Tasks,
-  begin: () => Judge,
+  begin: () => Planner,
 ): { plans: Map<number, Plan>; failed: Failure[] } {
   const left = new Set(ids);
   const failed = new Map<number, Failure>();
@@ -60,7 +60,7 @@ export function judgeEach(
       } catch (error) {
         refuse(id, error);
       }
-    const after = new Map([...tasks, ...planned(plans)]);
+    const after = new Map([...tasks, ...mergePlans(plans)]);
     for (const [id, plan] of plans) {
       const refusal = planRefusal(tasks, after, plan);
       if (refusal) refuse(id, refusal);
@@ -84,11 +84,11 @@ export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | 
     const was = before.get(task.id);
     const moved = was?.parentId !== task.parentId;
     if (was?.status !== task.status || moved || was.deletedAt !== task.deletedAt) {
-      const refusal = orphansRefusal(after, task);
+      const refusal = openParentRefusal(after, task);
       if (refusal) return refusal;
     }
     if (moved || (was?.blockedBy ?? []).join() !== task.blockedBy.join()) {
-      const refusal = circleRefusal(after, task);
+      const refusal = cycleRefusal(after, task);
       if (refusal) return refusal;
     }
   }
@@ -96,7 +96,7 @@ export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | 
 }
 
 /** Merges the tasks of all plans. A task's own plan takes precedence over a change along with another task. */
-export function planned(plans: ReadonlyMap<number, Plan>): Map<number, Task> {
+export function mergePlans(plans: ReadonlyMap<number, Plan>): Map<number, Task> {
   const along = [...plans.values()].flatMap(([, ...rest]) => rest);
   const asked = [...plans.values()].flatMap(([task]) => task ?? []);
   return new Map([...along, ...asked].map((task) => [task.id, task]));

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { taskLabels } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid, notFound } from '../errors.js';
-import { isNear, isNone, nameKey } from './names.js';
+import { isNone, isSimilarKey, nameKey } from './names.js';
 import { MAX_LABELS } from './task.js';
 
 /**
@@ -46,7 +46,7 @@ export const labelsInUse = ({ userId }: Pick<UserTx, 'userId'>, most: SQL) => sq
 export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
   const rows = await tx.db
     .select({ label: sql<string>`used.label` })
-    .from(sql`${labelsInUse(tx, literal(most))} as used`)
+    .from(sql`${labelsInUse(tx, literalLimit(most))} as used`)
     .orderBy(sql`used.key`);
   return rows.map(({ label }) => label);
 }
@@ -79,7 +79,7 @@ export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused
   const unused = uniqueLabels(labels).filter((label) => !keys.has(nameKey(label)));
   if (unused.length === 0 || used.length > LABELS) return undefined;
   const missed = unused.slice(0, MISSED).map(nameKey);
-  const alike = used.filter(({ key }) => missed.some((other) => isNear(key, other)));
+  const alike = used.filter(({ key }) => missed.some((other) => isSimilarKey(key, other)));
   const offered = alike.length > 0 ? alike : used;
   return {
     labels: unused,

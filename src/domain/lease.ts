@@ -1,6 +1,6 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
 import { sayUntil } from './dates/when.js';
-import { isOpenTask, openingCall, type Task } from './task.js';
+import { isOpenTask, reopenCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
 /** Returns holder and end of a claim: `claude until 14:30`. */
@@ -8,18 +8,22 @@ export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now'
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
 /** Builds the refusal of a claim on a task that is already claimed. */
-export const heldRefusal = (task: Task, moment: WriteContext): Refusal =>
+export const claimedRefusal = (task: Task, moment: WriteContext): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
-    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${openingCall(task.id)}.`,
+    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${reopenCall(task.id)}.`,
   );
 
 /** Attributes a write with a claim number to the claim's holder, since agents of one client use different names. */
-export function asHolder(task: Task | undefined, claim: number | undefined, moment: WriteContext): WriteContext {
+export function attributedToHolder(
+  task: Task | undefined,
+  claim: number | undefined,
+  moment: WriteContext,
+): WriteContext {
   return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
 }
 
-const LOOK = 'Look at it with get_task before you do more to it.';
+const READ_FIRST = 'Look at it with get_task before you do more to it.';
 
 /**
  * Checks the claim number that a caller gave. Compares numbers, never clocks: an expired claim still holds until
@@ -27,14 +31,14 @@ const LOOK = 'Look at it with get_task before you do more to it.';
  *
  * @throws Refusal `conflict` for a claim that is over, `invalid` for one that never existed
  */
-export function refuseLate(task: Task, claim: number | undefined, moment: WriteContext): void {
+export function checkClaim(task: Task, claim: number | undefined, moment: WriteContext): void {
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
     throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim that claim_task answered for this task.');
   const [since, hint] = task.claimed
-    ? [`it is claimed by ${holderOf(task, moment)}`, LOOK]
+    ? [`it is claimed by ${holderOf(task, moment)}`, READ_FIRST]
     : isOpenTask(task)
       ? ['somebody ended it, and nobody has the task now', `To go on: ${sayCall('claim_task', { id: task.id })}.`]
-      : ['the task was closed since', LOOK];
+      : ['the task was closed since', READ_FIRST];
   throw conflict(`Claim ${claim} on #${task.id} is over: ${since}.`, hint);
 }

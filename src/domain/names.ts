@@ -24,7 +24,7 @@ function isSlip(key: string, other: string): boolean {
 }
 
 /** Whether two name keys differ by a typo, or one contains the other (of at least 4 characters) as whole words. */
-export function isNear(key: string, other: string): boolean {
+export function isSimilarKey(key: string, other: string): boolean {
   const [short, long] = key.length < other.length ? [key, other] : [other, key];
   return isSlip(key, other) || (short !== long && short.length >= 4 && ` ${long} `.includes(` ${short} `));
 }
@@ -45,7 +45,7 @@ export function similarNames(of: SimilarName['of'], names: string[], inUse: stri
   const keys = new Set(known.map(({ key }) => key));
   const fresh = [...new Map(names.map((name) => [nameKey(name), name]))].filter(([key]) => !keys.has(key));
   return fresh.slice(0, COMPARED).flatMap(([key, name]) => {
-    const alike = known.filter((other) => isNear(other.key, key)).map((other) => other.name);
+    const alike = known.filter((other) => isSimilarKey(other.key, key)).map((other) => other.name);
     return alike.length > 0 ? [{ of, name, alike: alike.slice(0, MAX_ALIKE) }] : [];
   });
 }
@@ -54,7 +54,7 @@ export function similarNames(of: SimilarName['of'], names: string[], inUse: stri
 const OFFERED = 5;
 
 /** Returns the existing names that an unknown one may mean; if none is similar, the first ones. */
-export function offeredFor(name: string, names: string[]): { name: string }[] {
+export function suggestNames(name: string, names: string[]): { name: string }[] {
   const key = nameKey(name);
   const isMeant = (other: string) => other.includes(key) || key.includes(other) || isSlip(other, key);
   const near = names.filter((each) => isMeant(nameKey(each)));

@@ -34,7 +34,7 @@ const REDEALT = 32;
 export const NEIGHBOURS = 165;
 
 /** @throws Refusal for a place beside a task that does not exist, is in the trash, or is itself to be moved */
-export function refusePlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {
+export function checkPlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {
   const target = presentTask(tasks, placeTarget(place) as number);
   if (ids.includes(target.id))
     throw conflict(
@@ -50,7 +50,7 @@ export function refusePlace(tasks: ReadonlyMap<number, Task>, ids: number[], pla
  * @param tasks including the target's neighbours on both sides, see `Wanted.around`
  * @param nextTask id of the next new task, which must come after all of these
  */
-export function placed(
+export function ranksFor(
   tasks: ReadonlyMap<number, Task>,
   ids: number[],
   place: Place,

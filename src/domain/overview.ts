@@ -1,9 +1,9 @@
 import { type AnyColumn, and, isNotNull, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
-import { literal, prepared } from '../db/prepared.js';
+import { literalLimit, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { startOf, today } from './dates/when.js';
-import { COUNTED_EACH } from './lists/list.js';
+import { startOfDay, today } from './dates/when.js';
+import { MAX_COUNT_EACH } from './lists/list.js';
 import { archivedProjects, inProject, isClaimed, type Task, taskColumns, toTask } from './task.js';
 
 export interface Overview {
@@ -19,7 +19,7 @@ const SHOWN = 10;
 
 /** Loads counts and the first tasks that are overdue, due today or claimed, in one statement. */
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
-  const tomorrow = startOf(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
+  const tomorrow = startOfDay(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
   const [{ counts, lists }] = rows as [(typeof rows)[0]];
   const shown = new Map(rows.flatMap(({ task }) => (task ? [[task.id, toTask(task)]] : [])));
@@ -37,7 +37,7 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
   const open = and(isOpen(tasks), inSight);
   const begun = and(sql`${tasks.status} = 'in_progress'`, isNull(tasks.deletedAt), inSight);
 
-  const most = literal(COUNTED_EACH + 1);
+  const most = literalLimit(MAX_COUNT_EACH + 1);
   const having = (condition: SQL | undefined, ...more: SQL[]) =>
     sql`select ${sql.join([sql`${tasks.id} as id`, ...more], sql`, `)} from ${tasks} where ${and(tx.mine(tasks), condition)}`;
   const count = (rows: SQL) => sql`(select count(*) from (${rows} limit ${most}) as counted)`;
@@ -48,7 +48,7 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
         sql`${having(condition, sql`${by} as place`, sql`${inSight} as in_sight`)} order by ${by}, ${tasks.id} limit ${most}`,
       );
   const first = (name: string) =>
-    sql`array(select id from ${sql.raw(name)} order by place, id limit ${literal(SHOWN)})`;
+    sql`array(select id from ${sql.raw(name)} order by place, id limit ${literalLimit(SHOWN)})`;
   const late = inOrder('late', and(open, sql`${tasks.dueSort} < ${now}`), tasks.dueSort);
   const soon = inOrder(
     'soon',

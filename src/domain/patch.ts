@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js';
-import { times } from './dates/patch-dates.js';
+import { patchDates } from './dates/patch-dates.js';
 import { editLabels } from './labels.js';
 import type { Place } from './order.js';
 import type { Home } from './project.js';
@@ -69,7 +69,7 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, mom
     completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
     deletedAt: null, // a deleted task only gets here to be restored
     priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
-    ...times(task, patch, moment, clear),
+    ...patchDates(task, patch, moment, clear),
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
     projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
     project: home?.name ?? (clear.has('project') ? null : task.project),

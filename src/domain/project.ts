@@ -1,5 +1,5 @@
 import { conflict, invalid, notFound, sayCall } from '../errors.js';
-import { isNone, offeredFor } from './names.js';
+import { isNone, suggestNames } from './names.js';
 import type { ProjectEdit } from './record.js';
 
 /** A project as the rules see it. */
@@ -19,18 +19,18 @@ export type Home = Pick<Project, 'id' | 'name'>;
 /** Whether a project was merged or removed, so that its name is free for another. */
 export const isGone = (project: Project): boolean => project.mergedInto !== null || project.deletedAt !== null;
 
-export const archived = ({ name }: Pick<Project, 'name'>) =>
+export const archivedRefusal = ({ name }: Pick<Project, 'name'>) =>
   conflict(
     `The project "${name}" is archived.`,
     `Choose another, or bring it back: ${sayCall('update_project', { project: name, archived: false })}.`,
   );
 
 /** @param names existing names, those of archived projects included */
-export const noProjectCalled = (name: string, names: string[]) =>
-  notFound(`No project "${name}".`, 'Use list_projects to see the projects there are.', offeredFor(name, names));
+export const noProjectRefusal = (name: string, names: string[]) =>
+  notFound(`No project "${name}".`, 'Use list_projects to see the projects there are.', suggestNames(name, names));
 
 /** @throws Refusal `invalid` for the name `none`: filters take it to mean no project */
-export function refuseNone(name: string): void {
+export function checkProjectName(name: string): void {
   if (isNone(name)) throw invalid(`"${name}" is how one says that a task is in no project.`, 'Choose another name.');
 }
 
@@ -41,13 +41,13 @@ export function refuseNone(name: string): void {
  */
 export function chooseProject(
   name: string | undefined,
-  state: { named(name: string): Project | undefined },
+  state: { projectNamed(name: string): Project | undefined },
   { nextProject }: { nextProject: number },
 ): { home?: Home; newProjects: ProjectEdit[] } {
   if (name === undefined) return { newProjects: [] };
-  refuseNone(name);
-  const project = state.named(name);
-  if (project?.archivedAt) throw archived(project);
+  checkProjectName(name);
+  const project = state.projectNamed(name);
+  if (project?.archivedAt) throw archivedRefusal(project);
   if (project) return { home: project, newProjects: [] };
   const made = newProject(nextProject, name);
   return { home: made, newProjects: [{ before: null, after: made }] };

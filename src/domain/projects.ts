@@ -1,12 +1,12 @@
 import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { COUNTED_EACH } from './lists/list.js';
+import { MAX_COUNT_EACH } from './lists/list.js';
 
 interface ProjectSummary {
   name: string;
-  /** Number of open tasks: exact up to `COUNTED_EACH`, then one more. */
+  /** Number of open tasks: exact up to `MAX_COUNT_EACH`, then one more. */
   open: number;
   /** Number of completed tasks, likewise; only on request. */
   completed?: number;
@@ -33,7 +33,7 @@ export async function listProjects(
       .select({ one: sql`1`.as('one') })
       .from(tasks)
       .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), condition))
-      .limit(literal(COUNTED_EACH + 1))
+      .limit(literalLimit(MAX_COUNT_EACH + 1))
       .as(name);
     return sql<number>`(select count(*)::int from ${counted})`;
   };
@@ -53,6 +53,6 @@ export async function listProjects(
       ),
     )
     .orderBy(sql`${projects.nameKey} collate "C"`)
-    .limit(literal(SHOWN));
+    .limit(literalLimit(SHOWN));
   return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0, archived };
 }

@@ -150,7 +150,7 @@ export const isClaimField = (field: string): boolean => Object.hasOwn(CLAIM_FIEL
 
 /** One change of a task or project, as answers describe it. */
 export interface Step {
-  what: Operation;
+  operation: Operation;
   /** Whether it undid an earlier change. */
   undoes: boolean;
   /** Names of all changed fields, in alphabetical order. */
@@ -161,31 +161,35 @@ export interface Step {
   /** Name of the project that a task was moved to, if `fields` contains `project`. */
   project: string | null;
   /** Beginning of the comment, or of the note of a release. */
-  said: string | null;
+  remark: string | null;
 }
 
 export function taskStep(edit: Edit): Step {
   const change = differences(edit);
   const [comment] = edit.commented?.added ?? [];
-  return { ...stepOf(change, taskOperation(edit), edit), project: edit.after.project, said: comment?.text ?? null };
+  return { ...stepOf(change, taskOperation(edit), edit), project: edit.after.project, remark: comment?.text ?? null };
 }
 
 export const projectStep = (edit: ProjectEdit): Step => stepOf(projectDifferences(edit), projectOperation(edit), edit);
 
-const stepOf = (change: Pick<Step, 'before' | 'after'>, what: Operation, { reverts }: Pick<Edit, 'reverts'>): Step => ({
+const stepOf = (
+  change: Pick<Step, 'before' | 'after'>,
+  operation: Operation,
+  { reverts }: Pick<Edit, 'reverts'>,
+): Step => ({
   ...change,
-  what,
+  operation,
   undoes: reverts !== undefined,
   fields: changedFields(change).sort(),
   project: null,
-  said: null,
+  remark: null,
 });
 
 /** Whether a change of this field raises the version of a task. */
 export const makesVersion = (field: string): boolean => field !== 'comments' && !isClaimField(field);
 
 /** Whether a change only claims or releases a task; such changes are never undone. */
-export const isClaiming = (op: Operation): boolean => op === 'claim' || op === 'release';
+export const isClaimOrRelease = (op: Operation): boolean => op === 'claim' || op === 'release';
 
 export function taskOperation(edit: Edit): Operation {
   const { before, after } = edit;

@@ -93,5 +93,5 @@ function dependentsOf(tasks: ReadonlyMap<number, Task>): Map<number, Task[]> {
 }
 
 /** Returns the tasks as a write leaves them. */
-export const settled = (state: ReadonlyMap<number, Task>, { edits, counted }: Settled): Map<number, Task> =>
+export const applyEdits = (state: ReadonlyMap<number, Task>, { edits, counted }: Settled): Map<number, Task> =>
   new Map([...state.values(), ...edits.map((edit) => edit.after), ...counted].map((task) => [task.id, task]));

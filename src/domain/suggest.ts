@@ -1,13 +1,13 @@
 import { and, asc, between, desc, isNotNull, or, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
-import { COUNTED } from './lists/list.js';
+import { MAX_COUNT } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
 
 /** Completions of a typed text, best first. */
-export interface Fitting<T> {
+export interface Completions<T> {
   found: T[];
   /** Total number of matches; undefined if not everything was examined. */
   total?: number;
@@ -25,7 +25,7 @@ const NAMES = 1000;
  * Finds open tasks whose title has words starting with the typed ones, or whose id starts with the typed digits, by due
  * date. Tasks older than the newest `LOOKED_AT` are found by id only.
  */
-export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{ id: number; title: string }>> {
+export async function completeTasks(tx: UserTx, typed: string): Promise<Completions<{ id: number; title: string }>> {
   const open = and(tx.mine(tasks), isOpen(tasks));
   const columns = { id: tasks.id, title: tasks.title, dueSort: tasks.dueSort };
   if (typed.trim() === '') {
@@ -33,16 +33,16 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
       .select({ id: tasks.id })
       .from(tasks)
       .where(open)
-      .limit(literal(COUNTED + 1))
+      .limit(literalLimit(MAX_COUNT + 1))
       .as('counted');
     const rows = await tx.db
       .select({ ...columns, total: sql<number>`(select count(*)::int from ${counted})` })
       .from(tasks)
       .where(open)
       .orderBy(asc(tasks.dueSort), asc(tasks.id))
-      .limit(literal(OFFERED));
+      .limit(literalLimit(OFFERED));
     const total = rows[0]?.total ?? 0;
-    return fitting(rows, total, total <= COUNTED);
+    return fitting(rows, total, total <= MAX_COUNT);
   }
 
   const [, digits = '', rest = ''] = /^\s*#?(\d{1,10})(.*)$/.exec(typed) ?? [];
@@ -52,7 +52,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
       .from(tasks)
       .where(open)
       .orderBy(desc(tasks.id))
-      .limit(literal(LOOKED_AT)),
+      .limit(literalLimit(LOOKED_AT)),
   );
   const byTitle = tx.db
     .select({ id: recent.id, title: recent.title, dueSort: recent.dueSort })
@@ -69,7 +69,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     .from(tasks)
     .where(and(open, digits ? or(...numbersLike(digits, rest.trim() !== '')) : sql`false`))
     .orderBy(asc(tasks.id))
-    .limit(literal(COUNTED + 1));
+    .limit(literalLimit(MAX_COUNT + 1));
   const matches = byTitle.union(byNumber).as('matches');
   const searched = tx.db
     .select({ at: sql<number>`count(*)::int`.as('at') })
@@ -81,7 +81,7 @@ export async function fittingTasks(tx: UserTx, typed: string): Promise<Fitting<{
     .from(searched)
     .leftJoin(matches, sql`true`)
     .orderBy(sql`${matches.id} <> ${digits ? capped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
-    .limit(literal(OFFERED));
+    .limit(literalLimit(OFFERED));
   const found = rows.flatMap(({ id, title }) => (id === null || title === null ? [] : [{ id, title }]));
   return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
 }
@@ -109,13 +109,13 @@ function numbersLike(digits: string, whole: boolean): SQL[] {
 }
 
 /** Finds project names that start with the text, then those with a word that does, then those that contain it. */
-export async function fittingProjects(tx: UserTx, typed: string): Promise<Fitting<string>> {
+export async function completeProjects(tx: UserTx, typed: string): Promise<Completions<string>> {
   const rows = await tx.db
     .select({ name: projects.name })
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
-    .limit(literal(NAMES + 1));
+    .limit(literalLimit(NAMES + 1));
   return named(
     rows.map(({ name }) => name),
     typed,
@@ -123,10 +123,10 @@ export async function fittingProjects(tx: UserTx, typed: string): Promise<Fittin
 }
 
 /** Finds labels in use, likewise. */
-export const fittingLabels = async (tx: UserTx, typed: string): Promise<Fitting<string>> =>
+export const completeLabels = async (tx: UserTx, typed: string): Promise<Completions<string>> =>
   named(await usedLabels(tx, NAMES + 1), typed);
 
-function named(names: string[], typed: string): Fitting<string> {
+function named(names: string[], typed: string): Completions<string> {
   const key = plain(typed.replace(/^\s*[@+#]+/, ''));
   const ranked = names
     .slice(0, NAMES)

@@ -73,7 +73,7 @@ export const isUnblockedTask = (task: Task): boolean =>
 export const UNCLAIMED = { claimed: false, claimedBy: null, claimedUntil: null } as const;
 
 /** Returns the fields that are the same for every new task. `settle` then fills in `waitsFor` and `openSubtasks`. */
-export const unwritten = ({ now, by }: { now: Date; by: string }) => ({
+export const newTaskDefaults = ({ now, by }: { now: Date; by: string }) => ({
   waitsFor: [],
   openSubtasks: 0,
   ...UNCLAIMED,
@@ -123,14 +123,14 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
 }
 
 /** The database's current time, as a sub-query evaluated once per statement, so that comparisons can use an index. */
-export const PRESENT = sql`(select taskloom.app_now())`;
+export const DATABASE_NOW = sql`(select taskloom.app_now())`;
 
 /** Predicate: a task has a claim that has not expired. */
-export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${PRESENT}`;
+export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${DATABASE_NOW}`;
 
 /** Id of the nearest open ancestor that is blocked or starts later, or null. If there is one, the task is not ready. */
-export const waitsWith = ({ userId }: Pick<UserTx, 'userId'>): SQL<number | null> =>
-  sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${PRESENT}) end`;
+export const blockingAncestor = ({ userId }: Pick<UserTx, 'userId'>): SQL<number | null> =>
+  sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${DATABASE_NOW}) end`;
 
 /** Join condition of a task's project. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;
@@ -192,10 +192,10 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
 export const noTask = (id: number): Refusal => notFound(`No task #${id}.`, 'Use list_tasks to find its id.');
 
 export const inTrash = (task: Task): Refusal =>
-  conflict(`#${task.id} is in the trash.`, `Restore it first: ${openingCall(task.id)}.`);
+  conflict(`#${task.id} is in the trash.`, `Restore it first: ${reopenCall(task.id)}.`);
 
 /** Returns why a task cannot be referred to (it does not exist, or is in the trash), or undefined. */
-export function absence(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
+export function absenceRefusal(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
   const task = tasks.get(id);
   return !task ? noTask(id) : task.deletedAt ? inTrash(task) : undefined;
 }
@@ -206,13 +206,13 @@ export function absence(tasks: ReadonlyMap<number, Task>, id: number): Refusal |
  * @throws Refusal `not_found` if it does not exist, `conflict` if it is in the trash
  */
 export function presentTask(tasks: ReadonlyMap<number, Task>, id: number): Task {
-  const refusal = absence(tasks, id);
+  const refusal = absenceRefusal(tasks, id);
   if (refusal) throw refusal;
   return tasks.get(id) as Task;
 }
 
 /** Returns the call, for hints, that reopens a task, restores it from the trash and ends a claim on it. */
-export const openingCall = (id: number): string => sayCall('update_task', { ids: [id], status: 'pending' });
+export const reopenCall = (id: number): string => sayCall('update_task', { ids: [id], status: 'pending' });
 
 /**
  * Removes duplicates and sorts blockers by id.

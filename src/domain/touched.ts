@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { changes, counters, dependencies, isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { rowsOf } from './history.js';
@@ -39,7 +39,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
     tx,
     sql`with recursive log as (
       select c.entity, c.entity_id, c.op, c.before, c.after from ${changes} c
-      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literal(MOST + 1)}
+      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literalLimit(MOST + 1)}
     ), own as (
       select distinct l.entity_id as id from log l where l.entity = 'task'
     ), near (id) as (

@@ -1,13 +1,13 @@
 import { and, sql } from 'drizzle-orm';
-import { literal } from '../db/prepared.js';
+import { literalLimit } from '../db/prepared.js';
 import { isOpen, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid } from '../errors.js';
 import { type Gathered, gather, MAX_IN_PROJECT } from './gather.js';
 import { isInProject } from './lists/filter.js';
-import { COUNTED_EACH } from './lists/list.js';
+import { MAX_COUNT_EACH } from './lists/list.js';
 import { nameKey } from './names.js';
-import { archived, noProjectCalled, type Project, refuseNone } from './project.js';
+import { archivedRefusal, checkProjectName, noProjectRefusal, type Project } from './project.js';
 import { projectDifferences } from './record.js';
 import { settle } from './settle.js';
 import type { WriteCommand } from './write.js';
@@ -22,7 +22,7 @@ export interface ProjectOutcome {
   project: Project;
   /** After a merge: the target project, and the number of tasks moved. */
   into?: { name: string; moved: number /** Whether more are left to be moved. */; more: boolean };
-  /** Number of open tasks archived with it: exact up to `COUNTED_EACH`, then one more. */
+  /** Number of open tasks archived with it: exact up to `MAX_COUNT_EACH`, then one more. */
   open?: number | undefined;
   unchanged: boolean;
 }
@@ -43,7 +43,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
   const others = [patch.name, patch.merge_into].filter((each) => each !== undefined);
-  others.forEach(refuseNone);
+  others.forEach(checkProjectName);
   const names = [name, ...others];
   return {
     async read(tx) {
@@ -61,7 +61,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
         const into = find(patch.merge_into, state);
         if (into.id === before.id)
           throw conflict(`"${into.name}" is that same project.`, 'Choose another to merge it into.');
-        if (into.archivedAt) throw archived(into);
+        if (into.archivedAt) throw archivedRefusal(into);
         const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
         const more = members.length === MAX_IN_PROJECT;
         const moved = members
@@ -74,7 +74,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
           outcome: { project: after, into: { name: into.name, moved: moved.length, more }, unchanged: false },
         };
       }
-      const holder = patch.name === undefined ? undefined : state.named(patch.name);
+      const holder = patch.name === undefined ? undefined : state.projectNamed(patch.name);
       if (holder && holder.id !== before.id)
         throw conflict(
           `There is a project "${holder.name}" already.`,
@@ -94,19 +94,19 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
 }
 
 function find(name: string, state: Gathered): Project {
-  const project = state.named(name);
+  const project = state.projectNamed(name);
   if (project) return project;
-  throw noProjectCalled(name, state.projectNames);
+  throw noProjectRefusal(name, state.projectNames);
 }
 
-/** Counts the open tasks of a project, up to `COUNTED_EACH` + 1. */
+/** Counts the open tasks of a project, up to `MAX_COUNT_EACH` + 1. */
 async function openIn(tx: UserTx, name: string): Promise<number> {
   const called = isInProject(tx, { project: 'called' }, () => nameKey(name));
   const counted = tx.db
     .select({ one: sql`1`.as('one') })
     .from(tasks)
     .where(and(tx.mine(tasks), isOpen(tasks), called))
-    .limit(literal(COUNTED_EACH + 1))
+    .limit(literalLimit(MAX_COUNT_EACH + 1))
     .as('counted');
   const [row] = await tx.db.select({ open: sql<number>`count(*)::int` }).from(counted);
   return row?.open ?? 0;

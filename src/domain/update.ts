@@ -1,17 +1,17 @@
 import type { UserTx } from '../db/scope.js';
 import { ancestors, childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
-import { changesSince, checkGuard, type Guard, refuseMistaken, type Since } from './guard.js';
-import { allFailed, type Failure, judgeEach, type Plan, planned } from './judge.js';
-import { asHolder, refuseLate } from './lease.js';
+import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange } from './guard.js';
+import { allFailed, type Failure, mergePlans, type Plan, planEach } from './judge.js';
+import { attributedToHolder, checkClaim } from './lease.js';
 import { type SimilarName, similarNames } from './names.js';
-import { placed, placeTarget, refusePlace } from './order.js';
+import { checkPlace, placeTarget, ranksFor } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
 import { areOfOneSeries, isClosing, nextInSeries } from './recurrence/series.js';
-import { settle, settled } from './settle.js';
+import { applyEdits, settle } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
 
@@ -29,13 +29,13 @@ export interface Outcome extends ReadinessChanges {
   /** Tasks, as they were before, whose running claim was ended by someone other than its holder. */
   ended: Task[];
   /** Open tasks whose claim, named by the caller, has expired. */
-  lapsed: Task[];
+  expired: Task[];
   /** The next tasks of the repeating tasks that were closed. */
   next: Task[];
   /** The sub-tasks created with them. */
-  nextParts: Task[];
+  nextSubtasks: Task[];
   /** Repeating tasks that were closed and have no next task. */
-  last: Task[];
+  endedSeries: Task[];
   /** Reopened tasks, each with another open task of its series. */
   alsoOpen: [task: Task, next: Task][];
   /** Restored tasks by their parent, if that is still in the trash. */
@@ -45,7 +45,7 @@ export interface Outcome extends ReadinessChanges {
 }
 
 interface State extends Gathered {
-  since: Since[];
+  since: LaterChange[];
 }
 
 async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<State> {
@@ -94,25 +94,25 @@ export function updateTasks(
         guard,
       ),
     decide(state, context) {
-      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, context);
+      const moment = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, context);
       const { home, newProjects } = chooseProject(patch.project, state, moment);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
-      if (around !== undefined) refusePlace(state.tasks, ids, patch);
+      if (around !== undefined) checkPlace(state.tasks, ids, patch);
       let next: Task[] = [];
-      let last: Task[] = [];
-      const { plans, failed } = judgeEach(ids, state.tasks, () => {
+      let endedSeries: Task[] = [];
+      const { plans, failed } = planEach(ids, state.tasks, () => {
         let nextId = moment.nextTask;
-        [next, last] = [[], []];
+        [next, endedSeries] = [[], []];
         return (task, together) => {
-          refuseLate(task, guard.claim, moment);
+          checkClaim(task, guard.claim, moment);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const patched = applyPatch(task, patch, home, moment);
           if (parent && parent.id !== task.parentId) {
             const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, task.id);
             if (refusal) throw refusal;
           }
-          refuseMistaken(task, patched, guard, { since: state.since, timezone: moment.timezone });
+          checkExpectations(task, patched, guard, { since: state.since, timezone: moment.timezone });
           const after = {
             ...patched,
             ...extra?.(task, moment),
@@ -127,7 +127,7 @@ export function updateTasks(
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
           if (!following) {
-            if (after.repeats) last.push(closed);
+            if (after.repeats) endedSeries.push(closed);
             return [closed, ...along];
           }
           next.push(following.task);
@@ -140,8 +140,8 @@ export function updateTasks(
         projects: newProjects,
         labels: patch.add_labels,
         next,
-        last: last.filter((task) => !goesOn(task)),
-        ranks: around === undefined ? undefined : placed(state.tasks, [...plans.keys()], patch, moment.nextTask),
+        endedSeries: endedSeries.filter((task) => !goesOn(task)),
+        ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, moment.nextTask),
         held: guard.claim !== undefined,
       });
     },
@@ -164,11 +164,11 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
   return {
     read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
     decide(state, called) {
-      const moment = asHolder(state.tasks.get(ids[0] as number), guard.claim, called);
+      const moment = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
-      const { plans, failed } = judgeEach(ids, state.tasks, () => (task) => {
-        refuseLate(task, guard.claim, moment);
-        refuseMistaken(task, gone(task), guard, { since: state.since, timezone: moment.timezone });
+      const { plans, failed } = planEach(ids, state.tasks, () => (task) => {
+        checkClaim(task, guard.claim, moment);
+        checkExpectations(task, gone(task), guard, { since: state.since, timezone: moment.timezone });
         return [task, ...descendants(state.tasks, task.id)].map(gone);
       });
       return conclude(state, plans, failed, moment, { held: guard.claim !== undefined });
@@ -190,21 +190,21 @@ function conclude(
     projects = [],
     labels = [],
     next = [],
-    last = [],
+    endedSeries = [],
     ranks,
     held,
   }: {
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
     next?: Task[];
-    last?: Task[];
+    endedSeries?: Task[];
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
     held: boolean;
   },
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
-  const after = planned(plans);
+  const after = mergePlans(plans);
   // Neighbours of the moved tasks may get new ranks too.
   for (const [id, rank] of ranks ?? []) {
     const task = after.get(id) ?? state.tasks.get(id);
@@ -215,7 +215,7 @@ function conclude(
     [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
     moment,
   );
-  const now = settled(state.tasks, { edits, counted });
+  const now = applyEdits(state.tasks, { edits, counted });
   const changed = new Set(edits.map((edit) => edit.after.id));
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
@@ -236,15 +236,15 @@ function conclude(
       ended: edits.flatMap(({ before, after }) =>
         before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
       ),
-      lapsed: shown.filter(
+      expired: shown.filter(
         (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
       ),
       ...readinessChanges(state.tasks, now, { edits, counted }, moment),
       next: next.map(({ id }) => now.get(id) as Task),
-      nextParts: edits.flatMap(({ before, after }) =>
+      nextSubtasks: edits.flatMap(({ before, after }) =>
         before || next.some(({ id }) => id === after.id) ? [] : [after],
       ),
-      last,
+      endedSeries,
       alsoOpen: alsoOpenIn(edits, now),
       orphans: orphansOf(restored, now),
       similar: [

@@ -20,7 +20,7 @@ import {
   type Comment,
   differences,
   type Edit,
-  isClaiming,
+  isClaimOrRelease,
   labelChanges,
   type ProjectEdit,
   projectDifferences,
@@ -71,7 +71,7 @@ export const changeCount = ({ edits, projects = [] }: Decision<unknown>): number
 
 /** Returns the undo handle of a write (`u57`: its first sequence number), or undefined if it has nothing to undo. */
 export const undoHandle = (opened: LockedState, { edits, projects = [] }: Decision<unknown>): string | undefined =>
-  projects.length > 0 || edits.some((edit) => !isClaiming(taskOperation(edit)))
+  projects.length > 0 || edits.some((edit) => !isClaimOrRelease(taskOperation(edit)))
     ? `u${opened.changeSeq + 1}`
     : undefined;
 

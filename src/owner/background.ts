@@ -8,7 +8,7 @@ import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
 import { type Owner, runOwner } from './owner.js';
-import type { Started } from './reach.js';
+import type { StartOutcome } from './reach.js';
 
 /** How long an idle owner stays without a client, in milliseconds, unless `idleSeconds` is shorter. */
 const LINGER = 60_000;
@@ -19,7 +19,13 @@ const LINGER = 60_000;
  * @param retires whether it gives the directory up when another process asks for it
  * @throws DirectoryInUse if another process owns it
  */
-export function ownHere(program: Program, config: Config, log: Logger, home: string, retires = true): Promise<Owner> {
+export function becomeOwner(
+  program: Program,
+  config: Config,
+  log: Logger,
+  home: string,
+  retires = true,
+): Promise<Owner> {
   const { build, clock } = program;
   return runOwner({
     home,
@@ -40,12 +46,12 @@ export function ownHere(program: Program, config: Config, log: Logger, home: str
 
 /**
  * Runs this process as the background owner of a data directory, until it is asked to stop or has been idle for
- * long enough. Reports the outcome (`Started`) to the process that started it, as one line of JSON on stdout.
+ * long enough. Reports the outcome (`StartOutcome`) to the process that started it, as one line of JSON on stdout.
  *
  * @throws UsageError if the database is not embedded
  */
-export async function ownInBackground(program: Program, config: Config, stopped: Promise<void>): Promise<void> {
-  const tell = (started: Started) => {
+export async function runBackgroundOwner(program: Program, config: Config, stopped: Promise<void>): Promise<void> {
+  const tell = (started: StartOutcome) => {
     try {
       writeSync(1, `${JSON.stringify(started)}\n`);
     } catch {} // the process that started it is gone; others may still connect
@@ -53,7 +59,7 @@ export async function ownInBackground(program: Program, config: Config, stopped:
   if (config.target.kind !== 'directory') throw new UsageError('only an embedded database is kept in the background');
   const log = makeLog(config.logLevel);
   try {
-    const owner = await ownHere(program, config, log, makeDirectory(config.target.path));
+    const owner = await becomeOwner(program, config, log, makeDirectory(config.target.path));
     if (!owner.isShared) {
       await owner.stop();
       return tell('alone');

@@ -31,7 +31,7 @@ const HANDSHAKE_TIMEOUT = 15_000;
 const MAX_LINE = 65_536;
 
 /** Thrown if the other end sends nothing in time, or something that does not prove that it knows the secret. */
-export class NoProof extends Error {}
+export class HandshakeFailed extends Error {}
 
 /**
  * Performs the handshake of the connecting end. Resolves once the owner has proved that it knows the secret.
@@ -47,7 +47,7 @@ export async function connectHandshake(
   const nonce = randomBytes(32).toString('hex');
   send(socket, { nonce });
   const answer = (await readLine(socket)) as { nonce: string; proof: string } & Peer;
-  if (!proves(answer.proof, secret, 'owner', nonce, answer.nonce)) throw new NoProof();
+  if (!proves(answer.proof, secret, 'owner', nonce, answer.nonce)) throw new HandshakeFailed();
   send(socket, { proof: proof(secret, 'relay', answer.nonce, nonce), ...wishing(answer) });
   return answer;
 }
@@ -62,7 +62,7 @@ export async function acceptHandshake(socket: Socket, secret: string, self: Peer
   const own = randomBytes(32).toString('hex');
   send(socket, { nonce: own, proof: proof(secret, 'owner', String(nonce), own), ...self });
   const { proof: theirProof, ...wish } = (await readLine(socket)) as { proof: string } & OwnerRequest;
-  if (!proves(theirProof, secret, 'relay', own, String(nonce))) throw new NoProof();
+  if (!proves(theirProof, secret, 'relay', own, String(nonce))) throw new HandshakeFailed();
   return wish as OwnerRequest;
 }
 
@@ -84,7 +84,7 @@ export const send = (socket: Socket, message: object): boolean => socket.write(`
 function readLine(socket: Socket): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);
-    const timer = setTimeout(() => done(new NoProof()), HANDSHAKE_TIMEOUT);
+    const timer = setTimeout(() => done(new HandshakeFailed()), HANDSHAKE_TIMEOUT);
     const fail = () => done(new Error('closed'));
     const done = (error?: Error, value?: unknown) => {
       clearTimeout(timer);
@@ -95,13 +95,13 @@ function readLine(socket: Socket): Promise<unknown> {
     const onData = (chunk: Buffer) => {
       read = Buffer.concat([read, chunk]);
       const end = read.indexOf('\n');
-      if (end < 0) return read.length > MAX_LINE ? done(new NoProof()) : undefined;
+      if (end < 0) return read.length > MAX_LINE ? done(new HandshakeFailed()) : undefined;
       const rest = read.subarray(end + 1);
       try {
         const value: unknown = JSON.parse(read.subarray(0, end).toString());
         done(undefined, value);
       } catch {
-        done(new NoProof());
+        done(new HandshakeFailed());
       }
       if (rest.length > 0) socket.unshift(rest);
     };

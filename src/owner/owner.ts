@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { InMemoryTransport, type Transport } from '@modelcontextprotocol/server';
 import { localPrincipal } from '../auth/local.js';
 import type { OpenedStore } from '../db/connect.js';
-import { type Hold, holdDirectory } from '../db/lock.js';
+import { type DirectoryLock, holdDirectory } from '../db/lock.js';
 import { UsageError, whyNotWritten } from '../errors.js';
 import { Feed } from '../feed.js';
 import { once } from '../once.js';
@@ -21,7 +21,7 @@ export interface OwnerOptions {
   /** Whether it gives the directory up when another process asks for it: not if it serves over HTTP. */
   retires: boolean;
   /** Opens the database in a held directory. Calls `fatal`, which exits the process, when it can no longer write. */
-  open(hold: Hold, fatal: (reason: string) => never): Promise<OpenedStore>;
+  open(hold: DirectoryLock, fatal: (reason: string) => never): Promise<OpenedStore>;
   deps: Omit<Deps, 'store' | 'feed'>;
   /** Runs a command line on the opened database, and returns its exit code. */
   command(command: Command, store: () => Promise<OpenedStore>, say: CommandOutput): Promise<number>;
@@ -79,7 +79,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
   const announcement = announceOrRelease(home, hold);
   const opening = options.open(hold, (reason) => {
     options.deps.log.fatal(reason);
-    for (const each of conversations) each.tell(SHUTDOWN_NOTICE, { reason });
+    for (const each of conversations) each.notify(SHUTDOWN_NOTICE, { reason });
     process.exit(1); // before the failed write is acknowledged
   });
   opening.then(
@@ -160,7 +160,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
     withdraw(home, announcement);
     server.close();
     await Promise.all([
-      ...[...conversations].map((each) => each.finish(STOP_TIMEOUT)),
+      ...[...conversations].map((each) => each.drain(STOP_TIMEOUT)),
       Promise.race([Promise.allSettled(commands), pause(STOP_TIMEOUT, undefined, { ref: false })]),
     ]);
     for (const socket of sockets) {
@@ -200,7 +200,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
  *
  * @throws UsageError if the directory cannot be written to
  */
-function announceOrRelease(home: string, hold: Hold): Announcement {
+function announceOrRelease(home: string, hold: DirectoryLock): Announcement {
   try {
     return announce(home);
   } catch (error) {

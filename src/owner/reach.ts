@@ -9,12 +9,16 @@ import { makeDirectory } from '../db/lock.js';
 import { DirectoryInUse, OwnerSilent, UsageError } from '../errors.js';
 import type { Link } from '../transports/relay.js';
 import { makeRunDirectory, readAnnouncement } from './announcement.js';
-import { type Build, connectHandshake, isNewer, NoProof, type OwnerRequest, type Peer } from './handshake.js';
+import { type Build, connectHandshake, HandshakeFailed, isNewer, type OwnerRequest, type Peer } from './handshake.js';
 import type { Account } from './owner.js';
 import { socketTransport } from './socket-transport.js';
 
 /** The outcome of starting an owner, which that prints as one line of JSON: `alone` if nobody could connect to it. */
-export type Started = 'ready' | 'alone' | { busy: number | undefined } | { failed: string; where?: string | undefined };
+export type StartOutcome =
+  | 'ready'
+  | 'alone'
+  | { busy: number | undefined }
+  | { failed: string; where?: string | undefined };
 
 /** How long to look for an owner, in milliseconds: one may be closing its database, and the next opening it. */
 const START_TIMEOUT = 20_000;
@@ -27,7 +31,7 @@ export interface ReachOptions {
   build: Build;
   account: Account;
   /** Starts an owner in the background. Returns undefined if that is not possible. */
-  start(home: string): Promise<Exclude<Started, 'alone'> | undefined>;
+  start(home: string): Promise<Exclude<StartOutcome, 'alone'> | undefined>;
   /** Makes this process the owner. Called if none can be started in the background. */
   ownHere(home: string): Promise<Link>;
 }
@@ -94,7 +98,7 @@ export async function callOwner(home: string, build: Build, request: () => Owner
   } catch (error) {
     socket.destroy();
     if (error instanceof OwnerSilent) throw error;
-    if (error instanceof NoProof) throw new OwnerSilent(announcement.pid);
+    if (error instanceof HandshakeFailed) throw new OwnerSilent(announcement.pid);
     return undefined; // it exited during the handshake
   }
 }
@@ -171,14 +175,14 @@ export function startOwner(
   home: string,
   [program, ...args]: [string, ...string[]],
   environment: Partial<Record<string, string>>,
-): Promise<Exclude<Started, 'alone'> | undefined> {
+): Promise<Exclude<StartOutcome, 'alone'> | undefined> {
   const log = openLog(home);
   const env = Object.fromEntries(
     Object.entries(environment).filter(
       ([name]) => KEPT.includes(name) || (name.startsWith('TASKLOOM_') && name !== 'TASKLOOM_TOKEN'),
     ),
   );
-  return new Promise<Exclude<Started, 'alone'> | undefined>((resolve) => {
+  return new Promise<Exclude<StartOutcome, 'alone'> | undefined>((resolve) => {
     try {
       const child = spawn(program, args, {
         cwd: home,
@@ -204,9 +208,9 @@ export function startOwner(
   }).finally(() => log !== undefined && closeSync(log));
 }
 
-function parsed(line: string): Started | undefined {
+function parsed(line: string): StartOutcome | undefined {
   try {
-    return JSON.parse(line) as Started;
+    return JSON.parse(line) as StartOutcome;
   } catch {
     return undefined; // printed by other code
   }

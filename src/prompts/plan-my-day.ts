@@ -5,7 +5,7 @@ import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { dayBefore } from '../domain/recurrence/rrule.js';
-import { name, whole, words } from '../fields.js';
+import { name, shortText, wholeNumber } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 
 export default definePrompt({
@@ -13,8 +13,8 @@ export default definePrompt({
   title: 'Plan my day',
   description: 'Choose what to do today, or on another day, and in which order.',
   args: {
-    date: words().describe('today (default), tomorrow or 2026-11-24').optional(),
-    minutes: whole(1, 1440).describe('how much time there is').optional(),
+    date: shortText().describe('today (default), tomorrow or 2026-11-24').optional(),
+    minutes: wholeNumber(1, 1440).describe('how much time there is').optional(),
     label: name().describe('only tasks with this label').optional(),
   },
   complete: { label: labelNames },

@@ -3,7 +3,7 @@ import { labelNames } from '../completion.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { listProjects } from '../domain/projects.js';
-import { fittingLabels } from '../domain/suggest.js';
+import { completeLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 
@@ -24,7 +24,7 @@ export default definePrompt({
         { now },
       ),
       projects: await listProjects(tx),
-      labels: await fittingLabels(tx, ''),
+      labels: await completeLabels(tx, ''),
     };
   },
   message: ({ page, projects, labels }, say, { label }) => ({

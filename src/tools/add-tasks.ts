@@ -1,6 +1,6 @@
 import { plannedAnswer } from '../answers/writes.js';
 import { addTasks } from '../domain/add.js';
-import { idOrRef, many, newLabels, object, ref, taskFields } from '../fields.js';
+import { idOrRef, listField, newLabels, object, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -10,14 +10,14 @@ export default defineTool({
   description:
     'Add a plan of up to 100 tasks at once, all or none. Give tasks a ref of your choice to name them as parent or blocked_by of others.',
   input: {
-    tasks: many(
+    tasks: listField(
       object({
         ref: ref().describe('a word').optional(),
         ...taskFields.partial().shape,
         title: taskFields.shape.title,
         labels: newLabels().optional(),
         parent: idOrRef().optional(),
-        blocked_by: many(idOrRef(), 50, ',').optional(),
+        blocked_by: listField(idOrRef(), 50, ',').optional(),
       }),
       100,
     ),

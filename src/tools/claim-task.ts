@@ -1,6 +1,6 @@
 import { claimAnswer } from '../answers/writes.js';
-import { claimTask, LONGEST } from '../domain/claim.js';
-import { claim, id, labels, nameOrNone, priority, whole, words } from '../fields.js';
+import { claimTask, MAX_CLAIM_MINUTES } from '../domain/claim.js';
+import { claim, id, labels, nameOrNone, priority, shortText, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -12,13 +12,13 @@ export default defineTool({
     'Take a task to work on, so that other agents leave it alone until it is done, released or the minutes are over: by id, or the next ready one that fits the filters. Answers the task and a claim number: give it with your writes to the task.',
   input: {
     id: id().optional(),
-    text: words().optional(),
+    text: shortText().optional(),
     project: nameOrNone().optional(),
     labels: labels().optional(),
     priority: priority().optional(),
     claim: claim().describe('with id: extends your claim').optional(),
-    minutes: whole(1, LONGEST).describe('30 by default').optional(),
-    agent: words(100).describe('your name').optional(),
+    minutes: wholeNumber(1, MAX_CLAIM_MINUTES).describe('30 by default').optional(),
+    agent: shortText(100).describe('your name').optional(),
   },
   aliases: { ids: 'id', query: 'text', label: 'labels' },
   output: ['task', 'claim'],

@@ -1,7 +1,7 @@
 import { detailAnswer } from '../answers/reads.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
-import { idOrTitle, many } from '../fields.js';
+import { idOrTitle, listField } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -10,11 +10,11 @@ export default defineTool({
   effect: 'read',
   description:
     'Everything about up to 20 tasks: description, sub-tasks, what blocks it, comments, history, version. Takes ids, or exact titles.',
-  input: { ids: many(idOrTitle(), 20) },
+  input: { ids: listField(idOrTitle(), 20) },
   aliases: { id: 'ids', title: 'ids' },
   output: ['task', 'tasks', 'failed'],
-  run: async ({ ids }, tx, { much }) => {
-    const found = await getTasks(tx, ids, much);
+  run: async ({ ids }, tx, { detailed }) => {
+    const found = await getTasks(tx, ids, detailed);
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },

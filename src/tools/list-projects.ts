@@ -1,6 +1,6 @@
 import { projectsAnswer } from '../answers/reads.js';
 import { listProjects } from '../domain/projects.js';
-import { yes } from '../fields.js';
+import { flag } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -9,8 +9,8 @@ export default defineTool({
   effect: 'read',
   description: 'The user’s projects and how many open tasks each has.',
   input: {
-    archived: yes().describe('those put away instead').optional(),
-    completed: yes().describe('count completed tasks too').optional(),
+    archived: flag().describe('those put away instead').optional(),
+    completed: flag().describe('count completed tasks too').optional(),
   },
   output: ['projects'],
   run: (args, tx) => listProjects(tx, args),

@@ -5,7 +5,7 @@ import { listTasks } from '../domain/lists/list.js';
 import { refuseContradictions, remarksOn } from '../domain/lists/remarks.js';
 import { SORTS } from '../domain/lists/sort.js';
 import { nameKey } from '../domain/names.js';
-import { atMost, idOrNone, labels, nameOrNone, oneOf, priority, words, yes } from '../fields.js';
+import { clampedWhole, flag, idOrNone, labels, nameOrNone, oneOf, priority, shortText } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -26,35 +26,35 @@ export default defineTool({
     })
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
-    text: words().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
+    text: shortText().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
     project: nameOrNone().describe('a name, or none').optional(),
     labels: labels().describe('or none').optional(),
     priority: priority('none').optional(),
-    due: words().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
+    due: shortText().describe('overdue, today, week (7 days), none, a date, or from..to').optional(),
     parent: idOrNone().describe('or none').optional(),
-    ready: yes()
+    ready: flag()
       .describe(
         'can be started now: not blocked or claimed, no open sub-tasks, start has come; nor is what it is part of blocked or to start later',
       )
       .optional(),
-    claimed_by: words().describe('a name, me, any or none').optional(),
-    changed_since: words().describe('date or time, as yesterday').optional(),
-    completed_since: words().optional(),
+    claimed_by: shortText().describe('a name, me, any or none').optional(),
+    changed_since: shortText().describe('date or time, as yesterday').optional(),
+    completed_since: shortText().optional(),
     sort: oneOf(SORTS)
       .describe(
         'default: best match with text, due with due, priority with ready, else newest; manual: as placed by hand',
       )
       .optional(),
     detail: oneOf(DETAILS).optional(),
-    limit: atMost(100).describe('25 by default, at most 100').optional(),
-    cursor: words(2000).describe('next_cursor of the same list').optional(),
+    limit: clampedWhole(100).describe('25 by default, at most 100').optional(),
+    cursor: shortText(2000).describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
-  async run({ detail, limit = 25, ...filter }, tx, { now, secret, me }) {
+  async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
     const { claimed_by = undefined } = filter;
     const [input, options] = [
-      { ...filter, limit, claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? me : claimed_by },
+      { ...filter, limit, claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? callerName : claimed_by },
       { now, secret, descriptions: detail === 'full' },
     ];
     refuseContradictions(input);

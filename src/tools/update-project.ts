@@ -1,6 +1,6 @@
 import { projectAnswer } from '../answers/writes.js';
 import { updateProject } from '../domain/update-project.js';
-import { name, yes } from '../fields.js';
+import { flag, name } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -11,7 +11,7 @@ export default defineTool({
   input: {
     project: name(),
     name: name().describe('its new name').optional(),
-    archived: yes().optional(),
+    archived: flag().optional(),
     merge_into: name().optional(),
   },
   output: ['project', 'moved', 'note'],

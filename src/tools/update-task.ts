@@ -2,7 +2,7 @@ import { outcomeAnswer } from '../answers/writes.js';
 import { CLEARABLE } from '../domain/patch.js';
 import { STATUSES } from '../domain/task.js';
 import { patchTasks } from '../domain/update.js';
-import { guard, id, ids, labels, many, newLabels, oneOf, taskFields, words } from '../fields.js';
+import { guard, id, ids, labels, listField, newLabels, oneOf, shortText, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -15,7 +15,7 @@ export default defineTool({
   input: {
     ids: ids(),
     ...taskFields.partial().shape,
-    shift: words().describe('move due and start, each from where it is: 1 week, -2 days').optional(),
+    shift: shortText().describe('move due and start, each from where it is: 1 week, -2 days').optional(),
     status: oneOf(
       STATUSES,
       {
@@ -36,7 +36,7 @@ export default defineTool({
     remove_blocked_by: ids().optional(),
     before: id().describe('place by hand right before this task').optional(),
     after: id().optional(),
-    clear: many(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
+    clear: listField(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
     ...guard,
   },
   aliases: { id: 'ids' },

@@ -1,6 +1,6 @@
 import { changedAnswer } from '../answers/reads.js';
 import { whatChanged } from '../domain/changed.js';
-import { whole, words } from '../fields.js';
+import { shortText, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -10,8 +10,8 @@ export default defineTool({
   description:
     'Who changed what after a cursor, oldest first; without one, the newest 20. Go on from the cursor it answers.',
   input: {
-    cursor: whole(0, Number.MAX_SAFE_INTEGER).optional(),
-    not_by: words().describe('a name shown as by: leave its changes out').optional(),
+    cursor: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+    not_by: shortText().describe('a name shown as by: leave its changes out').optional(),
   },
   output: ['changes', 'cursor', 'more'],
   run: ({ cursor, not_by }, tx) => whatChanged(tx, { cursor, notBy: not_by }),

@@ -5,7 +5,7 @@ import { Refusal } from '../errors.js';
 const USER_LIMIT = 64 * 1024 * 1024;
 
 /** A request whose body has been read. If it is not JSON, `parsedBody` is missing and the SDK refuses the request. */
-export interface Read {
+export interface ReadRequest {
   request: Request;
   parsedBody?: unknown;
 }
@@ -31,7 +31,7 @@ export class Bodies {
     request: Request,
     whose: string,
     largest: number,
-    work: (read: Read) => Promise<Response>,
+    work: (read: ReadRequest) => Promise<Response>,
     sent?: Promise<void>,
   ): Promise<Response> {
     if (request.method !== 'POST') return work({ request });
@@ -85,7 +85,7 @@ async function textOf(request: Request, largest: number, hold: (bytes: number) =
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parsed(request: Request, text: string): Read {
+function parsed(request: Request, text: string): ReadRequest {
   try {
     return { request, parsedBody: JSON.parse(text) };
   } catch {

@@ -11,9 +11,9 @@ export interface Conversation {
    */
   lastUse(): number;
   /** Stops reading, and closes once all requests are answered, or after `patience` milliseconds. */
-  finish(patience: number): Promise<void>;
+  drain(patience: number): Promise<void>;
   /** Sends a notification to the relay at once, without waiting for pending answers. */
-  tell(method: string, params: Record<string, unknown>): void;
+  notify(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
 }
 
@@ -84,11 +84,11 @@ export function converse(
     if (method === undefined) noteAnswered(id, result);
   };
   const bridge = subscriptions?.(transport);
-  serveStdio(bridge?.through(factory) ?? factory, {
+  serveStdio(bridge?.wrapFactory(factory) ?? factory, {
     transport,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
   });
-  bridge?.watch();
+  bridge?.attach();
   const { onmessage, onclose } = transport;
   transport.onmessage = (message) => {
     if (!reading) return;
@@ -111,7 +111,7 @@ export function converse(
 
   return {
     lastUse: () => (unanswered.size + listeners.size + subscribed.size > 0 ? performance.now() : lastUse),
-    async finish(patience) {
+    async drain(patience) {
       reading = false;
       if (unanswered.size > 0) {
         let timer: NodeJS.Timeout | undefined;
@@ -127,7 +127,7 @@ export function converse(
       await transport.close();
       await ended;
     },
-    tell(method, params) {
+    notify(method, params) {
       send({ jsonrpc: '2.0', method, params }).catch(() => {});
     },
     ended,

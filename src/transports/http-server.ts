@@ -30,10 +30,10 @@ const TIMEOUTS: Timeouts = { headers: 10_000, request: 30_000, idle: 10_000, sto
 interface ConnectionLimits {
   all: number;
   /** From one address. Less than `all`, or one client with silent connections could shut everybody out. */
-  ofOne: number;
+  perAddress: number;
 }
 
-const CONNECTION_LIMITS: ConnectionLimits = { all: 2_000, ofOne: 1_000 };
+const CONNECTION_LIMITS: ConnectionLimits = { all: 2_000, perAddress: 1_000 };
 
 /** Open files the process needs besides connections; an embedded database has about 200. */
 const RESERVED = 400;
@@ -46,7 +46,7 @@ const RESERVED = 400;
  */
 export function connectionLimits(files = openFiles()): ConnectionLimits {
   const all = Math.max(50, Math.min(CONNECTION_LIMITS.all, files - RESERVED));
-  return { all, ofOne: Math.min(CONNECTION_LIMITS.ofOne, Math.ceil(all / 2)) };
+  return { all, perAddress: Math.min(CONNECTION_LIMITS.perAddress, Math.ceil(all / 2)) };
 }
 
 /** Returns the soft limit of open files, which Node raises to the hard limit; infinity if it is unknown. */
@@ -62,8 +62,8 @@ function openFiles(): number {
 export interface HttpServerOptions {
   host: string;
   port: number;
-  patience?: Partial<Timeouts>;
-  room?: Partial<ConnectionLimits>;
+  timeouts?: Partial<Timeouts>;
+  limits?: Partial<ConnectionLimits>;
 }
 
 /**
@@ -75,8 +75,8 @@ export async function startHttpServer(
   { fetch, handler, streams }: ReturnType<typeof createApp>,
   { host, port, ...options }: HttpServerOptions,
 ): Promise<HttpServer> {
-  const timeouts = { ...TIMEOUTS, ...options.patience };
-  const limits = { ...connectionLimits(), ...options.room };
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const limits = { ...connectionLimits(), ...options.limits };
   const server = createAdaptorServer({
     fetch,
     serverOptions: {
@@ -92,7 +92,7 @@ export async function startHttpServer(
   server.on('connection', (socket: Socket) => {
     const from = originOf(socket.remoteAddress);
     const count = open.get(from) ?? 0;
-    if (count >= limits.ofOne) return socket.destroy();
+    if (count >= limits.perAddress) return socket.destroy();
     open.set(from, count + 1);
     socket.once('close', () => {
       const left = (open.get(from) ?? 0) - 1;

@@ -1,19 +1,19 @@
 import { type AuthInfo, createMcpHandler, type ServerEvent } from '@modelcontextprotocol/server';
-import { AGAIN_KEY } from '../meta.js';
+import { RESUBSCRIBED_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
-import { known } from '../subscriptions.js';
+import { subscribableUris } from '../subscriptions.js';
 
 /** The largest `subscriptions/listen` request, in bytes: room for as many URIs as one may subscribe to. */
-export const MAX_LISTENING = 1024 * 1024;
+export const MAX_LISTEN_BODY = 1024 * 1024;
 
 /** Interval of keep-alive comments on a stream, in milliseconds: proxies close streams that are silent for a minute. */
 const KEEP_ALIVE = 15_000;
 
 /** Whether a request asks for a stream, by its header. The SDK refuses a request whose body and header disagree. */
-export const asksToListen = ({ method, headers }: Request): boolean =>
+export const isListenRequest = ({ method, headers }: Request): boolean =>
   method === 'POST' && headers.get('mcp-method') === 'subscriptions/listen';
 
-interface Asked {
+interface ListenRequest {
   id?: unknown;
   params?: { _meta?: Record<string, unknown>; notifications?: { resourceSubscriptions?: unknown } };
 }
@@ -46,23 +46,23 @@ export class HttpSubscriptions {
     token: string,
   ): Promise<Response> {
     if (parsedBody === undefined) return createMcpHandler(build).fetch(request, { authInfo });
-    const asked = parsedBody as Asked;
+    const asked = parsedBody as ListenRequest;
     const filter = asked?.params?.notifications;
     const wanted = filter?.resourceSubscriptions;
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
-    const uris = this.offered && readable ? known(wanted) : [];
+    const uris = this.offered && readable ? subscribableUris(wanted) : [];
     if (filter && readable) filter.resourceSubscriptions = uris; // the SDK acknowledges only these
     if (this.#stopped) return refuse(503, asked?.id, -32603, STOPPING);
     if (uris.length === 0) return createMcpHandler(build).fetch(request, { authInfo, parsedBody });
 
     const stream = new Stream(() => this.#closed(stream));
     const handler = createMcpHandler(build, { bus: stream, keepAliveMs: 0 });
-    stream.says(handler.close);
+    stream.onEnd(handler.close);
     const subscription = await build()
       .listen(uris, { deliver: (changed) => stream.deliver(changed), end: () => stream.end() }, token)
       .catch((error: { code: number; message: string }) => error);
     if ('code' in subscription) return refuse(200, asked.id, subscription.code, subscription.message);
-    stream.closes(() => subscription.close());
+    stream.onClose(() => subscription.close());
     const response = await handler.fetch(request, { authInfo, parsedBody });
     const { body, status } = response;
     if (!body || response.headers.get('content-type') !== 'text/event-stream') {
@@ -76,10 +76,10 @@ export class HttpSubscriptions {
     }
     if (!stream.over) this.#open.add(stream);
     this.#beat ??= setInterval(() => {
-      for (const each of this.#open) each.beat();
+      for (const each of this.#open) each.keepAlive();
     }, KEEP_ALIVE).unref();
-    if (asked.params?._meta?.[AGAIN_KEY] === true) subscription.again(uris);
-    return new Response(stream.carry(body), { status, headers: response.headers });
+    if (asked.params?._meta?.[RESUBSCRIBED_KEY] === true) subscription.resend(uris);
+    return new Response(stream.wrap(body), { status, headers: response.headers });
   }
 
   /** Refuses new streams, and ends the open ones. */
@@ -121,12 +121,12 @@ class Stream {
   }
 
   /** Sets the function that sends the final result. */
-  says(run: () => Promise<void>): void {
+  onEnd(run: () => Promise<void>): void {
     this.#lastWord = run;
   }
 
   /** Sets the function to call once the stream is over, for any reason. */
-  closes(run: () => void): void {
+  onClose(run: () => void): void {
     this.#close = run;
   }
 
@@ -142,7 +142,7 @@ class Stream {
   }
 
   /** Wraps the body of the SDK's response, and reads it only as fast as the client does. */
-  carry(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  wrap(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = body.getReader();
     this.#cancel = () => void reader.cancel().catch(() => {});
     return new ReadableStream(
@@ -185,7 +185,7 @@ class Stream {
   }
 
   /** Sends a keep-alive comment if the reader is waiting, for it and for proxies in between. */
-  beat(): void {
+  keepAlive(): void {
     if (this.#waiting && (this.#controller?.desiredSize ?? -1) >= 0)
       this.#controller?.enqueue(new TextEncoder().encode(': keepalive\n\n'));
   }

@@ -14,9 +14,9 @@ import { isBusy, isUnreachable } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { buildServer, type Deps, type ExpectedCall, expectedCall } from '../server.js';
-import { Bodies, type Read } from './body.js';
-import { asksToListen, HttpSubscriptions, MAX_LISTENING } from './http-subscriptions.js';
-import { LruMap, originOf, Rate } from './limits.js';
+import { Bodies, type ReadRequest } from './body.js';
+import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
+import { LruMap, originOf, RateLimit } from './limits.js';
 
 /** The largest request body, in bytes: room for a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -39,7 +39,7 @@ export interface HttpOptions {
 const STRANGERS = 300;
 
 /** Longer Host headers are not cached: unauthenticated clients must not fill the memory. */
-const LONGEST_HOST = 100;
+const MAX_HOST_LENGTH = 100;
 
 /** The first protocol version whose requests need no handshake. */
 const MODERN = '2026-07-28';
@@ -77,7 +77,7 @@ interface Ends {
 }
 
 /** An authenticated caller. */
-interface Guest {
+interface Admission {
   /** The hash of the token. */
   hash: string;
   principal: Principal;
@@ -123,12 +123,12 @@ export function createApp(
     const host = request.headers.get('host') ?? '';
     const rejected = goodHosts.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
     if (rejected) return rejected;
-    if (host.length <= LONGEST_HOST) goodHosts.set(host, true); // a port may have thousands of leading zeros
+    if (host.length <= MAX_HOST_LENGTH) goodHosts.set(host, true); // a port may have thousands of leading zeros
     return originValidationResponse(request, hosts);
   };
 
-  const strangers = new Rate(STRANGERS, steady);
-  const users = new Rate(perMinute, steady);
+  const strangers = new RateLimit(STRANGERS, steady);
+  const users = new RateLimit(perMinute, steady);
   /** The holders of tokens that were good last time, by the hash of the token. */
   const known = new LruMap<Principal>();
   const bodies = new Bodies();
@@ -153,7 +153,7 @@ export function createApp(
     return refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
   };
   /** Authenticates a request. Returns its caller, or the response that refuses it. */
-  const admit = async (request: Request, { incoming }: Ends): Promise<Guest | Response> => {
+  const admit = async (request: Request, { incoming }: Ends): Promise<Admission | Response> => {
     const rejected = checkHost(request);
     if (rejected) return rejected;
 
@@ -180,7 +180,7 @@ export function createApp(
     const principal = await authenticate(database, hash, last?.userId);
     if (!principal) return unauthorized(hash);
     if (!last) {
-      strangers.giveBack(from());
+      strangers.refund(from());
       known.set(hash, principal);
       const wait = users.take(principal.userId);
       if (wait > 0) return tooMany(TOO_MANY, wait);
@@ -188,23 +188,23 @@ export function createApp(
     return { hash, principal };
   };
   /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit. */
-  const overdrawn = ({ parsedBody }: Read, { userId }: Principal): Response | undefined => {
+  const overdrawn = ({ parsedBody }: ReadRequest, { userId }: Principal): Response | undefined => {
     const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
     const wait = more > 0 ? users.take(userId, more) : 0;
     if (wait === 0) return undefined;
-    users.giveBack(userId);
+    users.refund(userId);
     return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
   };
-  const answer = async (read: Read, { hash, principal, proof }: Guest): Promise<Response> => {
+  const answer = async (read: ReadRequest, { hash, principal, proof }: Admission): Promise<Response> => {
     const exceeded = overdrawn(read, principal);
     if (exceeded) return exceeded;
     const { request, parsedBody } = read;
     const asked = expectedCall(deps, parsedBody, principal);
-    if (asked?.ahead) await new Promise<void>((resolve) => setImmediate(resolve)); // lets it send its statement first
+    if (asked?.result) await new Promise<void>((resolve) => setImmediate(resolve)); // lets it send its statement first
     const authInfo = authInfoOf(principal, asked);
     const response = await handler.fetch(request, { authInfo, parsedBody });
     if (proof) {
-      if (!(await proof.holds())) return unauthorized(hash);
+      if (!(await proof.isStillGood())) return unauthorized(hash);
       const { proof: _, ...found } = principal; // its timezone is the current one if a statement ran
       known.set(hash, found);
     }
@@ -224,12 +224,12 @@ export function createApp(
         return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
           'Accept-Encoding': 'identity',
         });
-      if (asksToListen(request)) {
+      if (isListenRequest(request)) {
         if (!principal.scopes.includes('tasks:read')) return lacks('tasks:read');
         return await bodies.read(
           request,
           principal.userId,
-          MAX_LISTENING,
+          MAX_LISTEN_BODY,
           async (read) =>
             overdrawn(read, principal) ??
             streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
@@ -283,7 +283,7 @@ const authInfoOf = (principal: Principal, asked?: ExpectedCall): AuthInfo => ({
 const isModern = (request: Request) =>
   request.headers.has('mcp-method') &&
   (request.headers.get('mcp-protocol-version') ?? '') >= MODERN &&
-  !asksToListen(request);
+  !isListenRequest(request);
 
 /** Replaces the SDK's response to a missing scope, which has neither the realm nor a hint. */
 function inOurWords(response: Response): Response {

@@ -28,7 +28,7 @@ export class LruMap<T> {
  * A rate limit for each key: a token bucket of one minute's requests, which may all come at once and refill one by one.
  * For each key it stores only the time at which the bucket will be full again.
  */
-export class Rate {
+export class RateLimit {
   readonly #whole = new LruMap<number>();
   /** Time in which one request refills, in milliseconds. */
   readonly #each: number;
@@ -56,7 +56,7 @@ export class Rate {
   }
 
   /** Refunds one request. */
-  giveBack(key: string): void {
+  refund(key: string): void {
     const whole = this.#whole.get(key);
     if (whole !== undefined) this.#whole.set(key, whole - this.#each);
   }

@@ -16,10 +16,10 @@ import {
   OwnerSilent,
   type Refusal,
   type RefusalBody,
+  setupRefusal,
   unavailable,
-  unusable,
 } from '../errors.js';
-import { AGAIN_KEY, CLIENT_KEY, RELAY_KEY } from '../meta.js';
+import { CLIENT_KEY, RELAY_KEY, RESUBSCRIBED_KEY } from '../meta.js';
 import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from './conversation.js';
 
 /** A transport to a server that has the database. */
@@ -39,11 +39,11 @@ export interface RelayOptions {
   /** Converts an error thrown by `open` to a refusal. */
   refusal(error: unknown): RefusalBody;
   /** Interval of heartbeats, in milliseconds. */
-  beat?: number;
+  heartbeatMs?: number;
   /** How long the other end may be silent before requests are refused, in milliseconds. */
-  silence?: number;
+  silenceMs?: number;
   /** Delay before reconnecting if there are subscriptions but no requests, in milliseconds. */
-  again?: number;
+  reconnectMs?: number;
 }
 
 /** Methods that need the database. The front server (`front.ts`) answers all others without it. */
@@ -60,8 +60,8 @@ const NEEDS_DATA = new Set([
 const BEAT = 3_000;
 const SILENCE = 15_000;
 /** How often a request may be lost with its process before it is refused: the request itself may crash the process. */
-const MOST_LOSSES = 5;
-const LONGEST_PAUSE = 2_000;
+const MAX_LOSSES = 5;
+const MAX_PAUSE = 2_000;
 const LISTEN_AGAIN = 10_000;
 /** A stream that ends sooner after its acknowledgement, in milliseconds, was ended on purpose. */
 const SHORTEST_STREAM = 1_000;
@@ -156,7 +156,7 @@ export class Relay {
     if (this.#linking || this.#closed) return;
     this.#linking = true;
     try {
-      if (this.#losses > 0) await pause(Math.min(50 * 2 ** this.#losses, LONGEST_PAUSE));
+      if (this.#losses > 0) await pause(Math.min(50 * 2 ** this.#losses, MAX_PAUSE));
       const link = await this.#options.open();
       this.#linking = false;
       if (this.#closed) await link.transport.close();
@@ -171,7 +171,7 @@ export class Relay {
   /** Schedules a reconnect if there are subscriptions: without a request, nothing else triggers one. */
   #listenAgain(): void {
     if (this.#subscribed.size === 0) return;
-    setTimeout(() => this.#link ?? this.#connect(), this.#options.again ?? LISTEN_AGAIN).unref();
+    setTimeout(() => this.#link ?? this.#connect(), this.#options.reconnectMs ?? LISTEN_AGAIN).unref();
   }
 
   async #use(link: Link): Promise<void> {
@@ -187,7 +187,7 @@ export class Relay {
       this.#send(link, { ...initialize, id: this.#ownId() });
       if (initialized) this.#send(link, initialized);
       for (const uri of this.#subscribed) {
-        const params = { uri, _meta: { [AGAIN_KEY]: true } };
+        const params = { uri, _meta: { [RESUBSCRIBED_KEY]: true } };
         this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: 'resources/subscribe', params });
       }
     }
@@ -199,7 +199,7 @@ export class Relay {
     const client = link.stateless && this.#handshake.initialize?.params?.clientInfo?.name;
     let sent = message;
     if (client) sent = withMeta(sent, CLIENT_KEY, client);
-    if (heardSince !== undefined) sent = withMeta(sent, AGAIN_KEY, true);
+    if (heardSince !== undefined) sent = withMeta(sent, RESUBSCRIBED_KEY, true);
     link.transport.send(sent).catch((error: unknown) => {
       // A lost request is sent again when the link closes; one nested too deeply to serialize would fail each time.
       if (error instanceof RangeError) this.#refuse(message.id, TOO_DEEP.body);
@@ -280,7 +280,7 @@ export class Relay {
         });
       }
     for (const [id, waiting] of this.#waiting)
-      if (++waiting.losses > MOST_LOSSES)
+      if (++waiting.losses > MAX_LOSSES)
         this.#refuse(
           id,
           unavailable('The process that keeps the tasks ended each time it was asked this.', TRY_AGAIN).body,
@@ -292,16 +292,16 @@ export class Relay {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
     if (refusal) return this.#refuse(id, refusal.body);
-    if (++waiting.losses > MOST_LOSSES)
+    if (++waiting.losses > MAX_LOSSES)
       return this.#refuse(id, unavailable('The Taskloom server cannot be reached.', TRY_AGAIN).body);
-    await pause(Math.min(100 * 2 ** waiting.losses, LONGEST_PAUSE));
+    await pause(Math.min(100 * 2 ** waiting.losses, MAX_PAUSE));
     if (this.#waiting.has(id)) this.#request(link, waiting);
   }
 
   /** Sends heartbeats while requests are pending. Refuses them, naming the pid, if the process is stopped or stuck. */
   #listenForLife(): void {
     if (this.#beating) return;
-    const { beat = BEAT, silence = SILENCE } = this.#options;
+    const { heartbeatMs = BEAT, silenceMs = SILENCE } = this.#options;
     this.#silentSince = performance.now(); // no heartbeats were sent while nothing was pending
     this.#beating = setInterval(() => {
       if (this.#waiting.size === 0) {
@@ -312,13 +312,13 @@ export class Relay {
       const link = this.#link;
       if (!link?.pid) return;
       this.#silentSince ??= performance.now();
-      if (performance.now() - this.#silentSince < silence)
+      if (performance.now() - this.#silentSince < silenceMs)
         return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: HEARTBEAT });
       this.#link = undefined;
       link.transport.close().catch(() => {});
-      this.#refuseAll(unusable(new OwnerSilent(link.pid)).body);
+      this.#refuseAll(setupRefusal(new OwnerSilent(link.pid)).body);
       this.#listenAgain();
-    }, beat).unref();
+    }, heartbeatMs).unref();
   }
 
   #refuseAll(refusal: RefusalBody): void {

@@ -5,15 +5,15 @@ import {
   type Transport,
 } from '@modelcontextprotocol/server';
 import type { Subscription } from '../feed.js';
-import { AGAIN_KEY } from '../meta.js';
+import { RESUBSCRIBED_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
-import { known } from '../subscriptions.js';
+import { subscribableUris } from '../subscriptions.js';
 
 /** Connects the subscriptions of a connection to the feed of its server. */
 export const stdioSubscriptions = (transport: Transport): StdioSubscriptions => new StdioSubscriptions(transport);
 
 /** The fields read from a message. */
-interface Passing {
+interface ObservedMessage {
   id?: string | number;
   method?: string;
   params?: { _meta?: Record<string, unknown>; requestId?: string | number; notifications?: Filter };
@@ -31,7 +31,7 @@ interface Filter {
 export class StdioSubscriptions {
   readonly #transport: Transport;
   readonly #send: Transport['send'];
-  /** Unanswered requests by id, and whether each resubscribes and wants one update of every URI (`AGAIN_KEY`). */
+  /** Unanswered requests by id, and whether each resubscribes and wants one update of every URI (`RESUBSCRIBED_KEY`). */
   readonly #asked = new Map<string | number, boolean>();
   readonly #open = new Map<string | number, Promise<Subscription | undefined>>();
   #server: TaskServer | undefined;
@@ -39,11 +39,11 @@ export class StdioSubscriptions {
   constructor(transport: Transport) {
     this.#transport = transport;
     this.#send = transport.send.bind(transport);
-    transport.send = (message, options) => this.#sent(message as Passing, () => this.#send(message, options));
+    transport.send = (message, options) => this.#sent(message as ObservedMessage, () => this.#send(message, options));
   }
 
   /** Wraps a server factory to remember the last server it made, which is the connection's. */
-  through(make: McpServerFactory): McpServerFactory {
+  wrapFactory(make: McpServerFactory): McpServerFactory {
     return async (context) => {
       const made = await make(context);
       this.#server = 'listen' in made ? (made as TaskServer) : undefined; // as `buildServer` returns it
@@ -52,12 +52,12 @@ export class StdioSubscriptions {
   }
 
   /** Starts reading incoming messages. To be called once the SDK has connected to the transport. */
-  watch(): void {
+  attach(): void {
     const { onmessage, onclose } = this.#transport;
     this.#transport.onmessage = (message: JSONRPCMessage, extra) => {
-      const { id, method, params } = message as Passing;
+      const { id, method, params } = message as ObservedMessage;
       if (method === 'subscriptions/listen' && id !== undefined)
-        this.#asked.set(id, params?._meta?.[AGAIN_KEY] === true);
+        this.#asked.set(id, params?._meta?.[RESUBSCRIBED_KEY] === true);
       if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#close(params.requestId);
       onmessage?.(message, extra);
     };
@@ -67,7 +67,7 @@ export class StdioSubscriptions {
     };
   }
 
-  async #sent(message: Passing, send: () => Promise<void>): Promise<void> {
+  async #sent(message: ObservedMessage, send: () => Promise<void>): Promise<void> {
     const { id, method, params } = message;
     if (method === undefined && id !== undefined) {
       this.#asked.delete(id); // refused, or ended
@@ -78,7 +78,7 @@ export class StdioSubscriptions {
     const listenId = params?._meta?.[SUBSCRIPTION_ID_META_KEY] as string | number;
     const resumes = this.#asked.get(listenId);
     this.#asked.delete(listenId);
-    const uris = known(params?.notifications?.resourceSubscriptions ?? []);
+    const uris = subscribableUris(params?.notifications?.resourceSubscriptions ?? []);
     const { notifications } = params ?? {};
     if (notifications) notifications.resourceSubscriptions = uris;
     if (uris.length === 0) {
@@ -97,7 +97,7 @@ export class StdioSubscriptions {
       return this.#forget(listenId);
     }
     await send();
-    if (resumes) (await opened)?.again(uris);
+    if (resumes) (await opened)?.resend(uris);
   }
 
   async #listen(id: string | number, uris: string[]): Promise<Subscription> {

@@ -36,12 +36,12 @@ export function serveStreams(
   let finishing = false;
   const finish = (patience: number) => {
     finishing = true;
-    return conversation.finish(patience);
+    return conversation.drain(patience);
   };
   input.on('data', (chunk) => incoming.write(chunk));
   // Deferred until the last chunk has been parsed: only then are all unanswered requests known.
   const onEnd = () => setImmediate(() => finish(DRAIN_TIMEOUT));
   input.once('error', onEnd);
   input.once('end', onEnd);
-  return { ...conversation, finish };
+  return { ...conversation, drain: finish };
 }

@@ -1,7 +1,14 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { type Database, MAX_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
-import { asOwner, asService, type LockedState, queryAsOwner, readAsUser, writeAsUser } from '../../src/db/scope.js';
+import {
+  asService,
+  asTableOwner,
+  type LockedState,
+  queryAsTableOwner,
+  readAsUser,
+  writeAsUser,
+} from '../../src/db/scope.js';
 import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 
@@ -26,7 +33,7 @@ async function holdWrites(userId: string): Promise<{ release(): Promise<void> }>
         held.open();
         await done.opened;
       })
-    : asOwner(world.database, async (connection) => {
+    : asTableOwner(world.database, async (connection) => {
         await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
         held.open();
         await done.opened;
@@ -43,7 +50,7 @@ async function holdWrites(userId: string): Promise<{ release(): Promise<void> }>
 /** Has the database meet a condition of ours before it shows a user's tasks, and no others'. */
 async function slowFor(userId: string, condition: string): Promise<void> {
   const name = `slow_${userId.replaceAll('-', '')}`;
-  const alter = (text: string) => asOwner(world.database, (connection) => connection.script(text));
+  const alter = (text: string) => asTableOwner(world.database, (connection) => connection.script(text));
   await alter(
     `create policy ${name} on taskloom.tasks as restrictive using (user_id <> '${userId}'::uuid or ${condition})`,
   );
@@ -150,7 +157,7 @@ describe('writes of one user', () => {
   test.skipIf(embedded)('decide by what they find once they hold the lock, not by what was there before', async () => {
     const ana = await newAgent(world);
     const { userId } = ana.principal;
-    const add = await asOwner(world.database, async (connection) => {
+    const add = await asTableOwner(world.database, async (connection) => {
       await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
       const waiting = ana.ok('add_task', { title: 'Sweep', project: 'Home' });
       await expect.poll(() => waitingForLocks(), { timeout: 5_000 }).toBe(1);
@@ -169,7 +176,7 @@ describe('writes of one user', () => {
       const ana = await newAgent(world);
       const { userId } = ana.principal;
       const [locked, done] = [gate(), gate()];
-      const moving = asOwner(world.database, async (connection) => {
+      const moving = asTableOwner(world.database, async (connection) => {
         await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [userId]);
         await connection.query(`update taskloom.users set timezone = 'Asia/Tokyo' where id = $1`, [userId]);
         locked.open();
@@ -242,7 +249,7 @@ describe('reads of one user', () => {
     await ana.ok('add_task', { title: 'Slow' });
     await slowFor(ana.principal.userId, 'pg_advisory_xact_lock_shared(7) is not null');
     const [held, done] = [gate(), gate()];
-    const holding = asOwner(world.database, async (connection) => {
+    const holding = asTableOwner(world.database, async (connection) => {
       await connection.script('select pg_advisory_xact_lock(7)');
       held.open();
       await done.opened;
@@ -353,7 +360,7 @@ describe('a write that fails', () => {
   test('is not taken for a success where its error was swallowed between two statements', async () => {
     const ana = await newUser(world);
     await expect(
-      asOwner(world.database, async (connection) => {
+      asTableOwner(world.database, async (connection) => {
         const { text, params } = projectOf(ana.userId, 1, 'Lost');
         await connection.query(text, params);
         await connection.query(broken.text, broken.params).catch(() => {});
@@ -389,7 +396,7 @@ describe('a write that fails', () => {
           ? connection.query('rollback').then(() => Promise.reject(new Error('the line broke')))
           : connection.query(text, params),
     }));
-    await expect(queryAsOwner(failing, 'select 1', [])).rejects.toThrow('the line broke');
+    await expect(queryAsTableOwner(failing, 'select 1', [])).rejects.toThrow('the line broke');
   });
 });
 

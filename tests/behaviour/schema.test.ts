@@ -3,7 +3,7 @@ import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, sqlState } from '../../src/db/database.js';
 import * as schema from '../../src/db/schema.js';
-import { asService, assertIsolated, queryAsOwner } from '../../src/db/scope.js';
+import { asService, assertIsolated, queryAsTableOwner } from '../../src/db/scope.js';
 import { openTestDatabase, through } from '../support/harness.js';
 
 let database: Database;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const ask = (text: string) => queryAsOwner(database, text, []);
+const ask = (text: string) => queryAsTableOwner(database, text, []);
 const tables = Object.values(schema).filter((each) => is(each, PgTable));
 
 /** What does not begin with the user, and why that is no way from one user to another. */
@@ -255,7 +255,11 @@ describe('the check at start', () => {
   });
 
   test('refuses a runtime role that bypasses row-level security, or is a superuser', async () => {
-    const [superuser] = await queryAsOwner(database, 'select rolsuper from pg_roles where rolname = session_user', []);
+    const [superuser] = await queryAsTableOwner(
+      database,
+      'select rolsuper from pg_roles where rolname = session_user',
+      [],
+    );
     for (const attribute of ['bypassrls', 'superuser']) {
       const check = assertIsolated(changed(`alter role taskloom_app ${attribute}`));
       if (superuser?.[0]) await expect(check).rejects.toThrow(refusal);

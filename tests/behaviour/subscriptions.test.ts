@@ -759,7 +759,7 @@ describe('many that listen', () => {
 
   test('share a timer and a look at the database, and nothing is left when they go', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, timing: {} });
+    const feed = feedOf({ startTimer: clock.after, timing: {} });
     const people = await Promise.all(Array.from({ length: 20 }, () => someone(world)));
     const open = await Promise.all(
       Array.from({ length: 200 }, (_, i) => {
@@ -788,7 +788,7 @@ describe('many that listen', () => {
 
   test('do not put off the look at what was missed by joining', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, timing: {} });
+    const feed = feedOf({ startTimer: clock.after, timing: {} });
     const [ana, bob] = await Promise.all([someone(world), someone(world)]);
     await feed.listen({ scope: ana.principal, ...silent }, [OVERVIEW]);
     const look = [...clock.set.keys()];
@@ -798,7 +798,7 @@ describe('many that listen', () => {
 
   test('are asked for ever more seldom on Neon while nothing happens, and as often as elsewhere when something does', async () => {
     const clock = timers();
-    const feed = feedOf({ after: clock.after, timing: {} });
+    const feed = feedOf({ startTimer: clock.after, timing: {} });
     const ana = await someone({ ...world, feed });
     await feed.listen({ scope: ana.principal, ...silent }, [OVERVIEW]);
     const looks: number[] = [];

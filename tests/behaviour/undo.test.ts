@@ -44,7 +44,7 @@ test('undo of several writes takes nothing for a later change that came before o
   await ana.ok('update_task', { id: 1, status: 'pending' });
   const undone = await ana.call('undo', { last: 2 });
   expect(undone.json.failed).toBeUndefined();
-  expect(undone.text).toContain('#1 "Call" · deleted by undo');
+  expect(undone.text).toContain('#1 Call · deleted by undo');
 });
 
 describe('undo of what was added', () => {

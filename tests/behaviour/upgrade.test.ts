@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { rankOf } from '../../src/domain/order.js';
 import { type Agent, agentOf, newUser, useWorld } from '../support/harness.js';
 
@@ -22,7 +22,7 @@ test('tasks from before there were dependencies, an order and search are ready, 
     await migrate(database, migrations.slice(0, 3));
     const user = await newUser({ ...world, database }, { timezone: 'Asia/Tokyo' });
     const ids = [1, 2, 3, 61, 62, 63, 3905, 3906, 3907, 242_233, 242_234, 242_235];
-    await queryAsOwner(
+    await queryAsTableOwner(
       database,
       `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, start_date, start_at, parent_id,
          version, created_at, created_by, updated_at, updated_by)
@@ -32,10 +32,12 @@ test('tasks from before there were dependencies, an order and search are ready, 
        from json_array_elements_text($2::json) as t (text) cross join lateral (select t.text::int) as n (id)`,
       [user.userId, JSON.stringify(ids)],
     );
-    await queryAsOwner(database, 'update taskloom.counters set next_task = 242236 where user_id = $1', [user.userId]);
+    await queryAsTableOwner(database, 'update taskloom.counters set next_task = 242236 where user_id = $1', [
+      user.userId,
+    ]);
     await migrate(database, migrations);
 
-    const rows = await queryAsOwner(
+    const rows = await queryAsTableOwner(
       database,
       `select id, rank, start_sort::text, open_subtasks, open_blockers from taskloom.tasks order by id`,
       [],
@@ -74,9 +76,9 @@ test('what was blocked by its own sub-tasks waits for them as before, and they c
          1, now(), 'x', now(), 'x' from generate_series(1, 4) id`,
       `insert into taskloom.dependencies (user_id, blocked_id, blocker_id) values ($1, 1, 2), ($1, 1, 3), ($1, 1, 4)`,
     ])
-      await queryAsOwner(database, text, [user.userId]);
+      await queryAsTableOwner(database, text, [user.userId]);
     await migrate(database, migrations);
-    const ask = (text: string) => queryAsOwner(database, text, []);
+    const ask = (text: string) => queryAsTableOwner(database, text, []);
     expect(await ask('select blocked_id, blocker_id from taskloom.dependencies')).toEqual([[1, 3]]);
     expect(await ask('select open_blockers from taskloom.tasks order by id')).toEqual([[1], [0], [0], [0]]);
   } finally {

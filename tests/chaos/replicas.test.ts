@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { connect as openDatabase, type Target } from '../../src/db/connect.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
 import { AGENTS, drainPlan, PLAN } from '../support/draining.js';
@@ -127,7 +127,7 @@ test(
       'every connection is cut': async () => {
         const database = await openDatabase(target);
         const cut = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'taskloom' and pid <> pg_backend_pid()`;
-        await queryAsOwner(database, cut, []).finally(() => database.close());
+        await queryAsTableOwner(database, cut, []).finally(() => database.close());
       },
     };
     for (let round = 0; round < rounds(4); round++) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables, type Tables } from '../model/tables.js';
 import type { World } from '../support/harness.js';
@@ -124,7 +124,7 @@ export function raise(callers: Caller[], { seed }: Chance): Storm {
 
 /** Holds what there is in the end to what clients were told. */
 export async function expectNothingLost(database: Database, handle: string, storm: Storm): Promise<void> {
-  const [user] = await queryAsOwner(database, 'select id from taskloom.users where handle = $1', [handle]);
+  const [user] = await queryAsTableOwner(database, 'select id from taskloom.users where handle = $1', [handle]);
   const tables = await readTables({ database } as World, String(user?.[0]));
   checkInvariants(tables);
   const kinds = new Set(storm.asked.filter(({ acknowledged }) => acknowledged).map(({ kind }) => kind));

@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { afterAll, expect } from 'vitest';
 import { connect, type Target } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
 import type { World } from '../support/harness.js';
@@ -82,7 +82,7 @@ export async function expectWhole(target: Target, answered: Answered[]): Promise
 }
 
 export async function expectAllThere(database: Database, answered: Answered[]): Promise<void> {
-  const [user] = await queryAsOwner(database, 'select id from taskloom.users where handle = $1', [HANDLE]);
+  const [user] = await queryAsTableOwner(database, 'select id from taskloom.users where handle = $1', [HANDLE]);
   if (!user) {
     expect(answered).toEqual([]);
     return;
@@ -94,6 +94,6 @@ export async function expectAllThere(database: Database, answered: Answered[]): 
     answered.filter(({ undo }) => !there.has(undo)),
     'answered, and not there',
   ).toEqual([]);
-  const kept = await queryAsOwner(database, 'select count(*)::int from taskloom.requests', []);
+  const kept = await queryAsTableOwner(database, 'select count(*)::int from taskloom.requests', []);
   expect(Number(kept[0]?.[0]), 'answers kept').toBeGreaterThanOrEqual(answered.length);
 }

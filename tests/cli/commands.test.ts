@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../support/process.js';
 
 /** One directory for the file, whose database stays open between commands. Every test has its own users. */
@@ -83,7 +83,7 @@ describe('user', () => {
 
     await succeed(['owner', '--stop'], env);
     const database = await openDatabase({ kind: 'directory', path: String(env.TASKLOOM_HOME) });
-    const rows = await queryAsOwner(
+    const rows = await queryAsTableOwner(
       database,
       `select u.handle, t.title, extract(epoch from t.due_sort) * 1000 from taskloom.tasks t
        join taskloom.users u on u.id = t.user_id where u.handle in ($1, $2) and t.due_sort < 'infinity'`,
@@ -204,7 +204,7 @@ describe('migrate', () => {
     const database = await openDatabase({ kind: 'memory' });
     try {
       await database.connect((connection) => connection.script(stdout));
-      const [row] = await queryAsOwner(database, 'select count(*)::int from taskloom.users', []);
+      const [row] = await queryAsTableOwner(database, 'select count(*)::int from taskloom.users', []);
       expect(row).toEqual([0]);
     } finally {
       await database.close();

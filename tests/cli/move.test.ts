@@ -1,5 +1,5 @@
 import { beforeAll, expect, inject, test } from 'vitest';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../support/process.js';
 
@@ -36,11 +36,11 @@ test('everything is carried to a server, found there when it is done twice, and 
 test('what was killed on the way has done nothing, and is done again', async () => {
   const database = await openServerDatabase();
   const url = urlOf(database);
-  const there = async () => (await queryAsOwner(database, 'select count(*)::int from taskloom.tasks', []))[0]?.[0];
+  const there = async () => (await queryAsTableOwner(database, 'select count(*)::int from taskloom.tasks', []))[0]?.[0];
   try {
     const moving = start(['move', url], env);
     const active = () =>
-      queryAsOwner(
+      queryAsTableOwner(
         database,
         `select count(*)::int from pg_locks where relation = 'taskloom.tasks'::regclass and mode = 'AccessExclusiveLock'`,
         [],

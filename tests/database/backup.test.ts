@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createToken } from '../../src/cli/accounts.js';
-import { type Head, readBackup, type Tail } from '../../src/db/backup.js';
+import { type BackupFooter, type BackupHeader, readBackup } from '../../src/db/backup.js';
 import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
 import { restore } from '../../src/db/restore.js';
-import { asOwner, queryAsOwner } from '../../src/db/scope.js';
+import { asTableOwner, queryAsTableOwner } from '../../src/db/scope.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
 import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../support/harness.js';
@@ -25,8 +25,8 @@ async function* pieces(text: string, size = 700): AsyncGenerator<string> {
   for (let at = 0; at < text.length; at += size) yield text.slice(at, at + size);
 }
 
-const rowsOf = (database: Database, text: string) => queryAsOwner(database, text, []);
-const headOf = (text: string) => JSON.parse(text.slice(0, text.indexOf('\n'))) as Head;
+const rowsOf = (database: Database, text: string) => queryAsTableOwner(database, text, []);
+const headOf = (text: string) => JSON.parse(text.slice(0, text.indexOf('\n'))) as BackupHeader;
 /** All but the first line, in which the moment of the backup is, and the digest of everything with it. */
 const contentOf = (text: string) => text.slice(text.indexOf('\n'), text.lastIndexOf('"sha256"'));
 
@@ -100,7 +100,7 @@ describe('a backup', () => {
   test.each(['same', 'embedded'] as const)('fills another database, %s, with the same installation', async (kind) => {
     const other = await empty(kind);
     const restored = await restore(other, migrations, pieces(full));
-    const tail = JSON.parse(full.trimEnd().split('\n').at(-1) ?? '') as Tail;
+    const tail = JSON.parse(full.trimEnd().split('\n').at(-1) ?? '') as BackupFooter;
     expect(restored).toEqual(tail.end);
     expect(contentOf(await textOf(other))).toBe(contentOf(full));
     for (const userId of userIds) checkInvariants(await readTables({ ...world, database: other }, userId));
@@ -162,7 +162,7 @@ describe('a backup', () => {
     const source = await openPglite();
     opened.push(source);
     await migrate(source, old);
-    await asOwner(source, (connection) =>
+    await asTableOwner(source, (connection) =>
       connection.script(
         `insert into taskloom.users (id, handle, timezone) values ('0193a000-0000-7000-8000-000000000000', 'old', 'UTC');
          insert into taskloom.counters (user_id) select id from taskloom.users`,
@@ -193,7 +193,8 @@ describe('what is refused, and leaves the database empty', () => {
     expect(contentOf(await textOf(into))).toBe(before);
     return error instanceof Error ? `${error.name}: ${error.message}` : error;
   };
-  const edited = (edit: (head: Head) => object) => JSON.stringify(edit(headOf(full))) + full.slice(full.indexOf('\n'));
+  const edited = (edit: (head: BackupHeader) => object) =>
+    JSON.stringify(edit(headOf(full))) + full.slice(full.indexOf('\n'));
 
   test.each([
     ['a changed word', () => full.replace('House', 'Horse'), 'it was changed after it was made'],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { complaintOf, type Environment, environment, ROOT, succeed } from '../support/process.js';
 
 const spoil = `--import ${pathToFileURL(join(ROOT, 'tests/chaos/preload.mjs')).href}`;
@@ -18,7 +18,7 @@ async function made(): Promise<Environment> {
 
 async function rowsOf(env: Environment, text: string): Promise<unknown[][]> {
   const database = await openDatabase({ kind: 'directory', path: home(env) });
-  return queryAsOwner(database, text, []).finally(() => database.close());
+  return queryAsTableOwner(database, text, []).finally(() => database.close());
 }
 
 describe('a new database', { timeout: 180_000 }, () => {

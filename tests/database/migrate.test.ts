@@ -274,7 +274,7 @@ describe('a database that was not migrated', () => {
       clock: () => new Date(),
       start: [process.execPath],
       environment: {},
-      mayStart: false,
+      canSpawn: false,
       cwd: '/',
       print: () => {},
       complain: (line) => complaints.push(line),

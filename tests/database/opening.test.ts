@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { readMigrations } from '../../src/db/migrate.js';
-import { asOwner } from '../../src/db/scope.js';
+import { asTableOwner } from '../../src/db/scope.js';
 import { ROOT, scratch, seed } from '../support/process.js';
 
 const migrations = readMigrations(pathToFileURL(join(ROOT, 'migrations/')));
@@ -21,7 +21,7 @@ function directory() {
   return { open: () => openStore({ kind: 'directory', path }, { migrations, fatal }), reasons };
 }
 
-const run = (database: Database, text: string) => asOwner(database, (connection) => connection.script(text));
+const run = (database: Database, text: string) => asTableOwner(database, (connection) => connection.script(text));
 
 test.each([
   'alter table taskloom.tasks disable row level security',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { asOwner, asService, queryAsOwner } from '../../src/db/scope.js';
+import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/scope.js';
 import { newAgent, openTestDatabase, useWorld } from '../support/harness.js';
 
 const world = useWorld();
@@ -12,7 +12,7 @@ afterAll(() => database.close());
 
 const secret = (name: string) => `insert into taskloom.secrets (name, value) values ('${name}', '')`;
 const kept = async () => {
-  const rows = await queryAsOwner(database, `select name from taskloom.secrets order by name`, []);
+  const rows = await queryAsTableOwner(database, `select name from taskloom.secrets order by name`, []);
   return rows.flat();
 };
 
@@ -41,7 +41,7 @@ describe('the one connection of the embedded database', () => {
         throw new Error('of ours');
       })
       .catch(() => {});
-    await asOwner(database, (connection) => connection.script(secret('committed')));
+    await asTableOwner(database, (connection) => connection.script(secret('committed')));
     expect(await kept()).toContain('committed');
     for (const name of ['left-open', 'broken', 'thrown']) expect(await kept()).not.toContain(name);
   });

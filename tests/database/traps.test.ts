@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
 import { Unreachable } from '../../src/db/database.js';
-import { asOwner } from '../../src/db/scope.js';
+import { asTableOwner } from '../../src/db/scope.js';
 import { urlOf } from '../setup/server.js';
 import { newAgent, rowsOf, useWorld } from '../support/harness.js';
 import { connect, environment } from '../support/process.js';
@@ -64,7 +64,7 @@ describe('connections that die', () => {
 
   test('under a call that waits make it a refusal that says to try again, and the next one works', async () => {
     const ana = await newAgent(world);
-    await asOwner(world.database, async (connection) => {
+    await asTableOwner(world.database, async (connection) => {
       await connection.query('select 1 from taskloom.counters where user_id = $1 for update', [ana.principal.userId]);
       const waiting = ana.refused('add_task', { title: 'Waits', request_id: 'r' });
       await expect.poll(() => endAll(`wait_event_type = 'Lock'`)).toBe(1);

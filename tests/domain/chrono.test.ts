@@ -2,7 +2,7 @@ import { casual, strict } from 'chrono-node/en';
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
-import { MONTHS, sayDay, WEEKDAYS } from '../../src/domain/dates/calendar.js';
+import { formatDay, MONTHS, WEEKDAYS } from '../../src/domain/dates/calendar.js';
 import { formatWhen, parseWhen } from '../../src/domain/dates/when.js';
 import { withLazyModules } from '../../src/domain/lazy-module.js';
 import { Refusal } from '../../src/errors.js';
@@ -63,7 +63,13 @@ test('dates are read in any form, and those without a year are the next such', (
         `${weekday?.slice(0, 3)} ${name} ${day} ${year}`,
         `${year} ${name} ${day}`,
       ],
-      ...[`${year}/${month}/${day}`, `${year}.${month}.${day}`, sayDay(date), `${day} ${name}`, `${name} the ${day}th`],
+      ...[
+        `${year}/${month}/${day}`,
+        `${year}.${month}.${day}`,
+        formatDay(date),
+        `${day} ${name}`,
+        `${name} the ${day}th`,
+      ],
     ]);
   };
   fc.assert(

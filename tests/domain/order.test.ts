@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { placed, rankOf } from '../../src/domain/order.js';
+import { rankOf, ranksFor } from '../../src/domain/order.js';
 import type { Task } from '../../src/domain/task.js';
 
 type Placed = Pick<Task, 'id' | 'rank' | 'status' | 'deletedAt'>;
@@ -27,7 +27,7 @@ describe('moved over and over', () => {
       const [moved] = line.splice(from(count), 1) as [Placed];
       const at = beside(line.length, move);
       const target = line[at]?.id as number;
-      const ranks = placed(known(line, target, moved), [moved.id], { after: target }, count + 1);
+      const ranks = ranksFor(known(line, target, moved), [moved.id], { after: target }, count + 1);
       line.splice(at + 1, 0, moved);
       for (const task of line) task.rank = ranks.get(task.id) ?? task.rank;
       rewritten += ranks.size - 1;

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import { recurrence } from '../../src/domain/recurrence/occurrences.js';
-import { afterCompletion, isRepeat, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
+import { rruleLibrary } from '../../src/domain/recurrence/occurrences.js';
+import { isRepeat, nextOccurrence, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
-await Promise.all([recurrence.load(), dateReaders.load()]);
+await Promise.all([rruleLibrary.load(), dateReaders.load()]);
 
 /** A Sunday, five in the afternoon in Paris. */
 const now = new Date('2026-11-22T16:00:00Z');
@@ -23,7 +23,7 @@ const refusal = (text: string, due: string | null = null) => {
   throw new Error(`"${text}" was understood`);
 };
 const next = (repeat: Repeat, due: string, at: string, zone = timezone) =>
-  afterCompletion(repeat, due, { now: new Date(at), timezone: zone })?.due;
+  nextOccurrence(repeat, due, { now: new Date(at), timezone: zone })?.due;
 
 const PHRASES: [phrase: string, rule: string, said: string, due: string][] = [
   ['every day', 'FREQ=DAILY', 'every day', '2026-11-22'],
@@ -262,7 +262,7 @@ describe('a phrase', () => {
         }
         understood++;
         upcoming(read.repeat, read.due, context);
-        afterCompletion(read.repeat, read.due, context);
+        nextOccurrence(read.repeat, read.due, context);
         expect(parse(sayRepeat(read.repeat), read.due).repeat.rule).toBe(read.repeat.rule);
       }),
       { numRuns: 1500 },
@@ -327,7 +327,7 @@ describe('completing', () => {
 
   test('ends the series with its last', () => {
     const until = parse('every day until 2026-11-24', '2026-11-23');
-    const last = afterCompletion(until.repeat, until.due, { now: new Date('2026-11-23T12:00:00Z'), timezone });
+    const last = nextOccurrence(until.repeat, until.due, { now: new Date('2026-11-23T12:00:00Z'), timezone });
     expect(last?.due).toBe('2026-11-24');
     expect(last && next(last.repeat, last.due, '2026-11-24T12:00:00Z')).toBeUndefined();
     expect(next(until.repeat, until.due, '2026-11-25T12:00:00Z')).toBeUndefined();
@@ -335,7 +335,7 @@ describe('completing', () => {
 
   test('counts from the day it was done, if so asked, and keeps the time of day', () => {
     const { repeat, due } = parse('every! 3 days at 09:00 for 3 times', '2026-11-23');
-    const second = afterCompletion(repeat, due, { now: new Date('2026-11-26T22:59:00Z'), timezone });
+    const second = nextOccurrence(repeat, due, { now: new Date('2026-11-26T22:59:00Z'), timezone });
     expect(second).toEqual({
       repeat: {
         rule: 'FREQ=DAILY;INTERVAL=3;COUNT=2',
@@ -346,7 +346,7 @@ describe('completing', () => {
       due: '2026-11-29T08:00:00.000Z',
     });
     const third =
-      second && afterCompletion(second.repeat, second.due, { now: new Date('2026-11-26T23:01:00Z'), timezone });
+      second && nextOccurrence(second.repeat, second.due, { now: new Date('2026-11-26T23:01:00Z'), timezone });
     expect(third?.due).toBe('2026-11-30T08:00:00.000Z');
     expect(third && next(third.repeat, third.due, '2026-11-30T12:00:00Z')).toBeUndefined();
   });
@@ -427,7 +427,7 @@ describe('clocks and calendars', () => {
     ],
     ['every! 3 days at 9', '1900-01-01', 'FREQ=DAILY;INTERVAL=3', '2026-11-23T08:00:00.000Z'],
   ])('of "%s", starting long ago, no day that is past is looked at', (text, start, rule, due) => {
-    const asked = vi.spyOn(recurrence.get().prototype, 'between');
+    const asked = vi.spyOn(rruleLibrary.get().prototype, 'between');
     const read = parse(`${text} starting ${start}`);
     const past = asked.mock.calls.filter(([from]) => (from as Date) < new Date('2026-11-22'));
     asked.mockRestore();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import { dueSort, formatWhen, parseWhen, sayToday, startOf } from '../../src/domain/dates/when.js';
+import { dueSort, formatWhen, parseWhen, sayToday, startOfDay } from '../../src/domain/dates/when.js';
 import { Refusal } from '../../src/errors.js';
 
 /**
@@ -120,11 +120,11 @@ test('days follow each other without a gap and without an overlap', () => {
       each.toPlainDate(),
     );
     for (const day of days) {
-      const next = startOf(day.add({ days: 1 }), zone);
+      const next = startOfDay(day.add({ days: 1 }), zone);
       expect(Date.parse(dueSort(`${day}`, zone)) + 1, `${day} in ${zone}, near ${at}`).toBe(next.getTime());
-      expect(next.getTime()).toBeGreaterThanOrEqual(startOf(day, zone).getTime());
-      expect(shown(startOf(day, zone), zone) >= `${day}`, `${day} in ${zone}, near ${at}`).toBe(true);
-      expect(shown(new Date(startOf(day, zone).getTime() - 1), zone) < `${day}`).toBe(true);
+      expect(next.getTime()).toBeGreaterThanOrEqual(startOfDay(day, zone).getTime());
+      expect(shown(startOfDay(day, zone), zone) >= `${day}`, `${day} in ${zone}, near ${at}`).toBe(true);
+      expect(shown(new Date(startOfDay(day, zone).getTime() - 1), zone) < `${day}`).toBe(true);
       expect(formatWhen(parse(`${day}`, zone), zone)).toBe(`${day}`);
     }
   }

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import { dueSort, formatWhen, parseWhen, parseWindow, sayWhen, startOf, today } from '../../src/domain/dates/when.js';
+import {
+  dueSort,
+  formatWhen,
+  parseWhen,
+  parseWindow,
+  sayWhen,
+  startOfDay,
+  today,
+} from '../../src/domain/dates/when.js';
 
 await dateReaders.load();
 
@@ -61,7 +69,7 @@ describe('a window', () => {
       const window = parseWindow('today', new Date(now), zone);
       if (window === 'none' || !window.from) throw new Error('a window of a day has two ends');
       expect((window.until.getTime() - window.from.getTime()) / 3_600_000).toBe(hours);
-      expect(startOf(today(new Date(now), zone), zone)).toEqual(window.from);
+      expect(startOfDay(today(new Date(now), zone), zone)).toEqual(window.from);
     }
   });
 });

@@ -3,7 +3,7 @@ import { makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
-import { Rate } from '../../src/transports/limits.js';
+import { RateLimit } from '../../src/transports/limits.js';
 import { newUser, useWorld } from '../support/harness.js';
 import {
   anyToken,
@@ -168,7 +168,7 @@ describe('an address that sends wrong tokens', () => {
   });
 
   test('is forgotten once 10,000 others came, so that a flood of addresses takes no more memory', () => {
-    const rate = new Rate(1, () => 0);
+    const rate = new RateLimit(1, () => 0);
     expect([rate.take('first'), rate.take('first')]).toEqual([0, 60]);
     for (let i = 0; i < 9_999; i++) rate.take(`${i}`);
     expect(rate.take('first')).toBe(60);
@@ -318,7 +318,7 @@ test.each(ERAS)('a body whose client hangs up before it is let in takes no room 
 
 describe('connections', () => {
   test('of one address leave room for others', async () => {
-    const { url } = await serve({ room: { all: 20, ofOne: 10 } });
+    const { url } = await serve({ limits: { all: 20, perAddress: 10 } });
     const sockets = await Promise.all(Array.from({ length: 15 }, () => openSocket(url)));
     await eventually(
       async () => sockets.filter((socket) => socket.readableEnded || socket.destroyed).length,
@@ -340,7 +340,7 @@ describe('connections', () => {
 });
 
 test('connections of all together are no more than there is room for', async () => {
-  const { url } = await serve({ room: { all: 5, ofOne: 100 } });
+  const { url } = await serve({ limits: { all: 5, perAddress: 100 } });
   const sockets = await Promise.all(Array.from({ length: 8 }, () => openSocket(url)));
   const ended = () => sockets.filter((socket) => socket.readableEnded || socket.destroyed).length;
   for (const socket of sockets) socket.resume();
@@ -354,10 +354,10 @@ test('connections of all together are no more than there is room for', async () 
 });
 
 test.each([
-  [Number.POSITIVE_INFINITY, { all: 2_000, ofOne: 1_000 }],
-  [4_096, { all: 2_000, ofOne: 1_000 }],
-  [1_024, { all: 624, ofOne: 312 }],
-  [256, { all: 50, ofOne: 25 }],
+  [Number.POSITIVE_INFINITY, { all: 2_000, perAddress: 1_000 }],
+  [4_096, { all: 2_000, perAddress: 1_000 }],
+  [1_024, { all: 624, perAddress: 312 }],
+  [256, { all: 50, perAddress: 25 }],
 ])('where a process may have %d files open, connections leave room for the database', (files, room) => {
   expect(connectionLimits(files)).toEqual(room);
 });

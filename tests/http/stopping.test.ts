@@ -78,7 +78,7 @@ describe('stopping', () => {
   });
 
   test('a request that never ends does not keep the server from stopping', async () => {
-    const running = await serveHttp(world, { patience: { stopping: 200 } });
+    const running = await serveHttp(world, { timeouts: { stopping: 200 } });
     const socket = await openSocket(running.url);
     socket.write(`${headOf(running.url, await anyToken(world), hello('2026-07-28'))}Content-Length: 1000\r\n\r\n{`);
     const heard = untilClosed(socket);
@@ -101,7 +101,7 @@ describe('stopping', () => {
       return world.store();
     };
     const feed = new Feed({ store, log: world.log });
-    const { url, server } = await serveHttp({ ...world, feed }, { patience: { stopping: 3_600_000 } });
+    const { url, server } = await serveHttp({ ...world, feed }, { timeouts: { stopping: 3_600_000 } });
     const token = await anyToken(world);
     const opening = send(
       url,

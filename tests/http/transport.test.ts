@@ -21,7 +21,7 @@ import {
 const world = useWorld();
 const http = useHttp(world, { allowedHosts: ['tasks.example', 'Bücher.Example'] });
 /** One that waits for nobody long. */
-const impatient = useHttp(world, { patience: { headers: 1_000, request: 2_000, idle: 1_000 } });
+const impatient = useHttp(world, { timeouts: { headers: 1_000, request: 2_000, idle: 1_000 } });
 
 const MEGABYTE = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what is expected of them
 type Answer = any;
@@ -85,7 +85,7 @@ export async function drainPlan(
 
   expect(shares.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: tasks }, (_, i) => i + 1));
   for (const share of shares) expect(share.length).toBeGreaterThanOrEqual(Math.floor(tasks / 50));
-  const rows = await queryAsOwner(
+  const rows = await queryAsTableOwner(
     await database(),
     `select entity_id, op from taskloom.changes where op in ('claim', 'complete')
      and user_id = (select id from taskloom.users where handle = $1) order by seq`,

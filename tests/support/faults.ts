@@ -24,7 +24,7 @@ export function failingStore(base: World, from: number, error: () => Error): () 
 export async function serveGated(world: World): Promise<Running & { gate: Gate; token: string }> {
   const gate = new Gate(world.database);
   const store: Store = { ...(await world.store()), database: gate.database };
-  const running = await serveHttp({ ...world, store: async () => store }, { patience: { stopping: 5_000 } });
+  const running = await serveHttp({ ...world, store: async () => store }, { timeouts: { stopping: 5_000 } });
   return { ...running, gate, token: await anyToken(world) };
 }
 

@@ -10,7 +10,7 @@ import { SCOPES } from '../../src/auth/scopes.js';
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { openPglite } from '../../src/db/pglite.js';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { buildServer, type Deps } from '../../src/server.js';
 import { watchPredicates } from './spy.js';
 
@@ -148,7 +148,7 @@ export const through = (
 
 /** Rows straight from the database, as its owner: for what no answer shows. */
 export const rowsOf = (world: World, text: string, params: unknown[] = []) =>
-  queryAsOwner(world.database, text, params);
+  queryAsTableOwner(world.database, text, params);
 
 /** The text of the one message that a prompt makes. */
 export async function promptText(client: Client, name: string, args: Record<string, string> = {}): Promise<string> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { queryAsOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/scope.js';
 import { type Agent, agentOf, newAgent, newUser, useWorld } from '../support/harness.js';
 
 const world = useWorld();
@@ -492,7 +492,7 @@ describe('list_tasks', () => {
   test('counts are exact to a thousand, then say so', async () => {
     const ana = await newAgent(world);
     const { database } = world;
-    await queryAsOwner(
+    await queryAsTableOwner(
       database,
       `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, version, created_at, created_by, updated_at, updated_by)
        select $1::uuid, n, 'bulk', 'bulk', 'pending', 5, 'infinity', 'a0', 1, now(), 't', now(), 't' from generate_series(1, 1001) n`,

@@ -49,7 +49,7 @@ function relaying(options: Partial<RelayOptions>) {
 
 /** A client of 2025 that has subscribed. */
 async function subscribed() {
-  const { relay, servers, asked, request } = relaying({ beat: 20, silence: 60, again: 20 });
+  const { relay, servers, asked, request } = relaying({ heartbeatMs: 20, silenceMs: 60, reconnectMs: 20 });
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
   relay.take(message({ id: 0, method: 'initialize', params } as Message));
   relay.take(message({ method: 'notifications/initialized' }));
@@ -142,7 +142,7 @@ describe('a server that is alive', () => {
   test('is asked before it is given up where the relay itself had been stopped', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
-    const { servers, asked, request } = relaying({ beat: 5 });
+    const { servers, asked, request } = relaying({ heartbeatMs: 5 });
     let alive = () => {};
     asked.push((method) => method === HEARTBEAT && alive());
     await request(1, ...LOOK);

@@ -3,7 +3,7 @@ import { Temporal } from 'temporal-polyfill';
 export type Day = Temporal.PlainDate;
 
 /** One reading of words for days: a single day, or all days from `first` to `last`. */
-export interface Days {
+export interface DayRange {
   first: Day;
   last: Day;
   /** The day to take if a single one is needed; absent for "this month". */
@@ -13,10 +13,10 @@ export interface Days {
 }
 
 /** All possible readings, or (`not`) a date that was given with the wrong weekday. */
-export type Reading = Days[] | { not: Day };
+export type Reading = DayRange[] | { not: Day };
 
 /** How to resolve an incomplete date: to the next "24 Nov" or the last one. */
-export type Look = 'ahead' | 'back';
+export type LookDirection = 'ahead' | 'back';
 
 export const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 export const MONTHS = [
@@ -36,17 +36,17 @@ export const numberOf = (names: readonly string[], word: string) =>
 /** Returns the short name (`Mon`, `Nov`) of a weekday or month, numbered from 1. */
 export const shortName = (names: readonly string[], number: number) => names[number - 1]?.slice(0, 3) ?? '';
 
-export const one = (day: Day, exact = false): Days => ({ first: day, last: day, day, exact });
+export const singleDay = (day: Day, exact = false): DayRange => ({ first: day, last: day, day, exact });
 
 /** Formats a day as `Sun 22 Nov 2026`. */
-export const sayDay = (day: Day) =>
+export const formatDay = (day: Day) =>
   [shortName(WEEKDAYS, day.dayOfWeek), day.day, shortName(MONTHS, day.month), day.year].join(' ');
 
 /**
  * Returns the first day at offsets 0 to 12 that is not past or, looking back, at offsets 0 to -12 that is not in the
  * future; an empty array if there is none. Leap days are at most 8 years apart.
  */
-export function nearest(at: (offset: number) => Day[], today: Day, look: Look): Day[] {
+export function nearestDay(at: (offset: number) => Day[], today: Day, look: LookDirection): Day[] {
   const way = look === 'back' ? -1 : 1;
   for (let offset = 0; offset <= 12; offset++) {
     const [day] = at(way * offset);
@@ -61,7 +61,7 @@ export const LAST_YEAR = 2999;
 export const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && year <= LAST_YEAR;
 
 /** Returns the day with these numbers, or an empty array if it does not exist. */
-export function known(year: number, month: number, day: number): Day[] {
+export function existingDay(year: number, month: number, day: number): Day[] {
   try {
     return [Temporal.PlainDate.from({ year, month, day }, { overflow: 'reject' })];
   } catch {
@@ -70,7 +70,7 @@ export function known(year: number, month: number, day: number): Day[] {
 }
 
 /** Returns the week, month, quarter or year that contains a day, or the one `later` periods after it. */
-export function period(unit: string, today: Day, later = 0): Days {
+export function period(unit: string, today: Day, later = 0): DayRange {
   const months = unit === 'year' ? 12 : unit === 'quarter' ? 3 : 1;
   const begin = (by: number) =>
     unit === 'week'

@@ -1,6 +1,6 @@
 import type { Component } from 'chrono-node/en';
 import { Temporal } from 'temporal-polyfill';
-import { ASKED, ask } from './chrono.js';
+import { parseWithChrono, REFERENCE_DATE } from './chrono.js';
 
 /**
  * A single, unambiguous amount. It excludes what chrono would guess: "a few" as 3, "the" as 1, half a week as 4 days,
@@ -11,12 +11,12 @@ const AMOUNT =
 
 /** Reads one amount. Chrono returns the date it leads to, from which mixed months and days could not be separated. */
 function readAmount(text: string): Temporal.Duration | undefined {
-  const parsed = AMOUNT.test(text) ? ask('amounts', `in ${text}`) : undefined;
+  const parsed = AMOUNT.test(text) ? parseWithChrono('amounts', `in ${text}`) : undefined;
   if (!parsed?.tags().has('result/relativeDate')) return undefined;
   const at = (part: Component) => parsed.get(part) ?? 0;
   const end = new Temporal.PlainDateTime(at('year'), at('month'), at('day'), at('hour'), at('minute'), at('second'));
   const largestUnit = parsed.isCertain('hour') ? 'second' : parsed.isCertain('day') ? 'day' : 'month';
-  return Temporal.PlainDateTime.from(ASKED).until(end, { largestUnit });
+  return Temporal.PlainDateTime.from(REFERENCE_DATE).until(end, { largestUnit });
 }
 
 /** Reads "3 days", "1h", "a couple of weeks", "1 hour and 30 minutes" as a duration in months, days and seconds. */
@@ -40,7 +40,7 @@ export function readDuration(text: string): Temporal.Duration | undefined {
 }
 
 /** Reads "in 3 days", "within a week", "+2h", "2 weeks from now", "3 days" (ahead), and "3 days ago" as negative. */
-export function readDistance(text: string): Temporal.Duration | undefined {
+export function readOffsetFromNow(text: string): Temporal.Duration | undefined {
   const ago = /^(.+) ago$/.exec(text)?.[1];
   if (ago) return readDuration(ago)?.negated();
   return readDuration(text.replace(/^(?:in |within |\+ ?)/, '').replace(/ from (?:now|today)$/, ''));

@@ -2,7 +2,7 @@ import { invalid } from '../../errors.js';
 import { isRepeat, parseRepeat } from '../recurrence/repeats.js';
 import type { Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { readShift, shifted } from './shift.js';
+import { readShift, shiftDate } from './shift.js';
 import { parseWhen, startSort } from './when.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
@@ -12,7 +12,7 @@ type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
  *
  * @throws Refusal `invalid` for a date, rule or shift that cannot be applied, and for a rule without a due date
  */
-export function times(
+export function patchDates(
   task: Times,
   patch: Partial<Record<keyof Times | 'shift', string | undefined>>,
   moment: WriteContext,
@@ -20,7 +20,7 @@ export function times(
 ): Times {
   if (patch.shift !== undefined) {
     const amount = readShift(patch.shift);
-    const move = (field: 'due' | 'start') => task[field] && shifted(task[field], amount, moment.timezone, field);
+    const move = (field: 'due' | 'start') => task[field] && shiftDate(task[field], amount, moment.timezone, field);
     return { due: move('due'), start: move('start'), repeats: task.repeats };
   }
   const recurring = patch.repeats ?? (patch.due && isRepeat(patch.due) ? patch.due : undefined);

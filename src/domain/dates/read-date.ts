@@ -1,12 +1,22 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../../errors.js';
-import { type Day, type Days, FIRST_YEAR, inRange, LAST_YEAR, MONTHS, one, sayDay, WEEKDAYS } from './calendar.js';
-import { readDistance } from './durations.js';
+import {
+  type Day,
+  type DayRange,
+  FIRST_YEAR,
+  formatDay,
+  inRange,
+  LAST_YEAR,
+  MONTHS,
+  singleDay,
+  WEEKDAYS,
+} from './calendar.js';
+import { readOffsetFromNow } from './durations.js';
 import { readDays } from './relative-days.js';
-import { type Clocked, type Time, takeClock } from './time-of-day.js';
+import { splitTimeOfDay, type Time, type WithTime } from './time-of-day.js';
 
 /** The time and zone in which words are read. */
-export interface Here {
+export interface TimeContext {
   now: Date;
   timezone: string;
 }
@@ -31,13 +41,13 @@ const LONGEST = 100;
  * @throws Refusal `invalid` for ambiguous words, a wrong weekday, words for the wrong direction in time, a year out of
  *   range, and a time that the clocks skip or repeat
  */
-export function read(
+export function readDaysOrInstant(
   text: string,
-  here: Here,
+  here: TimeContext,
   field: string,
   direction: Direction,
-): Days | Temporal.Instant | undefined {
-  const normal = plain(text);
+): DayRange | Temporal.Instant | undefined {
+  const normal = normalizeText(text);
   try {
     return readIso(normal, here, field) ?? readWords(normal, { text, here, field, direction });
   } catch (error) {
@@ -47,7 +57,7 @@ export function read(
 }
 
 /** Normalizes full-width digits, case (in any locale), dashes, commas, meaningless points and compact ISO dates. */
-export const plain = (text: string) =>
+export const normalizeText = (text: string) =>
   text
     .slice(0, LONGEST + 1)
     .normalize('NFKC')
@@ -61,7 +71,7 @@ export const plain = (text: string) =>
     .replace(/(\d)t(?=\d)/, '$1 ')
     .trim();
 
-function readIso(said: string, here: Here, field: string): Days | Temporal.Instant | undefined {
+function readIso(said: string, here: TimeContext, field: string): DayRange | Temporal.Instant | undefined {
   const [, date = '', time = '', offset = ''] = MOMENT.exec(said) ?? (DAY.test(said) ? [said, said] : []);
   if (!date) return undefined;
   const day = Temporal.PlainDate.from(date, { overflow: 'reject' });
@@ -70,24 +80,24 @@ function readIso(said: string, here: Here, field: string): Days | Temporal.Insta
       `${field}: ${date} is out of range.`,
       `Years go from ${FIRST_YEAR} to ${LAST_YEAR}. For no date, leave ${field} out, or use none.`,
     );
-  return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : one(day, true);
+  return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : singleDay(day, true);
 }
 
 /** The text and its context, as refusals need them. */
 interface Said {
   text: string;
-  here: Here;
+  here: TimeContext;
   field: string;
   direction: Direction;
 }
 
 /** One reading of the words: days, or a time on a day. */
 interface Meaning {
-  days: Days;
+  days: DayRange;
   at?: Temporal.PlainDateTime;
 }
 
-function readWords(said: string, context: Said): Days | Temporal.Instant | undefined {
+function readWords(said: string, context: Said): DayRange | Temporal.Instant | undefined {
   if (said.length > LONGEST) return undefined;
   const { here, field, direction } = context;
   const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);
@@ -99,20 +109,20 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
     const at = nextSuch({ hour, minute: 0, second: 0, days: 0 }, present, direction);
     throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', context);
   }
-  const distance = readDistance(said);
+  const distance = readOffsetFromNow(said);
   if (distance?.seconds) {
     const moment = present.add(distance);
     if (!inRange(moment)) return undefined;
     if (direction === (distance.sign > 0 ? 'back' : 'ahead')) throw wrongWay(withOffset(moment), context);
     return toMinute(moment);
   }
-  const clocked = takeClock(said);
+  const clocked = splitTimeOfDay(said);
   const readings = clocked && candidates(clocked, present, direction);
   if (!readings) return undefined;
   if ('not' in readings) {
     if (!inRange(readings.not)) return undefined;
     throw invalid(
-      `${field}: "${short(context.text)}" does not fit: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
+      `${field}: "${truncateForMessage(context.text)}" does not fit: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
       `Use ${readings.not}, or the date of the day that is meant. ${todayIs(here)}`,
     );
   }
@@ -129,7 +139,7 @@ function readWords(said: string, context: Said): Days | Temporal.Instant | undef
 }
 
 function candidates(
-  { rest, times, offset }: Clocked,
+  { rest, times, offset }: WithTime,
   present: Temporal.ZonedDateTime,
   direction: Direction,
 ): Meaning[] | { not: Day } | undefined {
@@ -152,7 +162,7 @@ function nextSuch(time: Time, present: Temporal.ZonedDateTime, direction: Direct
   const at = atTime(present.toPlainDate(), time);
   const order = Temporal.PlainDateTime.compare(at, present.toPlainDateTime());
   const days = direction === 'back' ? (order > 0 ? -1 : 0) : order < 0 ? 1 : 0;
-  return { days: one(present.toPlainDate()), at: at.add({ days }) };
+  return { days: singleDay(present.toPlainDate()), at: at.add({ days }) };
 }
 
 const unique = (all: Meaning[]): Meaning[] =>
@@ -169,7 +179,7 @@ function isWrongWay({ days, at }: Meaning, present: Temporal.ZonedDateTime, dire
   return direction === 'back' ? order > 0 : order < 0;
 }
 
-function instantOf(local: Temporal.PlainDateTime, offset: string, { timezone }: Here, field: string) {
+function instantOf(local: Temporal.PlainDateTime, offset: string, { timezone }: TimeContext, field: string) {
   return offset ? Temporal.Instant.from(`${local}${offset}`) : resolveLocal(local, timezone, field);
 }
 
@@ -206,7 +216,7 @@ const format = ({ days, at }: Meaning, offset: string) => {
 
 const ambiguous = (all: Meaning[], offset: string, { text, field }: Said): Refusal =>
   invalid(
-    `${field}: "${short(text)}" can mean ${listed(all.map((each) => format(each, offset)))}.`,
+    `${field}: "${truncateForMessage(text)}" can mean ${listed(all.map((each) => format(each, offset)))}.`,
     `Use ${listed(all.map((each) => write(each, offset)))}.`,
   );
 
@@ -214,17 +224,20 @@ const listed = (all: string[]) => [all.slice(0, -1).join(', '), all.at(-1)].filt
 
 const wrongWay = (written: string, { text, here, field, direction }: Said): Refusal =>
   direction === 'back'
-    ? invalid(`${field}: "${short(text)}" is ${written}, still to come.`, `Use a day up to today. ${todayIs(here)}`)
+    ? invalid(
+        `${field}: "${truncateForMessage(text)}" is ${written}, still to come.`,
+        `Use a day up to today. ${todayIs(here)}`,
+      )
     : invalid(
-        `${field}: "${short(text)}" is ${written}, which is past.`,
+        `${field}: "${truncateForMessage(text)}" is ${written}, which is past.`,
         `Use ${written} if the past is meant. ${todayIs(here)}`,
       );
 
 /** Returns `Today is Sun 22 Nov 2026 (2026-11-22).`, which agents often do not know. */
-export function todayIs({ now, timezone }: Here): string {
+export function todayIs({ now, timezone }: TimeContext): string {
   const day = Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(timezone).toPlainDate();
-  return `Today is ${sayDay(day)} (${day}).`;
+  return `Today is ${formatDay(day)} (${day}).`;
 }
 
 /** Truncates a text to what a refusal quotes: 40 characters. */
-export const short = (text: string) => [...text.slice(0, 100)].slice(0, 40).join('');
+export const truncateForMessage = (text: string) => [...text.slice(0, 100)].slice(0, 40).join('');

@@ -1,27 +1,27 @@
 import {
   type Day,
-  type Days,
-  known,
-  type Look,
+  type DayRange,
+  existingDay,
+  type LookDirection,
   numberOf,
   ORDINAL,
-  one,
   period,
   type Reading,
+  singleDay,
   WEEKDAY,
   WEEKDAYS,
 } from './calendar.js';
-import { readDistance, readDuration } from './durations.js';
+import { readDuration, readOffsetFromNow } from './durations.js';
 import { readWritten } from './written-dates.js';
 
 const UNIT = 'week|month|quarter|year';
 
-const oneOrOther = (a: Day, b: Day): Days[] => (a.equals(b) ? [one(a)] : [one(a), one(b)]);
+const oneOrOther = (a: Day, b: Day): DayRange[] => (a.equals(b) ? [singleDay(a)] : [singleDay(a), singleDay(b)]);
 
 const OFFSETS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
 const offsetOf = (word = '') => OFFSETS[word] ?? 0;
 
-type Rule = (text: string[], today: Day, look: Look) => Reading | undefined;
+type Rule = (text: string[], today: Day, look: LookDirection) => Reading | undefined;
 const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:${pattern})$`), read];
 
 /**
@@ -36,7 +36,7 @@ const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:$
  */
 const RULES: [RegExp, Rule][] = [
   rule('(today)|(yesterday)|tomorrow|tmrw', ([now, past], today) => [
-    one(today.add({ days: now ? 0 : past ? -1 : 1 })),
+    singleDay(today.add({ days: now ? 0 : past ? -1 : 1 })),
   ]),
   rule(`(?:(this|coming|next|last|past) )?(${WEEKDAY})`, ([which = '', name = ''], today, look) => {
     const number = numberOf(WEEKDAYS, name);
@@ -44,15 +44,15 @@ const RULES: [RegExp, Rule][] = [
     const latest = today.subtract({ days: ((today.dayOfWeek - number + 6) % 7) + 1 });
     if (which === 'next') return oneOrOther(coming, period('week', today, 1).first.add({ days: number - 1 }));
     if (which === 'this' && number === today.dayOfWeek) return oneOrOther(today, coming);
-    return [one(offsetOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
+    return [singleDay(offsetOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
   }),
   rule(`(${WEEKDAY}) (next|last) week|(next|last) week (${WEEKDAY})`, ([before, step, which, after], today) => {
     const number = numberOf(WEEKDAYS, before ?? after ?? '');
-    return [one(period('week', today, offsetOf(step ?? which)).first.add({ days: number - 1 }))];
+    return [singleDay(period('week', today, offsetOf(step ?? which)).first.add({ days: number - 1 }))];
   }),
   rule('(?:(this|next|last) )?weekend', ([which], today) => {
     const saturday = period('week', today, offsetOf(which)).first.add({ days: 5 });
-    const weekend = (first: Day): Days => ({ first, last: first.add({ days: 1 }), day: first });
+    const weekend = (first: Day): DayRange => ({ first, last: first.add({ days: 1 }), day: first });
     if (which === 'next' && today.dayOfWeek < 6) return [weekend(saturday.subtract({ days: 7 })), weekend(saturday)];
     return [{ ...weekend(saturday), day: !offsetOf(which) && today.dayOfWeek === 7 ? today : saturday }];
   }),
@@ -63,10 +63,10 @@ const RULES: [RegExp, Rule][] = [
   rule('(start|beginning|end) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
     const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
     const many = Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
-    return many.map(({ first, last, exact }) => one(edge === 'end' ? last : first, exact));
+    return many.map(({ first, last, exact }) => singleDay(edge === 'end' ? last : first, exact));
   }),
   rule('eo([wmqy])', ([letter], today) => [
-    one(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),
+    singleDay(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),
   ]),
   rule('(next|last|past) (.+)', ([which, text = ''], today) => {
     const said = readDuration(text);
@@ -80,22 +80,22 @@ const RULES: [RegExp, Rule][] = [
     const by = way === 'before' ? said?.negated() : said;
     const from = by && !by.seconds ? readDays(start, today, look) : undefined;
     if (!by || !Array.isArray(from)) return undefined;
-    return from.flatMap(({ day, exact }) => (day ? [one(day.add(by), exact)] : []));
+    return from.flatMap(({ day, exact }) => (day ? [singleDay(day.add(by), exact)] : []));
   }),
   rule(`${ORDINAL} (?:of )?(this|next|last) month`, ([number, which], today) => {
     const month = period('month', today, offsetOf(which)).first;
-    return known(month.year, month.month, Number(number)).map((day) => one(day));
+    return existingDay(month.year, month.month, Number(number)).map((day) => singleDay(day));
   }),
   rule('(\\d{4})-(\\d{2})', ([year, month]) =>
-    known(Number(year), Number(month), 1).map((day) => period('month', day)),
+    existingDay(Number(year), Number(month), 1).map((day) => period('month', day)),
   ),
 ];
 
 /** Reads words for days, in lower case with single spaces; returns undefined for all others, also with a time. */
-export function readDays(text: string, today: Day, look: Look): Reading | undefined {
+export function readDays(text: string, today: Day, look: LookDirection): Reading | undefined {
   const said = text.replace(/^(?:on |by )?(?:the )?/, '');
-  const distance = readDistance(said);
-  if (distance && !distance.seconds) return [one(today.add(distance))];
+  const distance = readOffsetFromNow(said);
+  if (distance && !distance.seconds) return [singleDay(today.add(distance))];
   for (const [pattern, read] of RULES) {
     const match = pattern.exec(said);
     const reading = match && read(match.slice(1), today, look);

@@ -2,8 +2,8 @@ import type { Temporal } from 'temporal-polyfill';
 import { invalid } from '../../errors.js';
 import { inRange } from './calendar.js';
 import { readDuration } from './durations.js';
-import { plain, short } from './read-date.js';
-import { clockAt, isDay, later, type When } from './when.js';
+import { normalizeText, truncateForMessage } from './read-date.js';
+import { addTo, isDay, type When, wallTimeAt } from './when.js';
 
 const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<way>later|earlier|sooner))?)$/;
 
@@ -13,10 +13,10 @@ const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<wa
  * @throws Refusal `invalid` if the text is not an amount of time, or is zero
  */
 export function readShift(text: string): Temporal.Duration {
-  const { sign, signed, amount, way } = AMOUNT.exec(plain(text))?.groups ?? {};
+  const { sign, signed, amount, way } = AMOUNT.exec(normalizeText(text))?.groups ?? {};
   const read = readDuration(signed ?? amount ?? '');
   if (!read || read.blank)
-    throw invalid(`shift: "${short(text)}" is not an amount of time.`, 'Use 1 week, -2 days or 3 hours.');
+    throw invalid(`shift: "${truncateForMessage(text)}" is not an amount of time.`, 'Use 1 week, -2 days or 3 hours.');
   return sign === '-' || way === 'earlier' || way === 'sooner' ? read.negated() : read;
 }
 
@@ -25,15 +25,15 @@ export function readShift(text: string): Temporal.Duration {
  *
  * @throws Refusal `invalid` for a day moved by hours, a time that the clocks skip, and a date out of range
  */
-export function shifted(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
+export function shiftDate(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
   if (isDay(when) && amount.seconds !== 0)
     throw invalid(`${field} is a day without a time, which hours do not move.`, 'Shift by days, or give it a time.');
-  const moved = attempt(() => later(when, amount, timezone));
+  const moved = attempt(() => addTo(when, amount, timezone));
   if (!moved || !inRange({ year: Number(moved.slice(0, 4)) }))
     throw invalid(`shift leads ${field} to no year that a date can have.`, 'Shift it by less.');
-  if (!isDay(when) && amount.seconds === 0 && clockAt(when, timezone) !== clockAt(moved, timezone))
+  if (!isDay(when) && amount.seconds === 0 && wallTimeAt(when, timezone) !== wallTimeAt(moved, timezone))
     throw invalid(
-      `shift leads ${field} to ${clockAt(when, timezone)} on a day on which the clocks skip that.`,
+      `shift leads ${field} to ${wallTimeAt(when, timezone)} on a day on which the clocks skip that.`,
       'Shift it by other days, or set it in a call of its own.',
     );
   return moved;

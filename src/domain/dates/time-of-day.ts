@@ -6,7 +6,7 @@ export interface Time {
   days: 0 | 1;
 }
 
-export interface Clocked {
+export interface WithTime {
   /** The words left after removing the time: those for the day. */
   rest: string;
   /** Empty if no time was given, two if it is ambiguous. */
@@ -50,7 +50,7 @@ const CLOCK_FIRST = new RegExp(`^${CLOCK}(?: on (?=.)| |$)`);
  *
  * @returns undefined for an impossible time, such as 25:00 or 17 pm
  */
-export function takeClock(text: string): Clocked | undefined {
+export function splitTimeOfDay(text: string): WithTime | undefined {
   const words = text
     .replace(/\btonight\b/, 'today night')
     .replace(/\blast night\b/, 'yesterday night')

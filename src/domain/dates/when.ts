@@ -1,7 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid } from '../../errors.js';
-import { type Days, LAST_YEAR, MONTHS, shortName, WEEKDAYS } from './calendar.js';
-import { type Here, read, short, todayIs, withOffset } from './read-date.js';
+import { type DayRange, LAST_YEAR, MONTHS, shortName, WEEKDAYS } from './calendar.js';
+import { readDaysOrInstant, type TimeContext, todayIs, truncateForMessage, withOffset } from './read-date.js';
 
 /**
  * A day or an instant, as a string: `2026-11-24` is a day, whatever the zone; `2026-11-24T16:00:00.000Z` is an
@@ -18,20 +18,20 @@ export const isDay = (when: When): boolean => when.length === 10;
  * @throws Refusal `invalid` if the text is not a date, is ambiguous or means several days, for words for the past, and
  *   for a time that the clocks skip or repeat
  */
-export function parseWhen(text: string, here: Here, field: string): When {
-  const result = read(text, here, field, 'ahead');
+export function parseWhen(text: string, here: TimeContext, field: string): When {
+  const result = readDaysOrInstant(text, here, field, 'ahead');
   if (!result) throw notADate(text, here, field);
   if (result instanceof Temporal.Instant) return utc(result);
   if (result.day) return result.day.toString();
   throw invalid(
-    `${field}: "${short(text)}" is more than one day.`,
+    `${field}: "${truncateForMessage(text)}" is more than one day.`,
     `Use ${result.last} for the last of them. ${todayIs(here)}`,
   );
 }
 
-const notADate = (text: string, here: Here, field: string) =>
+const notADate = (text: string, here: TimeContext, field: string) =>
   invalid(
-    `${field}: "${short(text)}" is not a date.`,
+    `${field}: "${truncateForMessage(text)}" is not a date.`,
     `Use 2026-11-24, 2026-11-24T17:00 for a time in your timezone, or words such as tomorrow 9am. ${todayIs(here)}`,
   );
 
@@ -140,7 +140,7 @@ export function sayUntil(instant: Date, now: Date, timezone: string): string {
 export const sayToday = (now: Date, timezone: string): string => sayDate(present(now, timezone).midnight, true, true);
 
 /** Returns the first instant of a day in a zone. */
-export function startOf(day: Temporal.PlainDate, timezone: string): Date {
+export function startOfDay(day: Temporal.PlainDate, timezone: string): Date {
   return new Date(day.toZonedDateTime(timezone).epochMilliseconds);
 }
 
@@ -151,14 +151,14 @@ const NEVER = 'infinity';
 export function dueSort(due: When | null, timezone: string): string {
   if (!due) return NEVER;
   if (!isDay(due)) return due;
-  const next = startOf(Temporal.PlainDate.from(due).add({ days: 1 }), timezone);
+  const next = startOfDay(Temporal.PlainDate.from(due).add({ days: 1 }), timezone);
   return new Date(next.getTime() - 1).toISOString();
 }
 
 /** Returns the instant from which a task may be started, to compare: for a day, its first in the user's zone. */
 export function startSort(start: When | null, timezone: string): string {
   if (!start) return '-infinity';
-  return isDay(start) ? startOf(Temporal.PlainDate.from(start), timezone).toISOString() : start;
+  return isDay(start) ? startOfDay(Temporal.PlainDate.from(start), timezone).toISOString() : start;
 }
 
 /** The range of `dueSort` in a filter: from `from` (inclusive) to `until` (exclusive); `none` for no due date. */
@@ -186,28 +186,28 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
     .replace(/^\s*within\s+/i, 'today..in ')
     .split('..')
     .map(trimmed);
-  const [first, last] = [from, to].map((end) => (end ? read(end, here, 'due', 'either') : null));
+  const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, here, 'due', 'either') : null));
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
-    throw invalid(`due: "${short(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
+    throw invalid(`due: "${truncateForMessage(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
     throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
   const after = last ? last.last.add({ days: 1 }) : AFTER_ALL;
-  return { ...(first && { from: startOf(first.first, timezone) }), until: startOf(after, timezone) };
+  return { ...(first && { from: startOfDay(first.first, timezone) }), until: startOfDay(after, timezone) };
 }
 
 /** Formats the days of a window for people: `Mon 30 Nov to Sun 6 Dec`. */
-export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timezone }: Here): string {
+export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timezone }: TimeContext): string {
   const day = (instant: Date) => sayWhen(formatStamp(instant, timezone).slice(0, 10), now, timezone);
   const last = day(new Date(until.getTime() - 1));
   if (!from) return `up to ${last}`;
-  if (until.getTime() >= startOf(AFTER_ALL, timezone).getTime()) return `from ${day(from)} on`;
+  if (until.getTime() >= startOfDay(AFTER_ALL, timezone).getTime()) return `from ${day(from)} on`;
   return day(from) === last ? last : `${day(from)} to ${last}`;
 }
 
 const trimmed = (text: string) => text.trim();
 
 /** Tells whether an end of a window was read as days, or is open (null). */
-const isDays = (read: Days | Temporal.Instant | null | undefined): read is Days | null =>
+const isDays = (read: DayRange | Temporal.Instant | null | undefined): read is DayRange | null =>
   read !== undefined && !(read instanceof Temporal.Instant);
 
 /** How far the caller's clock may be ahead of ours, in milliseconds. */
@@ -218,13 +218,16 @@ const SKEW = 3_600_000;
  *
  * @throws Refusal `invalid` if the text is not a date, is ambiguous, or is in the future
  */
-export function sinceInstant(text: string, here: Here, field: string): Date {
-  const meant = read(text, here, field, 'back');
+export function sinceInstant(text: string, here: TimeContext, field: string): Date {
+  const meant = readDaysOrInstant(text, here, field, 'back');
   if (!meant) throw notADate(text, here, field);
   const since =
-    meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOf(meant.first, here.timezone);
+    meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOfDay(meant.first, here.timezone);
   if (since.getTime() > here.now.getTime() + SKEW)
-    throw invalid(`${field}: "${short(text)}" is still to come.`, `Use a day up to today. ${todayIs(here)}`);
+    throw invalid(
+      `${field}: "${truncateForMessage(text)}" is still to come.`,
+      `Use a day up to today. ${todayIs(here)}`,
+    );
   return since;
 }
 
@@ -233,7 +236,7 @@ const plainDay = (when: When, timezone: string) =>
   isDay(when) ? Temporal.PlainDate.from(when) : zoned(when, timezone).toPlainDate();
 
 /** Returns the wall-clock time of a moment in a zone: `09:00`. */
-export const clockAt = (moment: When, timezone: string): string => wallClock(Date.parse(moment), timezone).slice(11);
+export const wallTimeAt = (moment: When, timezone: string): string => wallClock(Date.parse(moment), timezone).slice(11);
 
 /** Returns the number of calendar days in a zone from one day or moment to another. */
 export function daysBetween(from: When, to: When, timezone: string): number {
@@ -242,14 +245,14 @@ export function daysBetween(from: When, to: When, timezone: string): number {
 
 /** Returns the day or moment `days` days later; a moment keeps its time of day. */
 export const shiftDays = (when: When, days: number, timezone: string): When =>
-  later(when, Temporal.Duration.from({ days }), timezone);
+  addTo(when, Temporal.Duration.from({ days }), timezone);
 
 /**
  * Returns the day or moment that is `amount` later; over days and months a moment keeps its time of day.
  *
  * @throws RangeError for values out of Temporal's range
  */
-export function later(when: When, amount: Temporal.Duration, timezone: string): When {
+export function addTo(when: When, amount: Temporal.Duration, timezone: string): When {
   if (isDay(when)) return Temporal.PlainDate.from(when).add(amount).toString();
   return utc(zoned(when, timezone).add(amount).toInstant());
 }

@@ -1,17 +1,17 @@
 import {
   type Day,
-  known,
-  type Look,
-  nearest,
+  existingDay,
+  type LookDirection,
+  nearestDay,
   numberOf,
   ORDINAL,
-  one,
   period,
   type Reading,
+  singleDay,
   WEEKDAY,
   WEEKDAYS,
 } from './calendar.js';
-import { ask } from './chrono.js';
+import { parseWithChrono } from './chrono.js';
 
 const NAMED = new RegExp(`^(?:(?<name>${WEEKDAY}) (?:the )?)?(?<date>.+)$`);
 const ONLY_DAY = new RegExp(`^${ORDINAL}$`);
@@ -27,7 +27,7 @@ interface Parts {
  * months: "December 2026". Without a year, returns the nearest such day in the direction of `look`, today included.
  * 03/04 has two readings, unless a weekday rules one out.
  */
-export function readWritten(text: string, today: Day, look: Look): Reading | undefined {
+export function readWritten(text: string, today: Day, look: LookDirection): Reading | undefined {
   const { name, date = '' } = NAMED.exec(text)?.groups ?? {};
   const weekday = name ? numberOf(WEEKDAYS, name) : undefined;
   const ordinal = ONLY_DAY.exec(date)?.[1];
@@ -36,7 +36,7 @@ export function readWritten(text: string, today: Day, look: Look): Reading | und
   const days = said.flatMap((parts) => daysOf(parts, weekday, today, look));
   const fitting = days.filter(({ dayOfWeek }) => !weekday || dayOfWeek === weekday);
   const exact = said.some(({ year, month }) => year || (month && weekday));
-  return fitting.length > 0 ? fitting.map((day) => one(day, exact)) : days[0] && { not: days[0] };
+  return fitting.length > 0 ? fitting.map((day) => singleDay(day, exact)) : days[0] && { not: days[0] };
 }
 
 /** Components that a date must not have. */
@@ -50,7 +50,7 @@ const MORE = ['weekday', 'hour', 'timezoneOffset'] as const;
 function askBoth(date: string): Parts[] {
   const said = date.replace(' the ', ' ').replace(/^(\d+)\.(\d+)\.$/, '$1/$2');
   const all = (['dayFirst', 'monthFirst'] as const).flatMap((order) => {
-    const read = /^[a-z]+[-/]/.test(said) ? undefined : ask(order, said);
+    const read = /^[a-z]+[-/]/.test(said) ? undefined : parseWithChrono(order, said);
     if (!read?.isCertain('day') || !read.isCertain('month') || MORE.some((part) => read.isCertain(part))) return [];
     const year = read.isCertain('year') ? (read.get('year') ?? undefined) : undefined;
     if (year !== undefined && !said.includes(String(year))) return [];
@@ -60,7 +60,7 @@ function askBoth(date: string): Parts[] {
 }
 
 /** Reads "December" or "Dec 2026" as a whole month, by its 1st, since chrono does not read "Dec" alone. */
-function readMonth(text: string, today: Day, look: Look): Reading | undefined {
+function readMonth(text: string, today: Day, look: LookDirection): Reading | undefined {
   const [said] = /^[a-z]+(?: \d{4})?$/.test(text) ? askBoth(`1 ${text}`) : [];
   const firsts = said && daysOf(said, undefined, today.with({ day: 1 }), look);
   return firsts?.map((first) => ({ ...period('month', first), exact: Boolean(said?.year) }));
@@ -70,14 +70,14 @@ function readMonth(text: string, today: Day, look: Look): Reading | undefined {
  * Returns the day with these parts. Without a year this is the nearest in the direction of `look`, unless the nearest
  * in the other direction is no farther away and is the only one on the weekday.
  */
-function daysOf({ year, month, day }: Parts, weekday: number | undefined, today: Day, look: Look): Day[] {
-  if (year !== undefined) return known(year, month ?? 0, day);
+function daysOf({ year, month, day }: Parts, weekday: number | undefined, today: Day, look: LookDirection): Day[] {
+  if (year !== undefined) return existingDay(year, month ?? 0, day);
   const at = (offset: number) => {
     const near = today.with({ day: 1 }).add(month === undefined ? { months: offset } : { years: offset });
-    return known(near.year, month ?? near.month, day);
+    return existingDay(near.year, month ?? near.month, day);
   };
-  const [near] = nearest(at, today, look);
-  const [other] = month !== undefined && weekday ? nearest(at, today, look === 'back' ? 'ahead' : 'back') : [];
+  const [near] = nearestDay(at, today, look);
+  const [other] = month !== undefined && weekday ? nearestDay(at, today, look === 'back' ? 'ahead' : 'back') : [];
   const away = (each: Day) => Math.abs(today.until(each).days);
   const isOther = near?.dayOfWeek !== weekday && other?.dayOfWeek === weekday;
   const meant = isOther && other && !(near && away(near) < away(other)) ? other : near;

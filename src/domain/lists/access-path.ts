@@ -3,15 +3,15 @@ import { changes, isOpen, taskLabels, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { isClaimed, notArchived } from '../task.js';
 import {
+  hasParent,
   hasPriority,
   inStatus,
   isCompletedSince,
   isDue,
-  isForOpen,
   isInProject,
-  isPartOf,
   isReady,
   labelsOf,
+  matchesOnlyOpen,
   type Shape,
   type Value,
 } from './filter.js';
@@ -22,22 +22,22 @@ export interface AccessPath {
   /** Queries for the ids that match one part of the filter, each from an index, newest or most likely first. */
   parts: SQL[];
   /** Condition for tasks that an index returns in the requested order; absent if no index has that order. */
-  walk?: SQL | undefined;
+  inOrder?: SQL | undefined;
   /** Whether one index serves the whole filter in the requested order, so the page can be read from it directly. */
-  whole: boolean;
+  singleIndex: boolean;
 }
 
 /** Chooses the access path for a filter and a sort order. */
 export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): AccessPath {
   const { status, ready } = shape;
-  const opens = isForOpen(shape);
+  const opens = matchesOnlyOpen(shape);
   const parts: SQL[] = [];
   const push = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
   const open = opens ? isOpen(tasks) : undefined;
   const newest = desc(tasks.id);
 
-  if (shape.parent === 'numbered') push(isPartOf(value), newest);
+  if (shape.parent === 'numbered') push(hasParent(value), newest);
   if (shape.claimed !== undefined && shape.claimed !== 'none')
     push(and(isNotNull(tasks.claimedBy), isClaimed), desc(tasks.claimedUntil));
   for (const label of labelsOf(shape, value))
@@ -84,8 +84,8 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
   );
   return {
     parts,
-    walk: inOrder ? walk : undefined,
-    whole:
+    inOrder: inOrder ? walk : undefined,
+    singleIndex:
       inOrder &&
       parts.length === (ordered ? 1 : 0) &&
       ['open', 'all', 'cancelled'].includes(status) &&

@@ -1,12 +1,12 @@
 import { and, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../../db/prepared.js';
+import { literalLimit } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { inProject, taskColumns } from '../task.js';
 import type { AccessPath } from './access-path.js';
-import { missing, type Value, where } from './filter.js';
+import { filterCondition, missingReference, type Value } from './filter.js';
 import type { Page } from './list.js';
-import { AGAIN, beyond, columnsOf, ORDER, orderOf, positionIn } from './sort.js';
+import { afterPosition, columnsOf, ORDER, orderOf, PAGE_ORDER, positionFrom } from './sort.js';
 
 /** How many tasks of one filter part, or in the requested order, are checked against the whole filter at most. */
 export const MAX_SCANNED = 1_000;
@@ -18,9 +18,9 @@ export interface ScanSummary {
   /** The total is a lower bound. */
   atLeast: boolean;
   /** Only the newest `MAX_SCANNED` of a filter part were checked and sorted. */
-  sampled: boolean;
+  newestOnly: boolean;
   /** The last task examined, if the scan reached `MAX_SCANNED` before it found more than a page; otherwise null. */
-  edge: { id: number; dueSort: string; priority: number; rank: string } | null;
+  lastScanned: { id: number; dueSort: string; priority: number; rank: string } | null;
 }
 
 const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}`;
@@ -31,21 +31,21 @@ const HITS = columnsOf('hits');
  * gathers the first filter part that has at most `MAX_SCANNED` tasks. If all have more, it examines tasks in the
  * requested order until the page is full or, if no index has that order, sorts the newest.
  */
-export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, walk }: AccessPath) {
+export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, inOrder: ordered }: AccessPath) {
   const { sort, limit, descriptions } = asked;
-  const after = asked.after ? positionIn(value) : undefined;
-  const arrays = parts.map((part) => sql`array(${part} limit ${literal(MAX_SCANNED + 1)})`);
-  const newestPart = walk ? undefined : arrays.pop();
+  const after = asked.after ? positionFrom(value) : undefined;
+  const arrays = parts.map((part) => sql`array(${part} limit ${literalLimit(MAX_SCANNED + 1)})`);
+  const newestPart = ordered ? undefined : arrays.pop();
   // `coalesce` evaluates each only if those before it were too large; `offset 0` keeps one from being evaluated twice.
   const smallParts = arrays.map(
     (ids) =>
       sql`(select part.ids from (select ${ids} as ids offset 0) part where cardinality(part.ids) <= ${MAX_SCANNED} offset 0)`,
   );
   const order = sql.join(ORDER[sort], sql`, `);
-  const start = after && beyond(sort, after);
+  const start = after && afterPosition(sort, after);
   /** Evaluates the filter for each row as it is read, so that reading stops once the page is full. */
-  const inOrder = (condition: SQL | undefined, max: number) =>
-    sql`select ${KEY}, (${where(tx, asked, value)}) is true as fits from ${tasks} where ${and(walk ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${order} limit ${literal(max)}`;
+  const scan = (condition: SQL | undefined, max: number) =>
+    sql`select ${KEY}, (${filterCondition(tx, asked, value)}) is true as fits from ${tasks} where ${and(ordered ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${order} limit ${literalLimit(max)}`;
 
   const chosen = tx.db
     .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
@@ -57,15 +57,15 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, walk
   const hits = tx.db
     .$with('hits', {})
     .as(
-      sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, where(tx, asked, value))}`,
+      sql`select ${KEY} from ${tasks} where ${and(tx.mine(tasks), sql`${tasks.id} = any((select ids from chosen)::int[])`, filterCondition(tx, asked, value))}`,
     );
-  const walked = tx.db.$with('walked', {}).as(inOrder(start, MAX_SCANNED));
+  const walked = tx.db.$with('walked', {}).as(scan(start, MAX_SCANNED));
   const sample = tx.db
     .$with('sample', {})
-    .as(start ? inOrder(undefined, MAX_SAMPLED) : sql`select * from walked limit ${literal(MAX_SAMPLED)}`);
+    .as(start ? scan(undefined, MAX_SAMPLED) : sql`select * from walked limit ${literalLimit(MAX_SAMPLED)}`);
   const picked = tx.db.$with('picked', { id: sql<number>`id`.as('id') }).as(
-    sql`(select id from hits where ${after ? beyond(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literal(limit + 1)})
-        union all (select id from walked where fits limit ${literal(limit + 1)})`,
+    sql`(select id from hits where ${after ? afterPosition(sort, after, HITS) : sql`true`} order by ${sql.join(orderOf(HITS)[sort], sql`, `)} limit ${literalLimit(limit + 1)})
+        union all (select id from walked where fits limit ${literalLimit(limit + 1)})`,
   );
   const page = tx.db
     .select(taskColumns(tx, { descriptions }))
@@ -76,15 +76,15 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, walk
   const count = tx.db
     .select({
       total: sql<number>`((select count(*) from hits) + (select count(*) from sample where fits))::int`.as('total'),
-      missing: missing(tx, asked, value).as('missing'),
+      missing: missingReference(tx, asked, value).as('missing'),
       atLeast:
         sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${MAX_SAMPLED} else chosen.sampled end`.as(
           'at_least',
         ),
-      sampled: sql<boolean>`chosen.sampled`.as('sampled'),
-      edge: sql<ScanSummary['edge']>`case when (select count(*) from picked) <= ${limit} then (
-        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literal(MAX_SCANNED - 1)} limit 1) end`.as(
-        'edge',
+      newestOnly: sql<boolean>`chosen.sampled`.as('sampled'),
+      lastScanned: sql<ScanSummary['lastScanned']>`case when (select count(*) from picked) <= ${limit} then (
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literalLimit(MAX_SCANNED - 1)} limit 1) end`.as(
+        'last_scanned',
       ),
     })
     .from(chosen)
@@ -94,5 +94,5 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, walk
     .select({ ...count._.selectedFields, task: page._.selectedFields })
     .from(count)
     .leftJoin(page, sql`true`)
-    .orderBy(...AGAIN[sort]);
+    .orderBy(...PAGE_ORDER[sort]);
 }

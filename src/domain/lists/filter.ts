@@ -1,13 +1,22 @@
 import { and, asc, isNotNull, isNull, not, type SQL, sql } from 'drizzle-orm';
-import { literal } from '../../db/prepared.js';
+import { literalLimit } from '../../db/prepared.js';
 import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import type { Refusal } from '../../errors.js';
 import { parseWindow, sayStamp, sayWindow, sinceInstant } from '../dates/when.js';
 import { isUnlabelled } from '../labels.js';
 import { nameKey } from '../names.js';
-import { noProjectCalled } from '../project.js';
-import { isClaimed, noTask, notArchived, PRESENT, PRIORITIES, type Priority, type Status, waitsWith } from '../task.js';
+import { noProjectRefusal } from '../project.js';
+import {
+  blockingAncestor,
+  DATABASE_NOW,
+  isClaimed,
+  noTask,
+  notArchived,
+  PRIORITIES,
+  type Priority,
+  type Status,
+} from '../task.js';
 
 export const LIST_STATUSES = [
   'open',
@@ -113,7 +122,7 @@ export function shapeOf(
     shape: {
       status,
       // Open lists hide tasks of archived projects unless the project or parent is named or a claim is asked for.
-      archived: !isForOpen({ status, ready }) || named || claimed === 'holder' || claimed === 'any',
+      archived: !matchesOnlyOpen({ status, ready }) || named || claimed === 'holder' || claimed === 'any',
       ready,
       claimed,
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
@@ -130,14 +139,14 @@ export function shapeOf(
 }
 
 /** Tells whether a filter matches only open tasks. */
-export const isForOpen = ({ status, ready }: Pick<Shape, 'status' | 'ready'>): boolean =>
+export const matchesOnlyOpen = ({ status, ready }: Pick<Shape, 'status' | 'ready'>): boolean =>
   ready === true || ['open', 'not_started', 'in_progress'].includes(status);
 
 export const labelsOf = ({ labels }: Shape, value: Value): unknown[] =>
   Array.from({ length: labels === 'none' ? 0 : labels }, (_, i) => value(`label${i}`));
 
 /** Builds the condition for a filter, except for its text, which `search.ts` matches. */
-export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
+export function filterCondition(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
   const labelsOfTask = sql`from ${taskLabels} l where l.user_id = ${tx.userId} and l.task_id = ${tasks.id}`;
   return and(
     tx.mine(tasks),
@@ -151,7 +160,7 @@ export function where(tx: UserTx, shape: Shape, value: Value): SQL | undefined {
     shape.labels === 'none' ? sql`(select true ${labelsOfTask} limit 1) is null` : undefined,
     hasPriority(shape, value),
     isDue(shape, value),
-    shape.parent === 'numbered' ? isPartOf(value) : shape.parent === 'none' ? isNull(tasks.parentId) : undefined,
+    shape.parent === 'numbered' ? hasParent(value) : shape.parent === 'none' ? isNull(tasks.parentId) : undefined,
     shape.changedSince
       ? sql`coalesce((select c.at from ${changes} c where c.user_id = ${tx.userId} and c.entity = 'task' and c.entity_id = ${tasks.id}
           order by c.seq desc limit 1), ${tasks.updatedAt}) >= ${value('changedSince')}::timestamptz` // history is not kept for ever
@@ -166,7 +175,7 @@ export function isInProject(tx: UserTx, { project }: Pick<Shape, 'project'>, val
   return sql`${tasks.projectId} = (select p.id from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')})`;
 }
 
-export const isPartOf = (value: Value): SQL => sql`${tasks.parentId} = ${value('parent')}`;
+export const hasParent = (value: Value): SQL => sql`${tasks.parentId} = ${value('parent')}`;
 
 export const hasPriority = ({ priority }: Shape, value: Value): SQL | undefined =>
   priority ? sql`${tasks.priority} = ${value('priority')}` : undefined;
@@ -180,8 +189,8 @@ export const isCompletedSince = (value: Value): SQL =>
  */
 export const isReady = (
   tx: UserTx,
-): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${PRESENT} and ${tasks.claimedUntil} <= ${PRESENT}
-  and ${waitsWith(tx)} is null)`;
+): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${DATABASE_NOW} and ${tasks.claimedUntil} <= ${DATABASE_NOW}
+  and ${blockingAncestor(tx)} is null)`;
 
 /** Includes `claimed_by is not null`, the predicate of the partial index on claims, which leaves out released tasks. */
 function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {
@@ -228,7 +237,11 @@ export function isDue({ due }: Shape, value: Value): SQL | undefined {
 }
 
 /** Selects which of the named project and parent does not exist: an empty list would mislead the agent. */
-export function missing(tx: UserTx, { project, parent }: Shape, value: Value): SQL<'project' | 'parent' | null> {
+export function missingReference(
+  tx: UserTx,
+  { project, parent }: Shape,
+  value: Value,
+): SQL<'project' | 'parent' | null> {
   const cases = [
     project === 'called' &&
       sql`when not exists (select 1 from ${projects} p where p.user_id = ${tx.userId} and p.name_key = ${value('project')}) then 'project'`,
@@ -249,8 +262,8 @@ async function noProject(tx: UserTx, name: string): Promise<Refusal> {
     .from(projects)
     .where(and(tx.mine(projects), isNotNull(projects.nameKey)))
     .orderBy(asc(projects.nameKey))
-    .limit(literal(200));
-  return noProjectCalled(
+    .limit(literalLimit(200));
+  return noProjectRefusal(
     name,
     existing.map((project) => project.name),
   );

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { and, sql } from 'drizzle-orm';
-import { literal, preparedBy } from '../../db/prepared.js';
+import { literalLimit, preparedBy } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { nameKey } from '../names.js';
@@ -8,9 +8,18 @@ import { inProject, type Task, type TaskRow, taskColumns, toTask } from '../task
 import { accessPathOf } from './access-path.js';
 import { boundedScan, type ScanSummary } from './bounded-scan.js';
 import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
-import { type Filter, missing, missingRefusal, type Shape, shapeOf, statusOf, type Value, where } from './filter.js';
+import {
+  type Filter,
+  filterCondition,
+  missingReference,
+  missingRefusal,
+  type Shape,
+  shapeOf,
+  statusOf,
+  type Value,
+} from './filter.js';
 import { search } from './search.js';
-import { AGAIN, beyond, ORDER, position, positionIn, positionValues, type Sort } from './sort.js';
+import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, positionValues, type Sort } from './sort.js';
 
 export interface ListInput extends Filter {
   sort?: Sort | undefined;
@@ -20,12 +29,12 @@ export interface ListInput extends Filter {
 
 export interface TaskPage {
   tasks: Task[];
-  /** Exact up to `COUNTED`; `COUNTED` + 1 stands for more. A lower bound with `atLeast`. */
+  /** Exact up to `MAX_COUNT`; `MAX_COUNT` + 1 stands for more. A lower bound with `atLeast`. */
   total: number;
   /** Returns the cursor for what follows the first `shown` of `tasks`, if anything does. */
   cursorAfter(shown: number): string | undefined;
   /** No task has all the words; these come closest. */
-  near?: true;
+  closestOnly?: true;
   /** More tasks have the words than can be ranked; `total` counts only ranked ones. */
   cut?: true;
   /** Not all tasks were counted: `total` is a lower bound. */
@@ -37,14 +46,14 @@ export interface TaskPage {
   /** More tasks match, but the list cannot be paged further. */
   ended?: true;
   /** How date words were read; on the first page only. */
-  meant?: string[];
+  dateReadings?: string[];
 }
 
 /** Counts stop here: nobody acts on a larger number, and counting is expensive. */
-export const COUNTED = 1000;
+export const MAX_COUNT = 1000;
 
 /** The limit for each of several counts in one answer (overview, projects). */
-export const COUNTED_EACH = 200;
+export const MAX_COUNT_EACH = 200;
 
 /** Normalizes defaults and names, so that a cursor is valid for every spelling of the same filter. */
 const canonical = (filter: Filter) => ({
@@ -85,7 +94,7 @@ export async function listTasks(
   const { shape, values, meant } = shapeOf(filter, { now: from, timezone: tx.timezone });
   const page = { ...shape, limit, descriptions, after: start !== undefined };
   const given = { ...values, ...positionValues(start) };
-  const note = start === undefined && meant.length > 0 && { meant };
+  const note = start === undefined && meant.length > 0 && { dateReadings: meant };
   if (text !== undefined)
     return {
       ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, pack })),
@@ -97,17 +106,17 @@ export async function listTasks(
 
   const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as TaskRow] : []));
   const shown = found.slice(0, limit);
-  const { atLeast, sampled, edge } = (rows[0] ?? {}) as Partial<ScanSummary>;
-  const paused = edge && found.length <= limit;
+  const { atLeast, newestOnly, lastScanned } = (rows[0] ?? {}) as Partial<ScanSummary>;
+  const paused = lastScanned && found.length <= limit;
   return {
     tasks: shown.map((row) => toTask(row, { descriptions })),
     total: Math.max(total, shown.length),
     cursorAfter(count) {
-      const last = found.length > count ? shown[count - 1] : paused ? edge : undefined;
+      const last = found.length > count ? shown[count - 1] : paused ? lastScanned : undefined;
       return last && pack(position(sort, last, from));
     },
     ...(atLeast && { atLeast }),
-    ...(sampled && { sampled }),
+    ...(newestOnly && { sampled: true }),
     ...(paused && { paused: true }),
     ...note,
   };
@@ -147,22 +156,22 @@ export interface Page extends Shape {
 
 const pageOf = preparedBy((page: Page) => (tx, value) => {
   const route = accessPathOf(tx, page, page.sort, value);
-  return route.whole ? inOrder(tx, page, value) : boundedScan(tx, page, value, route);
+  return route.singleIndex ? inOrder(tx, page, value) : boundedScan(tx, page, value, route);
 });
 
 /** Builds the statement if one index serves the filter in the requested order. */
 function inOrder(tx: UserTx, page: Page, value: Value) {
   const { sort, limit, descriptions } = page;
-  const matches = where(tx, page, value);
+  const matches = filterCondition(tx, page, value);
   const count = tx.db
-    .select({ total: sql<number>`count(*)::int`.as('total'), missing: missing(tx, page, value).as('missing') })
+    .select({ total: sql<number>`count(*)::int`.as('total'), missing: missingReference(tx, page, value).as('missing') })
     .from(
       tx.db
         .select({ one: sql`1`.as('one') })
         .from(tasks)
         .where(matches)
         .orderBy(...(page.ready ? [] : ORDER[sort])) // selects the index to count from; ready tasks have only one
-        .limit(literal(COUNTED + 1))
+        .limit(literalLimit(MAX_COUNT + 1))
         .as('counted'),
     )
     .as('count');
@@ -170,13 +179,13 @@ function inOrder(tx: UserTx, page: Page, value: Value) {
     .select(taskColumns(tx, { descriptions }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
-    .where(and(matches, page.after ? beyond(sort, positionIn(value)) : undefined))
+    .where(and(matches, page.after ? afterPosition(sort, positionFrom(value)) : undefined))
     .orderBy(...ORDER[sort])
-    .limit(literal(limit + 1))
+    .limit(literalLimit(limit + 1))
     .as('page');
   return tx.db
     .select({ total: count.total, missing: count.missing, task: shown._.selectedFields })
     .from(count)
     .leftJoin(shown, sql`true`)
-    .orderBy(...AGAIN[sort]); // a join does not guarantee the order of its inputs
+    .orderBy(...PAGE_ORDER[sort]); // a join does not guarantee the order of its inputs
 }

@@ -1,5 +1,5 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
-import { literal } from '../../db/prepared.js';
+import { literalLimit } from '../../db/prepared.js';
 import { isOpen, projects, taskLabels, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { invalid } from '../../errors.js';
@@ -18,9 +18,9 @@ export interface Remarks {
   /** How many tasks in the trash match everything else, if none outside it does. */
   trashed?: number;
   /** What else has the search text as its name: search covers only titles, descriptions and comments. */
-  called?: 'project' | 'label' | undefined;
+  namedLikeText?: 'project' | 'label' | undefined;
   /** Set if `ready: false` excluded ready tasks, as happens when a model fills in every field. */
-  unready?: true;
+  excludedReady?: true;
   /** Who holds claims, if the requested holder has none. */
   holders?: string[];
 }
@@ -40,7 +40,7 @@ async function holders(tx: UserTx): Promise<string[]> {
     .from(tasks)
     .where(and(tx.mine(tasks), isNotNull(tasks.claimedBy), isClaimed, isOpen(tasks)))
     .orderBy(tasks.claimedBy)
-    .limit(literal(HOLDERS));
+    .limit(literalLimit(HOLDERS));
   return rows.map(({ name }) => name);
 }
 
@@ -53,11 +53,11 @@ export async function remarksOn(
 ): Promise<Remarks | undefined> {
   if (isEmpty(page)) return whyEmpty(tx, input, options);
   if (input.cursor !== undefined) return undefined;
-  if (page.near && statusOf(input) === 'open') {
+  if (page.closestOnly && statusOf(input) === 'open') {
     const all = await listTasks(tx, { ...input, status: 'all', sort: undefined, limit: 1 }, options);
-    return all.near ? undefined : { elsewhere: all.total };
+    return all.closestOnly ? undefined : { elsewhere: all.total };
   }
-  return input.ready === false ? { unready: true } : undefined;
+  return input.ready === false ? { excludedReady: true } : undefined;
 }
 
 /** Queries for the reason why a list is empty. */
@@ -67,10 +67,10 @@ async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Pro
   if (unused) return { unused };
   const found = async (changes: Partial<ListInput>) => {
     const page = await listTasks(tx, { ...input, ...changes, limit: 1 }, options);
-    return page.near ? 0 : page.total;
+    return page.closestOnly ? 0 : page.total;
   };
   if (input.claimed_by !== undefined && !isNone(input.claimed_by)) return { holders: await holders(tx) };
-  if (input.ready === false) return (await found({ ready: undefined })) > 0 ? { unready: true } : undefined;
+  if (input.ready === false) return (await found({ ready: undefined })) > 0 ? { excludedReady: true } : undefined;
   const { status = 'open', limit: _, sort: __, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
   const wide = status === 'open' || status === 'all';
@@ -79,11 +79,11 @@ async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Pro
   if (elsewhere > 0) return { elsewhere };
   const trashed = await found({ status: 'deleted', sort: undefined });
   if (trashed > 0) return { trashed };
-  return input.text === undefined ? undefined : { called: await calledSo(tx, input.text) };
+  return input.text === undefined ? undefined : { namedLikeText: await calledSo(tx, input.text) };
 }
 
 /** Tells whether the name is that of a project or a label. */
-async function calledSo(tx: UserTx, name: string): Promise<Remarks['called']> {
+async function calledSo(tx: UserTx, name: string): Promise<Remarks['namedLikeText']> {
   const key = nameKey(name);
   const project = tx.db
     .select({ of: sql<'project' | 'label'>`'project'` })
@@ -93,7 +93,7 @@ async function calledSo(tx: UserTx, name: string): Promise<Remarks['called']> {
     .select({ of: sql<'project' | 'label'>`'label'` })
     .from(taskLabels)
     .where(and(tx.mine(taskLabels), eq(taskLabels.labelKey, key)))
-    .limit(literal(1));
+    .limit(literalLimit(1));
   const [found] = await project.unionAll(label);
   return found?.of;
 }

@@ -1,19 +1,28 @@
 import { and, desc, isNull, type Placeholder, type SQL, sql } from 'drizzle-orm';
-import { literal, prepared, preparedBy } from '../../db/prepared.js';
+import { literalLimit, prepared, preparedBy } from '../../db/prepared.js';
 import { comments, isOpen, projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { invalid } from '../../errors.js';
 import { titleKey } from '../names.js';
 import { inProject, type TaskRow, taskColumns, toTask } from '../task.js';
 import type { Position } from './cursor.js';
-import { type Filter, labelsOf, missing, missingRefusal, type Shape, shapeOf, type Value, where } from './filter.js';
+import {
+  type Filter,
+  filterCondition,
+  labelsOf,
+  missingReference,
+  missingRefusal,
+  type Shape,
+  shapeOf,
+  type Value,
+} from './filter.js';
 import type { Page, TaskPage } from './list.js';
-import { AGAIN, beyond, ORDER, position, positionIn, type Sort } from './sort.js';
+import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, type Sort } from './sort.js';
 
 /** If more tasks than this have the words, only the newest are ranked. */
-export const RANKED = 500;
+export const MAX_RANKED = 500;
 /** How many ranked matches can be paged through; to find a task beyond that, other words are better. */
-export const PAGED = 200;
+export const MAX_PAGED = 200;
 
 /**
  * Builds the condition that a task, or one comment on it, has all of these words, or that the text is its number.
@@ -27,7 +36,7 @@ export function hasWords(tx: UserTx, text: string): SQL {
 
 /**
  * Builds the query for the ids, ranks and ages (1 is the newest) of the user's tasks that have the words. The caller
- * joins it with `tasks` under row-level security and `tx.mine`. An age of `RANKED` + 1 means that there are more;
+ * joins it with `tasks` under row-level security and `tx.mine`. An age of `MAX_RANKED` + 1 means that there are more;
  * negative ranks mean that no task has all the words and these come closest.
  *
  * @param shape the filter, applied before the newest are taken, since afterwards it might leave none; an empty project
@@ -96,15 +105,15 @@ export async function search(
       const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
       return pack(at);
     },
-    ...(head.near && { near: true }),
+    ...(head.near && { closestOnly: true }),
     ...(head.cut && { cut: true }),
-    ...(!sort && all.length <= limit && head.total > PAGED && { ended: true }),
+    ...(!sort && all.length <= limit && head.total > MAX_PAGED && { ended: true }),
   };
 }
 
 const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
   const { sort, limit, descriptions } = page;
-  const after = page.after ? positionIn(value) : undefined;
+  const after = page.after ? positionFrom(value) : undefined;
   const found = tx.db
     .$with('found', {
       id: sql<number>`id`.as('id'),
@@ -120,8 +129,8 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
         place: sql<number>`row_number() over (order by found.rank desc, found.id desc)::int`.as('place'),
       })
       .from(found)
-      .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${RANKED}`))
-      .where(where(tx, page, value)),
+      .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = found.id and found.age <= ${MAX_RANKED}`))
+      .where(filterCondition(tx, page, value)),
   );
   const shown = tx.db
     .select({ ...taskColumns(tx, { descriptions }), match: sql<number>`hits.rank`.as('match') })
@@ -130,22 +139,22 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
     .leftJoin(projects, inProject(tx))
     .where(
       sort
-        ? after && beyond(sort, after)
+        ? after && afterPosition(sort, after)
         : and(
-            sql`hits.place <= ${PAGED}`,
+            sql`hits.place <= ${MAX_PAGED}`,
             after && sql`(hits.rank, hits.id) < (${after.match}::int, ${after.id}::int)`,
           ),
     )
     .orderBy(...(sort ? ORDER[sort] : [sql`hits.rank desc`, sql`hits.id desc`]))
-    .limit(literal(limit + 1))
+    .limit(literalLimit(limit + 1))
     .as('page');
   const count = tx.db
     .select({
       total: sql<number>`count(*)::int`.as('total'),
       near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
-      cut: sql<boolean>`exists (select 1 from found where found.age > ${RANKED})`.as('cut'),
+      cut: sql<boolean>`exists (select 1 from found where found.age > ${MAX_RANKED})`.as('cut'),
       searchable: sql<boolean>`taskloom.search_query(${value('text')}::text, true) is not null`.as('searchable'),
-      missing: missing(tx, page, value).as('missing'),
+      missing: missingReference(tx, page, value).as('missing'),
     })
     .from(hits)
     .as('count');
@@ -154,7 +163,7 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
     .select({ ...count._.selectedFields, task: shown._.selectedFields })
     .from(count)
     .leftJoin(shown, sql`true`)
-    .orderBy(...(sort ? AGAIN[sort] : [sql`page.match desc`, sql`page.id desc`]));
+    .orderBy(...(sort ? PAGE_ORDER[sort] : [sql`page.match desc`, sql`page.id desc`]));
 });
 
 type Matched = TaskRow & { match: number };
@@ -169,7 +178,7 @@ const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =
     .select({ id: tasks.id, title: tasks.title })
     .from(tasks)
     .where(and(tx.mine(tasks), sql`${tasks.id} = alike.id`))
-    .limit(literal(1))
+    .limit(literalLimit(1))
     .as('task');
   return tx.db
     .select({ id: task.id, title: task.title })
@@ -199,7 +208,7 @@ const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
       ),
     )
     .orderBy(desc(tasks.id))
-    .limit(literal(NAMESAKES)),
+    .limit(literalLimit(NAMESAKES)),
 );
 
 /** Finds up to 5 tasks, open or closed, whose words match a title best. */
@@ -211,5 +220,5 @@ export async function nearTitles(tx: UserTx, title: string): Promise<{ id: numbe
     .from(sql`(${searchTasks(shape, value)}) found`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
     .orderBy(sql`found.rank desc`, sql`found.id desc`)
-    .limit(literal(5));
+    .limit(literalLimit(5));
 }

@@ -25,7 +25,7 @@ export const orderOf = ({ id, dueSort, priority, rank }: Columns): Record<Sort, 
 export const ORDER = orderOf(tasks);
 
 /** `ORDER` for a sub-query named `page`. */
-export const AGAIN = orderOf(columnsOf('page'));
+export const PAGE_ORDER = orderOf(columnsOf('page'));
 
 /** Returns the position of a row in a list. */
 export function position(
@@ -45,10 +45,10 @@ export function position(
 
 type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'match', unknown>;
 
-/** Converts a position to named statement values; `positionIn` reads them. */
+/** Converts a position to named statement values; `positionFrom` reads them. */
 export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
   Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value]));
-export const positionIn = (value: (name: string) => unknown): Place => ({
+export const positionFrom = (value: (name: string) => unknown): Place => ({
   id: value('after_id'),
   dueSort: value('after_dueSort'),
   priority: value('after_priority'),
@@ -57,7 +57,11 @@ export const positionIn = (value: (name: string) => unknown): Place => ({
 });
 
 /** Builds the condition for rows after a position (keyset pagination). */
-export function beyond(sort: Sort, { id, dueSort, priority, rank }: Omit<Place, 'match'>, of: Columns = tasks): SQL {
+export function afterPosition(
+  sort: Sort,
+  { id, dueSort, priority, rank }: Omit<Place, 'match'>,
+  of: Columns = tasks,
+): SQL {
   switch (sort) {
     case 'newest':
       return sql`${of.id} < ${id}`;

@@ -32,7 +32,7 @@ export interface NthWeekday {
 }
 
 /** The library that finds the days of a rule; loaded on first use. */
-export const recurrence = new LazyModule(async () => (await import('rrule-temporal')).RRuleTemporal);
+export const rruleLibrary = new LazyModule(async () => (await import('rrule-temporal')).RRuleTemporal);
 
 export const WEEKDAY_CODES = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
 export const codeOf = ({ nth, weekday }: NthWeekday): string => `${nth || ''}${WEEKDAY_CODES[weekday - 1]}`;
@@ -81,7 +81,7 @@ export function* daysOf(rule: Rule, anchor: number, from = anchor): Generator<nu
  * is slow with week numbers and days of the year.
  */
 function libraryRule(rule: Rule, anchor: number): RRuleTemporal {
-  const Library = recurrence.get();
+  const Library = rruleLibrary.get();
   const { freq, byMonthDay, byDay, byYearDay, byWeekNo, bySetPos, weekStart } = rule;
   const inMonths = freq === 'DAILY' && (rule.byMonth || byMonthDay || byDay);
   const asked = inMonths ? 'MONTHLY' : byWeekNo ? 'WEEKLY' : freq;

@@ -2,7 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
 import { readDays } from '../dates/relative-days.js';
 import { fromDay, toDay, weekdayOf } from './occurrences.js';
-import { type Cursor, named } from './word-cursor.js';
+import { type Cursor, numberOfName } from './word-cursor.js';
 
 export interface DateContext {
   today: string;
@@ -46,7 +46,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
     cursor.eat();
     return isoDay(Number(word.slice(0, 4)), Number(word.slice(5, 7)), Number(word.slice(8)));
   }
-  const weekday = named(WEEKDAYS, word);
+  const weekday = numberOfName(WEEKDAYS, word);
   if (weekday) {
     cursor.eat();
     return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));
@@ -60,7 +60,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   if (cursor.eat('end') && !cursor.eat('of')) return undefined;
   let date = cursor.ordinal() ?? cursor.number();
   cursor.eat('of');
-  const month = named(MONTHS, cursor.peek() ?? '');
+  const month = numberOfName(MONTHS, cursor.peek() ?? '');
   if (!month) return undefined;
   cursor.eat();
   if (date === undefined && !/^\d{4}$/.test(cursor.peek() ?? '')) {

@@ -1,10 +1,10 @@
 import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
 import type { Freq, NthWeekday, Rule } from './occurrences.js';
 import { canonical, countedOrder } from './rrule.js';
-import { type Cursor, lost, named, refuse } from './word-cursor.js';
+import { type Cursor, numberOfName, repeatsRefusal, unexpectedWord } from './word-cursor.js';
 
 /** The days of a week, month or year that a phrase names. The ordinal of "last" is -1. */
-export interface Places {
+export interface NamedDays {
   weekdays: number[];
   nths: NthWeekday[];
   monthDays: number[];
@@ -22,30 +22,30 @@ const WORKDAYS = [1, 2, 3, 4, 5];
  * @param numbers whether a bare number is a day of the month, as after `on`, but not after `every`
  * @throws Refusal `invalid` for a word that is not understood
  */
-export function readPlaces(cursor: Cursor, numbers: boolean): Places {
-  const places: Places = { weekdays: [], nths: [], monthDays: [] };
+export function readPlaces(cursor: Cursor, numbers: boolean): NamedDays {
+  const places: NamedDays = { weekdays: [], nths: [], monthDays: [] };
   let ordinals: number[] = [];
   let before = cursor.at();
   for (let first = true; ; first = false) {
     const read = readPlace(cursor, places, ordinals, numbers);
-    if (!read && first) throw lost(cursor);
+    if (!read && first) throw unexpectedWord(cursor);
     if (!read) cursor.back(before);
     ordinals = read ?? ordinals;
     before = cursor.at();
     if (!read || !cursor.eat('and', ',', '&', '/')) break;
     cursor.eat('and');
   }
-  if (ordinals.includes(-1)) throw lost(cursor);
+  if (ordinals.includes(-1)) throw unexpectedWord(cursor);
   places.monthDays.push(...ordinals);
   readMonth(cursor, places);
   return places;
 }
 
 /** Reads one item of a list into `places`. Returns ordinals whose noun is still to come; undefined if there is none. */
-function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: boolean): number[] | undefined {
+function readPlace(cursor: Cursor, places: NamedDays, waiting: number[], numbers: boolean): number[] | undefined {
   cursor.eat('the');
   const name = cursor.peek() ?? '';
-  const weekday = named(WEEKDAYS, name);
+  const weekday = numberOfName(WEEKDAYS, name);
   if (weekday) {
     cursor.eat();
     if (waiting.length === 0) places.weekdays.push(...readRange(cursor, weekday));
@@ -53,7 +53,7 @@ function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: b
     return [];
   }
   if (eatWorkday(cursor)) {
-    if (waiting.length > 1 || places.workday) throw lost(cursor);
+    if (waiting.length > 1 || places.workday) throw unexpectedWord(cursor);
     if (waiting.length === 0) places.weekdays.push(...WORKDAYS);
     places.workday = waiting[0];
     return [];
@@ -68,12 +68,12 @@ function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: b
     places.leapDay = true;
     return [];
   }
-  const month = waiting.length + places.monthDays.length === 0 ? named(MONTHS, name) : undefined;
+  const month = waiting.length + places.monthDays.length === 0 ? numberOfName(MONTHS, name) : undefined;
   if (month && !places.month) {
     cursor.eat();
     places.month = month;
     const day = cursor.ordinal() ?? cursor.number();
-    if (day === undefined) throw lost(cursor);
+    if (day === undefined) throw unexpectedWord(cursor);
     places.monthDays.push(day);
     return [];
   }
@@ -83,12 +83,12 @@ function readPlace(cursor: Cursor, places: Places, waiting: number[], numbers: b
 }
 
 /** Reads the noun of ordinals into `places`: `day` (of a month) or a weekday. Returns the ordinals if none follows. */
-function readCounted(cursor: Cursor, places: Places, ordinals: number[], numbers: boolean): number[] {
+function readCounted(cursor: Cursor, places: NamedDays, ordinals: number[], numbers: boolean): number[] {
   if (ordinals.some((nth) => nth > 28) && cursor.eat('or')) {
-    if (!cursor.eat('last') || !cursor.eat('day')) throw lost(cursor);
+    if (!cursor.eat('last') || !cursor.eat('day')) throw unexpectedWord(cursor);
   } else if (!cursor.eat('day', 'days')) {
     const name = cursor.peek() ?? '';
-    const follows = named(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
+    const follows = numberOfName(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
     return follows ? (readPlace(cursor, places, ordinals, numbers) ?? []) : ordinals;
   }
   places.monthDays.push(...ordinals);
@@ -100,7 +100,7 @@ function readNumber(cursor: Cursor, numbers: boolean): number | undefined {
   const start = cursor.at();
   const value = cursor.number();
   const next = cursor.peek() ?? '';
-  const month = named(MONTHS, next === 'of' ? (cursor.peek(1) ?? '') : next);
+  const month = numberOfName(MONTHS, next === 'of' ? (cursor.peek(1) ?? '') : next);
   if (month || (numbers && !/^(?:times?|occurrences?|am|pm)$/.test(next))) return value;
   cursor.back(start);
   return undefined;
@@ -115,23 +115,23 @@ function eatWorkday(cursor: Cursor): boolean {
 
 /** Reads the rest of `mon-fri`, `mon to fri`; a range may wrap around the end of the week. */
 function readRange(cursor: Cursor, first: number): number[] {
-  const last = named(WEEKDAYS, cursor.peek(1) ?? '');
+  const last = numberOfName(WEEKDAYS, cursor.peek(1) ?? '');
   if (!last || !cursor.eat('-', '–', 'to', 'through')) return [first];
   cursor.eat();
   return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, index) => ((first - 1 + index) % 7) + 1);
 }
 
 /** Reads `of the month`, `of november`, or just `nov` after a day. */
-function readMonth(cursor: Cursor, places: Places): void {
+function readMonth(cursor: Cursor, places: NamedDays): void {
   if (places.month || places.leapDay) return;
   const of = cursor.eat('of');
   if (of && cursor.eat('the', 'each', 'every', 'month')) {
-    if (cursor.peek(-1) !== 'month' && !cursor.eat('month')) throw lost(cursor);
+    if (cursor.peek(-1) !== 'month' && !cursor.eat('month')) throw unexpectedWord(cursor);
     return;
   }
-  places.month = named(MONTHS, cursor.peek() ?? '');
+  places.month = numberOfName(MONTHS, cursor.peek() ?? '');
   if (places.month) cursor.eat();
-  else if (of) throw lost(cursor);
+  else if (of) throw unexpectedWord(cursor);
 }
 
 /**
@@ -140,21 +140,23 @@ function readMonth(cursor: Cursor, places: Places): void {
  * @param freq the given frequency, which must be the same
  * @throws Refusal `invalid` for places that do not go together or with `freq`, or that no month has
  */
-export function ruleFor(freq: Freq | undefined, interval: number, places: Places): Rule {
+export function ruleFor(freq: Freq | undefined, interval: number, places: NamedDays): Rule {
   const { weekdays, nths, monthDays, workday, month, leapDay } = places;
   const kinds = [weekdays.length, nths.length, monthDays.length, workday, leapDay].filter(Boolean).length;
-  if (kinds !== 1) throw refuse('that mixes weekdays with days of the month.');
+  if (kinds !== 1) throw repeatsRefusal('that mixes weekdays with days of the month.');
   const fits = weekdays.length > 0 ? 'WEEKLY' : month || leapDay ? 'YEARLY' : 'MONTHLY';
   if ((freq ?? fits) !== fits || (fits === 'WEEKLY' && month))
-    throw refuse('weekdays go with weeks, days such as the 15th with months, and dates such as 24 nov with years.');
+    throw repeatsRefusal(
+      'weekdays go with weeks, days such as the 15th with months, and dates such as 24 nov with years.',
+    );
   const rule: Rule = { freq: fits, interval, weekStart: 1, ...(month && { byMonth: [month] }) };
   const every = (days: number[]): NthWeekday[] => days.map((weekday) => ({ nth: 0, weekday }));
   if (leapDay) return { ...rule, byMonth: [2], byMonthDay: [29] };
   if (weekdays.length > 0) return canonical({ ...rule, byDay: every([...new Set(weekdays)].sort((a, b) => a - b)) });
   if (workday === 0 || (workday ?? 0) > 23 || nths.some(({ nth }) => nth === 0 || nth > 5))
-    throw refuse('no month has that many.');
+    throw repeatsRefusal('no month has that many.');
   if (workday) return { ...rule, byDay: every(WORKDAYS), bySetPos: [workday] };
-  if (monthDays.length > 0) return { ...rule, ...lastingDays(monthDays, month) };
+  if (monthDays.length > 0) return { ...rule, ...monthDaysInWords(monthDays, month) };
   const distinct = new Map(nths.map((one) => [`${one.nth} ${one.weekday}`, one]));
   return {
     ...rule,
@@ -171,13 +173,13 @@ const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
  * @param month if the days are of that month only, from 1
  * @throws Refusal `invalid` for a day that no month has, and for several at the end of the month
  */
-export function lastingDays(days: number[], month?: number): Pick<Rule, 'byMonthDay' | 'bySetPos'> {
+export function monthDaysInWords(days: number[], month?: number): Pick<Rule, 'byMonthDay' | 'bySetPos'> {
   const shortest = (month && LENGTHS[month - 1]) || 28;
   const longest = month === 2 ? 29 : month ? shortest : 31;
-  if (days.some((day) => day === 0 || day > longest)) throw refuse('no month has that day.');
+  if (days.some((day) => day === 0 || day > longest)) throw repeatsRefusal('no month has that day.');
   const always = [...new Set(days)].filter((day) => day > 0 && day <= shortest).sort((a, b) => a - b);
   const [top, another] = new Set(days.filter((day) => day < 0 || day > shortest));
-  if (another !== undefined) throw refuse('only one of these days can be at the end of the month.');
+  if (another !== undefined) throw repeatsRefusal('only one of these days can be at the end of the month.');
   if (top === undefined) return { byMonthDay: always };
   if (top === -1 || top === longest) return { byMonthDay: [...always, -1] };
   const endDays = Array.from({ length: top - 27 }, (_, index) => 28 + index);

@@ -2,7 +2,7 @@ import type { Freq, Rule } from './occurrences.js';
 import { readDate } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
 import { type RuleText, readRule } from './rrule.js';
-import { type Cursor, cursorOver, lost, refuse } from './word-cursor.js';
+import { type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
 
 /** A parsed phrase, before its first day is known. */
 export interface Phrase extends RuleText {
@@ -42,11 +42,11 @@ interface Horizon {
  * @throws Refusal `invalid`, naming the word that was not understood
  */
 export function readPhrase(text: string, horizon: Horizon): Phrase {
-  if (text.length > 500) throw refuse('that is too long.');
+  if (text.length > 500) throw repeatsRefusal('that is too long.');
   const words = folded(text);
   if (/dtstart|rdate|exdate|[\r\n]/.test(words))
-    throw refuse('only the rule itself is read.', 'Send FREQ=… alone, and the day it starts on as due.');
-  if (CRON.test(words)) throw refuse('that is a cron expression.');
+    throw repeatsRefusal('only the rule itself is read.', 'Send FREQ=… alone, and the day it starts on as due.');
+  if (CRON.test(words)) throw repeatsRefusal('that is a cron expression.');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
   const phrase: Phrase = asRule
@@ -82,7 +82,7 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const step = every && cursor.eat('other') ? 2 : 1;
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
   const interval = count * step;
-  if (interval < 1 || interval > 1000) throw refuse('the interval goes from 1 to 1000.');
+  if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval goes from 1 to 1000.');
   const placed = freq === undefined || cursor.eat('on') !== undefined;
   if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
   return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
@@ -101,7 +101,10 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const word = cursor.eat() ?? '';
   const isOrdinal = !every && word === 'second';
   if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
-    throw refuse('a task repeats once a day at most.', 'Make one task for each time, such as "every day at 09:00".');
+    throw repeatsRefusal(
+      'a task repeats once a day at most.',
+      'Make one task for each time, such as "every day at 09:00".',
+    );
   const unit = UNITS.get(word);
   const counts = ordinal === undefined ? every || count !== undefined : ordinal > 1 && cursor.peek() !== 'of';
   if (unit && counts) return [unit[0], unit[1] * (count ?? 1)];
@@ -120,7 +123,7 @@ const PARTS = new Map([
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
   const once = <T>(previous: T | undefined, value: T | undefined): T => {
-    if (previous !== undefined || value === undefined) throw lost(cursor);
+    if (previous !== undefined || value === undefined) throw unexpectedWord(cursor);
     return value;
   };
   let until: number | undefined;
@@ -140,7 +143,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
         phrase.start = once(phrase.start, readDate(cursor, { today, from, edge: 'first' }));
       }
     } else if (cursor.eat('after')) {
-      if (!cursor.eat('completion', 'completing')) throw lost(cursor);
+      if (!cursor.eat('completion', 'completing')) throw unexpectedWord(cursor);
       phrase.afterCompletion = true;
     } else {
       const count = readTimes(cursor);
@@ -154,7 +157,8 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     const begins = phrase.start ?? start;
     rule.until = readDate(cursor, { today, from: begins > today ? begins : today, edge: 'last' });
   }
-  if (rule.until && rule.count !== undefined) throw refuse('it ends by a date or after a number of times, not both.');
+  if (rule.until && rule.count !== undefined)
+    throw repeatsRefusal('it ends by a date or after a number of times, not both.');
 }
 
 /** Reads `for 10 times`, `10 times`. */
@@ -163,7 +167,7 @@ function readTimes(cursor: Cursor): number | undefined {
   const counted = cursor.eat('for') !== undefined;
   const count = cursor.number();
   if (count !== undefined && cursor.eat('times', 'time', 'occurrences', 'occurrence')) return count;
-  if (counted) throw lost(cursor);
+  if (counted) throw unexpectedWord(cursor);
   cursor.back(start);
   return undefined;
 }

@@ -3,11 +3,11 @@ import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
 import { isDay, today, type When } from '../dates/when.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
-import { lastingDays } from './repeat-places.js';
+import { monthDaysInWords } from './repeat-places.js';
 import { type Phrase, readPhrase } from './repeat-words.js';
 import { dayBefore, RULE_HINT, readRule, writeRule } from './rrule.js';
 import { sayRule } from './say-rule.js';
-import { refuse } from './word-cursor.js';
+import { repeatsRefusal } from './word-cursor.js';
 
 export { isRepeat } from './repeat-words.js';
 
@@ -17,13 +17,13 @@ interface Clock {
 }
 
 /** The largest count: finding the next occurrence of a counted series iterates from the first. */
-const MOST_TIMES = 1000;
+const MAX_COUNT = 1000;
 
 /** The last possible due date; a later end is dropped. */
 const LAST_DAY = `${LAST_YEAR}-12-31`;
 
 /** How long ago a counted series may have begun, in days. */
-const LONGEST_COUNT = 25 * 366;
+const MAX_COUNT_AGE = 25 * 366;
 
 /** A day in the user's zone, with or without a time of day. */
 interface Local {
@@ -71,10 +71,10 @@ export function parseRepeat(
   const horizon = { today: present, from: given?.day ?? present, start: known?.day ?? present };
   const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
-  if (count < 1 || count > MOST_TIMES)
-    throw refuse(`it can be 1 to ${MOST_TIMES} times.`, 'For more, say until which day.');
+  if (count < 1 || count > MAX_COUNT)
+    throw repeatsRefusal(`it can be 1 to ${MAX_COUNT} times.`, 'For more, say until which day.');
   if (given && phrase.start && phrase.start !== given.day)
-    throw refuse(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
+    throw repeatsRefusal(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
   const time = phrase.time ?? known?.time;
   const start = given?.day ?? phrase.start ?? known?.day ?? present;
   const rule = detailed(phrase, start, time, timezone);
@@ -82,11 +82,17 @@ export function parseRepeat(
   const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
   const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
-    throw refuse('no day fits that rule.', RULE_HINT);
-  if (rule.count !== undefined && toDay(present) - toDay(first) > LONGEST_COUNT)
-    throw refuse('what is counted cannot have begun that long ago.', 'Use a later due, or until instead of a count.');
+    throw repeatsRefusal('no day fits that rule.', RULE_HINT);
+  if (rule.count !== undefined && toDay(present) - toDay(first) > MAX_COUNT_AGE)
+    throw repeatsRefusal(
+      'what is counted cannot have begun that long ago.',
+      'Use a later due, or until instead of a count.',
+    );
   if (rule.until && rule.until < first)
-    throw refuse(`it ends ${rule.until}, before the first one on ${first}.`, 'Use a later end, or an earlier due.');
+    throw repeatsRefusal(
+      `it ends ${rule.until}, before the first one on ${first}.`,
+      'Use a later end, or an earlier due.',
+    );
   const moment = { day: first, time };
   const asItWas = known?.time !== undefined && known.day === first; // keeps a time that differs from the series'
   return {
@@ -118,7 +124,7 @@ function detailed(phrase: Phrase, start: string, time: string | undefined, timez
   if (rule.freq === 'WEEKLY' || rule.byWeekNo) return { ...rule, byDay };
   const byMonth = rule.freq === 'YEARLY' ? (rule.byMonth ?? [month]) : rule.byMonth;
   if (!phrase.inWords) return { ...rule, byMonth, byMonthDay: [date] };
-  return { ...rule, byMonth, ...lastingDays([date], rule.freq === 'YEARLY' ? month : undefined) };
+  return { ...rule, byMonth, ...monthDaysInWords([date], rule.freq === 'YEARLY' ? month : undefined) };
 }
 
 /** Tells whether a rule names days of its weeks, months or years. */
@@ -133,7 +139,7 @@ function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): 
   const freq = isPlaced(rule) ? rule.freq : 'DAILY';
   for (const day of daysOf({ ...rule, freq, interval: 1, until: undefined }, toDay(start)))
     if (toCome(fromDay(day))) return fromDay(day);
-  throw refuse('no day fits that rule.', RULE_HINT);
+  throw repeatsRefusal('no day fits that rule.', RULE_HINT);
 }
 
 /** Formats a recurrence in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */
@@ -144,7 +150,7 @@ export const sayRepeat = (repeat: Repeat): string =>
  * Returns the occurrence that follows when a task is completed or cancelled: the first one after the task's own that is
  * not past and not before the due date that the task was moved to; null if the series has ended.
  */
-export function afterCompletion(repeat: Repeat, due: When, clock: Clock): Occurrence | null {
+export function nextOccurrence(repeat: Repeat, due: When, clock: Clock): Occurrence | null {
   const [next] = following(repeat, due, clock, today(clock.now, clock.timezone).toString());
   return next ?? null;
 }

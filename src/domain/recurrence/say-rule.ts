@@ -1,6 +1,6 @@
 import { MONTHS, shortName, WEEKDAYS } from '../dates/calendar.js';
 import type { Rule } from './occurrences.js';
-import { lastingDays } from './repeat-places.js';
+import { monthDaysInWords } from './repeat-places.js';
 import { writeRule } from './rrule.js';
 
 const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
@@ -77,7 +77,7 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
 }
 
 const isSame = (days: number[], rule: Pick<Rule, 'byMonthDay' | 'bySetPos'>, month?: number): boolean => {
-  const { byMonthDay, bySetPos } = lastingDays(days, month);
+  const { byMonthDay, bySetPos } = monthDaysInWords(days, month);
   return byMonthDay?.join() === rule.byMonthDay?.join() && bySetPos?.join() === rule.bySetPos?.join();
 };
 

@@ -2,12 +2,12 @@ import { sayCall } from '../../errors.js';
 import { daysBetween, shiftDays, type When } from '../dates/when.js';
 import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
-import { isOpenStatus, type Task, unwritten } from '../task.js';
+import { isOpenStatus, newTaskDefaults, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { afterCompletion, sayRepeat, shiftRepeat } from './repeats.js';
+import { nextOccurrence, sayRepeat, shiftRepeat } from './repeats.js';
 
 /** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
-export interface Next {
+export interface NextOccurrence {
   task: Task;
   subtasks: Task[];
 }
@@ -23,10 +23,10 @@ export function nextInSeries(
   tasks: ReadonlyMap<number, Task>,
   moment: WriteContext,
   newId: () => number,
-): Next | undefined {
+): NextOccurrence | undefined {
   const { repeats, due } = closing;
   if (!repeats || !due) return undefined;
-  const next = afterCompletion(repeats, due, moment);
+  const next = nextOccurrence(repeats, due, moment);
   if (!next) return undefined;
   const days = daysBetween(due, next.due, moment.timezone);
   const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
@@ -47,7 +47,7 @@ export function nextInSeries(
       rank: isTop ? was.rank : rankOf(id),
       // Dependencies within the family are copied; other blockers of this occurrence do not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
-      ...unwritten(moment),
+      ...newTaskDefaults(moment),
     };
   });
   return { task: task as Task, subtasks };
@@ -61,7 +61,7 @@ export const areOfOneSeries = (one: Task, other: Task): boolean =>
   one.id !== other.id && seriesOf(one) === seriesOf(other);
 
 /** Returns a hint: the calls that reopen a task, which may be closed, and delete `other` of the same series. */
-export function reopenInstead({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
+export function reopenInsteadHint({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
   const rule = repeats ?? other.repeats;
   const reopen = sayCall('update_task', { ids: [id], status: 'pending', ...(rule && { repeats: sayRepeat(rule) }) });
   return `To have #${id} open instead of #${other.id}: ${reopen}, then ${sayCall('delete_task', { ids: [other.id] })}.`;

@@ -2,7 +2,7 @@ import { invalid, type Refusal } from '../../errors.js';
 import { numberOf } from '../dates/calendar.js';
 
 /** Returns the number, from 1, of the name that a word is in full, in the plural or short (`tue`, `tues`, `sept`). */
-export function named(names: readonly string[], word: string): number | undefined {
+export function numberOfName(names: readonly string[], word: string): number | undefined {
   const number = numberOf(names, word);
   const name = names[number - 1]?.toLowerCase();
   const stem = word.length > 4 ? word.replace(/s$/, '') : word;
@@ -77,10 +77,10 @@ const EXAMPLES =
   'Use for example "every weekday at 09:00", "every 2 weeks on tue until june", "monthly on the last fri", ' +
   '"every 3 days after completion", or a rule such as FREQ=WEEKLY;BYDAY=MO.';
 
-export const refuse = (message: string, hint = EXAMPLES): Refusal => invalid(`repeats: ${message}`, hint);
+export const repeatsRefusal = (message: string, hint = EXAMPLES): Refusal => invalid(`repeats: ${message}`, hint);
 
 /** Builds the refusal of the next word, or of a missing one. */
-export function lost(cursor: Cursor): Refusal {
+export function unexpectedWord(cursor: Cursor): Refusal {
   const word = cursor.peek()?.slice(0, 40);
-  return refuse(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood there.`);
+  return repeatsRefusal(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood there.`);
 }

@@ -1,7 +1,7 @@
 import { conflict } from '../../errors.js';
 import { childrenOf, parentRefusal } from '../family.js';
 import type { Gathered } from '../gather.js';
-import type { Entry, Later } from '../history.js';
+import type { Entry, LaterEntry } from '../history.js';
 import { type Failure, planRefusal } from '../judge.js';
 import { uniqueLabels } from '../labels.js';
 import { holderOf } from '../lease.js';
@@ -20,18 +20,18 @@ import {
   withField,
   withProjectField,
 } from '../record.js';
-import { areOfOneSeries, reopenInstead } from '../recurrence/series.js';
+import { areOfOneSeries, reopenInsteadHint } from '../recurrence/series.js';
 import { settle } from '../settle.js';
 import { isOpenStatus, isOpenTask, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { openTwice, seriesGroupOf, togglesSeries } from './series-group.js';
+import { findTwoOpen, seriesGroupOf, togglesSeries } from './series-group.js';
 
 /** The data that an undo is decided from. */
 export interface State extends Gathered {
   /** The writes to undo, newest first. */
   batches: number[];
   entries: Entry[];
-  later: Later[];
+  later: LaterEntry[];
   /** Ids of projects to be removed that have tasks other than those in `entries`. */
   projectsInUse: Set<number>;
   /** Task id by comment id: existing comments mentioned in `entries`, and all on tasks that `entries` created. */
@@ -52,23 +52,23 @@ export class Reversal {
   /** Changed tasks as the undo leaves them, by id. */
   private readonly after = new Map<number, Task>();
   /** Comments to add and remove, by task id. */
-  private readonly remarks = new Map<number, { added: Comment[]; removed: Comment[] }>();
+  private readonly commentChanges = new Map<number, { added: Comment[]; removed: Comment[] }>();
   private readonly projectsAfter = new Map<number, Project>();
   private readonly failed: Failure[] = [];
   private readonly entries: Entry[];
   /** Changes made after this write, newest first. */
-  private readonly later: Later[];
+  private readonly later: LaterEntry[];
   /** Ids of closed repeating tasks and of their next tasks: all of them are reverted, or none. */
   private readonly seriesGroup: Set<number>;
   /** Whether the series group cannot be reverted. */
-  private broken = false;
+  private seriesGroupFailed = false;
 
   constructor(
     private readonly state: State,
     private readonly batch: number,
     private readonly tasks: ReadonlyMap<number, Task>,
     private readonly projects: ReadonlyMap<number, Project>,
-    private readonly written: ReadonlyMap<number, number>,
+    private readonly commentTasks: ReadonlyMap<number, number>,
     private readonly moment: WriteContext,
   ) {
     this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
@@ -79,25 +79,25 @@ export class Reversal {
   run() {
     for (const entry of this.entries) if (entry.entity === 'project' && !endsProject(entry)) this.revertProject(entry);
     const tasks = this.entries.filter((entry) => entry.entity === 'task');
-    this.broken = this.nextChanged();
+    this.seriesGroupFailed = this.nextChanged();
     for (const entry of tasks)
-      if (this.broken && this.seriesGroup.has(entry.entityId)) continue;
+      if (this.seriesGroupFailed && this.seriesGroup.has(entry.entityId)) continue;
       else if (entry.op === 'create') this.removeTask(entry.entityId);
       else this.revertTask(entry);
-    const bothOpen = openTwice(this.seriesGroup, new Map([...this.tasks, ...this.after]));
+    const bothOpen = findTwoOpen(this.seriesGroup, new Map([...this.tasks, ...this.after]));
     if (bothOpen) {
       const [one, other] = bothOpen;
       const reason = `#${one.id} would be open beside #${other.id}, which is of the same series.`;
-      this.leaveSeriesGroup(reason, reopenInstead(one, other));
-    } else if (this.broken) this.leaveSeriesGroup();
+      this.leaveSeriesGroup(reason, reopenInsteadHint(one, other));
+    } else if (this.seriesGroupFailed) this.leaveSeriesGroup();
     this.judge();
     for (const entry of this.entries.filter(endsProject))
       if (entry.op === 'create') this.removeProject(entry);
       else this.revertProject(entry);
-    const ids = new Set([...this.after.keys(), ...this.remarks.keys()]);
+    const ids = new Set([...this.after.keys(), ...this.commentChanges.keys()]);
     const proposals = [...ids].map((id) => ({
       after: this.taskNow(id) as Task,
-      commented: this.remarks.get(id),
+      commented: this.commentChanges.get(id),
       reverts: this.batch,
     }));
     const projects = [...this.projectsAfter.values()]
@@ -111,7 +111,7 @@ export class Reversal {
   private projectNow = (id: number) => this.projectsAfter.get(id) ?? this.projects.get(id);
 
   /** Reports a task or project that is left as it is, fully or in part. */
-  private leave(
+  private reportFailure(
     id: number | string,
     reason: string,
     hint = 'It is left as it is; change it yourself if it should be.',
@@ -133,8 +133,8 @@ export class Reversal {
   private revertTask({ entityId: id, before, after }: Entry) {
     const now = this.taskNow(id);
     if (!now) {
-      this.broken ||= this.seriesGroup.has(id);
-      return this.leave(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+      this.seriesGroupFailed ||= this.seriesGroup.has(id);
+      return this.reportFailure(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
     }
     const reason = before.deleted_at && !now.deletedAt ? this.workOfOthers(now) : undefined;
     if (reason) return this.leaveWork(id, reason);
@@ -148,21 +148,21 @@ export class Reversal {
       const current = task;
       const differ = group.filter((field) => !stillHas(current, field, after[field] ?? null));
       if (differ.length > 0) {
-        this.broken ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
+        this.seriesGroupFailed ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
         if (!group.every((field) => stillHas(current, field, before[field] ?? null)))
-          this.leave(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
+          this.reportFailure(id, `#${id}: ${differ[0]} was changed${this.since('task', id, differ)}.`);
         continue;
       }
       const refusal = this.fieldReason(current, group, before);
       if (refusal) {
-        this.leave(id, refusal);
-        this.broken ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
+        this.reportFailure(id, refusal);
+        this.seriesGroupFailed ||= this.seriesGroup.has(id) && group.some((field) => GROUP_FIELDS.includes(field));
       } else for (const field of group) task = withField(task, field, before[field] ?? null);
     }
     const { due, status, completedAt, repeats } = now;
     if (task.repeats && !task.due) {
-      this.leave(id, `#${id} would repeat without a due date.`);
-      this.broken ||= this.seriesGroup.has(id);
+      this.reportFailure(id, `#${id} would repeat without a due date.`);
+      this.seriesGroupFailed ||= this.seriesGroup.has(id);
       task = { ...task, due, status, completedAt, repeats };
     }
     if (task.projectId !== now.projectId)
@@ -202,33 +202,33 @@ export class Reversal {
     const labelled = new Set(labels.map(nameKey));
     const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
     const lostBlockers = list<number>(before, 'blocked_by').filter((id) => {
-      if (!this.taskNow(id)) this.leave(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
+      if (!this.taskNow(id)) this.reportFailure(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
       return this.taskNow(id) !== undefined;
     });
     const addedBlockers = list<number>(after, 'blocked_by');
     const blockers = task.blockedBy.filter((id) => !addedBlockers.includes(id));
-    const written = commentsIn(after).filter(({ id }) => this.written.has(id));
-    const erased = commentsIn(before).filter(({ id }) => !this.written.has(id));
+    const written = commentsIn(after).filter(({ id }) => this.commentTasks.has(id));
+    const erased = commentsIn(before).filter(({ id }) => !this.commentTasks.has(id));
     if (written.length + erased.length > 0) {
-      const known = this.remarks.get(task.id) ?? { added: [], removed: [] };
+      const known = this.commentChanges.get(task.id) ?? { added: [], removed: [] };
       const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));
-      this.remarks.set(task.id, {
+      this.commentChanges.set(task.id, {
         added: [...known.added, ...dated(erased)],
         removed: [...known.removed, ...dated(written)],
       });
     }
     return {
       ...task,
-      labels: uniqueLabels(this.asFits(task.id, 'labels', MAX_LABELS, labels, lost)),
-      blockedBy: this.asFits(task.id, 'blockers', MAX_BLOCKERS, blockers, lostBlockers).sort((a, b) => a - b),
+      labels: uniqueLabels(this.withinLimit(task.id, 'labels', MAX_LABELS, labels, lost)),
+      blockedBy: this.withinLimit(task.id, 'blockers', MAX_BLOCKERS, blockers, lostBlockers).sort((a, b) => a - b),
     };
   }
 
   /** Adds the lost items back to a list, unless that exceeds the limit because others were added since. */
-  private asFits<T>(id: number, what: string, most: number, items: T[], lost: T[]): T[] {
+  private withinLimit<T>(id: number, what: string, most: number, items: T[], lost: T[]): T[] {
     const all = [...new Set([...items, ...lost])];
     if (all.length <= most) return all;
-    this.leave(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
+    this.reportFailure(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
     return items;
   }
 
@@ -251,7 +251,7 @@ export class Reversal {
     task.claimed && task.claimedBy !== this.moment.by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
 
   private leaveWork = (id: number, reason: string) =>
-    this.leave(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+    this.reportFailure(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
 
   private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
     const change = inEffect(this.later).find(
@@ -266,19 +266,22 @@ export class Reversal {
     const fields = changedFields({ before, after });
     const differ = fields.filter((field) => !projectStillHas(project, field, after[field] ?? null));
     if (differ.length > 0)
-      return this.leave(project.name, `The project "${project.name}" was changed${this.since('project', id, differ)}.`);
+      return this.reportFailure(
+        project.name,
+        `The project "${project.name}" was changed${this.since('project', id, differ)}.`,
+      );
     const restored = fields.reduce((each, field) => withProjectField(each, field, before[field] ?? null), project);
     const holder = this.projectCalled(restored.name);
     if (!isGone(restored) && holder && holder.id !== id)
-      return this.leave(
+      return this.reportFailure(
         restored.name,
         `Another project is called "${holder.name}" now.`,
         'Rename or merge it with update_project.',
       );
     const reason = isGone(restored) && !isGone(project) ? this.changeOfOthers('project', id) : undefined;
-    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
+    if (reason) return this.reportFailure(project.name, `The project "${project.name}" ${reason}.`);
     if (isGone(restored) && !isGone(project) && (this.state.projectsInUse.has(id) || this.tasksIn(id).length > 0))
-      return this.leave(
+      return this.reportFailure(
         project.name,
         `The project "${project.name}" has tasks that came into it since.`,
         'Move them, or merge it with update_project.',
@@ -300,7 +303,7 @@ export class Reversal {
     const project = this.projectNow(id);
     if (!project || isGone(project)) return;
     const reason = this.changeOfOthers('project', id);
-    if (reason) return this.leave(project.name, `The project "${project.name}" ${reason}.`);
+    if (reason) return this.reportFailure(project.name, `The project "${project.name}" ${reason}.`);
     const members = this.tasksIn(id);
     const trashed = members.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
     if (this.state.projectsInUse.has(id) || members.length > trashed.length) return;
@@ -321,17 +324,17 @@ export class Reversal {
       const { entityId: id } = entry;
       const reason = this.workOnNext(entry);
       if (!reason) continue;
-      const [closed, ...more] = this.turned();
+      const [closed, ...more] = this.toggledIds();
       const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
       for (const each of [closed, ...more] as number[]) {
         const series = this.seriesFrom(each);
         const next = series.find((task) => following.some(({ entityId }) => entityId === task.id));
         const open = series.find(isOpenTask);
         const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
-        this.leave(
+        this.reportFailure(
           each,
           `#${each} ${follows} ${touched} ${reason}.`,
-          open && reopenInstead({ id: each, repeats: null }, open),
+          open && reopenInsteadHint({ id: each, repeats: null }, open),
         );
       }
       return true;
@@ -351,7 +354,7 @@ export class Reversal {
     const child = [...this.tasks.values()].some(
       (each) => each.parentId === id && !each.deletedAt && !this.seriesGroup.has(each.id),
     );
-    const remarked = op === 'create' && [...this.written.values()].includes(id);
+    const remarked = op === 'create' && [...this.commentTasks.values()].includes(id);
     if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
     return (op === 'create' ? undefined : this.changeOfOthers('task', id)) ?? this.claimOfOthers(task);
   }
@@ -363,17 +366,21 @@ export class Reversal {
   };
 
   /** Returns the ids of the repeating tasks that the write closed or reopened. */
-  private turned = () => this.entries.filter(togglesSeries).map((entry) => entry.entityId);
+  private toggledIds = () => this.entries.filter(togglesSeries).map((entry) => entry.entityId);
 
   /** Leaves the whole series group as it is, and reports each repeating task that the write closed or reopened. */
   private leaveSeriesGroup(reason?: string, hint?: string) {
     for (const id of this.seriesGroup) {
       this.after.delete(id);
-      this.remarks.delete(id);
+      this.commentChanges.delete(id);
     }
-    for (const id of this.turned())
+    for (const id of this.toggledIds())
       if (!this.failed.some((failure) => failure.id === id))
-        this.leave(id, reason ?? `#${id} goes back together with the other of its series, or not at all.`, hint);
+        this.reportFailure(
+          id,
+          reason ?? `#${id} goes back together with the other of its series, or not at all.`,
+          hint,
+        );
   }
 
   /** Drops changes that would violate a rule on parents or dependencies, until no change does. */
@@ -384,9 +391,9 @@ export class Reversal {
       for (const [id, task] of this.after) {
         const reason = this.trashReason(task, all) ?? planRefusal(this.tasks, all, [task])?.body.message;
         if (!reason) continue;
-        this.leave(id, reason);
+        this.reportFailure(id, reason);
         this.after.delete(id);
-        this.remarks.delete(id);
+        this.commentChanges.delete(id);
         if (this.seriesGroup.has(id)) this.leaveSeriesGroup();
         settled = false;
         break;
@@ -403,7 +410,7 @@ export class Reversal {
 }
 
 /** Drops undos and the changes that they undid, per task or project. Takes and returns the newest first. */
-function inEffect(later: Later[]): Later[] {
+function inEffect(later: LaterEntry[]): LaterEntry[] {
   const undone = new Set<string>();
   return later.filter(({ batch, reverts, entity, entityId }) => {
     if (undone.has(`${batch} ${entity} ${entityId}`)) return false;

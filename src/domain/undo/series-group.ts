@@ -25,7 +25,7 @@ export function seriesGroupOf(entries: Entry[]): Set<number> {
 }
 
 /** Finds two open repeating tasks of one series, the first of them in the given group. */
-export function openTwice(group: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
+export function findTwoOpen(group: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
   const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
   for (const task of open) {
     const other = group.has(task.id) && open.find((each) => areOfOneSeries(task, each));

@@ -6,16 +6,16 @@ import {
   commentsOf,
   type Entry,
   lastWrites,
-  laterThan,
+  laterChanges,
+  loadWrite,
   projectNamesOf,
   projectsWithOtherTasks,
-  writeOf,
 } from '../history.js';
 import { allFailed, type Failure } from '../judge.js';
 import type { Project } from '../project.js';
 import { type ReadinessChanges, readinessChanges } from '../readiness.js';
-import { type Edit, isClaiming, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
-import { settled } from '../settle.js';
+import { type Edit, isClaimOrRelease, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
+import { applyEdits } from '../settle.js';
 import type { Task } from '../task.js';
 import type { WriteCommand, WriteContext } from '../write.js';
 import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
@@ -55,13 +55,13 @@ export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undon
 }
 
 async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
-  const { batches, entries } = await (handle ? writeOf(tx, Number(handle)) : lastWrites(tx, actor, last));
-  if (entries.every(({ op }) => isClaiming(op)))
+  const { batches, entries } = await (handle ? loadWrite(tx, Number(handle)) : lastWrites(tx, actor, last));
+  if (entries.every(({ op }) => isClaimOrRelease(op)))
     throw conflict(`u${handle} is a claim or the end of one: it cannot be undone.`, 'Use claim_task or release_task.');
   const wanted = mentioned(entries);
   const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
   const [later, gathered, projectsInUse, comments] = await Promise.all([
-    laterThan(tx, batches),
+    laterChanges(tx, batches),
     gather(tx, {
       ids: wanted.tasks,
       parents: true,
@@ -124,7 +124,7 @@ function decide(state: State, moment: WriteContext) {
     edits.push(...result.edits);
     projectEdits.push(...result.projects);
     failed.push(...result.failed);
-    tasks = settled(tasks, result);
+    tasks = applyEdits(tasks, result);
     projects = new Map([...projects, ...result.projects.map(({ after }) => [after.id, after] as const)]);
   }
   if (edits.length + projectEdits.length === 0) {
@@ -145,7 +145,7 @@ function decide(state: State, moment: WriteContext) {
       })),
       ...readinessChanges(
         state.tasks,
-        settled(tasks, { edits: [], counted: recounted }),
+        applyEdits(tasks, { edits: [], counted: recounted }),
         { edits, counted: recounted },
         moment,
       ),
