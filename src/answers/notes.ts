@@ -4,7 +4,7 @@ import { reopenInsteadHint } from '../domain/recurrence/series.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
-import type { RenderContext } from './shapes.js';
+import { counted, type RenderContext } from './shapes.js';
 
 /** Most tasks that a note names. */
 const MAX_NAMED = 20;
@@ -50,6 +50,15 @@ export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): s
   });
 
 /** Notes series that ended because their rule has no further occurrence. */
+/** Notes dates of a series with an end that were past already. */
+export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
+  skipped
+    .slice(0, MAX_NOTES)
+    .map(
+      ([{ id }, count]) =>
+        `${counted(count, 'date')} of the series after #${id} ${count === 1 ? 'was' : 'were'} past and skipped.`,
+    );
+
 export const lastNotes = (last: Task[]): string[] =>
   last.length === 0
     ? []

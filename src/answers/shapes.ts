@@ -2,7 +2,7 @@ import * as z from 'zod/v4';
 import { UNSAFE } from '../characters.js';
 import type { Delta } from '../domain/changed.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
-import type { HistoryEntry, Related, TaskDetail } from '../domain/get.js';
+import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
 import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
@@ -313,6 +313,8 @@ const relatedLine = ({ id, title, status }: Related) =>
 
 /** Hint on how to get more comments and blocked tasks. */
 const MORE = 'more from get_task with a larger max_tokens';
+const moreOf = (shown: unknown[], kind: keyof typeof MANY_SHOWN, none: string) =>
+  shown.length < MANY_SHOWN[kind] ? MORE : none;
 
 /** Renders a task in full, as several lines. */
 export function detailText(each: TaskDetail, say: RenderContext): string {
@@ -338,20 +340,31 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     ),
     ...section('Blocked by', each.blockers.map(relatedLine)),
     ...(each.waitsWith && isOpenTask(each) ? [`  Waits with #${each.waitsWith}, which it is part of.`] : []),
-    ...section(part('Blocks', blocks.length, blockCount, '', MORE), blocks.map(relatedLine)),
     ...section(
-      part('Comments', comments.length, commentCount, 'the latest ', MORE),
+      part('Blocks', blocks.length, blockCount, '', moreOf(blocks, 'related', 'the rest is not shown')),
+      blocks.map(relatedLine),
+    ),
+    ...section(
+      part(
+        'Comments',
+        comments.length,
+        commentCount,
+        'the latest ',
+        moreOf(comments, 'comments', 'older ones are not shown'),
+      ),
       comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),
     ...section(
-      'History',
+      each.history.length < SHOWN.happenings ? 'History' : `History (the latest ${each.history.length})`,
       each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${stepText(happening, say)}`),
     ),
   ].join('\n');
 }
 
 export const capped = (count: number, most = MAX_COUNT): number | string => (count > most ? `${most}+` : count);
-export const tasksWord = (count: number | string) => `${count} ${count === 1 ? 'task' : 'tasks'}`;
+/** `1 task`, `2 tasks`, `1000+ tasks`. */
+export const counted = (count: number | string, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+export const tasksWord = (count: number | string) => counted(count, 'task');
 export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
 const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);

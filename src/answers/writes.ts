@@ -8,7 +8,8 @@ import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';
 import type { Outcome } from '../domain/update.js';
 import type { ProjectOutcome } from '../domain/update-project.js';
-import { fitToBudget } from './budget.js';
+import { sayCall } from '../errors.js';
+import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
 import {
   alsoOpenNotes,
@@ -21,6 +22,7 @@ import {
   lastNotes,
   orphanNotes,
   similarNameNotes,
+  skippedNotes,
   suspectDateNotes,
   twinNotes,
 } from './notes.js';
@@ -28,6 +30,7 @@ import { detailAnswer } from './reads.js';
 import {
   type Answer,
   capped,
+  counted,
   datesOf,
   failedJson,
   failedLines,
@@ -185,6 +188,7 @@ export function outcomeAnswer(
     blocked,
     next: following,
     endedSeries,
+    skipped,
     orphans,
     similar,
     restored,
@@ -234,6 +238,7 @@ export function outcomeAnswer(
     ...blockedNotes(blocked),
     ...orphanNotes(orphans),
     ...archivedProjectNotes(tasks, before),
+    ...skippedNotes(skipped),
     ...lastNotes(endedSeries),
     ...alsoOpenNotes(alsoOpen),
     ...idleRuleNotes(tasks),
@@ -275,16 +280,20 @@ export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderC
   const { json, text } = fitToBudget(
     detailAnswer({ tasks: [{ ...details, history: [] }], failed: [] }, say),
     CLAIM_BUDGET,
-    'get_task',
+    sayCall('get_task', { ids: [task.id], max_tokens: MAX_BUDGET }),
   );
   return { json: { ...json, claim }, text: `Claimed until ${until} · claim ${claim}\n${text}` };
 }
 
 /** Answers `undo`: the tasks and projects that were changed back. */
-export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone, say: RenderContext): Answer {
+export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }: Undone, say: RenderContext): Answer {
   const named = tasks
     .slice(0, MAX_NAMED)
     .map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
+  const notes = [
+    ...blockedNotes(blocked),
+    ...(fewer ? [`Of your last ${fewer.asked} writes, only ${fewer.found} could be undone.`] : []),
+  ];
   const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: stepsText(steps, say) }));
   return {
     json: withoutEmpty({
@@ -292,15 +301,15 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed }: Undone
       total: tasks.length,
       projects: changedProjects,
       ready: readyRows(ready),
-      note: blockedNotes(blocked)[0],
+      note: notes.join(' ') || null,
       failed: failedJson(failed),
     }),
     text: [
-      `Undone: ${tasksWord(tasks.length)} changed back`,
+      `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} changed back`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
       ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
-      ...blockedNotes(blocked),
+      ...notes,
       ...readyLine(ready),
       ...failedLines(failed),
     ].join('\n'),

@@ -52,8 +52,8 @@ export interface TaskDetail extends Task {
 }
 
 /** How many related tasks, comments and history entries are loaded: by default, and if more detail is requested. */
-const SHOWN = { related: 50, comments: 10, happenings: 8 };
-const MANY_SHOWN = { related: 200, comments: 100, happenings: 50 };
+export const SHOWN = { related: 50, comments: 10, happenings: 8 };
+export const MANY_SHOWN = { related: 200, comments: 100, happenings: 50 };
 
 const LOAD = { descriptions: true, blockers: 'none' } as const; // loaded by `belongings`
 

@@ -28,7 +28,7 @@ const NAMES = 1000;
 export async function completeTasks(tx: UserTx, typed: string): Promise<Completions<{ id: number; title: string }>> {
   const open = and(tx.mine(tasks), isOpen(tasks));
   const columns = { id: tasks.id, title: tasks.title, dueSort: tasks.dueSort };
-  if (typed.trim() === '') {
+  if (/^\s*#?\s*$/.test(typed)) {
     const counted = tx.db
       .select({ id: tasks.id })
       .from(tasks)

@@ -10,7 +10,7 @@ import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
-import { areOfOneSeries, isClosing, nextInSeries } from './recurrence/series.js';
+import { areOfOneSeries, isClosing, nextInSeries, skippedAfter } from './recurrence/series.js';
 import { applyEdits, settle } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
@@ -36,6 +36,8 @@ export interface Outcome extends ReadinessChanges {
   nextSubtasks: Task[];
   /** Repeating tasks that were closed and have no next task. */
   endedSeries: Task[];
+  /** Repeating tasks that were closed, with how many dates of their series were past already. */
+  skipped: [task: Task, count: number][];
   /** Reopened tasks, each with another open task of its series. */
   alsoOpen: [task: Task, next: Task][];
   /** Restored tasks by their parent, if that is still in the trash. */
@@ -101,9 +103,10 @@ export function updateTasks(
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
       let next: Task[] = [];
       let endedSeries: Task[] = [];
+      let skipped: Outcome['skipped'] = [];
       const { plans, failed } = planEach(ids, state.tasks, () => {
         let nextId = moment.nextTask;
-        [next, endedSeries] = [[], []];
+        [next, endedSeries, skipped] = [[], [], []];
         return (task, together) => {
           checkClaim(task, guard.claim, moment);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
@@ -125,6 +128,8 @@ export function updateTasks(
           const closed = { ...after, repeats: null }; // the rule moves on to the next task of the series
           const withParent = task.parentId !== null && together.has(task.parentId);
           const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
+          const past = withParent ? 0 : skippedAfter(after, moment);
+          if (past > 0) skipped.push([closed, past]);
           const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
           if (!following) {
             if (after.repeats) endedSeries.push(closed);
@@ -141,6 +146,7 @@ export function updateTasks(
         labels: patch.add_labels,
         next,
         endedSeries: endedSeries.filter((task) => !goesOn(task)),
+        skipped,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, moment.nextTask),
         held: guard.claim !== undefined,
       });
@@ -191,6 +197,7 @@ function conclude(
     labels = [],
     next = [],
     endedSeries = [],
+    skipped = [],
     ranks,
     held,
   }: {
@@ -198,6 +205,7 @@ function conclude(
     labels?: string[] | undefined;
     next?: Task[];
     endedSeries?: Task[];
+    skipped?: Outcome['skipped'];
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
     held: boolean;
@@ -245,6 +253,7 @@ function conclude(
         before || next.some(({ id }) => id === after.id) ? [] : [after],
       ),
       endedSeries,
+      skipped,
       alsoOpen: alsoOpenIn(edits, now),
       orphans: orphansOf(restored, now),
       similar: [

@@ -1,5 +1,6 @@
 import { changedAnswer } from '../answers/reads.js';
 import { whatChanged } from '../domain/changed.js';
+import { nameKey } from '../domain/names.js';
 import { shortText, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -11,9 +12,10 @@ export default defineTool({
     'Who changed what after a cursor, oldest first; without one, the newest 20. Go on from the cursor it answers.',
   input: {
     cursor: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-    not_by: shortText().describe('a name shown as by: leave its changes out').optional(),
+    not_by: shortText().describe('a name shown as by, or me: leave its changes out').optional(),
   },
   output: ['changes', 'cursor', 'more'],
-  run: ({ cursor, not_by }, tx) => whatChanged(tx, { cursor, notBy: not_by }),
+  run: ({ cursor, not_by }, tx, { callerName }) =>
+    whatChanged(tx, { cursor, notBy: not_by && nameKey(not_by) === 'me' ? callerName : not_by }),
   answer: changedAnswer,
 });

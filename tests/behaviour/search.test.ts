@@ -49,6 +49,28 @@ describe('words', () => {
     expect(await titles(ana, { text: 'dear venue' })).toEqual([]);
   });
 
+  test.each([
+    ['build AND hero', ['Build hero']],
+    ['build && hero', ['Build hero']],
+    ['build NOT hero', ['Build docs']],
+    ['build -not hero', ['Build docs']],
+    ['build NOT "the docs"', ['Build docs', 'Build hero']],
+    ['hero | copy', ['Write copy', 'Build hero']],
+    ['"hero AND docs"', []],
+    ['copy (draft)', []],
+  ])('with the operators of other search languages mean what they mean there: %s', async (text, found) => {
+    const ana = await having('Build hero', 'Write copy', 'Build docs');
+    expect((await titles(ana, { text })).sort()).toEqual(found.sort());
+  });
+
+  test('with parentheses around alternatives are refused: they would group nothing', async () => {
+    const ana = await having('Build hero');
+    expect(await ana.refused('list_tasks', { text: '(build or write) -hero' })).toMatchObject({
+      code: 'invalid',
+      message: 'text: parentheses do not group words.',
+    });
+  });
+
   test('follow every change', async () => {
     const ana = await having('Buy oranges');
     await ana.ok('update_task', { id: 1, title: 'Buy lemons' });
@@ -160,18 +182,7 @@ describe('words', () => {
     const ana = await having('plain', 'per%cent', 'under_score');
     for (const text of ['%', '_', '%%%', '\\', "'", '"', '&', '|', '!', '<->', ':*', '()', '*'])
       expect((await ana.call('list_tasks', { text })).json.error?.code, text).toBe('invalid');
-    for (const text of [
-      'p%n',
-      'pl_in',
-      'pl.*n',
-      '[p]',
-      'x:*',
-      "x' | 'plain",
-      'x | plain',
-      'x & !y',
-      'x <-> y',
-      'plain:A x',
-    ])
+    for (const text of ['p%n', 'pl_in', 'pl.*n', '[p]', 'x:*', "x'|'plain", 'x & !y', 'x <-> y', 'plain:A x'])
       expect(await titles(ana, { text }), text).toEqual([]);
   });
 

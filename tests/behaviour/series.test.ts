@@ -94,6 +94,24 @@ describe('closing a repeating task', () => {
   });
 });
 
+describe('a series with an end', () => {
+  test.each([
+    ['FREQ=WEEKLY;BYDAY=MO;COUNT=4', '2026-11-02', '2 dates of the series after #1 were past and skipped.'],
+    [
+      'FREQ=WEEKLY;BYDAY=MO;COUNT=2',
+      '2026-11-09',
+      '1 date of the series after #1 was past and skipped. #1 was the last of its series.',
+    ],
+    ['every day until 30 Nov', '2026-11-20', '1 date of the series after #1 was past and skipped.'],
+    ['every day until 30 Nov', '2026-11-22', undefined],
+    ['every day', '2026-11-02', undefined],
+  ])('tells how many of its dates are skipped: %s', async (repeats, due, note) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Report', due, repeats });
+    expect((await ana.ok('complete_task', { id: 1 })).note).toBe(note);
+  });
+});
+
 describe('what follows a repeating task', () => {
   const garden = async () => {
     const ana = await newAgent(world);

@@ -45,7 +45,12 @@ export function take(model: Model, args: Args, moment: Moment): Prediction {
   if (claim === undefined ? !free(task) : task.claimed_by === null) return refused('conflict');
   Object.assign(task, {
     claimed_by: agent ?? (claim === undefined ? moment.by : task.claimed_by),
-    claimed_until: new Date(Date.parse(moment.now) + minutes * 60_000).toISOString(),
+    claimed_until: new Date(
+      Math.max(
+        Date.parse(moment.now) + minutes * 60_000,
+        claim === undefined ? 0 : Date.parse(String(task.claimed_until)),
+      ),
+    ).toISOString(),
     claim: claim ?? model.log.length + 1,
   });
   model.commit(draft, { ...moment, client: moment.by, by: agent ?? moment.by });

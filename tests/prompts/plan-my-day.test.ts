@@ -89,7 +89,7 @@ describe('plan_my_day', () => {
   test('the day is the user’s own', async () => {
     const { ok, client } = await newAgent(world, { timezone: 'Pacific/Auckland' });
     await ok('add_task', { title: 'Monday', due: '2026-11-23' });
-    expect(await promptText(client, 'plan_my_day')).toMatch(/Mon 23 Nov 2026[\s\S]*Due by today or overdue: 1 task/);
+    expect(await promptText(client, 'plan_my_day')).toMatch(/Mon 23 Nov 2026[\s\S]*Due today: 1 task/);
   });
 
   test('says what is wrong with its arguments and what to do', async () => {

@@ -33,7 +33,7 @@ describe('undo', () => {
     const undone = await ana.call('undo', { undo });
     expect(undone.text).toBe(
       [
-        'Undone: 1 task changed back',
+        'Undone: 1 task and 1 project changed back',
         '#1 Call · undone description, due (Tue 24 Nov), labels (@phone, no @now), priority (none), project (none), title (was Ring)',
         '+Home · deleted by undo',
         'undo: u4',
@@ -216,6 +216,17 @@ describe('undo', () => {
     expect((await ana.refused('undo', { undo: child.undo })).message).toBe(
       '#4 is a sub-task of #3, which is completed.',
     );
+  });
+
+  test('last says if there were fewer writes to undo, and counts projects apart from tasks', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'One', project: 'Home' });
+    await ana.ok('update_project', { project: 'Home', name: 'House' });
+    const renamed = await ana.call('undo', { last: 1 });
+    expect(renamed.text).toMatch(/^Undone: 1 project changed back\n/);
+    const all = await ana.call('undo', { last: 5 });
+    expect(all.json.note).toBe('Of your last 5 writes, only 1 could be undone.');
+    expect(all.text).toMatch(/^Undone: 1 task and 1 project changed back\n/);
   });
 
   test('a second undo of the same write is refused, and says what did it', async () => {

@@ -150,6 +150,7 @@ describe('what_changed', () => {
     const others = await claude.ok('what_changed', { cursor: 0, not_by: 'claude' });
     expect(done(others)).toMatchObject([{ title: 'mine' }, { title: 'mine too' }]);
     expect(others.cursor).toBe(3);
+    expect(await claude.ok('what_changed', { cursor: 0, not_by: 'me' })).toEqual(others);
     expect(await ana.ok('what_changed', { cursor: 0, not_by: 'test' })).toEqual({
       changes: [{ by: 'claude', at: AT, did: [{ id: 2, title: 'its', what: 'created' }] }],
       cursor: 3,

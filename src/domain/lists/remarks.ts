@@ -84,7 +84,7 @@ async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Pro
 
 /** Tells whether the name is that of a project or a label. */
 async function calledSo(tx: UserTx, name: string): Promise<Remarks['namedLikeText']> {
-  const key = nameKey(name);
+  const key = nameKey(name.replace(/^\s*[@+]/, ''));
   const project = tx.db
     .select({ of: sql<'project' | 'label'>`'project'` })
     .from(projects)

@@ -29,7 +29,7 @@ export const MAX_PAGED = 200;
  * Row-level security keeps it from using an index, but it misses no match, however many there are.
  */
 export function hasWords(tx: UserTx, text: string): SQL {
-  const query = sql`(select taskloom.search_query(${text}::text, true))`;
+  const query = sql`(select taskloom.search_query(${normalizeOperators(text)}::text, true))`;
   return sql`(${tasks.words} @@ ${query} or ${tasks.id} = ${numberIn(text)}::int or exists (
     select from ${comments} c where c.user_id = ${tx.userId} and c.task_id = ${tasks.id} and c.words @@ ${query}))`;
 }
@@ -65,6 +65,30 @@ const nothingToFind = () =>
     'Give a word or number that the task has: -words only take away from what others find. Without text, everything is listed.',
   );
 
+/**
+ * Rewrites operators of other search languages, outside phrases: `a AND b`, `a && b`, `NOT a`, `a | b`, `-not a`.
+ *
+ * @throws Refusal `invalid` for parentheses that group alternatives or exclusions: they have no effect
+ */
+function normalizeOperators(text: string): string {
+  const [outside, phrases] = [text.split(/"[^"]*"?/), text.match(/"[^"]*"?/g) ?? []];
+  const plain = outside.join(' ');
+  if (/\([^)]*\s/.test(plain) && /(?:^|[\s(])(?:or\b|OR\b|NOT\b|\||-(?=[^\s-]))/.test(plain))
+    throw invalid(
+      'text: parentheses do not group words.',
+      'Search in several calls, or use words, or, and -word alone.',
+    );
+  const rewritten = outside.map(
+    (part) =>
+      part
+        .replace(/(?<!\S)(?:AND|&&?)(?!\S)/g, ' ')
+        .replace(/(?<=\S\s+)\|\|?(?=\s+\S)/g, 'or')
+        .replace(/(?<!\S)(?:NOT|-not|-NOT)\s+-?(?=\S)/g, '-')
+        .replace(/(?<!\S)NOT\s*$/, '-'), // before a phrase
+  );
+  return rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
+}
+
 /** Returns the task number if the text is just that (`12`, `#12`). */
 function numberIn(text: string): number | null {
   const digits = /^#?(\d{1,9})$/.exec(text)?.[1];
@@ -89,7 +113,7 @@ export async function search(
   { filter, text, from, pack }: { filter: Filter; text: string; from: Date; pack(at: Position): string | undefined },
 ): Promise<TaskPage> {
   const { sort, limit, descriptions } = page;
-  const rows = await searchPage(page, tx, { ...values, text, number: numberIn(text) });
+  const rows = await searchPage(page, tx, { ...values, text: normalizeOperators(text), number: numberIn(text) });
   const [head] = rows;
   if (!head?.searchable) throw nothingToFind();
   if (head.missing) throw await missingRefusal(tx, head.missing, filter);
@@ -188,7 +212,7 @@ const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =
 });
 
 /** How many open tasks with the same titles are returned at most. */
-const NAMESAKES = 5;
+const NAMESAKES = 20;
 
 /** Finds open tasks that have the titles of new ones (compared by `titleKey`), newest first. */
 export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>

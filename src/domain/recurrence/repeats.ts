@@ -155,6 +155,28 @@ export function nextOccurrence(repeat: Repeat, due: When, clock: Clock): Occurre
   return next ?? null;
 }
 
+/**
+ * Counts the occurrences of a series that has an end which lie between one and the next, and so are left out.
+ *
+ * @param next the next occurrence; null if none is left
+ */
+export function skippedBefore(
+  next: Pick<Occurrence, 'repeat'> | null,
+  { rule: text, from, anchor, occurrence }: Repeat,
+): number {
+  const { rule } = readRule(text);
+  if (from === 'completion' || (rule.count === undefined && !rule.until)) return 0;
+  const [start, at] = [toDay(read(anchor).day), toDay(read(occurrence).day)];
+  const end = next ? toDay(read(next.repeat.occurrence).day) : Number.POSITIVE_INFINITY;
+  let skipped = 0;
+  let left = (rule.count ?? Number.POSITIVE_INFINITY) - 1;
+  for (const day of daysOf(rule, start, rule.count === undefined ? at + 1 : start + 1)) {
+    if (left-- <= 0 || day >= end) break;
+    if (day > at) skipped++;
+  }
+  return skipped;
+}
+
 /** Returns the next `count` due dates, as if each occurrence were completed on its day, or now if that is past. */
 export function upcoming(repeat: Repeat, due: When, clock: Clock, count = 3): When[] {
   const found: When[] = [];

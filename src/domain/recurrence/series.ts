@@ -4,13 +4,17 @@ import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
 import { isOpenStatus, newTaskDefaults, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { nextOccurrence, sayRepeat, shiftRepeat } from './repeats.js';
+import { nextOccurrence, sayRepeat, shiftRepeat, skippedBefore } from './repeats.js';
 
 /** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
 export interface NextOccurrence {
   task: Task;
   subtasks: Task[];
 }
+
+/** Counts the dates of a series with an end that are left out if it goes on from a task now. */
+export const skippedAfter = ({ repeats, due }: Task, moment: WriteContext): number =>
+  repeats && due ? skippedBefore(nextOccurrence(repeats, due, moment), repeats) : 0;
 
 /**
  * Builds the next task of a series, or returns undefined if the rule has ended.

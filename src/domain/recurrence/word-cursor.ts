@@ -56,7 +56,7 @@ export function cursorOver(text: string): Cursor {
   return { peek, eat, at: () => at, back: (to) => (at = to), number, ordinal, time };
 
   function time(bare: boolean): string | undefined {
-    if (eat('noon')) return '12:00';
+    if (eat('noon', 'midday')) return '12:00';
     if (eat('midnight')) return '00:00';
     const [, hour = '', minute = '00', second = '00'] =
       /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];

@@ -30,6 +30,8 @@ import { findTwoOpen, seriesGroupOf, togglesSeries } from './series-group.js';
 export interface State extends Gathered {
   /** The writes to undo, newest first. */
   batches: number[];
+  /** How many were asked for. */
+  asked: number;
   entries: Entry[];
   later: LaterEntry[];
   /** Ids of projects to be removed that have tasks other than those in `entries`. */

@@ -27,6 +27,8 @@ export interface UndoInput {
 }
 
 export interface Undone extends ReadinessChanges {
+  /** How many writes were to be undone and how many there were, if there were fewer. */
+  fewer?: { asked: number; found: number };
   tasks: { task: Task; steps: Step[] }[];
   projects: { project: Project; steps: Step[] }[];
   /** Tasks and projects that could not be reverted, and why. */
@@ -75,7 +77,7 @@ async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, las
     projectsWithOtherTasks(tx, wanted.ending, wanted.tasks),
     commentsOf(tx, wanted.comments, wanted.made),
   ]);
-  return { ...gathered, batches, entries, later, projectsInUse, comments };
+  return { ...gathered, batches, entries, later, projectsInUse, comments, asked: last };
 }
 
 /** Collects the tasks, projects and names that must be loaded to revert the entries. */
@@ -149,6 +151,7 @@ function decide(state: State, moment: WriteContext) {
         { edits, counted: recounted },
         moment,
       ),
+      ...(state.batches.length < state.asked && { fewer: { asked: state.asked, found: state.batches.length } }),
       failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
     },
   };
