@@ -58,7 +58,7 @@ export function replay(
       'This request_id was already used for another call.',
       'Use a fresh random request_id for each new write.',
     );
-  const { json, text, relay: first } = request.answer as unknown as StoredAnswer; // see `kept`
+  const { json, text, relay: first } = request.answer as unknown as StoredAnswer; // see `storedRequest`
   if (relay !== undefined && relay === first) return { json, text };
   return {
     json: { ...json, replayed: true },

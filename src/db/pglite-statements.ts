@@ -18,7 +18,7 @@ export class EmbeddedStatements {
     this.#failed = failed;
   }
 
-  async fly(statements: readonly Statement[]): Promise<Row[][]> {
+  async runPipeline(statements: readonly Statement[]): Promise<Row[][]> {
     const pipeline = new Pipeline(statements, this.#cache, this.#known);
     for (const message of await this.#exchange(pipeline.messages()))
       if (message.name === 'rowDescription') pipeline.handleRowDescription(message as RowDescriptionMessage);

@@ -157,7 +157,7 @@ export function wrapPglite(
   const connection = new PipelinedConnection(
     (sent) => {
       for (const { text, params } of sent) database.onStatement?.(text, params);
-      return statements.fly(sent);
+      return statements.runPipeline(sent);
     },
     (text) => {
       database.onStatement?.(text, []);

@@ -37,7 +37,7 @@ export class HandshakeFailed extends Error {}
  * Performs the handshake of the connecting end. Resolves once the owner has proved that it knows the secret.
  *
  * @param wishing returns the request to send to this owner
- * @throws NoProof
+ * @throws HandshakeFailed
  */
 export async function connectHandshake(
   socket: Socket,
@@ -55,7 +55,7 @@ export async function connectHandshake(
 /**
  * Performs the handshake of the owner. Resolves with the request of a process that has proved that it knows the secret.
  *
- * @throws NoProof
+ * @throws HandshakeFailed
  */
 export async function acceptHandshake(socket: Socket, secret: string, self: Peer): Promise<OwnerRequest> {
   const { nonce } = (await readLine(socket)) as { nonce: string };
@@ -79,7 +79,7 @@ export const send = (socket: Socket, message: object): boolean => socket.write(`
 /**
  * Reads one line of JSON. Pauses the socket, and leaves the rest in it.
  *
- * @throws NoProof if the line is late, too long or not JSON
+ * @throws HandshakeFailed if the line is late, too long or not JSON
  */
 function readLine(socket: Socket): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -217,7 +217,7 @@ describe('a phrase', () => {
       import('../../src/domain/recurrence/repeats.js'),
       import('../../src/domain/lazy-module.js'),
     ]);
-    expect(() => parseRepeat('every day', null, context)).toThrow('outside withLate()');
+    expect(() => parseRepeat('every day', null, context)).toThrow('outside withLazyModules()');
     expect(await withLazyModules(async () => parseRepeat('every day', null, context).due)).toBe('2026-11-22');
     expect(parseRepeat('every day', null, context).due).toBe('2026-11-22');
   });
