@@ -143,7 +143,7 @@ function asGiven(
     due: same('due'),
     start: same('start'),
     repeats: null,
-    project: said?.project ?? null,
+    project: said?.project ?? (each.parentId === null ? null : each.project), // a sub-task is in its parent's
     labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in any order
   };
 }
@@ -156,6 +156,9 @@ export const commentAnswer = (each: Task): Answer => ({
 
 /** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
 const MAX_NAMED = 100;
+
+/** Most of those that changed along with the tasks that a write named: what became of them is the same for all. */
+const MAX_ALONG = 20;
 
 /** Most ready tasks, and most ended claims, that an answer lists. */
 const MOST_READY = 20;
@@ -202,7 +205,9 @@ export function outcomeAnswer(
   const [first] = tasks;
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
   const told = only ? verb.toLowerCase() : asked;
-  const named = tasks.slice(0, MAX_NAMED).map((each) => {
+  const along = tasks.filter(({ id }) => !before.has(id));
+  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MAX_NAMED);
+  const named = listed.map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
     const news = was ? unknownOf(each, was) : each;
@@ -230,7 +235,7 @@ export function outcomeAnswer(
         total: tasks.length,
         failed: failedJson(failed),
       };
-  const more = tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : [];
+  const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
   const note = [
     ...ended.slice(0, MOST_READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
     ...lapsedNotes(expired, say),

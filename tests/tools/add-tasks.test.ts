@@ -112,7 +112,7 @@ describe('add_tasks', () => {
       [
         'Added 4 tasks',
         '#2 paint',
-        '#3 buy · +Flat',
+        '#3 buy',
         '#4 move',
         '#5 Boxes · +Flat',
         'The rest is as you gave it.',
@@ -122,7 +122,7 @@ describe('add_tasks', () => {
     expect(reply.json).toEqual({
       tasks: [
         { id: 2, ref: 'paint' },
-        { id: 3, ref: 'buy', project: 'Flat' },
+        { id: 3, ref: 'buy' },
         { id: 4, ref: 'move' },
         { id: 5, title: 'Boxes', project: 'Flat' },
       ],

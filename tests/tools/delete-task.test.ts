@@ -23,6 +23,15 @@ describe('delete_task', () => {
     expect((await ana.ok('list_tasks')).tasks.map((task: { id: number }) => task.id)).toEqual([3, 2, 1]);
   });
 
+  test('names twenty of the sub-tasks that go along, and counts the others', async () => {
+    const ana = await newAgent(world);
+    const parts = Array.from({ length: 30 }, (_, i) => ({ title: `Part ${i}`, parent: 'whole' }));
+    await ana.ok('add_tasks', { tasks: [{ title: 'Whole', ref: 'whole' }, ...parts] });
+    const { json, text } = await ana.call('delete_task', { id: 1 });
+    expect(json).toMatchObject({ total: 31, tasks: { length: 21 } });
+    expect(text).toContain('\nand 10 more\n');
+  });
+
   test('what is in the trash is not changed there, and doing it again is no harm', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Gone' });
