@@ -9,7 +9,7 @@ import { paths } from './program.js';
 /** All environment variables and their descriptions. The README's table is generated from this. */
 export const VARIABLES = {
   TASKLOOM_HOME:
-    'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that cannot be written.',
+    'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that does not exist and cannot be created.',
   TASKLOOM_DATABASE_URL:
     '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
   TASKLOOM_URL:

@@ -116,5 +116,7 @@ const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;
 /** Describes why files could not be written. */
 export function whyNotWritten(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full' : `cannot write to the data directory (${code})`;
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? 'the disk is full'
+    : `cannot write to the data directory (${code}). Make it writable for this account, or set TASKLOOM_HOME to another directory`;
 }

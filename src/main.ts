@@ -83,7 +83,7 @@ function configReader(mode: 'stdio' | 'command'): () => Config {
 /** Serves one client on stdin and stdout: answers lists itself and relays requests that need data. */
 async function serveStdin(config: Config, stopped: Promise<void>): Promise<void> {
   const log = makeLog(config.logLevel);
-  if (process.stdin.isTTY) greet(config);
+  if (process.stdin.isTTY) await greet(config);
   const [{ buildFront }, { linkTo }, { Relay }, { serveStreams }] = await Promise.all([
     import('./front.js'),
     import('./links.js'),
@@ -113,9 +113,10 @@ const STOP_TIMEOUT = 5_000;
 const EXIT_TIMEOUT = 1_000;
 
 /** Prints help for a person who started it in a terminal: what it is, where the data is, how to configure a client. */
-function greet({ target, remote }: Config): void {
+async function greet({ target, remote }: Config): Promise<void> {
+  const { chooseDirectory } = await import('./db/lock.js');
   const place = {
-    directory: 'path' in target ? target.path : '',
+    directory: 'path' in target ? chooseDirectory(target.path, target.fallback) : '',
     memory: 'memory only',
     postgres: 'PostgreSQL',
     neon: 'Neon',

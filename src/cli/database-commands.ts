@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { port, targetOf } from '../config.js';
 import { readBackup } from '../db/backup.js';
 import { connect, type OpenedStore } from '../db/connect.js';
+import { chooseDirectory } from '../db/lock.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
@@ -48,9 +48,8 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const { target } = context.config();
       if (target.kind !== 'directory') throw new UsageError('only an embedded database has an owner');
       const { askToRetire, statusOf } = await import('../owner/reach.js');
-      const status = await statusOf(target.path, target.fallback);
-      const home =
-        status?.home ?? [target.path, target.fallback].find((each) => each && existsSync(each)) ?? target.path;
+      const home = chooseDirectory(target.path, target.fallback);
+      const status = await statusOf(home);
       if (!status) return show(options, { home }, `${home}: no process has it open`);
       const { pid, version, connections, idle } = status;
       if (options.stop && !(await askToRetire(home, context.build)))

@@ -11,7 +11,7 @@ import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner 
 /** Where tasks are stored. */
 export type Target =
   | { kind: 'memory' }
-  | { kind: 'directory'; path: string /** Used if `path` cannot be written to. */; fallback?: string }
+  | { kind: 'directory'; path: string /** Used if `path` does not exist and cannot be created. */; fallback?: string }
   | { kind: 'postgres'; url: string }
   | { kind: 'neon'; url: string; proxy?: string };
 

@@ -4,6 +4,7 @@ import {
   closeSync,
   fstatSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -30,13 +31,40 @@ export interface DirectoryLock {
 }
 
 /**
+ * Returns which data directory to use, and creates it if it is `path`.
+ *
+ * @param fallback used if `path` does not exist and cannot be created, as in a sandbox. Not if it exists and cannot be
+ *   written to: the tasks in it would seem to be lost.
+ */
+export function chooseDirectory(path: string, fallback?: string): string {
+  if (!fallback || mayExist(path)) return path;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
+  } catch {
+    return fallback;
+  }
+}
+
+/** Whether a path exists or cannot be looked up. A link exists even if its target does not: a disk may not be mounted. */
+function mayExist(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    return !['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
+  }
+}
+
+/**
  * Creates a private data directory, unless it exists.
  *
- * @param fallback used if `path` cannot be written to
+ * @param fallback see `chooseDirectory`
  * @returns the path of the one to use
- * @throws UsageError if neither can be written to
+ * @throws UsageError if it cannot be written to
  */
-export function makeDirectory(path: string, fallback?: string): string {
+export function makeDirectory(preferred: string, fallback?: string): string {
+  const path = chooseDirectory(preferred, fallback);
   try {
     // The database creates world-readable files: the mode of their directory keeps them private. The parent may be a
     // directory of the user with other content, so its mode is left as it is.
@@ -46,7 +74,6 @@ export function makeDirectory(path: string, fallback?: string): string {
     closeSync(openSync(lockFile(path), 'a+', 0o600));
     return path;
   } catch (error) {
-    if (fallback) return makeDirectory(fallback);
     throw new UsageError(whyNotWritten(error), path);
   }
 }

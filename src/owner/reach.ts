@@ -113,7 +113,6 @@ export async function askToRetire(home: string, build: Build): Promise<boolean> 
 }
 
 export interface Status {
-  home: string;
   pid: number;
   version: string;
   /** How many clients are connected. */
@@ -123,13 +122,10 @@ export interface Status {
 }
 
 /** Asks the owner of a data directory, if there is one, for its status. Does not retire an earlier build. */
-export async function statusOf(path: string, fallback?: string): Promise<Status | undefined> {
-  for (const home of [path, fallback]) {
-    const reached = home && (await callOwner(home, { version: '0.0.0', at: 0 }, () => ({ want: 'status' })));
-    if (!home || !reached) continue;
-    for await (const line of createInterface({ input: reached.socket.resume() }))
-      return { home, ...(JSON.parse(line) as Omit<Status, 'home'>) };
-  }
+export async function statusOf(home: string): Promise<Status | undefined> {
+  const reached = await callOwner(home, { version: '0.0.0', at: 0 }, () => ({ want: 'status' }));
+  if (reached)
+    for await (const line of createInterface({ input: reached.socket.resume() })) return JSON.parse(line) as Status;
   return undefined;
 }
 

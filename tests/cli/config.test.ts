@@ -231,7 +231,7 @@ describe('a database', () => {
     writeFileSync(join(home, 'file'), '');
     const TASKLOOM_HOME = join(home, 'file/data');
     expect(await complaintOf(LIST, environment({ TASKLOOM_HOME }))).toBe(
-      `taskloom: cannot write to the data directory (ENOTDIR): ${TASKLOOM_HOME}`,
+      `taskloom: cannot write to the data directory (ENOTDIR). Make it writable for this account, or set TASKLOOM_HOME to another directory: ${TASKLOOM_HOME}`,
     );
   });
 });

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -13,6 +13,7 @@ import {
   seed,
   seeded,
   start,
+  succeed,
 } from '../support/process.js';
 
 const preload = ['--import', pathToFileURL(join(ROOT, 'tests/transports/without-native-lock.mjs')).href];
@@ -24,6 +25,13 @@ if (process.platform === 'linux') locks.push(['where there is no native lock', p
 function plainHome(): Environment {
   const { TASKLOOM_HOME, ...env } = environment({ HOME: scratch() });
   return env;
+}
+
+/** Starts the program as from a terminal. */
+function greetingOf(env: Environment) {
+  const { child, ended } = start([], env, ['--import', 'data:text/javascript,process.stdin.isTTY=true']);
+  child.stdin.end();
+  return ended;
 }
 
 describe.each(locks)('a data directory, %s', (_, node) => {
@@ -101,7 +109,7 @@ describe('where the data is', () => {
     expect(existsSync(join(directory, 'taskloom.lock'))).toBe(true);
   });
 
-  test('the home directory, where the platform’s cannot be written to', async () => {
+  test('the home directory, where the platform’s cannot be created, and that is said', async () => {
     const env = plainHome();
     for (const parent of ['.local', 'Library', 'AppData'])
       writeFileSync(join(String(env.HOME), parent), 'a file, not a directory');
@@ -111,6 +119,25 @@ describe('where the data is', () => {
     expect(await peer.call('add_task', { title: 'Here' })).toHaveProperty('task.id', 1);
     await peer.close();
     expect(existsSync(join(directory, 'taskloom.lock'))).toBe(true);
+    expect(await succeed(['owner'], env)).toMatch(`${directory}: process `);
+    const { stderr } = await greetingOf(env);
+    expect(stderr).toContain(`Tasks are kept in: ${directory}\n`);
+  });
+
+  test.runIf(process.platform === 'linux')('never the home directory, where the platform’s exists', async () => {
+    const env = plainHome();
+    const directory = join(String(env.HOME), '.local/share/taskloom');
+    seed(directory);
+    mkdirSync(join(directory, 'taskloom.lock')); // root may write to any directory, but not open one as a file
+    const line = await complaintOf(['user', 'list'], env);
+    expect(line).toMatch(`taskloom: cannot write to the data directory (EISDIR). Make it writable `);
+    expect(line).toMatch(new RegExp(`: ${directory}$`));
+    const peer = await connect(env);
+    expect((await peer.call('list_tasks')).error.code).toBe('unavailable');
+    await peer.close();
+    expect(await succeed(['owner'], env)).toBe(`${directory}: no process has it open`);
+    expect((await greetingOf(env)).stderr).toContain(`Tasks are kept in: ${directory}\n`);
+    expect(existsSync(join(String(env.HOME), '.taskloom'))).toBe(false);
   });
 
   test('is private, though the directory above it keeps its mode', async () => {
