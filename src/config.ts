@@ -198,8 +198,24 @@ export function targetOf(url: string, proxy?: string): Target {
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw wrong();
   const { hostname, searchParams } = new URL(url);
   if (!hostname && !searchParams.has('host')) throw wrong();
-  if (proxy) return { kind: 'neon', url, proxy };
-  return { kind: isNeon(hostname) ? 'neon' : 'postgres', url };
+  const checked = withKnownTlsMode(url, searchParams);
+  if (proxy) return { kind: 'neon', url: checked, proxy };
+  return { kind: isNeon(hostname) ? 'neon' : 'postgres', url: checked };
+}
+
+const TLS_MODES = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full'];
+
+/**
+ * Returns a database URL whose `sslmode` is written as the driver applies it: it verifies fully in all modes but
+ * `disable` and `no-verify`, and would print a warning of seven lines.
+ *
+ * @throws UsageError if the mode is unknown: the driver would ignore it
+ */
+function withKnownTlsMode(url: string, parameters: URLSearchParams): string {
+  if (parameters.getAll('sslmode').some((mode) => !TLS_MODES.includes(mode)))
+    throw new UsageError(`the sslmode in the address of a database must be one of ${TLS_MODES.join(', ')}`);
+  if (parameters.has('uselibpqcompat')) return url;
+  return url.replace(/(?<=[?&]sslmode=)(prefer|require|verify-ca)(?=[&#]|$)/g, 'verify-full');
 }
 
 /** The three-letter names of IANA. ICU accepts ambiguous others, such as IST, that Temporal refuses. */

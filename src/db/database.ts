@@ -144,7 +144,24 @@ export function isBusy(error: unknown): boolean {
 /** Returns what the person who set up the server must fix, if an error means that; otherwise undefined. */
 export function setupMistake(error: unknown): string | undefined {
   const state = sqlState(error);
+  if (state === '28000' && /no encryption|SSL off/.test((error as Error).message))
+    return 'its server refused a connection without TLS: add sslmode=verify-full to its address';
   if (state?.startsWith('28')) return 'it refused the user name or password';
   if (state === '3D000') return 'its server has no database of that name';
+  return tlsMistake(error);
+}
+
+/** Returns why a TLS connection could not be established, and what to do; undefined for other errors. */
+function tlsMistake(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    const code = String((e as NodeJS.ErrnoException).code);
+    if (e.message === 'The server does not support SSL connections')
+      return 'its server does not offer TLS, which the sslmode in its address requires. Enable TLS there; use sslmode=disable only on a network that you trust';
+    if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+      return 'the certificate of its server is for another host name: use a host name that the certificate has';
+    if (/CERT|^UNABLE_TO_|^INVALID_(CA|PURPOSE)$/.test(code))
+      return `the certificate of its server is not trusted (${code}). Add sslrootcert=/path/to/ca.pem to its address, with the certificate of the authority that issued it`;
+    if (/^ERR_(SSL|OSSL)_|^EPROTO$/.test(code)) return `no TLS connection to its server could be made (${code})`;
+  }
   return undefined;
 }

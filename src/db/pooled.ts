@@ -4,6 +4,7 @@ import {
   isUnreachable,
   MAX_WAITING,
   PipelinedConnection,
+  setupMistake,
   sqlState,
   Unreachable,
 } from './database.js';
@@ -82,8 +83,8 @@ export function pooled(
     async connect(work, patient = false) {
       if (pool.waitingCount >= MAX_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
-        // A refusal by the server (wrong password, no such database) keeps its SQLSTATE.
-        throw sqlState(error) && !isUnreachable(error) ? error : new Unreachable(error);
+        // What a person must fix (a wrong password, an untrusted certificate) is no outage.
+        throw setupMistake(error) || (sqlState(error) && !isUnreachable(error)) ? error : new Unreachable(error);
       });
       let broken = false;
       const failed = (error: unknown): never => {

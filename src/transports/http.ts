@@ -10,7 +10,7 @@ import {
 import type { Principal } from '../auth/principal.js';
 import { SCOPES, type Scope } from '../auth/scopes.js';
 import { authenticate, bearerToken, hashToken, REFUSED_TOKEN, TokenProof } from '../auth/tokens.js';
-import { isBusy, isUnreachable } from '../db/database.js';
+import { isBusy, isUnreachable, setupMistake } from '../db/database.js';
 import { asService } from '../db/scope.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { buildServer, type Deps, type ExpectedCall, expectedCall } from '../server.js';
@@ -239,7 +239,7 @@ export function createApp(
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
-      if (isUnreachable(error) || isBusy(error))
+      if (isUnreachable(error) || isBusy(error) || setupMistake(error))
         return refuse(
           503,
           'unavailable',

@@ -17,6 +17,7 @@ import {
   start,
   succeed,
 } from '../support/process.js';
+import { CERTIFICATE, startTlsListener } from '../support/tls.js';
 
 const LIST = ['user', 'list'];
 const MEMORY = { TASKLOOM_DATABASE_URL: 'memory://' };
@@ -32,6 +33,7 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_DATABASE_URL', 'postgres://ana:sesame@ho st/db', /must be postgres/],
     ['TASKLOOM_DATABASE_URL', 'postgres:///sesame', /must be postgres/],
     ['TASKLOOM_DATABASE_URL', 'sesame', /must be postgres/],
+    ['TASKLOOM_DATABASE_URL', 'postgres://ana:sesame@host/db?sslmode=verify', /sslmode .* one of disable, no-verify, /],
     ['TASKLOOM_USER', 'Ana Sesame', /TASKLOOM_USER must be 1 to 63 of/],
     ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
     ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
@@ -219,6 +221,23 @@ describe('a database', () => {
       expect(await complaintOf(args, environment({ [name]: unreachable }))).toBe(
         'taskloom: the database cannot be reached; check its address and that it runs',
       );
+  });
+
+  test('that does not offer TLS is refused at once, with the cause', async () => {
+    const { address, connections } = await startTlsListener(false);
+    const env = environment({ TASKLOOM_DATABASE_URL: `postgres://ana:sesame@${address}/tasks?sslmode=require` });
+    expect(await complaintOf(['serve', '--port', '0'], env)).toMatch(
+      /its server does not offer TLS, .*sslmode=disable/,
+    );
+    expect(connections()).toBe(1);
+  });
+
+  test('whose certificate is not trusted, or is for another host, is refused with the cause', async () => {
+    const { address } = await startTlsListener(true);
+    const complaint = (query: string) =>
+      complaintOf(LIST, environment({ DATABASE_URL: `postgres://ana:sesame@${address}/tasks?${query}` }));
+    expect(await complaint('sslmode=prefer')).toMatch(/not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)\. Add sslrootcert=/);
+    expect(await complaint(`sslmode=verify-ca&sslrootcert=${CERTIFICATE}`)).toMatch(/is for another host name/);
   });
 
   test('is TASKLOOM_DATABASE_URL’s where both are set', async () => {
