@@ -25,7 +25,7 @@ export async function serve(
   options: { host?: string; port?: number; migrate?: boolean; json?: boolean },
 ): Promise<void> {
   const config = context.config();
-  const host = options.host ?? config.host;
+  const host = normalizedAddress(options.host?.trim() || config.host);
   const allowedHosts = [...config.allowedHosts, ...(config.publicUrl ? [config.publicUrl.hostname] : [])];
   if ((host === '0.0.0.0' || host === '::') && allowedHosts.length === 0)
     throw new UsageError(
@@ -66,6 +66,15 @@ export async function serve(
     await store.close();
   }
 }
+
+/** Writes an IP address in its usual form: `0` as `0.0.0.0`, `[::0]` as `::`. Returns host names as they are. */
+function normalizedAddress(host: string): string {
+  const bare = withoutBrackets(host);
+  const url = `http://${bare.includes(':') ? `[${bare}]` : bare}`;
+  return /^[\da-fx.:]+$/i.test(bare) && URL.canParse(url) ? withoutBrackets(new URL(url).hostname) : bare;
+}
+
+const withoutBrackets = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
 
 interface Served {
   store: Store;

@@ -75,6 +75,7 @@ export async function startHttpServer(
   { fetch, handler, streams }: ReturnType<typeof createApp>,
   { host, port, ...options }: HttpServerOptions,
 ): Promise<HttpServer> {
+  const url = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}/mcp`);
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const limits = { ...connectionLimits(), ...options.limits };
   const server = createAdaptorServer({
@@ -112,9 +113,9 @@ export async function startHttpServer(
     server.listen(port, host, resolve);
   });
   const address = server.address();
-  const bound = typeof address === 'object' && address ? address.port : port;
+  if (typeof address === 'object' && address) url.port = String(address.port);
   return {
-    url: new URL(`http://${host.includes(':') ? `[${host}]` : host}:${bound}/mcp`),
+    url,
     close: async () => {
       stopping = true;
       streams.close();

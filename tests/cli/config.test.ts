@@ -146,7 +146,7 @@ test('what Node compiles is kept where caches are, if this release of Node can a
 
 describe('serve', () => {
   test('refuses to listen to the world without being told by which names', async () => {
-    for (const host of ['0.0.0.0', '::'])
+    for (const host of ['0.0.0.0', '::', '0', '[::0]'])
       expect(await complaintOf(['serve', '--host', host], environment(MEMORY))).toMatch(
         /set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS$/,
       );
@@ -178,6 +178,8 @@ describe('serve', () => {
     const second = await urlOf(['--host', '127.0.0.1', '--port', '0'], { HOST: '192.0.2.1', PORT: '1' });
     expect(second.hostname).toBe('127.0.0.1');
     expect(second.port).not.toBe('1');
+    const third = await urlOf(['--host', '', '--port', '0'], { HOST: 'localhost' });
+    expect(third.hostname).toBe('localhost');
   });
 
   test('takes from the environment its names, its proxies and what a user may ask', async () => {
