@@ -145,6 +145,10 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
   const url = env.TASKLOOM_DATABASE_URL ?? (mode === 'command' ? env.DATABASE_URL : undefined);
   if (mode === 'stdio' && env.DATABASE_URL && !env.TASKLOOM_DATABASE_URL)
     notices.push('DATABASE_URL is ignored on stdio; set TASKLOOM_DATABASE_URL to use that database');
+  if (env.TASKLOOM_URL && mode === 'command')
+    throw new UsageError(
+      `TASKLOOM_URL names another server (${new URL(env.TASKLOOM_URL).origin}): unset it, or run the command where that server runs`,
+    );
   if (env.TASKLOOM_URL && env.TASKLOOM_DATABASE_URL)
     throw new UsageError('TASKLOOM_URL and TASKLOOM_DATABASE_URL are two places: set one of them');
   if (env.TASKLOOM_URL && !env.TASKLOOM_TOKEN)

@@ -101,6 +101,15 @@ describe('an environment variable that is wrong', () => {
   });
 });
 
+test('commands and serve refuse to run where TASKLOOM_URL names another server', async () => {
+  const env = environment({ ...MEMORY, TASKLOOM_URL: 'https://u:sesame@tasks.example/mcp', TASKLOOM_TOKEN: 'tlm_x' });
+  for (const args of [LIST, ['serve', '--port', '0']])
+    expect(await complaintOf(args, env)).toBe(
+      'taskloom: TASKLOOM_URL names another server (https://tasks.example): unset it, or run the command where that server runs',
+    );
+  expect(await succeed(['--help'], env)).toContain('Usage: taskloom');
+});
+
 describe('a command line that is wrong', () => {
   const cases: [string[], RegExp][] = [
     [['usr'], /unknown command 'usr'/],
