@@ -3,7 +3,7 @@ import { Client, neonConfig, Pool } from '@neondatabase/serverless';
 import WebSocket from 'ws';
 import type { Database } from './database.js';
 import { makeListener } from './notify.js';
-import { clientOptions, pooled, poolOptions } from './pooled.js';
+import { checkFiles, clientOptions, pooled, poolOptions } from './pooled.js';
 
 /**
  * Opens Neon over WebSocket, with interactive transactions.
@@ -11,6 +11,7 @@ import { clientOptions, pooled, poolOptions } from './pooled.js';
  * @param url `postgres://…neon.tech/…`
  * @param proxy `host:port/path` of a WebSocket-to-TCP proxy in front of another PostgreSQL (unencrypted),
  *   for development and tests. The driver keeps this setting for the whole process.
+ * @throws UsageError if a file that the URL names cannot be read
  */
 export function openNeon(url: string, proxy?: string): Database {
   neonConfig.webSocketConstructor = WebSocket; // Node's own exists only from version 22
@@ -20,6 +21,7 @@ export function openNeon(url: string, proxy?: string): Database {
     neonConfig.useSecureWebSocket = false;
     neonConfig.pipelineConnect = false; // assumes a password exchange that only Neon's own proxy supports
   }
+  checkFiles(url);
   return pooled(
     'neon',
     new Pool(poolOptions(url)),

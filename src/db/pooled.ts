@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../errors.js';
 import {
   Busy,
   type Database,
@@ -50,6 +52,24 @@ export const clientOptions = (url: string) => ({
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
 });
+
+/**
+ * Checks the files that a database URL names: the driver reads them while it connects, and would throw there.
+ *
+ * @throws UsageError naming the first that cannot be read
+ */
+export function checkFiles(url: string): void {
+  const { searchParams } = new URL(url);
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
+    const file = searchParams.get(name);
+    try {
+      if (file) readFileSync(file);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new UsageError(`cannot read the file that ${name} in the database address names (${code})`, file ?? '');
+    }
+  }
+}
 
 export const poolOptions = (url: string) => ({ ...clientOptions(url), max: 10, idleTimeoutMillis: 30_000 });
 

@@ -9,6 +9,7 @@ import { UsageError } from '../../src/errors.js';
 import { bearer, hello, send, withHeaders } from '../support/http.js';
 import {
   complaintOf,
+  connect,
   type Environment,
   environment,
   run,
@@ -249,6 +250,16 @@ describe('a database', () => {
       complaintOf(LIST, environment({ DATABASE_URL: `postgres://ana:sesame@${address}/tasks?${query}` }));
     expect(await complaint('sslmode=prefer')).toMatch(/not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)\. Add sslrootcert=/);
     expect(await complaint(`sslmode=verify-ca&sslrootcert=${CERTIFICATE}`)).toMatch(/is for another host name/);
+  });
+
+  test('whose address names a file that is not there is refused by commands, and by tools on stdio', async () => {
+    const url = 'postgres://ana:sesame@127.0.0.1:1/tasks?sslrootcert=/nowhere/ca.pem';
+    const env = environment({ TASKLOOM_DATABASE_URL: url });
+    const refusal = 'cannot read the file that sslrootcert in the database address names (ENOENT)';
+    expect(await complaintOf(LIST, env)).toBe(`taskloom: ${refusal}: /nowhere/ca.pem`);
+    const peer = await connect(env);
+    expect((await peer.call('list_tasks')).error.message).toBe(`The task database cannot be used: ${refusal}.`);
+    await peer.close();
   });
 
   test('is TASKLOOM_DATABASE_URL’s where both are set', async () => {
