@@ -49,11 +49,14 @@ const program: Program = {
     }),
 };
 
+process.stderr.on('error', () => {}); // there is nowhere left to report to
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (command !== undefined && command !== OWNER_COMMAND)
+  if (command !== undefined && command !== OWNER_COMMAND) {
+    process.stdout.on('error', endCommand);
     return (await import('./cli/commands.js')).runCommand(argv, { ...program, config: configReader('command') });
+  }
   const stopped = program.untilStopped();
   try {
     const config = configReader('stdio')();
@@ -66,6 +69,13 @@ async function main(): Promise<number> {
     complain(`taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`);
     return 2;
   }
+}
+
+/** Ends a command whose output cannot be written: quietly if its reader has closed the pipe, as `head` does. */
+function endCommand({ code }: NodeJS.ErrnoException): never {
+  if (code === 'EPIPE') process.exit(0);
+  complain(`taskloom: cannot write the output (${code}). Check whether the command took effect before you repeat it`);
+  process.exit(2);
 }
 
 /** Returns a function that reads the configuration on its first call and prints its notices. */

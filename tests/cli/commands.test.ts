@@ -1,7 +1,16 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import { queryAsTableOwner } from '../../src/db/scope.js';
-import { complaintOf, connect, type Environment, environment, run, seeded, succeed } from '../support/process.js';
+import {
+  complaintOf,
+  connect,
+  type Environment,
+  environment,
+  run,
+  seeded,
+  start,
+  succeed,
+} from '../support/process.js';
 
 /** One directory for the file, whose database stays open between commands. Every test has its own users. */
 let env: Environment;
@@ -210,6 +219,15 @@ describe('migrate', () => {
       await database.close();
     }
   });
+});
+
+test.each([
+  ['EPIPE', { code: 0, stderr: '' }],
+  ['ENOSPC', { code: 2, stderr: expect.stringMatching(/^taskloom: cannot write the output \(ENOSPC\)\. Check .*\n$/) }],
+])('a command whose output fails with %s ends without a stack trace', async (code, outcome) => {
+  const failing = `process.stdout._write = (chunk, encoding, done) => done(Object.assign(new Error(), { code: '${code}' }))`;
+  const { ended } = start(['--help'], env, ['--import', `data:text/javascript,${encodeURIComponent(failing)}`]);
+  expect(await ended).toMatchObject(outcome);
 });
 
 describe('help', () => {
