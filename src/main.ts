@@ -40,7 +40,7 @@ const program: Program = {
   environment: process.env,
   // In Electron, `execPath` is the desktop program, which would open its window.
   canSpawn: process.versions.electron === undefined,
-  cwd: process.cwd(),
+  cwd: workingDirectory(),
   print: (text) => process.stdout.write(`${text}\n`),
   complain,
   untilStopped: () =>
@@ -48,6 +48,15 @@ const program: Program = {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
     }),
 };
+
+/** Undefined if it was deleted. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}
 
 process.stderr.on('error', () => {}); // there is nowhere left to report to
 process.exitCode = await main();

@@ -12,8 +12,8 @@ export interface Program {
   environment: Readonly<Partial<Record<string, string>>>;
   /** Whether `start` may be run: not inside Electron. */
   canSpawn: boolean;
-  /** Working directory at start. */
-  cwd: string;
+  /** Working directory at start; undefined if it was deleted. */
+  cwd: string | undefined;
   print(text: string): void;
   complain(text: string): void;
   /** Resolves on a stop signal. Until it is called, signals end the process as usual. */

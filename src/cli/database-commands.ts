@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { port, targetOf } from '../config.js';
 import { readBackup } from '../db/backup.js';
@@ -11,6 +11,16 @@ import { checkNew, formatCounts, moveTo, readFile, rowsIn, writeBackup } from '.
 import type { Shell } from './commands.js';
 import { parserFor } from './options.js';
 import { serve } from './serve.js';
+
+/** @throws UsageError if the path is relative to a working directory that was deleted */
+function absolute(path: string, cwd: string | undefined): string {
+  if (isAbsolute(path)) return path;
+  if (cwd === undefined)
+    throw new UsageError(
+      'the working directory was deleted: change to another one, or name the file by an absolute path',
+    );
+  return resolve(cwd, path);
+}
 
 /** Commands for the database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
 export function databaseCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
@@ -64,7 +74,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
   leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
     .option('--force', 'replace the file if it is there')
     .action(async (path: string, { force = false, ...options }) => {
-      const file = resolve(context.cwd, path);
+      const file = absolute(path, context.cwd);
       checkNew(file, force);
       const tables = await withStore(({ database }) =>
         writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
@@ -72,7 +82,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       show(options, { file, tables }, `wrote ${file}: ${formatCounts(tables)}`);
     });
   leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
-    const file = resolve(context.cwd, path);
+    const file = absolute(path, context.cwd);
     const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
     const tables = await withStore(work, { alone: true });
     show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);

@@ -13,7 +13,7 @@ export type OwnerRequest =
   /** MCP messages follow, for this user. A new account gets this timezone. */
   | { want: 'mcp'; user: string; timezone: string }
   /** Runs a command line, given in this directory. The output comes back as lines of JSON. */
-  | { want: 'command'; argv: string[]; cwd: string; timezone: string }
+  | { want: 'command'; argv: string[]; cwd?: string | undefined; timezone: string }
   /** Gives the directory up to a later build or another owner: the owner finishes, closes and exits. */
   | { want: 'retire' }
   | { want: 'status' };

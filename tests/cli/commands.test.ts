@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import { queryAsTableOwner } from '../../src/db/scope.js';
@@ -6,9 +7,12 @@ import {
   connect,
   type Environment,
   environment,
+  MAIN,
   run,
+  scratch,
   seeded,
   start,
+  startCommand,
   succeed,
 } from '../support/process.js';
 
@@ -228,6 +232,21 @@ test.each([
   const failing = `process.stdout._write = (chunk, encoding, done) => done(Object.assign(new Error(), { code: '${code}' }))`;
   const { ended } = start(['--help'], env, ['--import', `data:text/javascript,${encodeURIComponent(failing)}`]);
   expect(await ended).toMatchObject(outcome);
+});
+
+test.runIf(process.platform !== 'win32')('only a command that names a file needs its working directory', async () => {
+  const deleted = (...args: string[]) => {
+    const script = 'mkdir "$1" && cd "$1" && rmdir "$1" && shift && exec "$@"';
+    return startCommand('sh', ['-c', script, 'sh', join(scratch(), 'gone'), process.execPath, MAIN, ...args], env)
+      .ended;
+  };
+  expect(await deleted('user', 'list', '--json')).toMatchObject({ code: 0, stderr: '' });
+  const { code, stderr } = await deleted('backup', 'tasks.backup');
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr:
+      'taskloom: the working directory was deleted: change to another one, or name the file by an absolute path\n',
+  });
 });
 
 describe('help', () => {
