@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type Database, type Row, sqlState } from './database.js';
+import type { Database, Row } from './database.js';
 import { openDirectory } from './directory.js';
 import { type DirectoryLock, holdDirectory, makeDirectory } from './lock.js';
-import { APPLIED, compare, type Migration, migrate, pending } from './migrate.js';
+import { APPLIED, compare, type Migration, migrate, pending, refuseLogin } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
 import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner } from './scope.js';
@@ -88,11 +88,7 @@ export async function openStore(target: Target, options: OpenOptions): Promise<O
     return { database, secret, applied, close: () => database.close() };
   } catch (error) {
     await database.close();
-    if (sqlState(error) === '42501')
-      throw new UsageError(
-        'the database login has no rights on the schema taskloom or may not act as the role taskloom_app. Use the login that it was migrated for',
-      );
-    throw error;
+    return refuseLogin(error);
   }
 }
 

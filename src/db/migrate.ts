@@ -84,8 +84,9 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
 /** Runs the migrations that a database lacks, in the caller's transaction, and returns their names. */
 export async function apply(connection: Connection, migrations: Migration[]): Promise<string[]> {
   await connection.script(LOCK);
-  if (!(await hasLedger(connection))) for (const statement of LEDGER) await connection.script(statement);
-  const missing = compare(migrations, await connection.query(APPLIED, []));
+  if (!(await hasLedger(connection).catch(refuseLogin)))
+    for (const statement of LEDGER) await connection.script(statement);
+  const missing = await missingFrom(connection, migrations);
   for (const migration of missing) {
     for (const statement of migration.statements) await connection.script(statement);
     await connection.script(record(migration));
@@ -95,7 +96,8 @@ export async function apply(connection: Connection, migrations: Migration[]): Pr
 
 /** Returns the names of the migrations that a database lacks. Writes nothing. */
 export async function pending(database: Database, migrations: Migration[]): Promise<string[]> {
-  return (await missingFrom(database, migrations)).map((migration) => migration.name);
+  const missing = await database.connect((connection) => missingFrom(connection, migrations));
+  return missing.map((migration) => migration.name);
 }
 
 /**
@@ -105,7 +107,7 @@ export async function pending(database: Database, migrations: Migration[]): Prom
  * owner of the tables, user transactions switch to the runtime role, and later migrations need no administrator.
  */
 export async function migrationScript(migrations: Migration[], database?: Database): Promise<string> {
-  const missing = database ? await missingFrom(database, migrations) : migrations;
+  const missing = await (database?.connect((connection) => missingFrom(connection, migrations)) ?? migrations);
   if (missing.length === 0) return '-- Nothing to do: the schema is up to date.\n';
   const login = database && (await loginOf(database));
   const note = login
@@ -149,9 +151,17 @@ end
 $hand_over$`,
 ];
 
-async function missingFrom(database: Database, migrations: Migration[]): Promise<Migration[]> {
-  return database.connect(async (connection) =>
-    compare(migrations, (await hasLedger(connection)) ? await connection.query(APPLIED, []) : []),
+/** @throws UsageError if the login may not read which migrations the database has */
+async function missingFrom(connection: Connection, migrations: Migration[]): Promise<Migration[]> {
+  const ledger = async () => ((await hasLedger(connection)) ? await connection.query(APPLIED, []) : []);
+  return compare(migrations, await ledger().catch(refuseLogin));
+}
+
+/** Rethrows an error; as a UsageError if it means that the schema belongs to another login. */
+export function refuseLogin(error: unknown): never {
+  if (sqlState(error) !== '42501') throw error;
+  throw new UsageError(
+    'the database login has no rights on the schema taskloom or may not act as the role taskloom_app. Use the login that it was migrated for',
   );
 }
 

@@ -258,6 +258,9 @@ describe('the script for an administrator', () => {
     const opening = openStore({ kind: 'postgres', url: server.url(name, login) }, { migrations });
     await expect(opening).rejects.toThrow(UsageError);
     await expect(opening).rejects.toThrow(/has no rights on the schema/);
+    const other = open(server.url(name, login));
+    for (const refused of [() => migrate(other, migrations), () => migrationScript(migrations, other)])
+      await expect(refused()).rejects.toThrow(/Use the login that it was migrated for/);
   });
 });
 
