@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { createReadStream, createWriteStream, lstatSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,13 +12,15 @@ import { areOne, isEmpty, type Restored, restore, sameContents } from '../db/res
 import { UsageError } from '../errors.js';
 
 /**
- * Checks that a file is new, unless `force` is set. Called before anything is read, and again before the rename.
+ * Checks that a file is new or, if `force` is set, a regular one: the rename would replace a device or a link itself.
+ * Called before anything is read, and again before the rename.
  *
- * @throws UsageError if the file exists
+ * @throws UsageError if it is not
  */
-export function checkNew(file: string, force: boolean): void {
-  if (!force && existsSync(file))
-    throw new UsageError('there is a file of that name already; --force replaces it', file);
+export function checkReplaceable(file: string, force: boolean): void {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  if (found && !found.isFile()) throw new UsageError('this is not a regular file: name another file', file);
+  if (found && !force) throw new UsageError('the file already exists; --force replaces it', file);
 }
 
 /**
@@ -46,7 +48,7 @@ export async function writeBackup(file: string, lines: AsyncIterable<string>, fo
       createWriteStream(temporary, { flags: 'wx', mode: 0o600 }),
     );
     await sync(temporary, 'r+');
-    checkNew(file, force);
+    checkReplaceable(file, force);
     await rename(temporary, file);
     if (process.platform !== 'win32') await sync(dirname(file), 'r');
     return counts;
@@ -83,7 +85,7 @@ function fileMistake(error: unknown, file: string): UsageError | undefined {
   if (code === 'Z_BUF_ERROR') return new UsageError('the backup is damaged: it ends too early', file);
   if (code.startsWith('Z_')) return new UsageError('the file is not a backup of Taskloom, or it is damaged', file);
   if (code === 'ENOSPC' || code === 'EDQUOT') return new UsageError('the disk is full', file);
-  if (code === 'EEXIST') return new UsageError('there is a file of that name already', `${file}.tmp-${process.pid}`);
+  if (code === 'EEXIST') return new UsageError('the file already exists', `${file}.tmp-${process.pid}`);
   return /^E[A-Z]+$/.test(code) ? new UsageError(`cannot use the file ${basename(file)} (${code})`, file) : undefined;
 }
 

@@ -7,7 +7,7 @@ import { chooseDirectory } from '../db/lock.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
-import { checkNew, formatCounts, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
+import { checkReplaceable, formatCounts, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
 import type { Shell } from './commands.js';
 import { parserFor } from './options.js';
 import { serve } from './serve.js';
@@ -75,7 +75,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
     .option('--force', 'replace the file if it is there')
     .action(async (path: string, { force = false, ...options }) => {
       const file = absolute(path, context.cwd);
-      checkNew(file, force);
+      checkReplaceable(file, force);
       const tables = await withStore(({ database }) =>
         writeBackup(file, readBackup(database, { version: context.build.version, now: context.clock() }), force),
       );

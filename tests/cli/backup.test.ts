@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -30,13 +39,20 @@ describe('backup', () => {
   test('replaces no file unless it is told to', async () => {
     const other = join(scratch(), 'mine');
     writeFileSync(other, 'precious');
-    expect(await complaintOf(['backup', other], env)).toMatch(/there is a file of that name already; --force/);
+    expect(await complaintOf(['backup', other], env)).toMatch(/the file already exists; --force/);
     expect(readFileSync(other, 'utf8')).toBe('precious');
     expect(JSON.parse(await succeed(['backup', other, '--force', '--json'], env))).toMatchObject({
       file: other,
       tables: { users: 2, tasks: 1, api_tokens: 1 },
     });
     expect(gunzipSync(readFileSync(other)).length).toBeGreaterThan(1000);
+  });
+
+  test.runIf(process.platform !== 'win32')('replaces nothing that is not a regular file', async () => {
+    const link = join(scratch(), 'latest');
+    symlinkSync(file, link);
+    expect(await complaintOf(['backup', link, '--force'], env)).toMatch(/this is not a regular file/);
+    expect(readlinkSync(link)).toBe(file);
   });
 
   test('leaves nothing where it cannot write', async () => {
