@@ -43,10 +43,10 @@ const lookUp = (hash: string): Statement => ({
 export async function authenticate(
   database: Database,
   hash: string,
-  expected = 'stranger',
+  expected?: string,
 ): Promise<Principal | undefined> {
   const { text, params } = lookUp(hash);
-  const [row] = await asService(limitedTo(database, expected, 'requests'), text, params);
+  const [row] = await asService(limitedTo(database, expected ?? 'token:unknown', 'requests'), text, params);
   return holder(database, hash, row);
 }
 

@@ -33,6 +33,7 @@ export const tooMany = (what = 'calls') =>
  * Runs `work` under a per-user limit: beyond it, a user's work waits here and not in the pool, so that other users get
  * connections. On the embedded database, with its one connection, users take turns.
  *
+ * @param whose the id of a user; for a look-up that has none yet, its kind and what it looks up, separated by a colon
  * @throws Refusal (rate limited) if too much of the user's work is waiting
  */
 export function withUserLimit<T>(

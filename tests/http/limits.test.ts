@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { makeToken } from '../../src/auth/tokens.js';
+import { localPrincipal } from '../../src/auth/local.js';
+import { authenticate, hashToken, makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
@@ -380,4 +381,14 @@ test('whoever asks whether it is ready, all at once, has one look taken into the
   release();
   expect(await Promise.all(asking)).toEqual(all(200, 50));
   await holding;
+});
+
+test('unknown tokens do not keep a local user waiting, whatever the user is called', async () => {
+  for (const handle of ['stranger', 'unknown']) {
+    const flood = Array.from({ length: 300 }, () =>
+      authenticate(world.database, hashToken(makeToken())).catch(() => {}),
+    );
+    await expect(localPrincipal(world.database, handle, 'UTC')).resolves.toMatchObject({ handle });
+    await Promise.all(flood);
+  }
 });
