@@ -149,13 +149,16 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
     throw new UsageError(
       `TASKLOOM_URL names another server (${new URL(env.TASKLOOM_URL).origin}): unset it, or run the command where that server runs`,
     );
+  const target = url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY);
+  if (target.kind === 'directory' && !isAbsolute(target.path) && !env.TASKLOOM_URL)
+    throw new UsageError('HOME and XDG_DATA_HOME must be absolute paths; or set TASKLOOM_HOME to one');
   if (env.TASKLOOM_URL && env.TASKLOOM_DATABASE_URL)
     throw new UsageError('TASKLOOM_URL and TASKLOOM_DATABASE_URL are two places: set one of them');
   if (env.TASKLOOM_URL && !env.TASKLOOM_TOKEN)
     throw new UsageError('TASKLOOM_TOKEN must be set with TASKLOOM_URL; whoever runs that server makes one');
   return {
     remote: env.TASKLOOM_URL ? { url: new URL(env.TASKLOOM_URL), token: String(env.TASKLOOM_TOKEN) } : undefined,
-    target: url === undefined ? directoryOf(env.TASKLOOM_HOME) : targetOf(url, env.TASKLOOM_NEON_PROXY),
+    target,
     proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
     // Evaluated lazily: finding the system's time zone takes as long as everything else here.
@@ -182,9 +185,9 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
 const isNeon = (host: string) => /(^|\.)neon\.(tech|build)$/.test(host);
 
 function directoryOf(home: string | undefined): Target {
-  return home
-    ? { kind: 'directory', path: home }
-    : { kind: 'directory', path: paths.data, fallback: join(homedir(), '.taskloom') };
+  if (home) return { kind: 'directory', path: home };
+  const fallback = join(homedir(), '.taskloom');
+  return { kind: 'directory', path: paths.data, ...(isAbsolute(fallback) && { fallback }) };
 }
 
 /**

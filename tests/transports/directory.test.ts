@@ -140,6 +140,13 @@ describe('where the data is', () => {
     expect(existsSync(join(String(env.HOME), '.taskloom'))).toBe(false);
   });
 
+  test.runIf(process.platform === 'linux')('is never below the current directory', async () => {
+    for (const relative of [{ HOME: '' }, { HOME: 'home' }, { XDG_DATA_HOME: 'data' }])
+      expect(await complaintOf(['user', 'list'], { ...plainHome(), ...relative })).toBe(
+        'taskloom: HOME and XDG_DATA_HOME must be absolute paths; or set TASKLOOM_HOME to one',
+      );
+  });
+
   test('is private, though the directory above it keeps its mode', async () => {
     const env = seeded();
     const directory = String(env.TASKLOOM_HOME);
