@@ -107,7 +107,7 @@ export interface TokenDescription {
 /**
  * Creates a personal access token and returns it, for the only time.
  *
- * @throws UsageError if there is no such user
+ * @throws UsageError if there is no such user, or it is disabled
  */
 export async function createToken(
   database: Database,
@@ -118,13 +118,27 @@ export async function createToken(
   const inserted = await queryAsTableOwner(
     database,
     `insert into taskloom.api_tokens (user_id, id, hash, name, scopes, expires_at)
-     select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 returning id`,
+     select u.id, $2::uuid, $3, $4, $5, $6::timestamptz from taskloom.users u where u.handle = $1 and u.disabled_at is null returning id`,
     [token.user, id, hashToken(secret), token.name, token.scopes.join(' '), token.expires?.toISOString() ?? null],
   );
-  if (inserted.length === 0) throw noUser(token.user);
+  if (inserted.length === 0) {
+    await expectUser(database, token.user);
+    throw new UsageError(`user "${token.user}" is disabled; enable the user first: taskloom user enable ${token.user}`);
+  }
   return { token: secret, id };
 }
 
+/** @throws UsageError if there is no such user */
+async function expectUser(database: Database, handle: string): Promise<void> {
+  const found = await queryAsTableOwner(database, 'select 1 from taskloom.users where handle = $1', [handle]);
+  if (found.length === 0) throw noUser(handle);
+}
+
+/**
+ * Lists all tokens, or those of one user.
+ *
+ * @throws UsageError if there is no such user
+ */
 export async function listTokens(database: Database, user?: string): Promise<TokenDescription[]> {
   const rows = await queryAsTableOwner(
     database,
@@ -133,6 +147,7 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
      where $1::text is null or u.handle = $1 order by t.created_at, t.id`,
     [user ?? null],
   );
+  if (user !== undefined && rows.length === 0) await expectUser(database, user);
   return rows.map(([id, handle, name, scopes, created, expires, used, revoked]) => ({
     id: String(id),
     user: String(handle),

@@ -12,9 +12,9 @@ export const parserFor =
   };
 
 export function parseScopes(value: string): Scope[] {
-  const scopes = value.split(',').map((scope) => scope.trim());
-  const known = SCOPES.filter((scope) => scopes.includes(scope));
-  if (known.length !== scopes.length) throw new InvalidArgumentError(`It must be a list of ${SCOPES.join(' and ')}.`);
+  const scopes = new Set(value.split(',').map((scope) => scope.trim()));
+  const known = SCOPES.filter((scope) => scopes.has(scope));
+  if (known.length !== scopes.size) throw new InvalidArgumentError(`It must be a list of ${SCOPES.join(' and ')}.`);
   return known;
 }
 

@@ -156,7 +156,7 @@ describe('token', () => {
       '--name',
       'CI',
       '--scope',
-      'tasks:read',
+      'tasks:read,tasks:read',
       '--expires',
       '90d',
     ]);
@@ -193,8 +193,15 @@ describe('token', () => {
     );
   });
 
-  test('create refuses a user that is not there', async () => {
-    expect(await complaintOf(['token', 'create', '--user', 'nobody'], env)).toContain('there is no user "nobody"');
+  test('create and list refuse a user that is not there, and create one that is disabled', async () => {
+    for (const verb of ['create', 'list'])
+      expect(await complaintOf(['token', verb, '--user', 'nobody'], env)).toContain('there is no user "nobody"');
+    const user = await newUser();
+    expect(await json(['token', 'list', '--user', user])).toEqual([]);
+    await succeed(['user', 'disable', user], env);
+    expect(await complaintOf(['token', 'create', '--user', user], env)).toBe(
+      `taskloom: user "${user}" is disabled; enable the user first: taskloom user enable ${user}`,
+    );
   });
 });
 
