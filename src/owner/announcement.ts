@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -48,6 +50,7 @@ export function makeRunDirectory(home: string): string {
  * it removes the sockets of earlier owners.
  */
 export function announce(home: string): Announcement {
+  removeTemporarySocket(readAnnouncement(home));
   const announcement = {
     pid: process.pid,
     address: newAddress(makeRunDirectory(home)),
@@ -70,6 +73,20 @@ function newAddress(directory: string): string {
     ? join(mkdtempSync(join(tmpdir(), 'taskloom-')), 'owner.sock')
     : path;
 }
+
+/** Removes the socket in a temporary directory that an earlier owner left when it was killed. */
+function removeTemporarySocket(earlier: Announcement | undefined): void {
+  if (process.platform === 'win32' || !earlier || !TEMPORARY_SOCKET.test(earlier.address)) return;
+  const directory = dirname(earlier.address);
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (!found?.isDirectory() || found.uid !== process.getuid?.()) return;
+  try {
+    rmSync(earlier.address, { force: true });
+    rmdirSync(directory);
+  } catch {} // it has other contents
+}
+
+const TEMPORARY_SOCKET = /\/taskloom-\w{6}\/owner\.sock$/;
 
 const SOCKET = /^owner(?:-[0-9a-f]+)?\.sock$/;
 

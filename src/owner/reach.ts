@@ -98,8 +98,17 @@ export async function callOwner(home: string, build: Build, request: () => Owner
   } catch (error) {
     socket.destroy();
     if (error instanceof OwnerSilent) throw error;
-    if (error instanceof HandshakeFailed) throw new OwnerSilent(announcement.pid);
-    return undefined; // it exited during the handshake
+    // An owner that was killed cannot answer: another process listens at its socket.
+    if (error instanceof HandshakeFailed && isRunning(announcement.pid)) throw new OwnerSilent(announcement.pid);
+    return undefined; // it exited before or during the handshake
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -1,4 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/client';
 import { expect, onTestFinished, test } from 'vitest';
@@ -101,4 +104,20 @@ test('one that cannot prove that it knows the secret is not told what is wanted'
   await expect(callOwner(home, build, wish)).rejects.toThrow('does not answer');
   expect(heard).toHaveLength(1);
   expect(heard.join()).not.toContain('argv');
+
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  writeFileSync(join(home, 'run/owner.json'), JSON.stringify({ ...announcement, pid }));
+  expect(await callOwner(home, build, wish), 'the owner has exited').toBeUndefined();
+});
+
+test.runIf(process.platform !== 'win32')('an owner removes the temporary socket of one that was killed', () => {
+  const home = join(scratch(), 'a'.repeat(100));
+  mkdirSync(home);
+  const killed = announce(home);
+  writeFileSync(killed.address, '');
+  const next = announce(home);
+  expect(existsSync(dirname(killed.address))).toBe(false);
+  expect(existsSync(dirname(next.address))).toBe(true);
+  withdraw(home, next);
+  expect(existsSync(dirname(next.address))).toBe(false);
 });
