@@ -90,6 +90,8 @@ const count = (unit: string, min: number, max: number) =>
     .min(min, `must be ${min} at least`)
     .max(max, `must be ${max} at most`);
 
+const HOST_NAME = /^([^\s/:*[\]]+|\[[\da-f:.]+\])$/i;
+
 const schema = z.object({
   TASKLOOM_HOME: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
   TASKLOOM_DATABASE_URL: z.string().optional(),
@@ -100,7 +102,10 @@ const schema = z.object({
   TASKLOOM_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
   TASKLOOM_ALLOWED_HOSTS: z
     .string()
-    .regex(/^\s*[^\s,/:]+(\s*,\s*[^\s,/:]+)*\s*$/, 'must be host names separated by commas, without scheme or port')
+    .refine(
+      (hosts) => hosts.split(',').every((host) => HOST_NAME.test(host.trim())),
+      'must name each host, separated by commas, without scheme, port or *; IPv6 addresses in brackets',
+    )
     .optional(),
   TASKLOOM_TRUST_PROXY: count('proxies', 0, 10).default(0),
   TASKLOOM_RATE_LIMIT: count('requests', 0, 1_000_000).default(12_000),

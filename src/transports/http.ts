@@ -17,6 +17,7 @@ import { buildServer, type Deps, type ExpectedCall, expectedCall } from '../serv
 import { Bodies, type ReadRequest } from './body.js';
 import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
 import { LruMap, originOf, RateLimit } from './limits.js';
+import { OutageLog } from './outage.js';
 
 /** The largest request body, in bytes: room for a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -40,6 +41,12 @@ const STRANGERS = 300;
 
 /** Longer Host headers are not cached: unauthenticated clients must not fill the memory. */
 const MAX_HOST_LENGTH = 100;
+
+/** How many refused host names are logged: anybody can send any number of them. */
+const MAX_FOREIGN_HOSTS = 20;
+
+const FOREIGN_HOST =
+  'This server does not answer to that host name. Whoever runs it names it in TASKLOOM_ALLOWED_HOSTS or TASKLOOM_PUBLIC_URL.';
 
 /** The first protocol version whose requests need no handshake. */
 const MODERN = '2026-07-28';
@@ -118,13 +125,26 @@ export function createApp(
 
   /** Host headers found valid. Parsing one takes a fifth of the time that a request needs before it is run. */
   const goodHosts = new LruMap<true>();
+  const foreignHosts = new Set<string>();
+  const outages = new OutageLog(deps.log);
   /** Refuses foreign hosts first, against DNS rebinding: a page may point its own name at this machine. */
   const checkHost = (request: Request): Response | undefined => {
     const host = request.headers.get('host') ?? '';
     const rejected = goodHosts.get(host) ? undefined : hostHeaderValidationResponse(request, hosts);
-    if (rejected) return rejected;
+    if (rejected) {
+      logForeignHost(host);
+      return refuse(403, 'forbidden', FOREIGN_HOST);
+    }
     if (host.length <= MAX_HOST_LENGTH) goodHosts.set(host, true); // a port may have thousands of leading zeros
     return originValidationResponse(request, hosts);
+  };
+
+  /** Logs each refused host name once. */
+  const logForeignHost = (host: string): void => {
+    const name = host.slice(0, MAX_HOST_LENGTH);
+    if (foreignHosts.size >= MAX_FOREIGN_HOSTS || foreignHosts.has(name)) return;
+    foreignHosts.add(name);
+    deps.log.warn({ host: name }, 'refused a host name that is not in TASKLOOM_ALLOWED_HOSTS');
   };
 
   const strangers = new RateLimit(STRANGERS, steady);
@@ -140,8 +160,14 @@ export function createApp(
       .store()
       .then(({ database }) => asService(database, 'select 1', []))
       .then(
-        () => true,
-        () => false,
+        () => {
+          outages.answered();
+          return true;
+        },
+        () => {
+          outages.unreachable();
+          return false;
+        },
       )
       .finally(() => {
         readiness = undefined;
@@ -178,6 +204,7 @@ export function createApp(
       return { hash, principal: { ...last, proof }, proof };
     }
     const principal = await authenticate(database, hash, last?.userId);
+    outages.answered();
     if (!principal) return unauthorized(hash);
     if (!last) {
       strangers.refund(from());
@@ -204,7 +231,9 @@ export function createApp(
     const authInfo = authInfoOf(principal, asked);
     const response = await handler.fetch(request, { authInfo, parsedBody });
     if (proof) {
-      if (!(await proof.isStillGood())) return unauthorized(hash);
+      const isGood = await proof.isStillGood();
+      outages.answered();
+      if (!isGood) return unauthorized(hash);
       const { proof: _, ...found } = principal; // its timezone is the current one if a statement ran
       known.set(hash, found);
     }
@@ -239,13 +268,15 @@ export function createApp(
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);
-      if (isUnreachable(error) || isBusy(error) || setupMistake(error))
+      if (isUnreachable(error) || isBusy(error) || setupMistake(error)) {
+        if (!isBusy(error)) outages.unreachable();
         return refuse(
           503,
           'unavailable',
           `The task database ${isBusy(error) ? 'is busy' : 'cannot be reached'}. Try again in a moment.`,
           { 'Retry-After': '1' },
         );
+      }
       throw error;
     }
   };

@@ -39,6 +39,8 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
     ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
     ['TASKLOOM_SECRET', 'sesame', /TASKLOOM_SECRET must have 32 characters at least/],
+    ['TASKLOOM_ALLOWED_HOSTS', '*', /TASKLOOM_ALLOWED_HOSTS must name each host, .*without scheme, port or \*/],
+    ['TASKLOOM_ALLOWED_HOSTS', 'one.example:80', /TASKLOOM_ALLOWED_HOSTS must name each host/],
     ['TASKLOOM_TRUST_PROXY', 'sesame', /TASKLOOM_TRUST_PROXY must be a number of proxies/],
     ['TASKLOOM_TRUST_PROXY', '-1', /TASKLOOM_TRUST_PROXY must be 0 at least/],
     ['TASKLOOM_RATE_LIMIT', '1.5', /TASKLOOM_RATE_LIMIT must be a whole number of requests/],
@@ -196,7 +198,7 @@ describe('serve', () => {
     const env = seeded({
       PORT: '0',
       TASKLOOM_PUBLIC_URL: 'https://tasks.example/mcp',
-      TASKLOOM_ALLOWED_HOSTS: 'one.example, two.example',
+      TASKLOOM_ALLOWED_HOSTS: 'one.example, two.example, [2001:db8:0::1]',
       TASKLOOM_TRUST_PROXY: '1',
       TASKLOOM_RATE_LIMIT: '2',
     });
@@ -208,9 +210,16 @@ describe('serve', () => {
     const ask = async (headers: Record<string, string>) =>
       (await send(url, withHeaders(hello('2026-07-28'), headers))).status;
 
-    for (const host of ['tasks.example', 'one.example', 'two.example:8080'])
+    for (const host of ['tasks.example', 'one.example', 'two.example:8080', '[2001:db8::1]:80'])
       expect(await ask({ host }), host).toBe(401);
-    expect(await ask({ host: 'three.example' })).toBe(403);
+    for (let i = 0; i < 2; i++) {
+      const foreign = await send(url, withHeaders(hello('2026-07-28'), { host: 'three.example' }));
+      expect(foreign).toMatchObject({
+        status: 403,
+        message: { message: expect.stringContaining('TASKLOOM_ALLOWED_HOSTS') },
+      });
+    }
+    expect(server.stderr().match(/refused a host name/g)).toHaveLength(1);
 
     const from = (hops: string) => ask({ host: 'tasks.example', 'x-forwarded-for': hops });
     const flood = await Promise.all(Array.from({ length: 320 }, (_, i) => from(`198.51.100.${i % 200}, 203.0.113.7`)));

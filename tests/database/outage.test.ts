@@ -115,6 +115,11 @@ test('a database that restarts under load is waited for: replicas say when to co
   expect(await states('/readyz')).toEqual([200, 200]);
   await goHome();
   await Promise.all(replicas.map((replica) => replica.server.close()));
+  const said = (words: string) => shared.logged.filter((line) => line.includes(`"${words}`)).length;
+  const outages = said('database unreachable: ');
+  expect(outages).toBeGreaterThanOrEqual(2);
+  expect(outages, 'not once per request').toBeLessThan(10);
+  expect(said('database reachable again')).toBe(outages);
   await Promise.all(pools.map((pool) => pool.close()));
 
   for (const { answer } of heard) {
