@@ -10,12 +10,30 @@ import { MAX_LABELS, PRIORITIES } from './domain/task.js';
  * as JSON strings, "#12", a leading + or @) and refuses anything else with a message that says how to fix it.
  */
 
-/** Length in code points, like PostgreSQL's `char_length`. */
-const codePoints = (text: string): number => [...text].length;
-
-/** Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. */
+/**
+ * Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. Looks
+ * only at the beginning of a very long text.
+ */
 export const oneLine = (text: string, max: number): string =>
-  [...text.toWellFormed().replace(/\s+/g, ' ').replace(UNSAFE, '')].slice(0, max).join('').trim();
+  [
+    ...text
+      .slice(0, 10 * max)
+      .toWellFormed()
+      .replace(/\s+/g, ' ')
+      .replace(UNSAFE, ''),
+  ]
+    .slice(0, max)
+    .join('')
+    .trim();
+
+/** Refuses text of more than `max` code points, which is how PostgreSQL's `char_length` counts. */
+function refuseLength(text: string, max: number): string | undefined {
+  if (text.length === 0) return 'is empty';
+  if (text.length <= max) return undefined;
+  if (text.length > 2 * max) return `is too long: ${max} characters are the most`; // a request may have 4 MB
+  const { length } = [...text];
+  return length > max ? `is ${length} characters long, ${max} is the most` : undefined;
+}
 
 function refuseText(text: string): string | undefined {
   if (text.includes('\0')) return 'contains a NUL character: remove it';
@@ -31,13 +49,8 @@ function refuseLine(text: string): string | undefined {
 
 function checked(max: number, ...checks: ((text: string) => string | undefined)[]) {
   return z.string('must be text').superRefine((text, context) => {
-    const message =
-      codePoints(text) === 0
-        ? 'is empty'
-        : codePoints(text) > max
-          ? `is ${codePoints(text)} characters long, ${max} is the most`
-          : checks.map((check) => check(text)).find(Boolean);
-    if (message) context.addIssue({ code: 'custom', message: message });
+    const message = refuseLength(text, max) ?? checks.map((check) => check(text)).find(Boolean);
+    if (message) context.addIssue({ code: 'custom', message });
   });
 }
 
@@ -137,9 +150,14 @@ export const idOrRef = () =>
 /** An object; a JSON string is parsed, and fields whose value means "not given" are dropped. */
 export const object = <T extends z.ZodRawShape>(shape: T) =>
   z.preprocess(
-    (value) => {
+    (value, context) => {
       const parsed = typeof value === 'string' ? fromJson(value) : value;
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return parsed;
+      const flood = floodOfUnknown(parsed, (field) => Object.hasOwn(shape, field));
+      if (flood) {
+        context.addIssue({ code: 'custom', message: `has no field ${joinNames(flood)}` });
+        return z.NEVER;
+      }
       return Object.fromEntries(
         Object.entries(parsed).filter(([field, each]) => !isNotGiven(field, each) && !isNoneFor(field, each)),
       );
@@ -208,13 +226,18 @@ export const listField = <T extends z.ZodType>(item: T, max: number, separator?:
     (value) => {
       if (value === undefined) return value;
       const list = typeof value === 'string' ? listOf(value, separator) : value;
-      return Array.isArray(list) ? list.filter((each) => each !== '' && each !== null) : [list];
+      if (!Array.isArray(list)) return [list];
+      // One item too many is enough to refuse the list.
+      return list.filter((each) => each !== '' && each !== null).slice(0, max + 1);
     },
     z.array(item).min(1, 'is empty').max(max, `holds ${max} at most`),
   );
 
+/** Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids. */
+const MAX_ID_LIST_LENGTH = 10_000;
+
 function listOf(text: string, separator: ',' | undefined): unknown {
-  if (/^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
+  if (text.length <= MAX_ID_LIST_LENGTH && /^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
   if (!text.trim().startsWith('[')) return separator ? text.split(separator) : text;
   return fromJson(text);
 }
@@ -304,6 +327,9 @@ const SYNONYMS = new Map([
   ['task', 'ids'],
 ]);
 
+/** How many unknown fields a refusal names, and how many characters of each. */
+const [MAX_NAMED, MAX_NAME_LENGTH] = [10, 40];
+
 const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
 
 /**
@@ -312,7 +338,8 @@ const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
  * @param given names of all fields given, which decide between two synonyms
  */
 export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
-  const matches = unknown.flatMap((field) => {
+  const matches = unknown.slice(0, MAX_NAMED).flatMap((unknownField) => {
+    const field = unknownField.slice(0, MAX_NAME_LENGTH);
     const [first, other = first] = (SYNONYMS.get(plain(field)) ?? field).split(' ') as [string, string?];
     const word = plain(given.has(first) ? other : first);
     const resembles = (each: string) =>
@@ -322,5 +349,18 @@ export function meantBy(unknown: string[], known: string[], given: ReadonlySet<s
   return [...new Set(matches)];
 }
 
-/** Joins field names that the caller chose, cut to 40 characters each. */
-export const joinNames = (fields: string[]): string => fields.map((field) => field.slice(0, 40)).join(', ');
+/** More fields than any object has. */
+const MAX_FIELDS = 100;
+
+/** Returns the unknown fields of an object that has too many to look at each of them and its value. */
+export function floodOfUnknown(given: object, isKnown: (field: string) => boolean): string[] | undefined {
+  const fields = Object.keys(given);
+  return fields.length > MAX_FIELDS ? fields.filter((field) => !isKnown(field)) : undefined;
+}
+
+/** Joins field names that the caller chose: the first 10 of them, cut to 40 characters each. */
+export function joinNames(fields: string[]): string {
+  const names = fields.slice(0, MAX_NAMED).map((field) => field.slice(0, MAX_NAME_LENGTH));
+  const more = fields.length - names.length;
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}

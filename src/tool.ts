@@ -5,8 +5,8 @@ import { type Answer, type AnswerField, type RenderContext, typeOf } from './ans
 import type { Scope } from './auth/scopes.js';
 import type { UserTx } from './db/scope.js';
 import type { WriteCommand } from './domain/write.js';
-import { invalid } from './errors.js';
-import { flag, isNoneFor, isNotGiven, joinNames, maxTokens, meantBy, shortText } from './fields.js';
+import { invalid, type Refusal } from './errors.js';
+import { flag, floodOfUnknown, isNoneFor, isNotGiven, joinNames, maxTokens, meantBy, shortText } from './fields.js';
 
 /** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
 export type Effect = 'read' | 'create' | 'update' | 'delete';
@@ -195,6 +195,9 @@ export function parse(
   raw: unknown,
   none?: 'absent' | 'clear',
 ): Call {
+  const known = Object.keys(schema.shape);
+  const flood = floodOfUnknown(raw ?? {}, (field) => known.includes(field) || aliases.has(field));
+  if (flood) throw unknownFields(tool, flood, known);
   const given = new Map<string, unknown>();
   const cleared: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
@@ -205,17 +208,8 @@ export function parse(
     else given.set(name, value);
   }
 
-  const known = Object.keys(schema.shape);
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
-  if (unknown.length > 0) {
-    const alternatives = meantBy(unknown, known, new Set(given.keys()));
-    throw invalid(
-      `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
-      alternatives.length > 0
-        ? `Did you mean ${alternatives.join(', ')}?`
-        : `${tool} takes ${known.join(', ') || 'no fields'}.`,
-    );
-  }
+  if (unknown.length > 0) throw unknownFields(tool, unknown, known, new Set(given.keys()));
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
     const messages = result.error.issues.map((issue) => describeIssue(issue, given, raw as object));
@@ -230,6 +224,16 @@ export function parse(
     dryRun: dry_run === true,
     ...(typeof request_id === 'string' && { requestId: request_id }),
   };
+}
+
+function unknownFields(tool: string, unknown: string[], known: string[], given = new Set<string>()): Refusal {
+  const alternatives = meantBy(unknown, known, given);
+  return invalid(
+    `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
+    alternatives.length > 0
+      ? `Did you mean ${alternatives.join(', ')}?`
+      : `${tool} takes ${known.join(', ') || 'no fields'}.`,
+  );
 }
 
 /** Describes an issue with the path of its field: `tasks[0].title is missing`. */

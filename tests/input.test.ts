@@ -234,6 +234,29 @@ describe('what clients are known to send', () => {
     expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');
   });
 
+  test('as many fields as a request has room for are refused at once, and ten of them named', async () => {
+    const ana = await newAgent(world);
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`field_${i}`, 1]));
+    const listing = await ana.call('list_tasks', many);
+    const adding = await ana.call('add_tasks', { tasks: [{ title: 'x', ...many }] });
+    expect(listing.json.error.message).toMatch(/^Unknown fields: field_0, .*field_9 and 19990 more\.$/);
+    expect(adding.json.error.message).toMatch(/^tasks\[0\] has no field field_0, .*field_9 and 19990 more\.$/);
+    expect(listing.text.length + adding.text.length).toBeLessThan(2_000);
+  });
+
+  test('texts and lists as long as a request are refused by their limits', async () => {
+    const ana = await newAgent(world);
+    const ids = Array.from({ length: 1_000_000 }, () => '1').join(',');
+    expect(await ana.refused('complete_task', { ids })).toMatchObject({
+      code: 'invalid',
+      message: 'ids holds 100 at most.',
+    });
+    expect(await ana.refused('add_tasks', { tasks: Array(50_000).fill(0) })).toMatchObject({ code: 'invalid' });
+    expect(await ana.refused('add_task', { title: '\ufdfa'.repeat(1_300_000) })).toMatchObject({
+      message: 'title is too long: 200 characters are the most.',
+    });
+  });
+
   test('keys that mean something to JavaScript mean nothing here', async () => {
     const ana = await newAgent(world);
     for (const text of ['{"title":"x","constructor":1}', '{"title":"x","toString":"y"}'])

@@ -62,7 +62,10 @@ export function suggestNames(name: string, names: string[]): { name: string }[] 
 }
 
 /** Whether a name is `none`, which means no project, no priority or no date. No project may have that name. */
-export const isNone = (name: string): boolean => nameKey(name) === 'none';
+export const isNone = (name: string): boolean => name.length <= MAX_NONE_LENGTH && nameKey(name) === 'none';
+
+/** Longer text is not normalized to find out whether it is `none`. */
+const MAX_NONE_LENGTH = 100;
 
 /** `İ` becomes `i` and a combining dot, which goes: Turkish writers mean one letter by it and its lower case. */
 const fold = (text: string) =>
