@@ -318,6 +318,18 @@ describe('a number', () => {
   });
 });
 
+test('a description of characters that expand when folded is indexed to the length of any other', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Expanding', description: `lighthouse ${'\ufdfa'.repeat(9_900)}` });
+  expect(await titles(ana, { text: 'lighthouse' })).toEqual(['Expanding']);
+  const [row] = await rowsOf(
+    world,
+    `select char_length(taskloom.fold(description)) from taskloom.tasks where user_id = $1`,
+    [ana.principal.userId],
+  );
+  expect(row?.[0]).toBeLessThanOrEqual(11_000);
+});
+
 describe('near matches', () => {
   test('come where nothing has the words, and say so', async () => {
     const ana = await having(
