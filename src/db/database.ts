@@ -120,19 +120,29 @@ export function sqlState(error: unknown): string | undefined {
   return undefined;
 }
 
+/**
+ * SQLSTATEs after which a connection is of no more use: the server has become read-only (after a failover), or it has
+ * ended the session for its idle or transaction time.
+ */
+const LOST_CONNECTION = ['25006', '25P03', '25P04'];
+
 /** Whether an error means that the database is down, starting, stopping or out of connections, or the link broke. */
 export function isUnreachable(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Unreachable) return true;
   const state = sqlState(error);
-  return state !== undefined && (state.startsWith('08') || state.startsWith('57P') || state === '53300');
+  if (state === undefined) return false;
+  return state.startsWith('08') || state.startsWith('57P') || state === '53300' || LOST_CONNECTION.includes(state);
 }
+
+/** Whether an error means that the plan of a prepared statement is outdated, after a migration. */
+export const isOutdatedPlan = (error: unknown): boolean => sqlState(error) === '0A000';
 
 /**
  * Whether an error means that a prepared statement is missing or already exists (behind a pooler that gives each
  * transaction another connection), or that its plan is outdated (after a migration). The transaction had no effect.
  */
 export function isStaleStatement(error: unknown): boolean {
-  return ['26000', '42P05', '0A000'].includes(String(sqlState(error)));
+  return isOutdatedPlan(error) || ['26000', '42P05'].includes(String(sqlState(error)));
 }
 
 /** Whether an error means overload or contention: too many callers, a lock or statement timeout, a deadlock. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { serialize } from 'pg-protocol';
-import { isStaleStatement, type Row } from './database.js';
+import { isOutdatedPlan, isStaleStatement, type Row } from './database.js';
 
 /** One statement and its parameter values. */
 export interface Statement {
@@ -26,10 +26,13 @@ export class StatementCache {
   readonly #kept = new Map<string, CachedStatement>();
   /** False once disabled: behind a pooler that gives each transaction another connection, statements get lost. */
   #keeps = true;
+  /** Part of all names: raised to abandon the statements that connections have. */
+  #generation = 0;
 
   /** Names derive from the text, so that processes agree on them: behind a pooler they share connections. */
   get(text: string): CachedStatement {
-    const kept = this.#kept.get(text) ?? { name: hash('sha256', text, 'base64url') };
+    const named = this.#generation === 0 ? text : `${this.#generation} ${text}`;
+    const kept = this.#kept.get(text) ?? { name: hash('sha256', named, 'base64url') };
     this.#kept.delete(text);
     this.#kept.set(text, kept);
     const [oldest] = this.#kept.keys();
@@ -43,6 +46,12 @@ export class StatementCache {
     if (names.size <= 2 * CACHE_SIZE) return [];
     const used = new Set([...this.#kept.values()].map(({ name }) => name));
     return [...names].filter((name) => !used.has(name));
+  }
+
+  /** Prepares all statements anew, on every connection: a migration may have changed the columns of any of them. */
+  renew(): void {
+    this.#generation++;
+    this.#kept.clear();
   }
 
   disable(): void {
@@ -142,7 +151,8 @@ export class Pipeline {
 
   handleError(error: unknown): void {
     for (const name of this.#new) this.#known.delete(name);
-    if (isStaleStatement(error)) this.#cache.disable();
+    if (isOutdatedPlan(error)) this.#cache.renew();
+    else if (isStaleStatement(error)) this.#cache.disable();
     this.#failed(error);
   }
 }

@@ -51,6 +51,11 @@ const FOREIGN_HOST =
 /** The first protocol version whose requests need no handshake. */
 const MODERN = '2026-07-28';
 
+/** Fails on a server that became read-only after a failover, so that the connection is discarded. */
+const REFUSE_READ_ONLY = `do $$ begin
+  if current_setting('transaction_read_only')::boolean then raise read_only_sql_transaction; end if;
+end $$`;
+
 const REALM = 'Bearer realm="taskloom"';
 
 /** Makes an error response that says what is wrong and nothing else. */
@@ -158,7 +163,7 @@ export function createApp(
     // Concurrent requests share one query: this endpoint is open to everybody.
     readiness ??= deps
       .store()
-      .then(({ database }) => asService(database, 'select 1', []))
+      .then(({ database }) => asService(database, REFUSE_READ_ONLY, []))
       .then(
         () => {
           outages.answered();

@@ -3,9 +3,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
 import { Unreachable } from '../../src/db/database.js';
-import { asTableOwner } from '../../src/db/scope.js';
+import { asService, asTableOwner } from '../../src/db/scope.js';
 import { urlOf } from '../setup/server.js';
 import { newAgent, rowsOf, useWorld } from '../support/harness.js';
+import { send, serveHttp } from '../support/http.js';
 import { connect, environment } from '../support/process.js';
 
 const world = useWorld();
@@ -105,6 +106,42 @@ test('the built program keeps each transaction on one connection, however many r
   expect(row).toEqual([24, 24, 24, 27]);
   await expect.poll(() => connections(`state like 'idle in transaction%'`)).toBe(0);
   expect((await peer.close()).code).toBe(0);
+});
+
+test('a server that became read-only is given up, by whoever asks whether it is ready too', async () => {
+  const ana = await newAgent(world);
+  const { server, url } = await serveHttp(world);
+  const readiness = async () => (await send(url, { method: 'GET', path: '/readyz' })).status;
+  const [database] = (await rowsOf(world, 'select quote_ident(current_database())'))[0] ?? [];
+  try {
+    await other.query(`alter database ${database} set default_transaction_read_only = on`);
+    await endAll();
+    await expect.poll(async () => (await ana.call('list_tasks')).isError).toBe(false);
+    expect(await ana.refused('add_task', { title: 'Meanwhile' })).toMatchObject({ code: 'unavailable' });
+    expect(await readiness()).toBe(503);
+    await ana.ok('list_tasks');
+    await other.query(`alter database ${database} reset default_transaction_read_only`);
+    await expect.poll(readiness).toBe(200);
+    await expect.poll(async () => (await ana.call('add_task', { title: 'After' })).isError).toBe(false);
+  } finally {
+    await server.close();
+  }
+});
+
+test('statements whose columns a migration changes are prepared anew, and stay kept', async () => {
+  await other.query('create table public.changing (a integer); grant select on public.changing to public');
+  await other.query('insert into public.changing values (1)');
+  const read = () => asService(world.database, 'select * from public.changing', []);
+  expect(await read()).toEqual([[1]]);
+  await other.query(`alter table public.changing add column b text default 'new'`);
+  expect(await read()).toEqual([[1, 'new']]);
+  await read();
+  const [row] = await asService(
+    world.database,
+    `select count(*)::int from pg_prepared_statements where statement like '%public.changing'`,
+    [],
+  );
+  expect(row?.[0]).toBeGreaterThan(1);
 });
 
 test('statements are kept parsed, until a pooler that mixes connections up has lost one', async () => {
