@@ -93,7 +93,7 @@ export interface AsUserOptions {
   clock?: (() => Date) | undefined;
 }
 
-/** Limits of every user transaction, except on PGlite. */
+/** Limits of every user and service transaction, except on PGlite. */
 const TIMEOUTS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 
 /** Sets parameters for this transaction only, all in one statement: one statement each would cost a multiple. */
@@ -404,13 +404,14 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
  * SECURITY DEFINER function returns.
  */
 export async function asService(
-  database: Pick<Database, 'connect'>,
+  database: Pick<Database, 'connect' | 'kind'>,
   text: string,
   params: readonly unknown[],
 ): Promise<Row[]> {
+  const limits = database.kind === 'pglite' ? {} : TIMEOUTS; // PGlite: see `become`
   const rows = await runPipelined(database, [
     BEGIN,
-    setLocal({ role: 'taskloom_app', ...TIME_FORMAT }),
+    setLocal({ role: 'taskloom_app', ...TIME_FORMAT, ...limits }),
     { text, params },
   ]);
   return rows[2] ?? [];

@@ -57,6 +57,11 @@ function othersWrite(byKey: ReadonlyMap<string, unknown> | undefined, mine: stri
 }
 
 /** Returns the database with `connect` under a user's limit. */
-export const limitedTo = (database: Database, whose: string, workload: Workload): Pick<Database, 'connect'> => ({
+export const limitedTo = (
+  database: Database,
+  whose: string,
+  workload: Workload,
+): Pick<Database, 'connect' | 'kind'> => ({
+  kind: database.kind,
   connect: (work) => withUserLimit(database, whose, workload, () => database.connect(work)),
 });

@@ -474,6 +474,12 @@ describe('a connection', () => {
     for (const row of await leftovers()) expect(row).toEqual(CLEAN);
   });
 
+  test.skipIf(inject('backend') === 'pglite')('has the same time limits for what belongs to no user', async () => {
+    const limits = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+    const text = `select ${limits.map((limit) => `current_setting('${limit}')`).join()}`;
+    expect(await asService(world.database, text, [])).toEqual([['10s', '5s', '10s']]);
+  });
+
   test('that was left inside a transaction is not given to the next caller as it is', async () => {
     await world.database.connect((connection) =>
       connection.script(`begin; set local role taskloom_app; set local app.user_id = 'nobody'; select 1`),
