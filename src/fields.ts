@@ -30,7 +30,7 @@ export const oneLine = (text: string, max: number): string =>
 function refuseLength(text: string, max: number): string | undefined {
   if (text.length === 0) return 'is empty';
   if (text.length <= max) return undefined;
-  if (text.length > 2 * max) return `is too long: ${max} characters are the most`; // a request may have 4 MB
+  if (text.length > 10 * max) return `is too long: ${max} characters are the most`; // a request may have 4 MB
   const { length } = [...text];
   return length > max ? `is ${length} characters long, ${max} is the most` : undefined;
 }
