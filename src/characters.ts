@@ -7,5 +7,11 @@ export const CONTROL = /[\p{Cc}\u2028\u2029]/u;
  */
 export const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
 
-/** Matches every character of both kinds (global). */
-export const UNSAFE = new RegExp(`${CONTROL.source}|${BIDI.source}`, 'gu');
+/** Tag characters, which spell out text that no reader sees. Flags of regions consist of them: 🏴󠁧󠁢󠁳󠁣󠁴󠁿. */
+export const TAGS = /(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]{0,6})[\u{e0000}-\u{e007f}]/u;
+
+/** Matches every character of these kinds (global). */
+export const UNSAFE = new RegExp(`${CONTROL.source}|${BIDI.source}|${TAGS.source}`, 'gu');
+
+/** Matches text of which something can be seen: not only spaces, formatting characters and blank letters. */
+export const VISIBLE = /[^\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;

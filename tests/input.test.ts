@@ -102,6 +102,9 @@ describe('every text field', () => {
     ['title', { title: '\u001b[31mred' }],
     ['title', { title: 'evil \u202etxt.exe' }],
     ['title', { title: 'x'.repeat(201) }],
+    ['title', { title: 'Buy milk\u{e0049}\u{e0067}\u{e006e}' }],
+    ['title', { title: '\u200b\u2060\u00ad' }],
+    ['project', { title: 'x', project: '\u200d\u3164' }],
     ['title', { title: '   ' }],
     ['title', {}],
     ['title', { title: { text: 'x' } }],
@@ -143,6 +146,7 @@ describe('every text field', () => {
     const ana = await newAgent(world);
     for (const title of [
       '👩‍👩‍👧‍👦 café',
+      '🏴󠁧󠁢󠁳󠁣󠁴󠁿 trip',
       'שלום \u200fעולם',
       '牛奶',
       "Robert'); drop table tasks;--",
@@ -152,11 +156,11 @@ describe('every text field', () => {
       const { task } = await ana.ok('add_task', { title });
       expect((await ana.ok('get_task', { id: task.id })).task.title).toBe(title);
     }
-    const description = 'tab\there\n\u001b[31mred\u001b[0m \u202eabc\n```\n| a |\n```';
+    const description = 'tab\there\n\u001b[31mred\u001b[0m \u202eabc \u{e0069}\n```\n| a |\n```';
     const { task } = await ana.ok('add_task', { title: 'notes', description: description.replaceAll('\n', '\r\n') });
     const reply = await ana.call('get_task', { id: task.id });
     expect(reply.json.task.description).toBe(description);
-    expect(reply.text).toContain('    \\u{1b}[31mred\\u{1b}[0m \\u{202e}abc');
+    expect(reply.text).toContain('    \\u{1b}[31mred\\u{1b}[0m \\u{202e}abc \\u{e0069}');
   });
 });
 
