@@ -126,6 +126,9 @@ export function writeStatement(
   const retitled = updated.some(({ before, after }) => before?.title !== after.title);
   const described = updated.some(({ before, after }) => before?.description !== after.description);
   const noted = updated.some(({ before, after }) => before?.note !== after.note);
+  for (const { after } of updated)
+    if ((described && after.description === undefined) || (noted && after.note === undefined))
+      throw new Error(`the description and note of task ${after.id} were not loaded, and would be emptied`);
   const fixed = [
     'id',
     'created_at',
