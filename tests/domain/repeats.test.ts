@@ -141,7 +141,7 @@ describe('a phrase', () => {
     ['every day until 2020-01-01', 'it ends 2020-01-01, before the first one on 2026-11-22.'],
     ['every day for 1001 times', 'it can be 1 to 1000 times.'],
     ['every day for 0 times', 'it can be 1 to 1000 times.'],
-    ['FREQ=DAILY;COUNT=1001', 'it can be 1 to 1000 times.'],
+    ['FREQ=DAILY;COUNT=1001', 'COUNT goes from 1 to 1000.'],
     ['every day until june for 3 times', 'it ends by a date or after a number of times, not both.'],
     ['FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', 'no day fits that rule.'],
     ['FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=1', 'no day fits that rule.'],

@@ -5,7 +5,7 @@ import { isDay, today, type When } from '../dates/when.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
 import { type Phrase, readPhrase } from './repeat-words.js';
-import { dayBefore, RULE_HINT, readRule, writeRule } from './rrule.js';
+import { dayBefore, MAX_COUNT, RULE_HINT, readRule, writeRule } from './rrule.js';
 import { sayRule } from './say-rule.js';
 import { repeatsRefusal } from './word-cursor.js';
 
@@ -15,9 +15,6 @@ interface Clock {
   now: Date;
   timezone: string;
 }
-
-/** The largest count: finding the next occurrence of a counted series iterates from the first. */
-const MAX_COUNT = 1000;
 
 /** The last possible due date; a later end is dropped. */
 const LAST_DAY = `${LAST_YEAR}-12-31`;

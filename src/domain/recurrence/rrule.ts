@@ -17,6 +17,9 @@ export interface RuleText {
   untilTime?: { time: string; utc: boolean } | undefined;
 }
 
+/** The largest count: finding the next occurrence of a counted series iterates from the first. */
+export const MAX_COUNT = 1000;
+
 export const RULE_HINT = 'Use for example FREQ=WEEKLY;BYDAY=MO,TH or FREQ=MONTHLY;BYDAY=-1FR;COUNT=12.';
 
 const wrong = (what: string): Refusal => invalid(`repeats: ${what}.`, RULE_HINT);
@@ -48,7 +51,7 @@ export function readRule(text: string): RuleText {
   const rule: Rule = {
     freq,
     interval: single('INTERVAL', take('INTERVAL'), 1000) ?? 1,
-    count: single('COUNT', take('COUNT'), 10_000),
+    count: single('COUNT', take('COUNT'), MAX_COUNT),
     until: until?.day,
     byMonth: numbers('BYMONTH', take('BYMONTH'), 1, 12),
     byWeekNo: numbers('BYWEEKNO', take('BYWEEKNO'), -53, 53),
