@@ -8,7 +8,7 @@ import { defineResource } from '../resource.js';
 export default defineResource({
   name: 'project',
   title: 'Project',
-  description: 'The open tasks of one project, by its name; what is due first comes first.',
+  description: 'The open tasks of one project, by its name; earliest due first.',
   uri: 'taskloom://project/{name}',
   fields: { name: name() },
   complete: { name: projectNames },

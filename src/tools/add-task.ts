@@ -7,7 +7,7 @@ export default defineTool({
   name: 'add_task',
   title: 'Add task',
   effect: 'create',
-  description: 'Add one task to the user’s list. The answer names open tasks that may be the same.',
+  description: 'Add one task to the user’s list. The answer names open tasks that may be duplicates.',
   input: {
     ...taskFields.partial().shape,
     title: taskFields.shape.title,

@@ -8,7 +8,7 @@ export default defineTool({
   title: 'Complete task',
   effect: 'update',
   description:
-    'Mark one or many tasks as done. Doing it again changes nothing. Answers what became ready, and what follows a repeating task. To reopen, use update_task.',
+    'Mark one or many tasks as done. Repeating it changes nothing. Returns what became ready, and the next task of a series. To reopen, use update_task.',
   input: { ids: ids(), ...guard },
   aliases: { id: 'ids' },
   output: ['task', 'tasks', 'ready', 'next', 'failed'],

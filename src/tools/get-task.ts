@@ -9,7 +9,7 @@ export default defineTool({
   title: 'Get task',
   effect: 'read',
   description:
-    'Everything about up to 20 tasks: description, sub-tasks, what blocks it, comments, history, version. Takes ids, or exact titles.',
+    'Everything about up to 20 tasks: description, sub-tasks, blockers, comments, history, version. Takes ids, or exact titles.',
   input: { ids: listField(idOrTitle(), 20) },
   aliases: { id: 'ids', title: 'ids' },
   output: ['task', 'tasks', 'failed'],

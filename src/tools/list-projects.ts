@@ -9,7 +9,7 @@ export default defineTool({
   effect: 'read',
   description: 'The user’s projects and how many open tasks each has.',
   input: {
-    archived: flag().describe('those put away instead').optional(),
+    archived: flag().describe('list archived projects instead').optional(),
     completed: flag().describe('count completed tasks too').optional(),
   },
   output: ['projects'],

@@ -26,7 +26,7 @@ export default defineTool({
     })
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
-    text: shortText().describe('words of title, description or one comment; "a phrase", or, -not').optional(),
+    text: shortText().describe('words of title, description or one comment; "a phrase", or, -word').optional(),
     project: nameOrNone().describe('a name, or none').optional(),
     labels: labels().describe('or none').optional(),
     priority: priority('none').optional(),
@@ -34,11 +34,11 @@ export default defineTool({
     parent: idOrNone().describe('or none').optional(),
     ready: flag()
       .describe(
-        'can be started now: not blocked or claimed, no open sub-tasks, start has come; nor is what it is part of blocked or to start later',
+        'can start now: open, unclaimed, unblocked, no open sub-tasks, start reached; and no parent is blocked or starts later',
       )
       .optional(),
     claimed_by: shortText().describe('a name, me, any or none').optional(),
-    changed_since: shortText().describe('date or time, as yesterday').optional(),
+    changed_since: shortText().describe('date or time, such as yesterday').optional(),
     completed_since: shortText().optional(),
     sort: oneOf(SORTS)
       .describe(

@@ -7,10 +7,10 @@ export default defineTool({
   name: 'release_task',
   title: 'Release task',
   effect: 'update',
-  description: 'Give back a task you claimed, with a note for whoever takes it next, or close it.',
+  description: 'Release a task you claimed, with a note for whoever takes it next, or close it.',
   input: {
     id: id(),
-    claim: claim().describe('as claim_task answered').optional(),
+    claim: claim().describe('as returned by claim_task').optional(),
     note: prose(2000).optional(),
     status: oneOf(['pending', 'completed', 'cancelled'], {
       done: 'completed',

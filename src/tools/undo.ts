@@ -9,10 +9,10 @@ export default defineTool({
   effect: 'update',
   idempotent: false,
   description:
-    'Take back a write, deletes and bulk changes included, by the undo handle of its answer, or the last ones made under your client’s name. What others changed since stays, and is named. Undoing an undo does it again.',
+    'Revert a write, deletes and bulk changes included, by the undo handle in its answer, or the last ones made under your client’s name. Later changes by others stay and are reported. Undoing an undo redoes it.',
   input: {
     undo: shortText().describe('such as u57').optional(),
-    last: wholeNumber(1, MAX_UNDO).describe('how many of your last writes, undos aside').optional(),
+    last: wholeNumber(1, MAX_UNDO).describe('how many of your last writes, not counting undos').optional(),
   },
   aliases: { handle: 'undo' },
   output: ['tasks', 'projects', 'failed'],

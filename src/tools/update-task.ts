@@ -11,11 +11,11 @@ export default defineTool({
   effect: 'update',
   idempotent: false,
   description:
-    'Change fields of one or many tasks. What is left out stays; clear empties fields. status pending reopens, restores from the trash, and ends a claim.',
+    'Change fields of one or many tasks. Omitted fields stay; clear empties fields. status pending reopens, restores from the trash, and ends a claim.',
   input: {
     ids: ids(),
     ...taskFields.partial().shape,
-    shift: shortText().describe('move due and start, each from where it is: 1 week, -2 days').optional(),
+    shift: shortText().describe('how far to move due and start: 1 week, -2 days').optional(),
     status: oneOf(
       STATUSES,
       {
@@ -28,13 +28,13 @@ export default defineTool({
         started: 'in_progress',
         canceled: 'cancelled',
       },
-      '; what waits for others is add_blocked_by, what is thrown away delete_task',
+      '; for waiting tasks use add_blocked_by, to discard use delete_task',
     ).optional(),
     add_labels: newLabels().optional(),
     remove_labels: labels().optional(),
     add_blocked_by: ids().optional(),
     remove_blocked_by: ids().optional(),
-    before: id().describe('place by hand right before this task').optional(),
+    before: id().describe('place right before this task').optional(),
     after: id().optional(),
     clear: listField(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
     ...guard,

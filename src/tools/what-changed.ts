@@ -9,10 +9,10 @@ export default defineTool({
   title: 'What changed',
   effect: 'read',
   description:
-    'Who changed what after a cursor, oldest first; without one, the newest 20. Go on from the cursor it answers.',
+    'Who changed what after a cursor, oldest first; without one, the newest 20. Continue from the returned cursor.',
   input: {
     cursor: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-    not_by: shortText().describe('a name shown as by, or me: leave its changes out').optional(),
+    not_by: shortText().describe('exclude changes by this name, or me').optional(),
   },
   output: ['changes', 'cursor', 'more'],
   run: ({ cursor, not_by }, tx, { callerName }) =>
