@@ -97,7 +97,7 @@ export class OwnerSilent extends UsageError {
 
 /** Hint for a call whose answer was lost, so that its outcome is unknown. */
 export const MAY_HAVE_HAPPENED =
-  'A write may have happened: repeat it with the same request_id, and it will not happen twice.';
+  'A write may have succeeded. Repeat it with the same request_id; it will not be applied twice.';
 
 /** Returns the refusal for a problem that a person must fix before the data can be used. */
 export function setupRefusal(error: UsageError): Refusal {

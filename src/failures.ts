@@ -9,7 +9,7 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   const refusal = refusalIn(error);
   if (refusal) return refusal.body;
   const state = sqlState(error);
-  const again = 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.';
+  const again = 'Try again in a moment. If you repeat a write, keep its request_id; it will not be applied twice.';
   if (error instanceof UsageError) {
     log.error({ tool, where: error.where }, error.message);
     return setupRefusal(error).body;
@@ -22,8 +22,8 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   if (error instanceof CommitUnknown) {
     log.warn({ tool, state }, 'connection lost while committing');
     return unavailable(
-      'The connection to the task database broke while this was being saved: it may have happened.',
-      'Repeat it with the same request_id, or look before you repeat it without.',
+      'The connection to the task database broke during the commit: the write may have succeeded.',
+      'Repeat it with the same request_id; without one, check before you repeat it.',
     ).body;
   }
   if (isBusy(error)) {

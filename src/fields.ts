@@ -30,9 +30,9 @@ export const oneLine = (text: string, max: number): string =>
 function refuseLength(text: string, max: number): string | undefined {
   if (text.length === 0) return 'is empty';
   if (text.length <= max) return undefined;
-  if (text.length > 10 * max) return `is too long: ${max} characters are the most`; // a request may have 4 MB
+  if (text.length > 10 * max) return `is too long; the maximum is ${max} characters`; // a request may have 4 MB
   const { length } = [...text];
-  return length > max ? `is ${length} characters long, ${max} is the most` : undefined;
+  return length > max ? `is ${length} characters long; the maximum is ${max}` : undefined;
 }
 
 function refuseText(text: string): string | undefined {
@@ -103,8 +103,8 @@ export const wholeNumber = (min: number, max: number) =>
     (value) => (typeof value === 'string' && /^\s*-?\d{1,15}\s*$/.test(value) ? Number(value) : value),
     z
       .int(`must be a whole number from ${min} to ${max}`)
-      .min(min, `must be ${min} at least`)
-      .max(max, `must be ${max} at most`),
+      .min(min, `must be at least ${min}`)
+      .max(max, `must be at most ${max}`),
   );
 
 /** Token budget of an answer. */
@@ -116,8 +116,8 @@ const toId = (value: unknown) => {
   return digits ? Number(digits) : value;
 };
 const number = z
-  .int('must be the number of a task: list_tasks finds it by its words')
-  .min(1, 'must be 1 at least')
+  .int('must be a task id; find it with list_tasks')
+  .min(1, 'must be at least 1')
   .max(MAX_ID, 'is too large');
 
 /** Unwraps a list of one, if a single value is expected. */
@@ -128,7 +128,7 @@ export const id = () => z.preprocess((value) => toId(unwrapped(value)), number);
 
 /** The id of a task, or its title. */
 export const idOrTitle = () =>
-  z.preprocess(toId, z.union([number, line(200)], { error: 'must be a number of a task, or its title' }));
+  z.preprocess(toId, z.union([number, line(200)], { error: 'must be a task id or title' }));
 
 /** The same, or `#12 Buy milk`, as completions offer tasks: the id is used. */
 export const pickedTask = () =>
@@ -136,9 +136,9 @@ export const pickedTask = () =>
 
 const refuseReserved = (text: string) =>
   /^#?\d+$/.test(text)
-    ? 'must not be a number, for numbers are ids of tasks that there are'
+    ? 'must not be a number: numbers are ids of existing tasks'
     : isNone(text)
-      ? 'must not be none, which stands for no task'
+      ? 'must not be "none", which means no task'
       : undefined;
 const word = checked(40, refuseText, refuseLine);
 
@@ -147,7 +147,7 @@ export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseL
 
 /** The id of an existing task, or the ref of one in the same plan. */
 export const idOrRef = () =>
-  z.preprocess(toId, z.union([number, z.preprocess(toTrimmed, word)], { error: 'must be an id of a task, or a ref' }));
+  z.preprocess(toId, z.union([number, z.preprocess(toTrimmed, word)], { error: 'must be a task id or a ref' }));
 
 /** An object; a JSON string is parsed, and fields whose value means "not given" are dropped. */
 export const object = <T extends z.ZodRawShape>(shape: T) =>
@@ -232,7 +232,7 @@ export const listField = <T extends z.ZodType>(item: T, max: number, separator?:
       // One item too many is enough to refuse the list.
       return list.filter((each) => each !== '' && each !== null).slice(0, max + 1);
     },
-    z.array(item).min(1, 'is empty').max(max, `holds ${max} at most`),
+    z.array(item).min(1, 'is empty').max(max, `can have at most ${max} items`),
   );
 
 /** Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids. */
@@ -259,7 +259,7 @@ export const labels = () => listField(name(), MAX_LABELS, ',');
 
 /** Labels to add to a task. */
 export const newLabels = () => listField(name(refuseNone), MAX_LABELS, ',');
-const refuseNone = (label: string) => (isNone(label) ? 'must not be none, which stands for no label' : undefined);
+const refuseNone = (label: string) => (isNone(label) ? 'must not be "none", which means no label' : undefined);
 
 /** A filter value, or null for "none": tasks without a value. */
 const orNone = <T extends z.ZodType>(schema: T) =>

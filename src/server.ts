@@ -113,7 +113,7 @@ export function buildServer(
 
 function withScope(principal: Principal, scope: Scope): Principal {
   if (!principal.scopes.includes(scope))
-    throw forbidden(`This token may not do that: it lacks ${scope}.`, 'Use a token with that scope.');
+    throw forbidden(`This token lacks the scope ${scope}.`, 'Use a token with that scope.');
   return principal;
 }
 
@@ -278,7 +278,7 @@ const withHandle = ({ json, text }: Answer, undo: string | undefined): Answer =>
 
 const asDryRun = ({ json, text }: Answer): Answer => ({
   json: { ...json, dry_run: true },
-  text: `Dry run, nothing was written. It would answer:\n${text}`,
+  text: `Dry run, nothing was written. The answer would be:\n${text}`,
 });
 
 const actingAs = (actor: Actor, by = nameOf(actor)): Actor => (by === nameOf(actor) ? actor : { ...actor, agent: by });

@@ -70,7 +70,7 @@ describe('a prompt', () => {
     for (const text of await texts(client, '1')) {
       const data = text.slice(text.indexOf('\n    '));
       expect(encode(data).length).toBeLessThanOrEqual(2000);
-      expect(data).toMatch(/Left out to stay within \d+ tokens: .* To get it: .*list_tasks and get_task\./);
+      expect(data).toMatch(/Left out to stay within \d+ tokens: .* To get it, use list_tasks and get_task\./);
       expect(encode(text).length).toBeLessThanOrEqual(2300);
     }
   }, 120_000);

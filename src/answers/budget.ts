@@ -52,7 +52,7 @@ const fits = ({ json, text }: Answer, budget: number): boolean =>
 function withOmissions({ json, text, omitted }: Level, budget: number, more: string | undefined): Answer {
   if (!omitted || omitted.what.length === 0) return { json, text };
   const ways = [omitted.how, more].filter(Boolean);
-  const how = ways.length > 0 ? ` To get it: ${ways.join(', or ')}.` : '';
+  const how = ways.length > 0 ? ` To get it, use ${ways.join(', or ')}.` : '';
   const said = `Left out to stay within ${budget} tokens: ${omitted.what.join('; ')}.${how}`;
   return { json: { ...json, omitted: said }, text: `${text}\n${said}` };
 }

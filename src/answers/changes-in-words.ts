@@ -63,9 +63,9 @@ function sayField(field: string, { before, after, project, remark, undoes }: Ste
     return [before[field] == null ? field : `${field} (was ${quoted(String(before[field]))})`];
   if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
   if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
-  if (field === 'comments') return [`comment (${remark === null ? 'removed' : 'put back'})`];
+  if (field === 'comments') return [`comment (${remark === null ? 'removed' : 'restored'})`];
   if (field === 'rank') return ['order'];
-  if (field === 'note' && undoes) return ['note (taken back)'];
+  if (field === 'note' && undoes) return ['note (reverted)'];
   return field.endsWith('_at') || isClaimField(field) ? [] : [field];
 }
 

@@ -46,7 +46,7 @@ export function suspectDateNotes(
 export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {
     const since = claimedUntil ? ` at ${sayUntil(claimedUntil, now, timezone)}` : '';
-    return `Your claim on #${id} ran out${since}. To have it again: ${sayCall('claim_task', { id, claim })}.`;
+    return `Your claim on #${id} expired${since}. To renew it: ${sayCall('claim_task', { id, claim })}.`;
   });
 
 /** Notes series that ended because their rule has no further occurrence. */
@@ -67,7 +67,7 @@ export const lastNotes = (last: Task[]): string[] =>
 /** Notes if a task was restored into an archived project, which lists omit. Names the first such project. */
 export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
   const [first] = tasks.filter((each) => before.get(each.id)?.deletedAt && !each.deletedAt && each.inArchivedProject);
-  return first ? [`+${first.project} is archived: lists leave out what is in it.`] : [];
+  return first ? [`+${first.project} is archived: lists omit its tasks.`] : [];
 }
 
 /** Notes tasks that were completed while blocked: their blockers may be done too. */
@@ -105,15 +105,15 @@ export function twinNotes(tasks: Task[]): string[] {
 /** Notes restored sub-tasks whose parent is still in the trash. */
 export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
   orphans.slice(0, MAX_NOTES).map(([{ id }, children]) => {
-    const [are, them] = children.length === 1 ? ['is', 'it'] : ['are', 'them'];
-    return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear the parent of ${them}.`;
+    const [are, its] = children.length === 1 ? ['is', 'its'] : ['are', 'their'];
+    return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear ${its} parent.`;
   });
 
 /** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
 export const alsoOpenNotes = (pairs: Outcome['alsoOpen']): string[] =>
   pairs
     .slice(0, MAX_NOTES)
-    .map(([task, next]) => `#${next.id} is of the same series and open too. ${reopenInsteadHint(task, next)}`);
+    .map(([task, next]) => `#${next.id} of the same series is open too. ${reopenInsteadHint(task, next)}`);
 
 /** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
 export const idleRuleNotes = (tasks: Task[]): string[] =>

@@ -48,24 +48,23 @@ function remarkOf(
 ): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && closestOnly)
-    return `Nothing open has these words: these tasks come near. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
-  if (remarks?.elsewhere) return `Only what is closed or archived fits: status all finds ${capped(remarks.elsewhere)}.`;
-  if (remarks?.trashed) return `Only what is in the trash fits: status deleted finds ${capped(remarks.trashed)}.`;
+    return `No open task has these words; these are similar. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
+  if (remarks?.elsewhere) return `Only closed or archived tasks match: status all finds ${capped(remarks.elsewhere)}.`;
+  if (remarks?.trashed) return `Only tasks in the trash match: status deleted finds ${capped(remarks.trashed)}.`;
   if (remarks?.namedLikeText)
-    return `There is a ${remarks.namedLikeText} of that name: ask with ${remarks.namedLikeText === 'label' ? 'labels' : 'project'} instead of text.`;
-  if (remarks?.excludedReady) return 'ready false asks for those that cannot be started: leave it out to see all.';
+    return `A ${remarks.namedLikeText} has that name: use ${remarks.namedLikeText === 'label' ? 'labels' : 'project'} instead of text.`;
+  if (remarks?.excludedReady) return 'ready false lists only tasks that cannot start now: omit it to see all.';
   if (remarks?.holders)
-    return remarks.holders.length > 0 ? `There are claims of ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
-  if (closestOnly) return 'Nothing has these words: these tasks come near.';
-  if (cut)
-    return `More than ${MAX_RANKED} tasks match, and only the newest ${MAX_RANKED} were looked at: narrow the search.`;
+    return remarks.holders.length > 0 ? `Claims are held by ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
+  if (closestOnly) return 'No task has these words; these are similar.';
+  if (cut) return `More than ${MAX_RANKED} tasks match; only the newest ${MAX_RANKED} were ranked: narrow the search.`;
   if (sampled)
-    return `More than ${MAX_SCANNED} tasks could match, and only the newest ${MAX_SCANNED} were sorted: narrow the list.`;
+    return `More than ${MAX_SCANNED} tasks could match; only the newest ${MAX_SCANNED} were sorted: use more filters.`;
   if (paused) {
-    const goesOn = page.cursorAfter(page.tasks.length) ? ' the list goes on only with the cursor:' : '';
-    return `So many others were looked at that${goesOn} there may be more.`;
+    const next = page.cursorAfter(page.tasks.length) ? ' Continue with the cursor.' : '';
+    return `The scan limit was reached; there may be more.${next}`;
   }
-  return ended ? `These are the last of the ${MAX_PAGED} best: narrow the search to see others.` : undefined;
+  return ended ? `These are the last of the top ${MAX_PAGED} matches: narrow the search to see others.` : undefined;
 }
 
 /** Renders one row for both channels. */
@@ -124,7 +123,7 @@ export function pageAnswer(
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
         ].join('\n'),
         omitted: {
-          what: [...(missing ? [`${missing} more of this page`] : []), ...(detail === asked ? [] : LEFT_OUT[detail])],
+          what: [...(missing ? [`${missing} more on this page`] : []), ...(detail === asked ? [] : LEFT_OUT[detail])],
           how: [...(missing && cursor ? ['the cursor'] : []), ...(detail === asked ? [] : ['get_task'])].join(', '),
         },
       };
@@ -271,7 +270,7 @@ export function projectsAnswer({ projects, total, archived }: ProjectList): Deta
           total === 0
             ? archived
               ? 'No archived projects.'
-              : 'No projects, archived ones aside. A task makes its project by naming it.'
+              : 'No active projects. Naming a project in a task creates it.'
             : [
                 ...(part ? [`The first ${shown.length} of ${total} projects:`] : []),
                 ...shown.map(

@@ -333,13 +333,13 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     ].join(' · '),
     ...nextDatesLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
-    ...(each.note ? ['  Note of who gave it back:', indented(each.note)] : []),
+    ...(each.note ? ['  Note from its last holder:', indented(each.note)] : []),
     ...section(
       part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${each.id} for the rest`),
       subtasks.map(relatedLine),
     ),
     ...section('Blocked by', each.blockers.map(relatedLine)),
-    ...(each.waitsWith && isOpenTask(each) ? [`  Waits with #${each.waitsWith}, which it is part of.`] : []),
+    ...(each.waitsWith && isOpenTask(each) ? [`  Waits with its ancestor #${each.waitsWith}.`] : []),
     ...section(
       part('Blocks', blocks.length, blockCount, '', moreOf(blocks, 'related', 'the rest is not shown')),
       blocks.map(relatedLine),

@@ -58,7 +58,7 @@ export function addedAnswer({ tasks: [first], similar, similarNames }: Added, sa
       `Added ${line(task, say)}`,
       ...nextDatesLine(task, say),
       ...(note ? [note] : []),
-      ...similarLines(similar, 'Open tasks like it'),
+      ...similarLines(similar, 'Similar open tasks'),
     ].join('\n'),
   };
 }
@@ -66,7 +66,7 @@ export function addedAnswer({ tasks: [first], similar, similarNames }: Added, sa
 const similarLines = (similar: Added['similar'], heading: string): string[] =>
   similar.length > 0 ? [`${heading}:`, ...similar.map(({ id, title }) => `  #${id} ${title}`)] : [];
 
-const AS_GIVEN = 'The rest is as you gave it.';
+const AS_GIVEN = 'Other fields are as given.';
 
 /** Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given. */
 export function plannedAnswer(
@@ -98,7 +98,7 @@ export function plannedAnswer(
       ]),
       AS_GIVEN,
       ...(doubts ? [doubts] : []),
-      ...similarLines(similar, 'Open tasks of the same titles'),
+      ...similarLines(similar, 'Open tasks with the same titles'),
     ].join('\n'),
   };
 }
@@ -237,7 +237,7 @@ export function outcomeAnswer(
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
   const note = [
-    ...ended.slice(0, MOST_READY).map((each) => `#${each.id} was claimed by ${holderOf(each, say)}: that is over.`),
+    ...ended.slice(0, MOST_READY).map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, say)}.`),
     ...lapsedNotes(expired, say),
     ...completedEarlyNotes(tasks, before),
     ...blockedNotes(blocked),
@@ -310,7 +310,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }:
       failed: failedJson(failed),
     }),
     text: [
-      `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} changed back`,
+      `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} reverted`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
       ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
@@ -321,7 +321,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }:
   };
 }
 
-const MORE = 'More are left: call it again, with a new request_id, until it is merged.';
+const MORE = 'More tasks remain. Repeat the call with a new request_id until the project is merged.';
 
 /** Answers `update_project`. */
 export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {

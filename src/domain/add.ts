@@ -67,7 +67,7 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
   const refs = new Map<string, number>();
   for (const [i, { ref }] of inputs.entries()) {
     if (ref === undefined) continue;
-    if (refs.has(ref)) throw invalid(`tasks: the ref "${ref}" is given twice.`, 'Give each task a ref of its own.');
+    if (refs.has(ref)) throw invalid(`tasks: the ref "${ref}" is given twice.`, 'Give each task its own ref.');
     refs.set(ref, i);
   }
   /** Maps a ref to −1 − its index in the plan, which cannot be the id of an existing task. */
@@ -77,7 +77,7 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
     if (place === undefined)
       throw invalid(
         `tasks[${i}]: no task of this plan has the ref "${name}".`,
-        'Name refs of this plan, or ids of tasks that there are.',
+        'Use refs of this plan or ids of existing tasks.',
       );
     return -1 - place;
   };

@@ -63,12 +63,12 @@ export async function whatChanged(
   if (cursor !== undefined && cursor > newest)
     throw invalid(
       `There is no change ${cursor}: the newest is ${newest}.`,
-      'Use the cursor of your last answer, or leave it out.',
+      'Use the cursor of the last answer, or omit it.',
     );
   if (cursor !== undefined && cursor + 1 < from)
     throw invalid(
-      `What changed right after ${cursor} is no longer kept.`,
-      `List again with list_tasks, then go on from cursor ${newest}.`,
+      `The changes right after ${cursor} are no longer kept.`,
+      `List again with list_tasks, then continue from cursor ${newest}.`,
     );
   const found = (row[2] ?? []) as Found[];
   const more = cursor !== undefined && found.length > PAGE;

@@ -72,10 +72,9 @@ export function claimTask({
   ...filter
 }: ClaimInput): WriteCommand<State, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
-  if (id !== undefined && filtered)
-    throw invalid('Give either the id of a task, or what the next one must fit.', 'Leave out one of them.');
+  if (id !== undefined && filtered) throw invalid('id and filters are both given.', 'Choose one.');
   if (claim !== undefined && id === undefined)
-    throw invalid('claim makes a claim longer, but which task it is on is not said.', 'Give its id too.');
+    throw invalid('claim extends a claim, but the id of its task is missing.', 'Give id too.');
   return {
     read: (tx, _actor, now) => stateOf(tx, id, claim !== undefined, filter, now),
     decide({ id: asked, task, whole }, moment) {
@@ -202,24 +201,25 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
   const reasons = [
     claimed && `${numbered(claimed.count, 'is claimed')}, the first until ${until}`,
     waiting && `${numbered(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
-    held && `${numbered(held.count, 'is')} part of what is blocked or starts later, as of #${held.above}`,
-    later && `${numbered(later.count, 'is')} to start later, the first on ${start}`,
+    held &&
+      `${held.count} ${held.count === 1 ? 'is a sub-task' : 'are sub-tasks'} of one that is blocked or starts later, such as #${held.above}`,
+    later && `${later.count} ${later.count === 1 ? 'starts' : 'start'} later, the first on ${start}`,
     begun && `${numbered(begun.count, 'is')} in progress without a claim`,
   ].filter(Boolean);
   const unused = reasons.length === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
   if (unused)
-    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Ask with other labels, or without.');
+    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
   const hint = claimed
     ? `Ask again when one of them is completed or released, or at ${until}.`
     : later
       ? `Ask again on ${start}.`
       : waiting
-        ? 'See with list_tasks what they wait for.'
+        ? 'Use list_tasks to see what they wait for.'
         : held
           ? `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`
           : begun
-            ? 'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.'
-            : 'Ask for less, or add tasks with add_tasks.';
+            ? 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.'
+            : 'Use fewer filters, or add tasks with add_tasks.';
   return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
 }
 
@@ -231,7 +231,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteCon
   if (task.waitsFor.length > 0)
     throw conflict(
       `#${id} is blocked by ${task.waitsFor.map((each) => `#${each}`).join(', ')}.`,
-      'Claim what blocks it, or what is ready: claim_task without id.',
+      'Claim a task that blocks it, or the next ready one: claim_task without id.',
     );
   if (task.openSubtasks > 0) throw conflict(`#${id} has open sub-tasks.`, 'Claim those one by one.');
   if (task.start && startSort(task.start, moment.timezone) > moment.now.toISOString())
@@ -242,7 +242,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteCon
   if (whole?.waitsWith)
     throw conflict(
       `#${id} is part of #${whole.waitsWith}, which is blocked or starts later.`,
-      `See what that waits for: ${sayCall('get_task', { ids: [whole.waitsWith] })}. Or claim what is ready: claim_task without id.`,
+      `See what that waits for: ${sayCall('get_task', { ids: [whole.waitsWith] })}. Or claim the next ready task: claim_task without id.`,
     );
 }
 
@@ -251,7 +251,7 @@ function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
   checkClaim(task, claim, moment);
   refuseClosed(task);
   if (task.claimedBy === null)
-    throw conflict(`Claim ${claim} on #${task.id} was given back.`, 'To have it again, claim it without claim.');
+    throw conflict(`Claim ${claim} on #${task.id} was released.`, 'To claim the task again, omit claim.');
 }
 
 function refuseClosed(task: Task): void {
@@ -276,7 +276,7 @@ export function releaseTask(id: number, { claim, note, status }: Release) {
     if (task.claimed && claim === undefined)
       throw conflict(
         `#${id} is claimed by ${holderOf(task, moment)}.`,
-        `If that is you, give the number of your claim. If they are gone, this frees it: ${reopenCall(id)}.`,
+        `If that is you, give your claim number. If the holder is gone, release it: ${reopenCall(id)}.`,
       );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };
   });

@@ -44,12 +44,12 @@ function height(family: Family, id: number): number {
 export function parentRefusal(family: Family, parent: Task, id?: number): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
     return conflict(
-      id === parent.id ? `#${id} cannot be part of itself.` : `#${parent.id} is itself a sub-task of #${id}.`,
+      id === parent.id ? `#${id} cannot be its own parent.` : `#${parent.id} is itself a sub-task of #${id}.`,
       'Choose another parent.',
     );
   if (1 + ancestors(family, parent).length + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
     return invalid(
-      `Sub-tasks nest ${MAX_DEPTH} levels at most.`,
+      `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
       `Choose a parent nearer to the top than #${parent.id}.`,
     );
   return undefined;
@@ -110,12 +110,12 @@ export function cycleRefusal(after: Family, task: Task): Refusal | undefined {
   );
   if (first === second && waiter)
     return conflict(
-      `#${waiter.id} waits for its sub-task #${first} anyway.`,
-      'Leave that out of what it is blocked by, or remove it from there.', // no ids: a plan has none yet
+      `#${waiter.id} already waits for its sub-task #${first}.`,
+      'Leave the sub-task out of blocked_by, or use remove_blocked_by.', // no ids: a plan has none yet
     );
   return conflict(
     `#${first} would wait for itself: ${sayRound(after, cycle)}.`,
-    'Leave out one of these dependencies, or remove one. A parent waits for its sub-tasks, too, and they for what blocks it.',
+    'Leave out or remove one of these dependencies. A parent also waits for its sub-tasks, and sub-tasks wait for its blockers.',
   );
 }
 

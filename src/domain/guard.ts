@@ -27,8 +27,8 @@ export interface LaterChange {
 export function checkGuard({ expected_version, expect_title, claim }: Guard, ids: readonly number[]): void {
   if (new Set(ids).size > 1 && [expected_version, expect_title, claim].some((each) => each !== undefined))
     throw invalid(
-      'expected_version, expect_title and claim are about one task, but several ids are given.',
-      'Make one call for each task that needs a guard.',
+      'expected_version, expect_title and claim apply to one task, but several ids are given.',
+      'Make a separate call for each task.',
     );
 }
 
@@ -93,7 +93,7 @@ export function checkExpectations(
   if (expected_version > task.version)
     throw invalid(
       `#${task.id} is at version ${task.version}; there is no version ${expected_version} yet.`,
-      'Use the version that get_task answers.',
+      'Use the version that get_task returns.',
     );
   const known = new Set(since.map(({ version }) => version)).size === task.version - expected_version;
   const mine = differences({ before: task, after });
@@ -120,7 +120,7 @@ export function checkExpectations(
     throw new Refusal({
       code: 'conflict',
       message: `#${task.id} has changed since version ${expected_version}: ${clashes.map(({ field }) => field).join(', ')}.`,
-      hint: `Look at it with get_task, then decide; it is at version ${task.version} now.`,
+      hint: `Read it with get_task, then decide; it is at version ${task.version} now.`,
       conflict: clashes,
     });
 }

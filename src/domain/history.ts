@@ -82,11 +82,11 @@ export async function loadWrite(tx: UserTx, batch: number): Promise<Writes> {
     entriesOf(tx, [batch]),
   ]);
   if (found && batch < found.from)
-    throw notFound(`u${batch} is older than the history that is kept.`, 'Change the tasks themselves instead.');
+    throw notFound(`The history of u${batch} is no longer kept.`, 'Change the tasks directly instead.');
   if (!chain.some((link) => link.batch === batch))
-    throw notFound(`No write u${batch}.`, 'Use the undo of an earlier answer, or last for your own last writes.');
+    throw notFound(`No write u${batch}.`, 'Use the undo handle of an earlier answer, or last for your last writes.');
   const undo = undoneBy(chain, batch);
-  if (undo) throw conflict(`u${batch} was undone already, by u${undo}.`, `To have it again, undo u${undo}.`);
+  if (undo) throw conflict(`u${batch} was already undone by u${undo}.`, `To redo it, undo u${undo}.`);
   return { batches: [batch], entries };
 }
 
@@ -137,8 +137,8 @@ export async function lastWrites(tx: UserTx, actor: Actor, count: number): Promi
   const batches = own.filter((batch) => undoneBy(links, batch) === undefined).slice(0, count);
   if (batches.length === 0)
     throw notFound(
-      own.length < OWN ? 'There is no write of yours to undo.' : `Your last ${OWN} writes are undone already.`,
-      'Give a handle: the undo that the answer to a write carries.',
+      own.length < OWN ? 'You have no write to undo.' : `Your last ${OWN} writes are already undone.`,
+      'Give an undo handle from the answer to a write.',
     );
   return { batches, entries: await entriesOf(tx, batches) };
 }

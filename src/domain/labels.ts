@@ -14,7 +14,7 @@ import { MAX_LABELS } from './task.js';
 export function uniqueLabels(labels: string[]): string[] {
   const byKey = new Map<string, string>();
   for (const label of labels) if (!byKey.has(nameKey(label))) byKey.set(nameKey(label), label);
-  if (byKey.size > MAX_LABELS) throw invalid(`A task carries ${MAX_LABELS} labels at most.`, 'Use fewer labels.');
+  if (byKey.size > MAX_LABELS) throw invalid(`A task can have at most ${MAX_LABELS} labels.`, 'Use fewer labels.');
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, label]) => label);
 }
 
@@ -92,7 +92,7 @@ export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused
 /** @throws Refusal `not_found` for a label that no task has */
 export async function refuseUnused(tx: UserTx, label: string): Promise<void> {
   const unused = await unusedLabels(tx, [label]);
-  if (unused) throw notFound(sayUnused(unused), 'Ask with another label, or without.');
+  if (unused) throw notFound(sayUnused(unused), 'Try another label, or omit it.');
 }
 
 /** Maximum length of each list of labels in a message, in characters. */
@@ -101,8 +101,8 @@ const NOTED = 200;
 /** Says which labels no task has, and which are in use instead. */
 export function sayUnused({ labels, used, alike, more }: Unused): string {
   const [asked, instead] = [shorten(labels, false), shorten(used, more)];
-  if (used.length === 0) return `No task has ${asked}, or any other label.`;
-  return `No task has ${asked}; ${alike ? 'written alike' : 'there'} are ${instead}.`;
+  if (used.length === 0) return `No task has ${asked} or any other label.`;
+  return `No task has ${asked}; ${alike ? 'similar labels' : 'labels in use'}: ${instead}.`;
 }
 
 /** Joins as many labels as fit, at least one. */

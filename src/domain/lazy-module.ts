@@ -4,7 +4,7 @@ class NotLoaded extends Error {
   readonly load: () => Promise<unknown>;
 
   constructor(load: () => Promise<unknown>) {
-    super('code was needed that is loaded late, outside withLazyModules()');
+    super('a lazy module was needed outside withLazyModules()');
     this.load = load;
   }
 }

@@ -11,7 +11,7 @@ export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now'
 export const claimedRefusal = (task: Task, moment: WriteContext): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, moment)}.`,
-    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: ${reopenCall(task.id)}.`,
+    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if you lost the number, end the claim: ${reopenCall(task.id)}.`,
   );
 
 /** Attributes a write with a claim number to the claim's holder, since agents of one client use different names. */
@@ -23,7 +23,7 @@ export function attributedToHolder(
   return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
 }
 
-const READ_FIRST = 'Look at it with get_task before you do more to it.';
+const READ_FIRST = 'Read it with get_task before you change it again.';
 
 /**
  * Checks the claim number that a caller gave. Compares numbers, never clocks: an expired claim still holds until
@@ -34,11 +34,11 @@ const READ_FIRST = 'Look at it with get_task before you do more to it.';
 export function checkClaim(task: Task, claim: number | undefined, moment: WriteContext): void {
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
-    throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim that claim_task answered for this task.');
+    throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim number that claim_task returned for this task.');
   const [since, hint] = task.claimed
     ? [`it is claimed by ${holderOf(task, moment)}`, READ_FIRST]
     : isOpenTask(task)
-      ? ['somebody ended it, and nobody has the task now', `To go on: ${sayCall('claim_task', { id: task.id })}.`]
-      : ['the task was closed since', READ_FIRST];
+      ? ['someone ended it, and the task is unclaimed now', `To continue: ${sayCall('claim_task', { id: task.id })}.`]
+      : ['the task has been closed', READ_FIRST];
   throw conflict(`Claim ${claim} on #${task.id} is over: ${since}.`, hint);
 }

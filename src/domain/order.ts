@@ -37,10 +37,7 @@ export const NEIGHBOURS = 165;
 export function checkPlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {
   const target = presentTask(tasks, placeTarget(place) as number);
   if (ids.includes(target.id))
-    throw conflict(
-      `#${target.id} cannot be placed beside itself.`,
-      'Leave it out of ids, or choose another neighbour.',
-    );
+    throw conflict(`#${target.id} cannot be placed beside itself.`, 'Leave it out of ids, or choose another task.');
 }
 
 /**

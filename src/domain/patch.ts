@@ -44,7 +44,7 @@ export interface Patch extends Place {
 /** @throws Refusal `invalid` for a patch that contradicts itself or is empty */
 export function refuseContradiction(patch: Patch): void {
   if (Object.keys(patch).length === 0)
-    throw invalid('Nothing to change.', 'Give at least one field beside ids. To empty one, name it in clear.');
+    throw invalid('Nothing to change.', 'Give at least one field besides ids. To clear a field, list it in clear.');
   const both = patch.clear?.find((field) => patch[field as keyof Patch] !== undefined);
   if (both) throw invalid(`${both} is both given and cleared.`, 'Choose one.');
   const date = (['due', 'start', 'repeats'] as const).find(

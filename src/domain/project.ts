@@ -22,16 +22,16 @@ export const isGone = (project: Project): boolean => project.mergedInto !== null
 export const archivedRefusal = ({ name }: Pick<Project, 'name'>) =>
   conflict(
     `The project "${name}" is archived.`,
-    `Choose another, or bring it back: ${sayCall('update_project', { project: name, archived: false })}.`,
+    `Choose another, or unarchive it: ${sayCall('update_project', { project: name, archived: false })}.`,
   );
 
 /** @param names existing names, those of archived projects included */
 export const noProjectRefusal = (name: string, names: string[]) =>
-  notFound(`No project "${name}".`, 'Use list_projects to see the projects there are.', suggestNames(name, names));
+  notFound(`No project "${name}".`, 'Use list_projects to see existing projects.', suggestNames(name, names));
 
 /** @throws Refusal `invalid` for the name `none`: filters take it to mean no project */
 export function checkProjectName(name: string): void {
-  if (isNone(name)) throw invalid(`"${name}" is how one says that a task is in no project.`, 'Choose another name.');
+  if (isNone(name)) throw invalid(`"${name}" is reserved: it means no project.`, 'Choose another name.');
 }
 
 /**

@@ -222,6 +222,9 @@ export const reopenCall = (id: number): string => sayCall('update_task', { ids: 
 export function uniqueBlockers(ids: Iterable<number>): number[] {
   const blockers = [...new Set(ids)].sort((a, b) => a - b);
   if (blockers.length > MAX_BLOCKERS)
-    throw invalid(`A task waits for ${MAX_BLOCKERS} others at most.`, 'Group them under one task, and wait for that.');
+    throw invalid(
+      `A task can have at most ${MAX_BLOCKERS} blockers.`,
+      'Completed ones count too: remove some with remove_blocked_by, or group them under one task.',
+    );
   return blockers;
 }

@@ -39,7 +39,10 @@ interface State extends Gathered {
  */
 export function updateProject(name: string, patch: ProjectPatch): WriteCommand<State, ProjectOutcome> {
   if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
-    throw invalid('merge_into goes alone: the project is gone afterwards.', 'Rename or archive in a call of its own.');
+    throw invalid(
+      'merge_into cannot be combined with name or archived, because it removes the project.',
+      'Use separate calls.',
+    );
   if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
     throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
   const others = [patch.name, patch.merge_into].filter((each) => each !== undefined);
@@ -60,7 +63,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
       if (patch.merge_into !== undefined) {
         const into = find(patch.merge_into, state);
         if (into.id === before.id)
-          throw conflict(`"${into.name}" is that same project.`, 'Choose another to merge it into.');
+          throw conflict(`"${into.name}" cannot be merged into itself.`, 'Choose another project.');
         if (into.archivedAt) throw archivedRefusal(into);
         const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
         const more = members.length === MAX_IN_PROJECT;
@@ -77,8 +80,8 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
       const holder = patch.name === undefined ? undefined : state.projectNamed(patch.name);
       if (holder && holder.id !== before.id)
         throw conflict(
-          `There is a project "${holder.name}" already.`,
-          `To join the two: update_project ${JSON.stringify({ project: before.name, merge_into: holder.name })}.`,
+          `A project "${holder.name}" already exists.`,
+          `To merge them: update_project ${JSON.stringify({ project: before.name, merge_into: holder.name })}.`,
         );
       const archivedAt =
         patch.archived === undefined ? before.archivedAt : patch.archived ? (before.archivedAt ?? moment.now) : null;

@@ -19,14 +19,14 @@ export default definePrompt({
     const found = await getTasks(tx, [task], true);
     const [first] = found.tasks;
     if (!first) throw allFailed(found.failed);
-    if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose a task that is still to be done.');
+    if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose an open task.');
     const family = await gather(tx, { ids: [first.id], parents: true });
     const refusal = parentRefusal(family.tasks, first);
     if (refusal) throw refusal;
     return { ...found, id: first.id };
   },
   message: (found, say) => ({
-    ask: `Help me break down task #${found.id}, shown below, into steps. Each step should be one concrete action of an hour at most that begins with a verb, with an estimate in minutes; name first what can be started right away. Do not repeat sub-tasks that it has already. If you cannot tell what would count as done, ask me one question first. Show me the steps before you write anything. When I agree, add them in one call: add_tasks, each with parent ${found.id}, and blocked_by where one must wait for another.`,
+    ask: `Help me break down task #${found.id}, shown below, into steps. Each step should be one concrete action of an hour at most that begins with a verb, with an estimate in minutes; name first what can be started right away. Do not repeat its existing sub-tasks. If you cannot tell what would count as done, ask me one question first. Show me the steps before you write anything. When I agree, add them in one call: add_tasks, each with parent ${found.id}, and blocked_by where one must wait for another.`,
     data: [{ what: detailAnswer(found, say) }],
   }),
 });

@@ -22,7 +22,7 @@ export default definePrompt({
     return { all, done, doing, ahead, projects };
   },
   message: ({ all, done, doing, ahead, projects }, say) => ({
-    ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress and should be finished or put back, and days of the coming week that hold too much. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
+    ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress and should be finished or put back, and overloaded days in the coming week. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
     data: [
       { what: overviewAnswer(all, say) },
       { title: 'Completed in the last 7 days', what: pageAnswer(done, say) },

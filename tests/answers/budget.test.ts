@@ -86,7 +86,7 @@ describe('an answer within max_tokens', () => {
         check(reply, max_tokens, isLeast(tasks));
         expect(total).toBe(COUNT + 1 + CHILDREN);
         expect(next_cursor === undefined).toBe(tasks.length === total);
-        if (tasks.length < total) expect(omitted).toContain(`${total - tasks.length} more of this page`);
+        if (tasks.length < total) expect(omitted).toContain(`${total - tasks.length} more on this page`);
         const brief = tasks.every((task: Shown) => Object.keys(task).join() === 'id,title');
         if (brief && detail !== 'ids') expect(omitted).toContain('all but ids and titles');
         else if (detail === 'full' && !tasks[0].created) expect(omitted).toContain('descriptions and times');

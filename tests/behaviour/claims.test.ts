@@ -135,7 +135,7 @@ describe('when its time is over', () => {
     expect((await one.ok('update_task', { id: 1, title: 'Roofs', claim })).note).toBeUndefined();
     later(31);
     const { note } = await one.ok('update_task', { id: 1, priority: 'low', claim });
-    expect(note).toMatch(/^Your claim on #1 ran out at \d\d:\d\d\. To have it again: claim_task \{.*\}\.$/);
+    expect(note).toMatch(/^Your claim on #1 expired at \d\d:\d\d\. To renew it: claim_task \{.*\}\.$/);
     await one.ok('claim_task', JSON.parse(/claim_task (.*)\.$/.exec(note)?.[1] ?? ''));
     expect((await one.ok('update_task', { id: 1, priority: 'high', claim })).note).toBeUndefined();
     later(31);
@@ -151,7 +151,7 @@ describe('when its time is over', () => {
     const late = {
       code: 'conflict',
       message: `Claim ${claim} on #1 is over: it is claimed by two until 15:03.`,
-      hint: 'Look at it with get_task before you do more to it.',
+      hint: 'Read it with get_task before you change it again.',
     };
     expect(await one.refused('complete_task', { id: 1, claim })).toEqual(late);
     expect(await one.refused('update_task', { id: 1, claim, title: 'Mine' })).toEqual(late);
@@ -182,7 +182,7 @@ describe('when its time is over', () => {
     await one.ok('release_task', { id: 1, claim });
     expect(await one.refused('claim_task', { id: 1, claim })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim} on #1 was given back.`,
+      message: `Claim ${claim} on #1 was released.`,
     });
     expect((await one.ok('claim_task', { id: 1 })).claim).toBeGreaterThan(claim);
   });
@@ -204,12 +204,12 @@ describe('a write of somebody else', () => {
   ])('%s ends the claim, says whose it was, and the holder is told', async (tool, args) => {
     const { two, one, claim } = await claimed();
     const reply = await two.call(tool, args);
-    expect(reply.json.note).toBe('#1 was claimed by one until 14:32: that is over.');
+    expect(reply.json.note).toBe('Ended the claim on #1, held by one until 14:32.');
     expect(reply.text).toContain(reply.json.note);
     expect((await get(two)).claimed_by).toBeUndefined();
     expect(await one.refused('complete_task', { id: 1, claim })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim} on #1 is over: the task was closed since.`,
+      message: `Claim ${claim} on #1 is over: the task has been closed.`,
     });
   });
 
@@ -217,8 +217,8 @@ describe('a write of somebody else', () => {
     const { two, one, claim } = await claimed();
     await two.ok('update_task', { id: 1, status: 'pending' });
     const { message, hint } = await one.refused('update_task', { id: 1, claim, title: 'x' });
-    expect(message).toBe(`Claim ${claim} on #1 is over: somebody ended it, and nobody has the task now.`);
-    expect(hint).toBe('To go on: claim_task {"id":1}.');
+    expect(message).toBe(`Claim ${claim} on #1 is over: someone ended it, and the task is unclaimed now.`);
+    expect(hint).toBe('To continue: claim_task {"id":1}.');
   });
 
   test('ends a claim that had run out too, so that who comes late finds out', async () => {
@@ -232,7 +232,7 @@ describe('a write of somebody else', () => {
     const { two, one, claim } = await claimed();
     await one.ok('add_task', { title: 'House' });
     await one.ok('update_task', { id: 1, parent: 2 });
-    expect((await two.ok('delete_task', { id: 2 })).note).toContain('#1 was claimed by one');
+    expect((await two.ok('delete_task', { id: 2 })).note).toContain('Ended the claim on #1, held by one');
     expect((await one.refused('complete_task', { id: 1, claim })).message).toContain('is over');
   });
 
@@ -250,7 +250,7 @@ describe('a write of somebody else', () => {
     for (const tool of ['complete_task', 'delete_task'])
       expect(await one.refused(tool, { ids: [1, 2], claim })).toMatchObject({
         code: 'invalid',
-        message: 'expected_version, expect_title and claim are about one task, but several ids are given.',
+        message: 'expected_version, expect_title and claim apply to one task, but several ids are given.',
       });
   });
 
@@ -277,7 +277,7 @@ describe('undo', () => {
     expect((await one.ok('release_task', { id: 1, claim: claim.claim, note: 'n' })).undo).toBeUndefined();
     expect(await one.refused('undo', { undo: `u${claim.claim}` })).toMatchObject({
       code: 'conflict',
-      message: `u${claim.claim} is a claim or the end of one: it cannot be undone.`,
+      message: `u${claim.claim} is a claim or a release, which cannot be undone.`,
     });
     await one.ok('undo', { last: 1 });
     expect((await get(one)).status).toBe('deleted');
@@ -312,7 +312,7 @@ describe('a claim whose holder is gone', () => {
       hint: expect.stringContaining('update_task {"ids":[1],"status":"pending"}'),
     });
     const freed = await two.ok('update_task', { ids: [1], status: 'pending' });
-    expect(freed.note).toMatch(/^#1 was claimed by one until .*: that is over\.$/);
+    expect(freed.note).toMatch(/^Ended the claim on #1, held by one until .*\.$/);
     expect(freed.task).toEqual({ id: 1, title: expect.any(String), status: 'pending', version: 1 });
     expect(freed.undo).toBeUndefined();
     // What its holder still sends is late, and the task is there for others.

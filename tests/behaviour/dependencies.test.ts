@@ -136,7 +136,7 @@ describe('dependencies', () => {
     await ana.ok('add_tasks', { tasks: Array.from({ length: 51 }, (_, i) => ({ title: `t${i}` })) });
     const many = Array.from({ length: 51 }, (_, i) => i + 4);
     expect((await ana.refused('update_task', { id: 3, add_blocked_by: many })).message).toMatch(
-      /waits for 50 others at most/,
+      /can have at most 50 blockers/,
     );
     await ana.ok('update_task', { id: 3, clear: 'blocked_by' });
     expect((await ana.ok('get_task', { id: 3 })).task.blocked_by).toBeUndefined();
@@ -182,7 +182,7 @@ describe('what is part of a task that is not to be begun', () => {
     expect(await titles(ana, { ready: true })).toEqual(['Build']);
     expect(await titles(ana, { ready: true, text: 'migrate' })).toEqual([]);
     expect((await ana.refused('claim_task', { text: 'warn' })).message).toBe(
-      'Nothing is ready to be claimed: 1 is part of what is blocked or starts later, as of #2.',
+      'Nothing is ready to be claimed: 1 is a sub-task of one that is blocked or starts later, such as #2.',
     );
     expect(await ana.refused('claim_task', { id: 4 })).toMatchObject({
       code: 'conflict',
@@ -190,9 +190,9 @@ describe('what is part of a task that is not to be begun', () => {
     });
     const whole = await ana.call('get_task', { id: 4 });
     expect(whole.json.task).toMatchObject({ parent: 3, waits_with: 2 });
-    expect(whole.text).toContain('\n  Waits with #2, which it is part of.');
+    expect(whole.text).toContain('\n  Waits with its ancestor #2.');
     await ana.ok('claim_task');
-    expect((await ana.refused('claim_task')).message).toMatch(/1 is claimed.*; 2 are part of what is blocked/);
+    expect((await ana.refused('claim_task')).message).toMatch(/1 is claimed.*; 2 are sub-tasks of one that is blocked/);
   });
 
   test.each([
@@ -243,17 +243,17 @@ describe('what is part of a task that is not to be begun', () => {
   test('does not block the whole besides, which waits for it anyway', async () => {
     const ana = await deployment();
     expect(await ana.refused('update_task', { id: 2, add_blocked_by: [4] })).toMatchObject({
-      message: '#2 waits for its sub-task #4 anyway.',
-      hint: 'Leave that out of what it is blocked by, or remove it from there.',
+      message: '#2 already waits for its sub-task #4.',
+      hint: 'Leave the sub-task out of blocked_by, or use remove_blocked_by.',
     });
     const moved = await ana.refused('update_task', { id: 1, parent: 3 });
-    expect(moved.message).toBe('#2 waits for its sub-task #1 anyway.');
+    expect(moved.message).toBe('#2 already waits for its sub-task #1.');
     const plan = [
       { title: 'Epic', ref: 'e', blocked_by: ['s'] },
       { title: 'Step', ref: 's', parent: 'e' },
     ];
     const refusal = await ana.refused('add_tasks', { tasks: plan });
-    expect(refusal.message).toContain('"Epic" waits for its sub-task "Step" anyway.');
+    expect(refusal.message).toContain('"Epic" already waits for its sub-task "Step".');
     expect(refusal.hint).not.toContain('#');
   });
 

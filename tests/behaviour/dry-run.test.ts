@@ -45,7 +45,7 @@ test.each<[tool: string, args: Record<string, unknown>]>([
   expect(dry.isError, dry.text).toBe(false);
   expect(dry.json).toMatchObject({ dry_run: true });
   expect(dry.json.undo).toBeUndefined();
-  expect(dry.text).toMatch(/^Dry run, nothing was written\. It would answer:\n/);
+  expect(dry.text).toMatch(/^Dry run, nothing was written\. The answer would be:\n/);
   expect(await everything()).toEqual(before);
   const real = await ana.ok(tool, { ...args, request_id: 'r1' });
   expect(real.replayed).toBeUndefined();

@@ -39,7 +39,7 @@ describe('expected_version', () => {
     expect(reply.json.error).toEqual({
       code: 'conflict',
       message: '#1 has changed since version 1: title, priority.',
-      hint: 'Look at it with get_task, then decide; it is at version 3 now.',
+      hint: 'Read it with get_task, then decide; it is at version 3 now.',
       conflict: [
         { field: 'title', base: 'Call', theirs: 'Ring', yours: 'Phone' },
         { field: 'priority', base: null, theirs: 'urgent', yours: 'low' },

@@ -121,7 +121,7 @@ describe('housekeeping', () => {
       { title: 'Paint', blocked_by: [{ id: 2 }] },
     ]);
     expect(left[0].parent).toBeUndefined();
-    expect((await ana.refused('undo', { undo: gone.undo })).message).toContain('#1 is no longer kept');
+    expect((await ana.refused('undo', { undo: gone.undo })).message).toContain('#1 no longer exists');
     expect((await ana.refused('get_task', { id: 1 })).code).toBe('not_found');
     expect((await ana.ok('add_task', { title: 'next' })).task.id).toBe(6); // numbers are never given out again
   });
@@ -147,7 +147,7 @@ describe('housekeeping', () => {
       [ana.principal.userId],
     );
     expect(counters).toEqual([4, 5]);
-    expect((await ana.refused('undo', { undo: 'u1' })).message).toBe('u1 is older than the history that is kept.');
+    expect((await ana.refused('undo', { undo: 'u1' })).message).toBe('The history of u1 is no longer kept.');
     expect((await ana.refused('update_task', { id: 2, expected_version: 1, title: 'C' })).conflict).toMatchObject([
       { field: 'title', theirs: 'BB', yours: 'C' },
     ]);

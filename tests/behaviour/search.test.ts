@@ -117,8 +117,8 @@ describe('words', () => {
       const ana = await having('milk');
       expect(await ana.refused('list_tasks', { text })).toMatchObject({
         code: 'invalid',
-        message: 'text has no word to look for.',
-        hint: expect.stringContaining('Give a word or number'),
+        message: 'text has no word to search for.',
+        hint: expect.stringContaining('Give at least one word or number'),
       });
     },
   );
@@ -352,8 +352,8 @@ describe('near matches', () => {
       expect([text, found.tasks[0]?.title, found.near]).toEqual([text, title, true]);
     }
     const reply = await ana.call('list_tasks', { text: 'plumer' });
-    expect(reply.text).toMatch(/^1 task; today is .*\nNothing has these words: these tasks come near\.\n#1 /);
-    expect(reply.json.note).toBe('Nothing has these words: these tasks come near.');
+    expect(reply.text).toMatch(/^1 task; today is .*\nNo task has these words; these are similar\.\n#1 /);
+    expect(reply.json.note).toBe('No task has these words; these are similar.');
     expect((await ana.ok('list_tasks', { text: 'plumber' })).near).toBeUndefined();
   });
 
@@ -471,7 +471,7 @@ describe('pages of a search', () => {
     expect(ids).toEqual(Array.from({ length: 200 }, (_, i) => 600 - i));
     expect(last).toMatchObject({
       total: '500+',
-      note: 'More than 500 tasks match, and only the newest 500 were looked at: narrow the search.',
+      note: 'More than 500 tasks match; only the newest 500 were ranked: narrow the search.',
     });
     const reply = await ana.call('list_tasks', { text: 'common', limit: 1 });
     expect(reply.text).toMatch(/^1 of 500\+ tasks;.*\nMore than 500 tasks match/);
@@ -482,7 +482,7 @@ describe('pages of a search', () => {
     ]);
     const fewer = await pages(ana, { text: 'common', limit: 100 });
     expect(fewer.ids).toHaveLength(200);
-    expect(fewer.last).toMatchObject({ total: 300, note: expect.stringContaining('the last of the 200 best') });
+    expect(fewer.last).toMatchObject({ total: 300, note: expect.stringContaining('the last of the top 200 matches') });
   });
 
   test('belong to this user and these words', async () => {

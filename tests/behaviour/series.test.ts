@@ -289,7 +289,7 @@ describe('opening a task whose series has gone on', () => {
     await ana.ok('add_task', daily);
     await ana.ok('update_task', { id: 1, status });
     const { note } = await ana.ok('update_task', { id: 1, status: 'pending' });
-    expect(note).toMatch(/^#2 is of the same series and open too\. To have #1 open instead of #2: /);
+    expect(note).toMatch(/^#2 of the same series is open too\. To have #1 open instead of #2: /);
     for (const [, tool, args] of note.matchAll(/(\w+_task) (\{.*?\})/g)) await ana.ok(tool, JSON.parse(args));
     expect((await ana.ok('list_tasks')).tasks).toMatchObject([{ id: 1, repeats: 'every day' }]);
   });
@@ -300,9 +300,9 @@ describe('opening a task whose series has gone on', () => {
     const { undo } = await ana.ok('complete_task', { id: 1 });
     await ana.ok('undo', { undo });
     await ana.ok('complete_task', { id: 1 });
-    expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toContain('#3 is of the same series');
+    expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toContain('#3 of the same series');
     await ana.ok('update_task', { id: 2, status: 'completed' });
-    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toContain('#3 is of the same series');
+    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toContain('#3 of the same series');
   });
 
   test('says nothing where the series ended, or the next is done', async () => {

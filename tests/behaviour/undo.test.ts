@@ -121,7 +121,7 @@ describe('the answer to an undo', () => {
         'add_comment',
         { id: 1, text: 'hm' },
         ['#1 One · undone comment (removed)'],
-        ['#1 One · undone comment (put back)'],
+        ['#1 One · undone comment (restored)'],
       ],
       ['complete_task', { id: 1 }, ['#1 One · undone status (pending)'], ['#1 One · undone status (completed)']],
       ['delete_task', { id: 1 }, ['#1 One · restored by undo'], ['#1 One · deleted by undo']],
@@ -273,7 +273,7 @@ describe('undo of a write that went on with a series', () => {
     const { undo } = await ana.ok('undo', { undo: cancelled.undo });
     await ana.ok('update_task', { id: 1, status: 'cancelled' });
     expect(await ana.refused('undo', { undo })).toMatchObject({
-      message: expect.stringContaining('#2 would be open beside #3, which is of the same series.'),
+      message: expect.stringContaining('#2 and #3 of the same series would both be open.'),
       hint: expect.stringContaining('To have #2 open instead of #3: update_task {"ids":[2]'),
     });
     expect(await open(ana)).toEqual([3]);
@@ -315,7 +315,7 @@ test('undo of a release that closed its task takes the note back too', async () 
   await ana.ok('release_task', { id: 1, claim: first.claim, note: 'half of it' });
   const { claim } = await ana.ok('claim_task', { id: 1 });
   const { undo } = await ana.ok('release_task', { id: 1, claim, status: 'completed', note: 'all done' });
-  expect((await ana.call('undo', { undo })).text).toContain('undone note (taken back), status (pending)');
+  expect((await ana.call('undo', { undo })).text).toContain('undone note (reverted), status (pending)');
   expect((await ana.ok('get_task', { id: 1 })).task.note).toBe('half of it');
 });
 
@@ -380,7 +380,7 @@ describe('undo of a series that others have gone on with', () => {
     const done = await one.ok('complete_task', { id: 1 });
     const back = await one.ok('undo', { undo: done.undo });
     await later();
-    expect((await one.refused('undo', { undo: back.undo })).message).toContain('#2 is no longer kept');
+    expect((await one.refused('undo', { undo: back.undo })).message).toContain('#2 no longer exists');
     expect((await one.ok('get_task', { id: 1 })).task.repeats).toBe('every day');
   });
 
@@ -394,7 +394,7 @@ describe('undo of a series that others have gone on with', () => {
       world.now = new Date('2026-11-22T13:02:00.000Z');
     });
     for (let i = 0; i < 2; i++) await one.ok('add_task', { title: `Other ${i}` });
-    expect((await one.refused('undo', { undo: done.undo })).message).toContain('#1 is no longer kept');
+    expect((await one.refused('undo', { undo: done.undo })).message).toContain('#1 no longer exists');
     expect((await one.ok('get_task', { id: 2 })).task.status).not.toBe('deleted');
   });
 

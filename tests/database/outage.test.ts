@@ -48,7 +48,7 @@ test('a database that goes away is told as such, and used again when it is back'
       expect(await ana.refused(tool, args)).toEqual({
         code: 'unavailable',
         message: 'The task database cannot be reached.',
-        hint: 'Try again in a moment. If you repeat a write, keep its request_id: it will not happen twice.',
+        hint: 'Try again in a moment. If you repeat a write, keep its request_id; it will not be applied twice.',
       });
     await server.start();
     expect((await ana.ok('add_task', { title: 'Meanwhile', request_id: `r-${round}` })).task.id).toBe(round + 1);

@@ -22,7 +22,7 @@ const [iso, late] = [read('2026-11-24'), await withLazyModules(async () => read(
 
 test('the library is loaded when words are first read, and ISO 8601 needs none', () => {
   expect(before).not.toBeInstanceOf(Refusal);
-  expect(before).toMatchObject({ message: expect.stringContaining('outside withLate()') });
+  expect(before).toMatchObject({ message: expect.stringContaining('outside withLazyModules()') });
   expect([iso, late]).toEqual(['2026-11-24', '2026-11-24']);
 });
 

@@ -158,8 +158,8 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['this morning', '2026-11-22T09:00'],
   ])('%s is refused as past, with the date to write if that is meant', (text, written) => {
     expect(refusal(() => meant(text))).toEqual({
-      message: `due: "${text}" is ${written}, which is past.`,
-      hint: `Use ${written} if the past is meant. Today is Sun 22 Nov 2026 (2026-11-22).`,
+      message: `due: "${text}" is ${written}, in the past.`,
+      hint: `Use ${written} if you mean the past. Today is Sun 22 Nov 2026 (2026-11-22).`,
     });
     expect(() => meant(written)).not.toThrow();
   });
@@ -172,15 +172,15 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['next 3 days', '2026-11-25'],
   ])('%s is refused as many days, with the last of them', (text, last) => {
     expect(refusal(() => meant(text))).toEqual({
-      message: `due: "${text}" is more than one day.`,
-      hint: `Use ${last} for the last of them. Today is Sun 22 Nov 2026 (2026-11-22).`,
+      message: `due: "${text}" covers several days.`,
+      hint: `Use ${last} for the last one. Today is Sun 22 Nov 2026 (2026-11-22).`,
     });
   });
 
   test('a weekday that a date does not have is refused with the one it has', () => {
     expect(refusal(() => meant('Wed 24 Nov'))).toEqual({
-      message: 'due: "Wed 24 Nov" does not fit: 2026-11-24 is a Tuesday.',
-      hint: 'Use 2026-11-24, or the date of the day that is meant. Today is Sun 22 Nov 2026 (2026-11-22).',
+      message: 'due: "Wed 24 Nov" has the wrong weekday: 2026-11-24 is a Tuesday.',
+      hint: 'Use 2026-11-24, or the date of the intended day. Today is Sun 22 Nov 2026 (2026-11-22).',
     });
   });
 
@@ -237,11 +237,11 @@ describe('what is no date of ours, or could be two things', () => {
     [
       '9999-12-31',
       'due: 9999-12-31 is out of range.',
-      'Years go from 1900 to 2999. For no date, leave due out, or use none.',
+      'Use a year from 1900 to 2999. For no date, omit due or use none.',
     ],
-    ['3000-01-01', 'due: 3000-01-01 is out of range.', 'Years go from 1900 to 2999.'],
-    ['0000-01-01', 'due: 0000-01-01 is out of range.', 'Years go from 1900 to 2999.'],
-    ['1899-12-31T10:00', 'due: 1899-12-31 is out of range.', 'Years go from 1900 to 2999.'],
+    ['3000-01-01', 'due: 3000-01-01 is out of range.', 'Use a year from 1900 to 2999.'],
+    ['0000-01-01', 'due: 0000-01-01 is out of range.', 'Use a year from 1900 to 2999.'],
+    ['1899-12-31T10:00', 'due: 1899-12-31 is out of range.', 'Use a year from 1900 to 2999.'],
   ])('%s', (text, message, hint) => {
     const body = refusal(() => meant(text));
     expect(body.message).toBe(message);
@@ -367,8 +367,8 @@ describe('a window', () => {
     '"%s" is refused with the windows there are',
     (text) => {
       expect(refusal(() => parseWindow(text, sunday.now, zone))).toEqual({
-        message: `due: "${text}" is not a window of days.`,
-        hint: 'Use overdue, today, week, none, words such as next week, a day as 2026-11-24, or days as 2026-11-24..2026-11-30. Today is Sun 22 Nov 2026 (2026-11-22).',
+        message: `due: "${text}" is not a range of days.`,
+        hint: 'Use overdue, today, week, none, words such as next week, a day such as 2026-11-24, or a range such as 2026-11-24..2026-11-30. Today is Sun 22 Nov 2026 (2026-11-22).',
       });
     },
   );
@@ -405,8 +405,8 @@ describe('looking back', () => {
 
   test.each(['2026-11-23', '2027-04-30', '2026-11-22T16:00'])('%s is refused as still to come', (text) => {
     expect(refusal(() => sinceInstant(text, sunday, 'changed_since'))).toEqual({
-      message: `changed_since: "${text}" is still to come.`,
-      hint: 'Use a day up to today. Today is Sun 22 Nov 2026 (2026-11-22).',
+      message: `changed_since: "${text}" is in the future.`,
+      hint: 'Use today or an earlier day. Today is Sun 22 Nov 2026 (2026-11-22).',
     });
   });
 
@@ -416,8 +416,8 @@ describe('looking back', () => {
     ['in 2 hours', '2026-11-22T16:00+01:00'],
   ])('%s is refused as still to come', (text, written) => {
     expect(refusal(() => sinceInstant(text, sunday, 'changed_since'))).toEqual({
-      message: `changed_since: "${text}" is ${written}, still to come.`,
-      hint: 'Use a day up to today. Today is Sun 22 Nov 2026 (2026-11-22).',
+      message: `changed_since: "${text}" is ${written}, in the future.`,
+      hint: 'Use today or an earlier day. Today is Sun 22 Nov 2026 (2026-11-22).',
     });
   });
 });

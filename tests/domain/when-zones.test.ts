@@ -97,7 +97,7 @@ test('a time that is skipped or shown twice is refused with two moments, and its
     const last = first.add({ minutes: Math.abs(shift) - 1 });
     for (const local of [first, first.add({ minutes: Math.floor(Math.abs(shift) / 2) }), last])
       for (const text of written(local)) {
-        const moments = offered(text, zone, shift > 0 ? 'does not exist' : 'happens twice').map((each) => {
+        const moments = offered(text, zone, shift > 0 ? 'does not exist' : 'occurs twice').map((each) => {
           expect(formatWhen(parse(each, zone), zone)).toBe(each);
           return parse(each, zone);
         });

@@ -87,7 +87,7 @@ describe('what a token may do is what its scopes say', () => {
           else
             expect(message.error).toEqual({
               code: -32600,
-              message: 'This token may not do that: it lacks tasks:read. Use a token with that scope.',
+              message: 'This token lacks the scope tasks:read. Use a token with that scope.',
               data: { code: 'forbidden' },
             });
         });

@@ -37,8 +37,8 @@ describe('break_down', () => {
         .map((ref, i, refs) => ({ title: `Level ${ref}`, ref, parent: refs[i - 1] ?? 1 }))
         .slice(0, 4),
     });
-    expect((await wrong({ task: '#7' })).message).toMatch(/^Sub-tasks nest 5 levels at most\./);
-    expect((await wrong({ task: '#3' })).message).toBe('#3 is not open. Choose a task that is still to be done.');
+    expect((await wrong({ task: '#7' })).message).toMatch(/^Tasks can be nested at most 5 levels deep\./);
+    expect((await wrong({ task: '#3' })).message).toBe('#3 is not open. Choose an open task.');
     expect(await wrong({ task: 'paint the door' })).toEqual({
       code: -32602,
       message: 'Several tasks are called "paint the door". Use the id of one of the candidates. Candidates: #1, #2.',

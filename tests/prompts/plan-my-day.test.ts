@@ -56,7 +56,7 @@ describe('plan_my_day', () => {
     expect(text).toMatch(/Of all my tasks: .*\n {4}2 open/);
     const asked = client.getPrompt({ name: 'plan_my_day', arguments: { label: 'phnoe' } });
     expect((await protocolError(asked)).message).toBe(
-      'No task has @phnoe; written alike are @Phone. Ask with another label, or without.',
+      'No task has @phnoe; similar labels: @Phone. Try another label, or omit it.',
     );
   });
 
@@ -82,7 +82,7 @@ describe('plan_my_day', () => {
     expect(found.match(/#\d+ Task \d+ · low @rare/g)).toHaveLength(25);
     await add('2601, 12000', 1);
     expect(await ask()).toMatch(
-      /Open with @rare, by priority: 0 of 0\+ tasks; .*\n.*So many others were looked at that there may be more\./,
+      /Open with @rare, by priority: 0 of 0\+ tasks; .*\n.*The scan limit was reached; there may be more\./,
     );
   });
 

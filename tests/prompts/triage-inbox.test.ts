@@ -27,7 +27,7 @@ describe('triage_inbox', () => {
   test('an empty inbox is an answer', async () => {
     const { client } = await newAgent(world);
     expect(await promptText(client, 'triage_inbox')).toMatch(
-      /Inbox: 0 tasks; .*[\s\S]*No projects,.*[\s\S]*in use: none/,
+      /Inbox: 0 tasks; .*[\s\S]*No active projects\..*[\s\S]*in use: none/,
     );
   });
 
@@ -44,7 +44,7 @@ describe('triage_inbox', () => {
     const { ok, client } = await newAgent(world);
     await ok('add_task', { title: 'Bread', labels: ['errand'] });
     const asked = client.getPrompt({ name: 'triage_inbox', arguments: { label: 'erand' } });
-    expect((await protocolError(asked)).message).toContain('No task has @erand; written alike are @errand.');
+    expect((await protocolError(asked)).message).toContain('No task has @erand; similar labels: @errand.');
   });
 
   test('refuses a label that cannot be one', async () => {

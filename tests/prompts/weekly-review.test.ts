@@ -33,7 +33,7 @@ describe('weekly_review', () => {
     expect(named.length).toBeGreaterThan(0);
     expect(named.length).toBeLessThan(25);
     expect(named.filter((line) => !line.includes('due Wed 25 Nov'))).toEqual([]);
-    expect(week).toContain(`${25 - named.length} more of this page`);
+    expect(week).toContain(`${25 - named.length} more on this page`);
   });
 
   test('takes no arguments, and says so', async () => {

@@ -32,14 +32,14 @@ describe('taskloom://project/{name}', () => {
     const wrong = (name: string) => protocolError(client.readResource({ uri: `taskloom://project/${name}` }));
     expect(await wrong('Shed')).toEqual({
       code: -32602,
-      message: 'No project "Shed". Use list_projects to see the projects there are.',
+      message: 'No project "Shed". Use list_projects to see existing projects.',
       data: { uri: 'taskloom://project/Shed' },
     });
     expect((await wrong('none')).message).toMatch(/^No project "none"\./);
     expect((await wrong('%00')).message).toBe('No such project: name contains a NUL character: remove it.');
     expect((await wrong('a%0Ab')).message).toContain('must be one line');
     expect((await wrong('%C3')).message).toBe('No such address: it is not percent-encoded UTF-8.');
-    expect((await wrong('x'.repeat(101))).message).toContain('100 is the most');
+    expect((await wrong('x'.repeat(101))).message).toContain('the maximum is 100');
   });
 
   test('a long project is cut, and says so', async () => {

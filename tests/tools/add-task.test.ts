@@ -118,7 +118,7 @@ describe('add_task', () => {
     await ana.ok('complete_task', { id: 3 });
     const same = await ana.call('add_task', { title: 'milk: BUY!' });
     expect(same.json.similar).toEqual([{ id: 1, title: 'Buy milk' }]);
-    expect(same.text).toContain('Open tasks like it:\n  #1 Buy milk');
+    expect(same.text).toContain('Similar open tasks:\n  #1 Buy milk');
     expect((await ana.ok('add_task', { title: 'Train Lyon reserver' })).similar).toEqual([
       { id: 2, title: 'Réserver le train pour Lyon' },
     ]);

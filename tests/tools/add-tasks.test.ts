@@ -14,8 +14,8 @@ describe('add_tasks', () => {
       ],
     });
     const note = 'Due in the past: #1, #3; today is Sun 22 Nov 2026. Starts after it is due: #3.';
-    expect(json.note).toBe(`The rest is as you gave it. ${note}`);
-    expect(text).toContain(`The rest is as you gave it.\n${note}\n`);
+    expect(json.note).toBe(`Other fields are as given. ${note}`);
+    expect(text).toContain(`Other fields are as given.\n${note}\n`);
   });
 
   test('names open tasks of the same titles, which an earlier call may have made', async () => {
@@ -27,7 +27,7 @@ describe('add_tasks', () => {
     await ana.ok('complete_task', { id: 1 });
     const again = await ana.call('add_tasks', { tasks });
     expect(again.json.similar).toEqual([{ id: 2, title: 'Buy paint' }]);
-    expect(again.text).toContain('\nOpen tasks of the same titles:\n  #2 Buy paint\n');
+    expect(again.text).toContain('\nOpen tasks with the same titles:\n  #2 Buy paint\n');
   });
 
   test('says all dates of a plan that it cannot read at once', async () => {
@@ -68,7 +68,7 @@ describe('add_tasks', () => {
       ],
     });
     expect(json.note).toBe(
-      'The rest is as you gave it. +Hme is new; there is also +Home. @errnd is new; there is also @errand. @errands is new; there is also @errand.',
+      'Other fields are as given. +Hme is new; there is also +Home. @errnd is new; there is also @errand. @errands is new; there is also @errand.',
     );
   });
 
@@ -115,7 +115,7 @@ describe('add_tasks', () => {
         '#3 buy',
         '#4 move',
         '#5 Boxes · +Flat',
-        'The rest is as you gave it.',
+        'Other fields are as given.',
         'undo: u2',
       ].join('\n'),
     );
@@ -127,7 +127,7 @@ describe('add_tasks', () => {
         { id: 5, title: 'Boxes', project: 'Flat' },
       ],
       total: 4,
-      note: 'The rest is as you gave it.',
+      note: 'Other fields are as given.',
       undo: 'u2',
     });
     expect((await ana.ok('list_tasks')).tasks).toMatchObject([
@@ -158,7 +158,7 @@ describe('add_tasks', () => {
         { title: 'A', ref: 'none' },
         { title: 'B', parent: 'none' },
       ],
-      'tasks[0].ref must not be none, which stands for no task.',
+      'tasks[0].ref must not be "none", which means no task.',
     ],
     [
       'a ref given twice',
@@ -211,7 +211,7 @@ describe('add_tasks', () => {
     [
       'six levels',
       ['a', 'b', 'c', 'd', 'e', 'f'].map((ref, i, all) => ({ title: ref, ref, parent: all[i - 1] })),
-      /nest 5 levels at most/,
+      /nested at most 5 levels deep/,
     ],
   ])('refuses %s, and writes nothing of the plan', async (_what, tasks, message) => {
     const ana = await newAgent(world);
@@ -225,7 +225,7 @@ describe('add_tasks', () => {
   test('takes a hundred, and no more', async () => {
     const ana = await newAgent(world);
     const tasks = Array.from({ length: 101 }, (_, i) => ({ title: `Task ${i}` }));
-    expect(await ana.refused('add_tasks', { tasks })).toMatchObject({ message: 'tasks holds 100 at most.' });
+    expect(await ana.refused('add_tasks', { tasks })).toMatchObject({ message: 'tasks can have at most 100 items.' });
     const made = await ana.ok('add_tasks', { tasks: tasks.slice(1) });
     expect([made.tasks.length, made.total]).toEqual([100, 100]);
     const [[created] = []] = await rowsOf(
@@ -269,7 +269,7 @@ describe('add_tasks', () => {
       { title: 'Test', parent: 'ship' },
       { title: 'Test', project: 'Other' },
     ];
-    expect((await ana.ok('add_tasks', { tasks })).note).toBe('The rest is as you gave it. #1, #2 have the same title.');
+    expect((await ana.ok('add_tasks', { tasks })).note).toBe('Other fields are as given. #1, #2 have the same title.');
   });
 
   test('takes labels for given in whatever order they come', async () => {

@@ -64,7 +64,7 @@ describe('claim_task', () => {
     expect(await ana.refused('claim_task')).toEqual({
       code: 'not_found',
       message:
-        'Nothing is ready to be claimed: 4 are claimed, the first until 14:32; 2 are blocked or have open sub-tasks; 1 is to start later, the first on Mon 23 Nov; 1 is in progress without a claim.',
+        'Nothing is ready to be claimed: 4 are claimed, the first until 14:32; 2 are blocked or have open sub-tasks; 1 starts later, the first on Mon 23 Nov; 1 is in progress without a claim.',
       hint: 'Ask again when one of them is completed or released, or at 14:32.',
     });
   });
@@ -101,8 +101,8 @@ describe('claim_task', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', labels: ['errand'] });
     expect(await ana.refused('claim_task', { labels: ['errnd'] })).toMatchObject({
-      message: 'Nothing is ready to be claimed. No task has @errnd; written alike are @errand.',
-      hint: 'Ask with other labels, or without.',
+      message: 'Nothing is ready to be claimed. No task has @errnd; similar labels: @errand.',
+      hint: 'Try other labels, or omit labels.',
     });
     await ana.ok('claim_task', { labels: ['errand'] });
     expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toContain('1 is claimed');
@@ -132,7 +132,7 @@ describe('claim_task', () => {
     await ana.ok('update_project', { project: 'Attic', archived: true });
     expect(await ana.refused('claim_task')).toMatchObject({
       message: 'Nothing is ready to be claimed.',
-      hint: 'Ask for less, or add tasks with add_tasks.',
+      hint: 'Use fewer filters, or add tasks with add_tasks.',
     });
     expect((await ana.ok('claim_task', { project: 'Attic' })).task.id).toBe(1);
   });
@@ -166,7 +166,7 @@ describe('claim_task', () => {
     await ana.ok('add_task', { title: 'Begun' });
     await ana.ok('update_task', { id: 1, status: 'in_progress' });
     expect((await ana.refused('claim_task')).hint).toBe(
-      'If nobody works on one of them, claim it by its id: list_tasks with status in_progress shows them.',
+      'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
     );
     expect((await ana.ok('claim_task', { id: 1 })).claim).toBe(3);
   });
@@ -188,7 +188,7 @@ describe('claim_task', () => {
     expect(await ana.refused('claim_task', { id: 1 })).toEqual({
       code: 'conflict',
       message: '#1 is claimed by test until Mon 23 Nov 14:02.',
-      hint: 'Work on another: claim_task without id. If this claim is yours, give its number as claim; if that is lost, end it: update_task {"ids":[1],"status":"pending"}.',
+      hint: 'Work on another: claim_task without id. If this claim is yours, give its number as claim; if you lost the number, end the claim: update_task {"ids":[1],"status":"pending"}.',
     });
   });
 
@@ -234,9 +234,9 @@ describe('claim_task', () => {
   test('says what does not go together', async () => {
     const ana = await newAgent(world);
     expect((await ana.refused('claim_task', { id: 1, project: 'Home' })).code).toBe('invalid');
-    expect((await ana.refused('claim_task', { claim: 1 })).hint).toBe('Give its id too.');
-    expect((await ana.refused('claim_task', { minutes: 0 })).message).toBe('minutes must be 1 at least.');
-    expect((await ana.refused('claim_task', { minutes: 1441 })).message).toBe('minutes must be 1440 at most.');
+    expect((await ana.refused('claim_task', { claim: 1 })).hint).toBe('Give id too.');
+    expect((await ana.refused('claim_task', { minutes: 0 })).message).toBe('minutes must be at least 1.');
+    expect((await ana.refused('claim_task', { minutes: 1441 })).message).toBe('minutes must be at most 1440.');
     expect((await ana.refused('claim_task', { agent: 'a\nb' })).code).toBe('invalid');
   });
 

@@ -47,9 +47,7 @@ describe('list_projects', () => {
 
   test('says how a project comes to be when there is none', async () => {
     const ana = await newAgent(world);
-    expect((await ana.call('list_projects')).text).toBe(
-      'No projects, archived ones aside. A task makes its project by naming it.',
-    );
+    expect((await ana.call('list_projects')).text).toBe('No active projects. Naming a project in a task creates it.');
   });
 
   test('one name is one project in every spelling, without regard to the locale', async () => {

@@ -206,23 +206,25 @@ describe('list_tasks', () => {
       if (json.note) expect(text).toContain(`\n${json.note}`);
       return json.note;
     };
-    expect(await noteOf({ labels: ['shop'] })).toBe('No task has @shop, or any other label.');
+    expect(await noteOf({ labels: ['shop'] })).toBe('No task has @shop or any other label.');
     await ana.ok('add_task', { title: 'Milk', labels: ['Errand', 'shop'] });
     await ana.ok('add_task', { title: 'Bread', labels: ['errands'] });
-    expect(await noteOf({ labels: ['errnd', 'shop'] })).toBe(
-      'No task has @errnd; written alike are @Errand, @errands.',
+    expect(await noteOf({ labels: ['errnd', 'shop'] })).toBe('No task has @errnd; similar labels: @Errand, @errands.');
+    expect(await noteOf({ labels: ['x', 'y'] })).toBe('No task has @x, @y; labels in use: @Errand, @errands, @shop.');
+    expect(await noteOf({ labels: ['x'], text: 'milk' })).toBe(
+      'No task has @x; labels in use: @Errand, @errands, @shop.',
     );
-    expect(await noteOf({ labels: ['x', 'y'] })).toBe('No task has @x, @y; there are @Errand, @errands, @shop.');
-    expect(await noteOf({ labels: ['x'], text: 'milk' })).toBe('No task has @x; there are @Errand, @errands, @shop.');
     expect(await noteOf({ labels: ['ERRAND'], status: 'completed' })).toBeUndefined();
     expect(await noteOf({ labels: ['errand', 'errands'] })).toBeUndefined();
-    expect(await noteOf({ labels: ['@nope', 'NOPE'] })).toBe('No task has @nope; there are @Errand, @errands, @shop.');
+    expect(await noteOf({ labels: ['@nope', 'NOPE'] })).toBe(
+      'No task has @nope; labels in use: @Errand, @errands, @shop.',
+    );
     const long = [...'abcdefghijklmnopqrst'].map((letter) => letter.repeat(60));
     await ana.ok('add_task', { title: 'Many', labels: long.slice(0, 10) });
     const note = await noteOf({ labels: long.slice(10), max_tokens: 200 });
-    expect(note).toMatch(/^No task has @k+, @l+, @m+ and others; there are @a+, @b+, @c+ and others\.$/);
+    expect(note).toMatch(/^No task has @k+, @l+, @m+ and others; labels in use: @a+, @b+, @c+ and others\.$/);
     const bob = await newAgent(world);
-    expect((await bob.ok('list_tasks', { labels: ['shop'] })).note).toBe('No task has @shop, or any other label.');
+    expect((await bob.ok('list_tasks', { labels: ['shop'] })).note).toBe('No task has @shop or any other label.');
   });
 
   test('offers projects that differ by a slip of the finger from one that is not there', async () => {
@@ -249,7 +251,7 @@ describe('list_tasks', () => {
     expect(await ana.refused('list_tasks', { project: 'home' })).toEqual({
       code: 'not_found',
       message: 'No project "home".',
-      hint: 'Use list_projects to see the projects there are.',
+      hint: 'Use list_projects to see existing projects.',
       candidates: [{ name: 'Home improvement' }],
     });
   });
@@ -271,27 +273,27 @@ describe('list_tasks', () => {
     [
       'words that only a completed task has',
       { text: 'invoice' },
-      'Only what is closed or archived fits: status all finds 1.',
+      'Only closed or archived tasks match: status all finds 1.',
     ],
     [
       'words of a task in an archived project',
       { text: 'hedge' },
-      'Only what is closed or archived fits: status all finds 1.',
+      'Only closed or archived tasks match: status all finds 1.',
     ],
-    ['a project with nothing to do', { project: 'Done' }, 'Only what is closed or archived fits: status all finds 2.'],
-    ['the name of a label', { text: 'BACKEND' }, 'There is a label of that name: ask with labels instead of text.'],
-    ['the name of a project', { text: 'zeta' }, 'There is a project of that name: ask with project instead of text.'],
+    ['a project with nothing to do', { project: 'Done' }, 'Only closed or archived tasks match: status all finds 2.'],
+    ['the name of a label', { text: 'BACKEND' }, 'A label has that name: use labels instead of text.'],
+    ['the name of a project', { text: 'zeta' }, 'A project has that name: use project instead of text.'],
     [
       'words that only a task in the trash has',
       { text: 'roof' },
-      'Only what is in the trash fits: status deleted finds 1.',
+      'Only tasks in the trash match: status deleted finds 1.',
     ],
-    ['the same of all', { text: 'roof', status: 'all' }, 'Only what is in the trash fits: status deleted finds 1.'],
+    ['the same of all', { text: 'roof', status: 'all' }, 'Only tasks in the trash match: status deleted finds 1.'],
     ['what is not there at all', { text: 'xylophone' }, undefined],
     ['what fits no date', { text: 'invoice', due: 'overdue' }, undefined],
     ['completed ones', { text: 'hedge', status: 'completed' }, undefined],
     ['ready false of nothing', { ready: false, text: 'xylophone' }, undefined],
-    ['ready false', { ready: false }, 'ready false asks for those that cannot be started: leave it out to see all.'],
+    ['ready false', { ready: false }, 'ready false lists only tasks that cannot start now: omit it to see all.'],
   ])('of an empty list says why, for %s', async (_why, args, note) => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
@@ -337,7 +339,7 @@ describe('list_tasks', () => {
     [{ status: 'completed', claimed_by: 'any' }, 'status completed and claimed_by'],
   ])('refuses what nothing can fit: %j', async (args, filters) => {
     const ana = await newAgent(world);
-    expect((await ana.refused('list_tasks', args)).message).toContain(`Nothing can fit ${filters}:`);
+    expect((await ana.refused('list_tasks', args)).message).toContain(`No task can match ${filters}:`);
   });
 
   test('changed_since and completed_since take a day or a moment', async () => {
@@ -352,7 +354,7 @@ describe('list_tasks', () => {
     expect(await titles(ana, { changed_since: '2026-11-22T14:03' })).toEqual([]);
     expect(await titles(ana, { completed_since: '2026-11-22' })).toEqual(['closed']);
     expect(await titles(ana, { completed_since: '2026-11-22T14:03' })).toEqual([]);
-    expect((await ana.refused('list_tasks', { completed_since: '2027-04-30' })).message).toContain('still to come');
+    expect((await ana.refused('list_tasks', { completed_since: '2027-04-30' })).message).toContain('in the future');
   });
 
   test.each([
@@ -390,7 +392,7 @@ describe('list_tasks', () => {
     expect(first.note).toMatch(/^due "next week": /);
     expect((await ana.ok('list_tasks', { ...asked, cursor: first.next_cursor })).note).toBeUndefined();
     expect((await ana.ok('list_tasks', { due: 'next week', text: 'rene passport' })).note).toMatch(
-      /^due "next week": .*\. Nothing has these words: these tasks come near\.$/,
+      /^due "next week": .*\. No task has these words; these are similar\.$/,
     );
   });
 
@@ -510,7 +512,7 @@ describe('list_tasks', () => {
     const { json } = await ana.call('list_tasks', { text: 'paint' });
     expect(json).toMatchObject({
       near: true,
-      note: 'Nothing open has these words: these tasks come near. status all finds 1 closed or archived.',
+      note: 'No open task has these words; these are similar. status all finds 1 closed or archived.',
     });
   });
 
@@ -524,7 +526,7 @@ describe('list_tasks', () => {
     });
     const { json } = await ana.call('list_tasks', { ready: false });
     expect(json.tasks).toMatchObject([{ title: 'B' }]);
-    expect(json.note).toBe('ready false asks for those that cannot be started: leave it out to see all.');
+    expect(json.note).toBe('ready false lists only tasks that cannot start now: omit it to see all.');
   });
 
   test('"me" is the name by which the asker claims', async () => {
@@ -542,7 +544,7 @@ describe('list_tasks', () => {
     await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
     expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('Nothing is claimed.');
     await ana.ok('claim_task', { id: 1, agent: 'painter' });
-    expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('There are claims of painter.');
+    expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('Claims are held by painter.');
     expect((await ana.ok('list_tasks', { claimed_by: 'painter' })).note).toBeUndefined();
   });
 

@@ -15,7 +15,7 @@ describe('release_task', () => {
     expect(task).toMatchObject({ id: 1, claimed_by: 'two', note: 'Tiles are **ordered**\nLadder is back' });
     const shown = await ana.call('get_task', { id: 1 });
     expect(shown.json.task.note).toBe(task.note);
-    expect(shown.text).toContain('  Note of who gave it back:\n    Tiles are **ordered**\n    Ladder is back');
+    expect(shown.text).toContain('  Note from its last holder:\n    Tiles are **ordered**\n    Ladder is back');
     expect(shown.json.task.history.map(({ what }: { what: string }) => what)).toEqual([
       'claimed',
       'released',
@@ -123,7 +123,7 @@ describe('release_task', () => {
     expect((await ana.refused('release_task', { id: 1, status: 'pending' })).message).toBe('#1 is in the trash.');
     expect((await ana.refused('release_task', { id: 9 })).code).toBe('not_found');
     expect((await ana.refused('release_task', { id: 1, note: 'x'.repeat(2001) })).message).toContain(
-      '2000 is the most',
+      'the maximum is 2000',
     );
   });
 });

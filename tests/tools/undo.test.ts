@@ -33,7 +33,7 @@ describe('undo', () => {
     const undone = await ana.call('undo', { undo });
     expect(undone.text).toBe(
       [
-        'Undone: 1 task and 1 project changed back',
+        'Undone: 1 task and 1 project reverted',
         '#1 Call · undone description, due (Tue 24 Nov), labels (@phone, no @now), priority (none), project (none), title (was Ring)',
         '+Home · deleted by undo',
         'undo: u4',
@@ -139,7 +139,7 @@ describe('undo', () => {
     expect((await ana.ok('list_tasks')).tasks).toMatchObject([{ title: 'Two' }]);
     expect(await ana.refused('undo', { last: 1 })).toMatchObject({
       code: 'not_found',
-      message: 'There is no write of yours to undo.',
+      message: 'You have no write to undo.',
     });
     await ana.ok('update_task', { id: 1, status: 'pending' });
     await ana.ok('undo', { undo: undone.undo });
@@ -186,7 +186,7 @@ describe('undo', () => {
     const { undo } = await ana.ok('complete_task', { ids: [1, 2] });
     await ana.ok('add_comment', { id: 4, text: 'half' });
     expect(await ana.refused('undo', { undo })).toMatchObject({
-      message: expect.stringContaining('#1 is followed by #3, of which #4 was changed since'),
+      message: expect.stringContaining('#1 is followed by #3, whose sub-task #4 was changed since'),
       hint: expect.stringContaining('open instead of #3'),
     });
   });
@@ -195,7 +195,7 @@ describe('undo', () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'House' });
     await ana.ok('add_task', { title: 'Roof', parent: 1 });
-    expect((await ana.refused('undo', { undo })).message).toBe('#1 has a sub-task that stays: #2.');
+    expect((await ana.refused('undo', { undo })).message).toBe('#1 cannot be deleted: its sub-task #2 stays.');
   });
 
   test('what would leave a circle, or an open task below a closed one, is left and named', async () => {
@@ -223,10 +223,10 @@ describe('undo', () => {
     await ana.ok('add_task', { title: 'One', project: 'Home' });
     await ana.ok('update_project', { project: 'Home', name: 'House' });
     const renamed = await ana.call('undo', { last: 1 });
-    expect(renamed.text).toMatch(/^Undone: 1 project changed back\n/);
+    expect(renamed.text).toMatch(/^Undone: 1 project reverted\n/);
     const all = await ana.call('undo', { last: 5 });
     expect(all.json.note).toBe('Of your last 5 writes, only 1 could be undone.');
-    expect(all.text).toMatch(/^Undone: 1 task and 1 project changed back\n/);
+    expect(all.text).toMatch(/^Undone: 1 task and 1 project reverted\n/);
   });
 
   test('a second undo of the same write is refused, and says what did it', async () => {
@@ -235,8 +235,8 @@ describe('undo', () => {
     const first = await ana.ok('undo', { undo });
     expect(await ana.refused('undo', { undo })).toMatchObject({
       code: 'conflict',
-      message: `${undo} was undone already, by ${first.undo}.`,
-      hint: `To have it again, undo ${first.undo}.`,
+      message: `${undo} was already undone by ${first.undo}.`,
+      hint: `To redo it, undo ${first.undo}.`,
     });
     await ana.ok('undo', { undo: first.undo });
     await ana.ok('undo', { undo });
@@ -257,7 +257,7 @@ describe('undo', () => {
     ] as const)
       expect((await ana.refused('undo', args)).code, JSON.stringify(args)).toBe(code);
     await rowsOf(world, 'update taskloom.counters set changes_from = 2 where user_id = $1', [ana.principal.userId]);
-    expect((await ana.refused('undo', { undo: 'u1' })).message).toBe('u1 is older than the history that is kept.');
+    expect((await ana.refused('undo', { undo: 'u1' })).message).toBe('The history of u1 is no longer kept.');
   });
 
   test('a dry run says what would be put back, and puts nothing back', async () => {

@@ -27,8 +27,8 @@ describe('update_project', () => {
     });
     expect(await ana.refused('update_project', { project: 'One', name: 'TWO' })).toMatchObject({
       code: 'conflict',
-      message: 'There is a project "Two" already.',
-      hint: 'To join the two: update_project {"project":"One","merge_into":"Two"}.',
+      message: 'A project "Two" already exists.',
+      hint: 'To merge them: update_project {"project":"One","merge_into":"Two"}.',
     });
   });
 
@@ -68,7 +68,7 @@ describe('update_project', () => {
     const refusal = await ana.refused('undo', { undo });
     expect(refusal.code).toBe('conflict');
     expect(refusal.message).toContain('Another project is called "one" now.');
-    expect(refusal.message).toContain('#1: the project "One" it was in is no more.');
+    expect(refusal.message).toContain('#1: its former project "One" no longer exists.');
   });
 
   test('what waits in an archived project is not told to be ready', async () => {
@@ -127,7 +127,7 @@ describe('update_project', () => {
       expect(await ana.refused(tool, args)).toMatchObject({
         code: 'conflict',
         message: 'The project "Past" is archived.',
-        hint: 'Choose another, or bring it back: update_project {"project":"Past","archived":false}.',
+        hint: 'Choose another, or unarchive it: update_project {"project":"Past","archived":false}.',
       });
     expect((await ana.call('update_project', { project: 'Past', archived: true, name: 'PAST' })).text).toMatch(
       /^Updated \+PAST · archived\n/,
@@ -147,14 +147,14 @@ describe('update_project', () => {
     await ana.ok('update_project', { project: 'Two', archived: true });
     for (const [args, code, message] of [
       [{ project: 'One' }, 'invalid', 'Nothing to change.'],
-      [{ project: 'One', merge_into: 'One' }, 'conflict', '"One" is that same project.'],
+      [{ project: 'One', merge_into: 'One' }, 'conflict', '"One" cannot be merged into itself.'],
       [{ project: 'One', merge_into: 'Two' }, 'conflict', 'The project "Two" is archived.'],
       [{ project: 'One', merge_into: 'Tree' }, 'not_found', 'No project "Tree".'],
       [{ project: 'Oen', name: 'X' }, 'not_found', 'No project "Oen".'],
       [
         { project: 'One', merge_into: 'Two', name: 'X' },
         'invalid',
-        'merge_into goes alone: the project is gone afterwards.',
+        'merge_into cannot be combined with name or archived, because it removes the project.',
       ],
     ] as const)
       expect(await ana.refused('update_project', args)).toMatchObject({ code, message });

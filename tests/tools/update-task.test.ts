@@ -61,7 +61,7 @@ describe('update_task', () => {
     ).toBe('2026-12-01');
     for (const to of [{ name: 'none' }, { merge_into: 'None' }])
       expect((await ana.refused('update_project', { project: 'Home', ...to })).message).toMatch(
-        /^"none" is how one says that a task is in no project\.$/i,
+        /^"none" is reserved: it means no project\.$/i,
       );
   });
 
@@ -167,8 +167,8 @@ describe('update_task', () => {
     [{ shift: 'soon' }, 'shift: "soon" is not an amount of time.'],
     [{ shift: '0 days' }, 'shift: "0 days" is not an amount of time.'],
     [{ shift: '2027-01-01' }, 'shift: "2027-01-01" is not an amount of time.'],
-    [{ shift: '3 hours' }, 'due is a day without a time, which hours do not move.'],
-    [{ shift: '2000 years' }, 'shift leads due to no year that a date can have.'],
+    [{ shift: '3 hours' }, 'due is a day without a time and cannot be moved by hours.'],
+    [{ shift: '2000 years' }, 'shift moves due outside the years 1900 to 2999.'],
     [{ shift: '999999 years' }, 'shift: "999999 years" is not an amount of time.'],
     [{ shift: '-2 days earlier' }, 'shift: "-2 days earlier" is not an amount of time.'],
     [{ shift: '1 day', due: 'tomorrow' }, 'shift and due are both given.'],
@@ -188,12 +188,12 @@ describe('update_task', () => {
       ],
     });
     const hours = await ana.call('update_task', { ids: [1, 2], shift: '3 hours' });
-    expect(hours.text).toContain('Failed: #1: due is a day without a time, which hours do not move.');
+    expect(hours.text).toContain('Failed: #1: due is a day without a time and cannot be moved by hours.');
     expect(hours.json.tasks).toMatchObject([{ id: 2, due: '2027-03-27T05:30+01:00' }]);
     await ana.ok('update_task', { id: 2, shift: '3 hours sooner' });
     // At half past two the clocks are at three.
     expect((await ana.refused('update_task', { id: 2, shift: '1 day' })).message).toBe(
-      'shift leads due to 02:30 on a day on which the clocks skip that.',
+      'shift moves due to 02:30, which the clocks skip that day.',
     );
   });
 
@@ -215,7 +215,7 @@ describe('update_task', () => {
       ],
     });
     await ana.ok('delete_task', { id: 1 });
-    const note = '#2 is part of #1, still in the trash: restore that too, or clear the parent of it.';
+    const note = '#2 is part of #1, still in the trash: restore that too, or clear its parent.';
     expect((await ana.ok('update_task', { id: 2, status: 'pending' })).note).toBe(note);
     expect((await ana.ok('update_task', { ids: [1, 3], status: 'pending' })).note).toBeUndefined();
   });
@@ -330,12 +330,12 @@ describe('update_task', () => {
       ['every day until tomorrow', '2026-11-23'],
       ['every day until 2027-12-23', '2027-12-23'],
     ]) {
-      const message = `repeats: it ends ${end}, before the first one on 2027-12-24.`;
+      const message = `repeats: it ends ${end}, before its first day, 2027-12-24.`;
       expect(await ana.refused('update_task', { id: 1, repeats })).toMatchObject({ message });
       expect(await ana.refused('add_task', { title: 'Bins', due, repeats })).toMatchObject({ message });
     }
     expect((await ana.refused('update_task', { id: 1, repeats: 'every monday until tomorrow' })).message).toBe(
-      'repeats: it ends 2026-11-23, before the first one on 2027-12-27.',
+      'repeats: it ends 2026-11-23, before its first day, 2027-12-27.',
     );
     const both = { due, repeats: 'every day starting tomorrow' };
     const { message } = await ana.refused('update_task', { id: 1, ...both });
@@ -456,7 +456,7 @@ describe('every write', () => {
     const before = await state(ana.principal.userId);
     const dry = await ana.call(tool, { ...args, dry_run: true, request_id: 'dry' });
     expect(await state(ana.principal.userId)).toEqual(before);
-    expect(dry.text).toMatch(/^Dry run, nothing was written\. It would answer:\n/);
+    expect(dry.text).toMatch(/^Dry run, nothing was written\. The answer would be:\n/);
     const { dry_run, ...would } = dry.json;
     expect(dry_run).toBe(true);
     // The same request_id may then be used for the real thing: a dry run stores nothing.
@@ -572,6 +572,6 @@ describe('every write', () => {
     await ana.ok('update_project', { project: 'Attic', archived: true });
     const { json, text } = await ana.call('update_task', { id: 1, status: 'pending' });
     expect(text).toContain('Restored #1 A');
-    expect(json.note).toBe('+Attic is archived: lists leave out what is in it.');
+    expect(json.note).toBe('+Attic is archived: lists omit its tasks.');
   });
 });

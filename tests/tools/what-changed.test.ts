@@ -207,7 +207,7 @@ describe('what_changed', () => {
     expect(first.json.more).toBe(true);
     expect(first.text).toContain(`cursor: ${first.json.cursor}, and there is more after it`);
     expect(first.json.omitted).toMatch(
-      /^Left out to stay within 300 tokens: \d+\+ later changes\. To get it: the cursor/,
+      /^Left out to stay within 300 tokens: \d+\+ later changes\. To get it, use the cursor/,
     );
     for (const max_tokens of [300, 20_000]) {
       const { pages, changes, cursor } = await drain(ana, 0, { max_tokens });
@@ -231,8 +231,8 @@ describe('what_changed', () => {
     await rowsOf(world, 'update taskloom.counters set changes_from = 3 where user_id = $1', [ana.principal.userId]);
     expect(await ana.refused('what_changed', { cursor: 1 })).toEqual({
       code: 'invalid',
-      message: 'What changed right after 1 is no longer kept.',
-      hint: 'List again with list_tasks, then go on from cursor 3.',
+      message: 'The changes right after 1 are no longer kept.',
+      hint: 'List again with list_tasks, then continue from cursor 3.',
     });
     expect((await ana.ok('what_changed', { cursor: 2 })).changes).toHaveLength(1);
     expect((await ana.ok('what_changed')).changes).toHaveLength(1);
@@ -243,7 +243,7 @@ describe('what_changed', () => {
     expect(await ana.refused('what_changed', { cursor: 1 })).toEqual({
       code: 'invalid',
       message: 'There is no change 1: the newest is 0.',
-      hint: 'Use the cursor of your last answer, or leave it out.',
+      hint: 'Use the cursor of the last answer, or omit it.',
     });
     for (const cursor of ['soon', -1, 1.5])
       expect((await ana.refused('what_changed', { cursor })).code).toBe('invalid');

@@ -40,6 +40,6 @@ export function patchDates(
   }
   const repeats = clear.has('repeats') ? null : task.repeats;
   if (repeats && !due)
-    throw invalid('A task that repeats needs a due date.', 'To end the series too, clear both due and repeats.');
+    throw invalid('A repeating task needs a due date.', 'To end the series too, clear both due and repeats.');
   return { due, start, repeats };
 }

@@ -78,7 +78,7 @@ function readIso(said: string, here: TimeContext, field: string): DayRange | Tem
   if (!inRange(day))
     throw invalid(
       `${field}: ${date} is out of range.`,
-      `Years go from ${FIRST_YEAR} to ${LAST_YEAR}. For no date, leave ${field} out, or use none.`,
+      `Use a year from ${FIRST_YEAR} to ${LAST_YEAR}. For no date, omit ${field} or use none.`,
     );
   return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : singleDay(day, true);
 }
@@ -122,8 +122,8 @@ function readWords(said: string, context: Said): DayRange | Temporal.Instant | u
   if ('not' in readings) {
     if (!inRange(readings.not)) return undefined;
     throw invalid(
-      `${field}: "${truncateForMessage(context.text)}" does not fit: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
-      `Use ${readings.not}, or the date of the day that is meant. ${todayIs(here)}`,
+      `${field}: "${truncateForMessage(context.text)}" has the wrong weekday: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
+      `Use ${readings.not}, or the date of the intended day. ${todayIs(here)}`,
     );
   }
   const { offset = '' } = clocked;
@@ -190,7 +190,7 @@ function resolveLocal(local: Temporal.PlainDateTime, timezone: string, field: st
   if (earlier.epochMilliseconds === later.epochMilliseconds) return earlier.toInstant();
   const skipped = !earlier.toPlainDateTime().equals(local);
   throw invalid(
-    `${field}: ${shortest(local)} ${skipped ? 'does not exist' : 'happens twice'} in ${timezone}: the clocks change then.`,
+    `${field}: ${shortest(local)} ${skipped ? 'does not exist' : 'occurs twice'} in ${timezone} because the clocks change.`,
     `Use ${withOffset(earlier)} or ${withOffset(later)}.`,
   );
 }
@@ -225,12 +225,12 @@ const listed = (all: string[]) => [all.slice(0, -1).join(', '), all.at(-1)].filt
 const wrongWay = (written: string, { text, here, field, direction }: Said): Refusal =>
   direction === 'back'
     ? invalid(
-        `${field}: "${truncateForMessage(text)}" is ${written}, still to come.`,
-        `Use a day up to today. ${todayIs(here)}`,
+        `${field}: "${truncateForMessage(text)}" is ${written}, in the future.`,
+        `Use today or an earlier day. ${todayIs(here)}`,
       )
     : invalid(
-        `${field}: "${truncateForMessage(text)}" is ${written}, which is past.`,
-        `Use ${written} if the past is meant. ${todayIs(here)}`,
+        `${field}: "${truncateForMessage(text)}" is ${written}, in the past.`,
+        `Use ${written} if you mean the past. ${todayIs(here)}`,
       );
 
 /** Returns `Today is Sun 22 Nov 2026 (2026-11-22).`, which agents often do not know. */

@@ -1,6 +1,6 @@
 import type { Temporal } from 'temporal-polyfill';
 import { invalid } from '../../errors.js';
-import { inRange } from './calendar.js';
+import { FIRST_YEAR, inRange, LAST_YEAR } from './calendar.js';
 import { readDuration } from './durations.js';
 import { normalizeText, truncateForMessage } from './read-date.js';
 import { addTo, isDay, type When, wallTimeAt } from './when.js';
@@ -27,14 +27,17 @@ export function readShift(text: string): Temporal.Duration {
  */
 export function shiftDate(when: When, amount: Temporal.Duration, timezone: string, field: string): When {
   if (isDay(when) && amount.seconds !== 0)
-    throw invalid(`${field} is a day without a time, which hours do not move.`, 'Shift by days, or give it a time.');
+    throw invalid(
+      `${field} is a day without a time and cannot be moved by hours.`,
+      'Shift by days, or give it a time.',
+    );
   const moved = attempt(() => addTo(when, amount, timezone));
   if (!moved || !inRange({ year: Number(moved.slice(0, 4)) }))
-    throw invalid(`shift leads ${field} to no year that a date can have.`, 'Shift it by less.');
+    throw invalid(`shift moves ${field} outside the years ${FIRST_YEAR} to ${LAST_YEAR}.`, 'Shift it by less.');
   if (!isDay(when) && amount.seconds === 0 && wallTimeAt(when, timezone) !== wallTimeAt(moved, timezone))
     throw invalid(
-      `shift leads ${field} to ${wallTimeAt(when, timezone)} on a day on which the clocks skip that.`,
-      'Shift it by other days, or set it in a call of its own.',
+      `shift moves ${field} to ${wallTimeAt(when, timezone)}, which the clocks skip that day.`,
+      'Shift it by another amount, or set it in a separate call.',
     );
   return moved;
 }

@@ -24,8 +24,8 @@ export function parseWhen(text: string, here: TimeContext, field: string): When 
   if (result instanceof Temporal.Instant) return utc(result);
   if (result.day) return result.day.toString();
   throw invalid(
-    `${field}: "${truncateForMessage(text)}" is more than one day.`,
-    `Use ${result.last} for the last of them. ${todayIs(here)}`,
+    `${field}: "${truncateForMessage(text)}" covers several days.`,
+    `Use ${result.last} for the last one. ${todayIs(here)}`,
   );
 }
 
@@ -165,7 +165,7 @@ export function startSort(start: When | null, timezone: string): string {
 export type Window = { from?: Date; until: Date } | 'none';
 
 const WINDOWS =
-  'Use overdue, today, week, none, words such as next week, a day as 2026-11-24, or days as 2026-11-24..2026-11-30.';
+  'Use overdue, today, week, none, words such as next week, a day such as 2026-11-24, or a range such as 2026-11-24..2026-11-30.';
 
 /** No task is due on or after this day. The end of an open window: it excludes tasks without a due date. */
 const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
@@ -188,7 +188,7 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
     .map(trimmed);
   const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, here, 'due', 'either') : null));
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
-    throw invalid(`due: "${truncateForMessage(text)}" is not a window of days.`, `${WINDOWS} ${todayIs(here)}`);
+    throw invalid(`due: "${truncateForMessage(text)}" is not a range of days.`, `${WINDOWS} ${todayIs(here)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
     throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
   const after = last ? last.last.add({ days: 1 }) : AFTER_ALL;
@@ -225,8 +225,8 @@ export function sinceInstant(text: string, here: TimeContext, field: string): Da
     meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOfDay(meant.first, here.timezone);
   if (since.getTime() > here.now.getTime() + SKEW)
     throw invalid(
-      `${field}: "${truncateForMessage(text)}" is still to come.`,
-      `Use a day up to today. ${todayIs(here)}`,
+      `${field}: "${truncateForMessage(text)}" is in the future.`,
+      `Use today or an earlier day. ${todayIs(here)}`,
     );
   return since;
 }

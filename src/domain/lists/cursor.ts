@@ -62,7 +62,7 @@ export function unpackCursor(cursor: string, context: string, secret: Buffer): P
   )
     throw invalid(
       'This cursor does not belong to this list.',
-      'Repeat the call that answered it with the same filters and sort, or leave the cursor out to start over.',
+      'Repeat the call that returned it, with the same filters and sort, or omit cursor to start over.',
     );
   const at = { now: new Date(payload.readUIntBE(0, 5) * 1000), id: payload.readUInt32BE(5) };
   if (packed[0] === 2) return { ...at, rank: payload.toString('latin1', 9) };

@@ -103,14 +103,14 @@ export function refuseContradictions({ status, ready, claimed_by, completed_sinc
   const isOver = status === 'completed' || status === 'cancelled' || status === 'deleted';
   const isOpen = status !== undefined && status !== 'all' && !isOver;
   const isHeld = claimed_by !== undefined && !isNone(claimed_by);
-  if (ready && isOver) throw impossible(`status ${status} and ready`, 'only what is open is ready');
-  if (ready && isHeld) throw impossible('claimed_by and ready', 'what is claimed is not ready');
-  if (ready && completed_since) throw impossible('completed_since and ready', 'only what is open is ready');
+  if (ready && isOver) throw impossible(`status ${status} and ready`, 'only open tasks can be ready');
+  if (ready && isHeld) throw impossible('claimed_by and ready', 'claimed tasks are not ready');
+  if (ready && completed_since) throw impossible('completed_since and ready', 'only open tasks can be ready');
   if (isHeld && (isOver || status === 'not_started'))
-    throw impossible(`status ${status} and claimed_by`, 'what is claimed is in progress');
+    throw impossible(`status ${status} and claimed_by`, 'claimed tasks are in progress');
   if (completed_since && (isOpen || status === 'cancelled'))
-    throw impossible(`status ${status} and completed_since`, 'it is not completed');
+    throw impossible(`status ${status} and completed_since`, 'those tasks are not completed');
 }
 
 const impossible = (filters: string, why: string) =>
-  invalid(`Nothing can fit ${filters}: ${why}.`, 'Leave out one of the two.');
+  invalid(`No task can match ${filters}: ${why}.`, 'Omit one of the two.');

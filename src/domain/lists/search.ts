@@ -61,8 +61,8 @@ function searchTasks(shape: Shape, value: Value): SQL {
 
 const nothingToFind = () =>
   invalid(
-    'text has no word to look for.',
-    'Give a word or number that the task has: -words only take away from what others find. Without text, everything is listed.',
+    'text has no word to search for.',
+    'Give at least one word or number that the task contains; -words only exclude. Omit text to list everything.',
   );
 
 /**

@@ -143,7 +143,7 @@ function readMonth(cursor: Cursor, places: NamedDays): void {
 export function ruleFor(freq: Freq | undefined, interval: number, places: NamedDays): Rule {
   const { weekdays, nths, monthDays, workday, month, leapDay } = places;
   const kinds = [weekdays.length, nths.length, monthDays.length, workday, leapDay].filter(Boolean).length;
-  if (kinds !== 1) throw repeatsRefusal('that mixes weekdays with days of the month.');
+  if (kinds !== 1) throw repeatsRefusal('weekdays, nth weekdays and days of the month cannot be combined.');
   const fits = weekdays.length > 0 ? 'WEEKLY' : month || leapDay ? 'YEARLY' : 'MONTHLY';
   if ((freq ?? fits) !== fits || (fits === 'WEEKLY' && month))
     throw repeatsRefusal(

@@ -45,8 +45,8 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   if (text.length > 500) throw repeatsRefusal('that is too long.');
   const words = folded(text);
   if (/dtstart|rdate|exdate|[\r\n]/.test(words))
-    throw repeatsRefusal('only the rule itself is read.', 'Send FREQ=… alone, and the day it starts on as due.');
-  if (CRON.test(words)) throw repeatsRefusal('that is a cron expression.');
+    throw repeatsRefusal('only the rule itself is accepted.', 'Send FREQ=… alone, and its first day as due.');
+  if (CRON.test(words)) throw repeatsRefusal('cron expressions are not supported.');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
   const phrase: Phrase = asRule
@@ -82,7 +82,7 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const step = every && cursor.eat('other') ? 2 : 1;
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
   const interval = count * step;
-  if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval goes from 1 to 1000.');
+  if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval must be 1 to 1000.');
   const placed = freq === undefined || cursor.eat('on') !== undefined;
   if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
   return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
@@ -102,7 +102,7 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const isOrdinal = !every && word === 'second';
   if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
     throw repeatsRefusal(
-      'a task repeats once a day at most.',
+      'a task can repeat at most once a day.',
       'Make one task for each time, such as "every day at 09:00".',
     );
   const unit = UNITS.get(word);
@@ -157,8 +157,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     const begins = phrase.start ?? start;
     rule.until = readDate(cursor, { today, from: begins > today ? begins : today, edge: 'last' });
   }
-  if (rule.until && rule.count !== undefined)
-    throw repeatsRefusal('it ends by a date or after a number of times, not both.');
+  if (rule.until && rule.count !== undefined) throw repeatsRefusal('give an end date or a number of times, not both.');
 }
 
 /** Reads `for 10 times`, `10 times`. */

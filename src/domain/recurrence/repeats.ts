@@ -69,9 +69,9 @@ export function parseRepeat(
   const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
   if (count < 1 || count > MAX_COUNT)
-    throw repeatsRefusal(`it can be 1 to ${MAX_COUNT} times.`, 'For more, say until which day.');
+    throw repeatsRefusal(`the count must be 1 to ${MAX_COUNT}.`, 'For more, give an end date (until).');
   if (given && phrase.start && phrase.start !== given.day)
-    throw repeatsRefusal(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give one of them.');
+    throw repeatsRefusal(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give only one of them.');
   const time = phrase.time ?? known?.time;
   const start = given?.day ?? phrase.start ?? known?.day ?? present;
   const rule = detailed(phrase, start, time, timezone);
@@ -79,16 +79,16 @@ export function parseRepeat(
   const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
   const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
-    throw repeatsRefusal('no day fits that rule.', RULE_HINT);
+    throw repeatsRefusal('no day matches that rule.', RULE_HINT);
   if (rule.count !== undefined && toDay(present) - toDay(first) > MAX_COUNT_AGE)
     throw repeatsRefusal(
-      'what is counted cannot have begun that long ago.',
-      'Use a later due, or until instead of a count.',
+      'a series with a count cannot start more than 25 years ago.',
+      'Use a later due date, or until instead of a count.',
     );
   if (rule.until && rule.until < first)
     throw repeatsRefusal(
-      `it ends ${rule.until}, before the first one on ${first}.`,
-      'Use a later end, or an earlier due.',
+      `it ends ${rule.until}, before its first day, ${first}.`,
+      'Use a later end or an earlier due date.',
     );
   const moment = { day: first, time };
   const asItWas = known?.time !== undefined && known.day === first; // keeps a time that differs from the series'
@@ -136,7 +136,7 @@ function firstDay(rule: Rule, start: string, toCome: (day: string) => boolean): 
   const freq = isPlaced(rule) ? rule.freq : 'DAILY';
   for (const day of daysOf({ ...rule, freq, interval: 1, until: undefined }, toDay(start)))
     if (toCome(fromDay(day))) return fromDay(day);
-  throw repeatsRefusal('no day fits that rule.', RULE_HINT);
+  throw repeatsRefusal('no day matches that rule.', RULE_HINT);
 }
 
 /** Formats a recurrence in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */

@@ -36,8 +36,8 @@ export function readRule(text: string): RuleText {
     .replace(/^RRULE:\s*/, '')
     .split(';')) {
     const [, name = '', value = ''] = /^([A-Z]+)=([A-Z0-9,+-]+)$/.exec(part) ?? [];
-    if (!name) throw wrong(`"${part.slice(0, 40)}" is no part of a recurrence rule`);
-    if (parts.has(name)) throw wrong(`${name} is there twice`);
+    if (!name) throw wrong(`"${part.slice(0, 40)}" is not a valid part of a recurrence rule`);
+    if (parts.has(name)) throw wrong(`${name} is given twice`);
     parts.set(name, value);
   }
   const take = (name: string) => {
@@ -62,7 +62,7 @@ export function readRule(text: string): RuleText {
     weekStart: CODES.indexOf(take('WKST') ?? 'MO') + 1,
   };
   for (const name of ['BYHOUR', 'BYMINUTE', 'BYSECOND'])
-    if (parts.get(name)?.includes(',')) throw wrong(`a task repeats once a day at most, so ${name} can only be one`);
+    if (parts.get(name)?.includes(',')) throw wrong(`a task can repeat at most once a day, so ${name} takes one value`);
   const [hour, minute, second] = [number('BYHOUR', 23), number('BYMINUTE', 59), number('BYSECOND', 59)];
   if (hour === undefined && (minute ?? second) !== undefined) throw wrong('BYMINUTE and BYSECOND need BYHOUR');
   const [unknown] = parts.keys();
@@ -77,7 +77,7 @@ const pad = (value: number) => String(value).padStart(2, '0');
 function readFreq(freq = ''): Freq {
   if (freq === 'DAILY' || freq === 'WEEKLY' || freq === 'MONTHLY' || freq === 'YEARLY') return freq;
   if (/^(HOUR|MINUTE|SECOND)LY$/.test(freq))
-    throw wrong('a task repeats once a day at most: for more, make one task for each time of day');
+    throw wrong('a task can repeat at most once a day: make one task for each time of day');
   throw wrong('FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY');
 }
 
@@ -91,7 +91,7 @@ function numbers(name: string, text: string | undefined, min: number, max: numbe
   if (text === undefined) return undefined;
   const all = text.split(',').map((item) => (/^[+-]?\d{1,9}$/.test(item) ? Number(item) : Number.NaN));
   if (all.some((value) => !(value >= min && value <= max) || (value === 0 && min !== 0)))
-    throw wrong(`${name} goes from ${min} to ${max}${min < 0 ? ', without 0' : ''}`);
+    throw wrong(`${name} must be between ${min} and ${max}${min < 0 ? ', not 0' : ''}`);
   return [...new Set(all)].sort(countedOrder);
 }
 
@@ -102,7 +102,7 @@ function readDays(text: string | undefined, freq: Freq): NthWeekday[] | undefine
   const most = freq === 'MONTHLY' ? 5 : freq === 'YEARLY' ? 52 : 0;
   const days = text.split(',').map((item) => {
     const [, nth = '0', code = ''] = /^([+-]?\d{1,2})?([A-Z]{2})$/.exec(item) ?? [];
-    if (!CODES.includes(code)) throw wrong(`BYDAY has no ${item.slice(0, 40)}`);
+    if (!CODES.includes(code)) throw wrong(`BYDAY: "${item.slice(0, 40)}" is not a weekday such as MO or 2TU`);
     if (Math.abs(Number(nth)) > most) throw wrong(`BYDAY=${item} does not fit FREQ=${freq}`);
     return { nth: Number(nth) || 0, weekday: CODES.indexOf(code) + 1 };
   });
@@ -125,7 +125,7 @@ function readUntil(text: string | undefined) {
 function refuseWrong(rule: Rule): void {
   const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
   if (rule.weekStart === 0) throw wrong('WKST must be a weekday, such as MO');
-  if (rule.count !== undefined && rule.until) throw wrong('COUNT and UNTIL exclude each other');
+  if (rule.count !== undefined && rule.until) throw wrong('COUNT and UNTIL cannot be combined');
   if (byMonthDay && freq === 'WEEKLY') throw wrong('BYMONTHDAY does not fit FREQ=WEEKLY');
   if (byYearDay && freq !== 'YEARLY') throw wrong('BYYEARDAY needs FREQ=YEARLY');
   if (byWeekNo && freq !== 'YEARLY') throw wrong('BYWEEKNO needs FREQ=YEARLY');
@@ -133,7 +133,7 @@ function refuseWrong(rule: Rule): void {
   if (!bySetPos) return;
   if (!byMonth && !byMonthDay && !byDay) throw wrong('BYSETPOS needs another BY part to choose from');
   const most = { DAILY: 1, WEEKLY: byDay?.length ?? 1, MONTHLY: 31, YEARLY: 366 }[freq];
-  if (bySetPos.every((position) => Math.abs(position) > most)) throw wrong('no day fits BYSETPOS');
+  if (bySetPos.every((position) => Math.abs(position) > most)) throw wrong('no day matches BYSETPOS');
 }
 
 /** Refuses rules that the library gets wrong or is slow with, such as yearly ones with conditions that it ignores. */
@@ -141,13 +141,13 @@ function refuseUnsupported(rule: Rule): void {
   const { freq, byMonth, byWeekNo, byYearDay, byMonthDay, byDay, bySetPos } = rule;
   const ordinals = byDay?.filter(({ nth }) => nth !== 0).length ?? 0;
   if ((byYearDay ?? byWeekNo) && (byMonth || byMonthDay || bySetPos || ordinals > 0 || (byYearDay && byWeekNo)))
-    throw wrong('BYYEARDAY and BYWEEKNO go with plain weekdays in BYDAY only: use BYMONTH and BYMONTHDAY');
+    throw wrong('BYYEARDAY and BYWEEKNO can be combined only with plain weekdays in BYDAY: use BYMONTH and BYMONTHDAY');
   // A week across New Year is in two years; implementations disagree on which one the interval counts.
-  if (byWeekNo && rule.interval > 1) throw wrong('BYWEEKNO goes with no INTERVAL: use FREQ=WEEKLY');
+  if (byWeekNo && rule.interval > 1) throw wrong('BYWEEKNO cannot be combined with INTERVAL: use FREQ=WEEKLY');
   if (freq === 'YEARLY' && !byMonth && ordinals > 0 && (byMonthDay || ordinals !== byDay?.length))
-    throw wrong('BYDAY with ordinals and BYMONTHDAY or plain weekdays need BYMONTH: add it, or make two tasks');
+    throw wrong('BYDAY with ordinals needs BYMONTH beside BYMONTHDAY or plain weekdays: add it, or make two tasks');
   if (freq === 'WEEKLY' && byMonth && bySetPos)
-    throw wrong('BYSETPOS with FREQ=WEEKLY goes without BYMONTH: name the weekday in BYDAY');
+    throw wrong('BYSETPOS with FREQ=WEEKLY cannot be combined with BYMONTH: name the weekday in BYDAY');
 }
 
 /** Normalizes rules that have the same meaning to one form. */

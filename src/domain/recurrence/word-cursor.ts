@@ -82,5 +82,5 @@ export const repeatsRefusal = (message: string, hint = EXAMPLES): Refusal => inv
 /** Builds the refusal of the next word, or of a missing one. */
 export function unexpectedWord(cursor: Cursor): Refusal {
   const word = cursor.peek()?.slice(0, 40);
-  return repeatsRefusal(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood there.`);
+  return repeatsRefusal(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood here.`);
 }

@@ -89,7 +89,7 @@ export class Reversal {
     const bothOpen = findTwoOpen(this.seriesGroup, new Map([...this.tasks, ...this.after]));
     if (bothOpen) {
       const [one, other] = bothOpen;
-      const reason = `#${one.id} would be open beside #${other.id}, which is of the same series.`;
+      const reason = `#${one.id} and #${other.id} of the same series would both be open.`;
       this.leaveSeriesGroup(reason, reopenInsteadHint(one, other));
     } else if (this.seriesGroupFailed) this.leaveSeriesGroup();
     this.judge();
@@ -116,7 +116,7 @@ export class Reversal {
   private reportFailure(
     id: number | string,
     reason: string,
-    hint = 'It is left as it is; change it yourself if it should be.',
+    hint = 'It was left unchanged; change it yourself if needed.',
   ) {
     this.failed.push({ id, ...conflict(reason, hint).body });
   }
@@ -136,7 +136,7 @@ export class Reversal {
     const now = this.taskNow(id);
     if (!now) {
       this.seriesGroupFailed ||= this.seriesGroup.has(id);
-      return this.reportFailure(id, `#${id} is no longer kept.`, 'Add it anew if it is needed.');
+      return this.reportFailure(id, `#${id} no longer exists.`, 'Add it again if it is needed.');
     }
     const reason = before.deleted_at && !now.deletedAt ? this.workOfOthers(now) : undefined;
     if (reason) return this.leaveWork(id, reason);
@@ -184,12 +184,13 @@ export class Reversal {
     }
     if (field === 'project' && typeof value === 'number') {
       const project = this.projectNow(value);
-      if (!project || isGone(project)) return `#${task.id}: the project "${project?.name}" it was in is no more.`;
+      if (!project || isGone(project))
+        return `#${task.id}: its former project${project ? ` "${project.name}"` : ''} no longer exists.`;
     }
     if (field === 'parent' && typeof value === 'number') {
       const parent = this.taskNow(value);
       if (!parent || (parent.deletedAt && !task.deletedAt))
-        return `#${task.id}: #${value}, which it was part of, is not there.`;
+        return `#${task.id}: its former parent #${value} was deleted.`;
       const family = new Map([...this.tasks, ...this.after]);
       return parentRefusal(family, parent, task.id)?.body.message;
     }
@@ -204,7 +205,7 @@ export class Reversal {
     const labelled = new Set(labels.map(nameKey));
     const lost = list<string>(before, 'labels').filter((label) => !labelled.has(nameKey(label)));
     const lostBlockers = list<number>(before, 'blocked_by').filter((id) => {
-      if (!this.taskNow(id)) this.reportFailure(task.id, `#${task.id}: #${id}, which blocked it, is not there.`);
+      if (!this.taskNow(id)) this.reportFailure(task.id, `#${task.id}: its former blocker #${id} no longer exists.`);
       return this.taskNow(id) !== undefined;
     });
     const addedBlockers = list<number>(after, 'blocked_by');
@@ -230,7 +231,7 @@ export class Reversal {
   private withinLimit<T>(id: number, what: string, most: number, items: T[], lost: T[]): T[] {
     const all = [...new Set([...items, ...lost])];
     if (all.length <= most) return all;
-    this.reportFailure(id, `#${id} would have ${all.length} ${what}, and ${most} is the most: it got others since.`);
+    this.reportFailure(id, `#${id} would have ${all.length} ${what} (limit ${most}), because others were added since.`);
     return items;
   }
 
@@ -253,7 +254,7 @@ export class Reversal {
     task.claimed && task.claimedBy !== this.moment.by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
 
   private leaveWork = (id: number, reason: string) =>
-    this.reportFailure(id, `#${id} ${reason}.`, 'It is left as it is; delete it yourself if it should go.');
+    this.reportFailure(id, `#${id} ${reason}.`, 'It was left unchanged; delete it with delete_task if needed.');
 
   private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
     const change = inEffect(this.later).find(
@@ -285,7 +286,7 @@ export class Reversal {
     if (isGone(restored) && !isGone(project) && (this.state.projectsInUse.has(id) || this.tasksIn(id).length > 0))
       return this.reportFailure(
         project.name,
-        `The project "${project.name}" has tasks that came into it since.`,
+        `The project "${project.name}" has tasks that were added to it since.`,
         'Move them, or merge it with update_project.',
       );
     this.projectsAfter.set(id, restored);
@@ -327,12 +328,13 @@ export class Reversal {
       const reason = this.workOnNext(entry);
       if (!reason) continue;
       const [closed, ...more] = this.toggledIds();
-      const follows = more.length > 0 ? 'was closed in one write with others, and that made' : 'is followed by';
+      const follows = more.length > 0 ? 'was closed in one write with others, creating' : 'is followed by';
       for (const each of [closed, ...more] as number[]) {
         const series = this.seriesFrom(each);
         const next = series.find((task) => following.some(({ entityId }) => entityId === task.id));
         const open = series.find(isOpenTask);
-        const touched = next && next.id !== id && more.length === 0 ? `#${next.id}, of which #${id}` : `#${id}, which`;
+        const touched =
+          next && next.id !== id && more.length === 0 ? `#${next.id}, whose sub-task #${id}` : `#${id}, which`;
         this.reportFailure(
           each,
           `#${each} ${follows} ${touched} ${reason}.`,
@@ -380,7 +382,7 @@ export class Reversal {
       if (!this.failed.some((failure) => failure.id === id))
         this.reportFailure(
           id,
-          reason ?? `#${id} goes back together with the other of its series, or not at all.`,
+          reason ?? `#${id} can only be reverted together with the other task of its series.`,
           hint,
         );
   }
@@ -407,7 +409,7 @@ export class Reversal {
   private trashReason(task: Task, all: ReadonlyMap<number, Task>): string | undefined {
     if (!task.deletedAt || this.tasks.get(task.id)?.deletedAt) return undefined;
     const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
-    return child && `#${task.id} has a sub-task that stays: #${child.id}.`;
+    return child && `#${task.id} cannot be deleted: its sub-task #${child.id} stays.`;
   }
 }
 

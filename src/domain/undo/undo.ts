@@ -46,20 +46,20 @@ export const MAX_UNDO = 20;
  */
 export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undone> {
   if ((undo === undefined) === (last === undefined))
-    throw invalid(
-      'Give either undo or last.',
-      'undo takes the handle of a write, such as u57; last how many of yours.',
-    );
+    throw invalid('Give either undo or last.', 'undo takes a handle, such as u57; last takes a number of your writes.');
   const handle = /^u?([1-9]\d{0,14})$/i.exec(undo ?? '')?.[1];
   if (undo !== undefined && !handle)
-    throw invalid(`undo: "${undo.slice(0, 40)}" is not a handle.`, 'Give the undo of an earlier answer, such as u57.');
+    throw invalid(
+      `undo: "${undo.slice(0, 40)}" is not a handle.`,
+      'Give an undo handle from an earlier answer, such as u57.',
+    );
   return { read: (tx, actor) => stateOf(tx, actor, handle, last), decide };
 }
 
 async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
   const { batches, entries } = await (handle ? loadWrite(tx, Number(handle)) : lastWrites(tx, actor, last));
   if (entries.every(({ op }) => isClaimOrRelease(op)))
-    throw conflict(`u${handle} is a claim or the end of one: it cannot be undone.`, 'Use claim_task or release_task.');
+    throw conflict(`u${handle} is a claim or a release, which cannot be undone.`, 'Use claim_task or release_task.');
   const wanted = mentioned(entries);
   const names = [...wanted.names, ...(await projectNamesOf(tx, wanted.renamed))];
   const [later, gathered, projectsInUse, comments] = await Promise.all([
@@ -131,7 +131,7 @@ function decide(state: State, moment: WriteContext) {
   }
   if (edits.length + projectEdits.length === 0) {
     if (failed.length > 0) throw allFailed(failed);
-    throw conflict('Nothing is left of that write to undo.', 'What it changed has been changed back already.');
+    throw conflict('Nothing of that write is left to undo.', 'Its changes have already been reverted.');
   }
   // The undo may also have archived projects or brought them back.
   const recounted = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
@@ -161,7 +161,7 @@ function decide(state: State, moment: WriteContext) {
 const FAILED = 50;
 const others = (count: number): Failure => ({
   id: 'others',
-  ...conflict(`${count} more could not be put back, for such reasons.`).body,
+  ...conflict(`${count} more could not be reverted, for similar reasons.`).body,
 });
 
 function isArchived({ projectId, inArchivedProject }: Task, projects: ReadonlyMap<number, Project>): boolean {
