@@ -67,6 +67,6 @@ export function offerSubscriptions(
 }
 
 const TOO_MANY = rateLimited(
-  `This connection is subscribed to ${MAX_URIS} addresses, which is the most.`,
+  `This connection is subscribed to ${MAX_URIS} addresses, the maximum.`,
   'Unsubscribe from some of them first.',
 );

@@ -257,7 +257,7 @@ describe('what clients are known to send', () => {
     });
     expect(await ana.refused('add_tasks', { tasks: Array(50_000).fill(0) })).toMatchObject({ code: 'invalid' });
     expect(await ana.refused('add_task', { title: '\ufdfa'.repeat(1_300_000) })).toMatchObject({
-      message: 'title is too long: 200 characters are the most.',
+      message: 'title is too long; the maximum is 200 characters.',
     });
   });
 
