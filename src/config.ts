@@ -40,6 +40,8 @@ export type Environment = Partial<Record<string, string>>;
 
 export interface Config {
   target: Target;
+  /** Whether `DATABASE_URL` named the target, which people may set for another program. */
+  usesDatabaseUrl: boolean;
   /** On stdio: the Taskloom server to relay requests to. */
   remote?: { url: URL; token: string } | undefined;
   /** WebSocket proxy through which any PostgreSQL is reached with the Neon driver. */
@@ -76,6 +78,8 @@ export const displayName = z
   );
 export const timezone = z.string().refine(isTimezone, 'is not a time zone; use a name such as Europe/Paris');
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const notEmpty = z.string().trim().min(1, 'must not be empty');
 
 export const port = z
   .string()
@@ -164,6 +168,7 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
   return {
     remote: env.TASKLOOM_URL ? { url: new URL(env.TASKLOOM_URL), token: String(env.TASKLOOM_TOKEN) } : undefined,
     target,
+    usesDatabaseUrl: url !== undefined && env.TASKLOOM_DATABASE_URL === undefined,
     proxy: env.TASKLOOM_NEON_PROXY,
     user: env.TASKLOOM_USER,
     // Evaluated lazily: finding the system's time zone takes as long as everything else here.
@@ -198,15 +203,14 @@ function directoryOf(home: string | undefined): Target {
 /**
  * Returns the target that a database URL names.
  *
+ * @param source what gave the URL, for messages
  * @throws UsageError if the URL is not valid
  */
-export function targetOf(url: string, proxy?: string): Target {
+export function targetOf(url: string, proxy?: string, source = 'TASKLOOM_DATABASE_URL or DATABASE_URL'): Target {
   if (/^memory:\/*$/.test(url)) return { kind: 'memory' };
   // The message must not repeat the value, which may contain a password.
   const wrong = () =>
-    new UsageError(
-      'the address of a database (TASKLOOM_DATABASE_URL or DATABASE_URL) must be postgres://user:password@host/database or memory://',
-    );
+    new UsageError(`the address of a database (${source}) must be postgres://user:password@host/database or memory://`);
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw wrong();
   const { hostname, searchParams } = new URL(url);
   if (!hostname && !searchParams.has('host')) throw wrong();

@@ -24,25 +24,40 @@ export interface Shell {
  */
 export async function runCommand(argv: string[], context: Context): Promise<number> {
   try {
-    await commandLine(argv, context).parseAsync(argv, { from: 'user' });
+    const root = commandLine(argv, context);
+    await root.parseAsync(withHelpOption(argv, root), { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof RunElsewhere) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const line = complaint(error);
+    const line = complaint(error, context);
     if (line === undefined) throw error;
     context.complain(printable(line));
     return 2;
   }
 }
 
+/** Replaces `help user add` by `user add --help`: commander's help command takes one name and ignores unknown ones. */
+function withHelpOption(argv: string[], root: Command): string[] {
+  const [first, ...names] = argv;
+  if (first !== 'help') return argv;
+  let command = root;
+  for (const name of names)
+    command =
+      command.commands.find((each) => each.name() === name) ?? command.error(`error: unknown command '${name}'`);
+  return [...names, '--help'];
+}
+
 /** Returns one line about an error that the user can fix; undefined for a bug. */
-function complaint(error: unknown): string | undefined {
+function complaint(error: unknown, context: Context): string | undefined {
   if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
   const mistake = setupMistake(error);
-  if (mistake) return `taskloom: the database cannot be used: ${mistake}`;
-  if (sqlState(error) === '42501') return 'taskloom: the database login lacks a right that this needs (SQLSTATE 42501)';
-  if (isUnreachable(error)) return 'taskloom: the database cannot be reached; check its address and that it runs';
+  const isFromDatabase = mistake !== undefined || sqlState(error) !== undefined || isUnreachable(error);
+  const database = isFromDatabase && context.config().usesDatabaseUrl ? 'the database of DATABASE_URL' : 'the database';
+  if (mistake) return `taskloom: ${database} cannot be used: ${mistake}`;
+  if (sqlState(error) === '42501')
+    return `taskloom: the login to ${database} lacks a privilege that this command needs (SQLSTATE 42501)`;
+  if (isUnreachable(error)) return `taskloom: ${database} cannot be reached; check its address and that it runs`;
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { port, targetOf } from '../config.js';
+import { notEmpty, port, targetOf } from '../config.js';
 import { readBackup } from '../db/backup.js';
 import { connect, type OpenedStore } from '../db/connect.js';
 import { chooseDirectory } from '../db/lock.js';
@@ -55,8 +55,11 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
   leaf(root, 'owner', 'show where the embedded database is, and the process that has it')
     .option('--stop', 'have it finish, close the database and end')
     .action(async (options) => {
-      const { target } = context.config();
-      if (target.kind !== 'directory') throw new UsageError('only an embedded database has an owner');
+      const { target, usesDatabaseUrl } = context.config();
+      if (target.kind !== 'directory')
+        throw new UsageError(
+          `only an embedded database has an owner, and ${usesDatabaseUrl ? 'DATABASE_URL' : 'TASKLOOM_DATABASE_URL'} names another database`,
+        );
       const { askToRetire, statusOf } = await import('../owner/reach.js');
       const home = chooseDirectory(target.path, target.fallback);
       const status = await statusOf(home);
@@ -71,8 +74,9 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
         `${home}: ${options.stop ? 'stopped ' : ''}${line}`,
       );
     });
-  leaf(root, 'backup <file>', 'write all there is into a file: accounts, tokens, tasks and their history')
-    .option('--force', 'replace the file if it is there')
+  leaf(root, 'backup', 'back up everything to a file: accounts, tokens, tasks and their history')
+    .argument('<file>', 'the file to write', parserFor(notEmpty))
+    .option('--force', 'replace an existing file')
     .action(async (path: string, { force = false, ...options }) => {
       const file = absolute(path, context.cwd);
       checkReplaceable(file, force);
@@ -81,16 +85,19 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       );
       show(options, { file, tables }, `wrote ${file}: ${formatCounts(tables)}`);
     });
-  leaf(root, 'restore <file>', 'fill a new database with what is in a backup').action(async (path: string, options) => {
-    const file = absolute(path, context.cwd);
-    const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
-    const tables = await withStore(work, { alone: true });
-    show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);
-  });
-  leaf(root, 'move <url>', 'carry everything to a new database on PostgreSQL or Neon').action(
-    async (url: string, options) => {
+  leaf(root, 'restore', 'restore a backup into a new database')
+    .argument('<file>', 'the backup', parserFor(notEmpty))
+    .action(async (path: string, options) => {
+      const file = absolute(path, context.cwd);
+      const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+      const tables = await withStore(work, { alone: true });
+      show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);
+    });
+  leaf(root, 'move', 'copy everything to a new database on PostgreSQL or Neon')
+    .argument('<url>', 'the address of the new database', parserFor(notEmpty))
+    .action(async (url: string, options) => {
       const { proxy } = context.config();
-      const target = targetOf(url, proxy);
+      const target = targetOf(url, proxy, 'the argument of move');
       if (target.kind === 'memory')
         throw new UsageError('a database in memory ends with the process: name one on a server');
       const { build, clock } = context;
@@ -105,6 +112,5 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
         { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
         `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nWhat was moved is still here as well: tasks that are written here from now on are not there.`,
       );
-    },
-  );
+    });
 }

@@ -264,6 +264,10 @@ describe('help', () => {
       ['add', 'edit', 'list', 'disable', 'enable'],
     ],
     [
+      ['help', 'user', 'edit'],
+      ['--timezone', '--name'],
+    ],
+    [
       ['token', 'create', '--help'],
       ['--user', '--scope', '--expires', '--json'],
     ],

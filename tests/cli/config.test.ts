@@ -119,7 +119,12 @@ describe('a command line that is wrong', () => {
     [['user', 'ad', 'x'], /unknown command 'ad'/],
     [['user'], /user needs a command: add, edit, list, disable, enable$/],
     [['token'], /token needs a command: create, list, revoke$/],
-    [['help', 'usr'], /taskloom needs a command: serve, .*token$/],
+    [['help', 'usr'], /unknown command 'usr'/],
+    [['help', 'user', 'ad'], /unknown command 'ad'/],
+    [['backup', ''], /'file'.*It must not be empty/],
+    [['restore', ' '], /'file'.*It must not be empty/],
+    [['move', ''], /'url'.*It must not be empty/],
+    [['move', 'sesame'], /the argument of move\) must be postgres/],
     [['user', 'list', '--jsn'], /unknown option '--jsn'/],
     [['--bogus'], /unknown option '--bogus'/],
     [['serve', 'extra'], /too many arguments/],
@@ -240,7 +245,7 @@ describe('a database', () => {
   test.each(['DATABASE_URL', 'TASKLOOM_DATABASE_URL'])('that is away is said by a command, from %s', async (name) => {
     for (const args of [LIST, ['migrate'], ['migrate', '--print-sql'], ['token', 'create', '--user', 'ana']])
       expect(await complaintOf(args, environment({ [name]: unreachable }))).toBe(
-        'taskloom: the database cannot be reached; check its address and that it runs',
+        `taskloom: the database${name === 'DATABASE_URL' ? ' of DATABASE_URL' : ''} cannot be reached; check its address and that it runs`,
       );
   });
 
@@ -269,6 +274,12 @@ describe('a database', () => {
     const peer = await connect(env);
     expect((await peer.call('list_tasks')).error.message).toBe(`The task database cannot be used: ${refusal}.`);
     await peer.close();
+  });
+
+  test('that has no owner is named by the variable that chose it', async () => {
+    expect(await complaintOf(['owner'], environment({ DATABASE_URL: unreachable }))).toMatch(
+      /has an owner, and DATABASE_URL names/,
+    );
   });
 
   test('is TASKLOOM_DATABASE_URL’s where both are set', async () => {
