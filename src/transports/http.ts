@@ -60,7 +60,7 @@ const REALM = 'Bearer realm="taskloom"';
 
 /** Makes an error response that says what is wrong and nothing else. */
 const refuse = (
-  status: 401 | 403 | 415 | 429 | 503,
+  status: 401 | 403 | 413 | 415 | 429 | 503,
   error: string,
   message: string,
   headers: Record<string, string> = {},
@@ -219,9 +219,17 @@ export function createApp(
     }
     return { hash, principal };
   };
-  /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit. */
+  /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit, or always would. */
   const overdrawn = ({ parsedBody }: ReadRequest, { userId }: Principal): Response | undefined => {
     const more = Array.isArray(parsedBody) ? parsedBody.length - 1 : 0;
+    if (perMinute > 0 && more + 1 > perMinute) {
+      users.refund(userId);
+      return refuse(
+        413,
+        'too_large',
+        `A batch of ${more + 1} calls is too large: send at most ${perMinute} calls per batch.`,
+      );
+    }
     const wait = more > 0 ? users.take(userId, more) : 0;
     if (wait === 0) return undefined;
     users.refund(userId);

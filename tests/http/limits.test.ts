@@ -221,6 +221,12 @@ describe('a user who sends more than so many requests a minute', () => {
     const one = callOf('2025-11-25', 'list_tasks');
     const batch = (size: number, framing: Record<string, string> = {}) =>
       send(url, { ...withHeaders(one, { ...bearer(token), ...framing }), body: `[${Array(size).fill(one.body)}]` });
+    const tooLarge = await batch(7);
+    expect({ status: tooLarge.status, after: tooLarge.headers['retry-after'] }).toEqual({
+      status: 413,
+      after: undefined,
+    });
+    expect(tooLarge.message.message).toContain('at most 6 calls per batch');
     expect((await batch(4)).status).toBe(200);
     const listening = { 'mcp-method': 'subscriptions/listen' };
     for (const framing of [{}, { 'transfer-encoding': 'chunked' }, listening]) {
