@@ -238,7 +238,8 @@ export function createApp(
   const answer = async (read: ReadRequest, { hash, principal, proof }: Admission): Promise<Response> => {
     const exceeded = overdrawn(read, principal);
     if (exceeded) return exceeded;
-    const { request, parsedBody } = read;
+    const { request } = read;
+    const parsedBody = withoutCancellations(read.parsedBody);
     const asked = expectedCall(deps, parsedBody, principal);
     if (asked?.result) await new Promise<void>((resolve) => setImmediate(resolve)); // lets it send its statement first
     const authInfo = authInfoOf(principal, asked);
@@ -328,6 +329,16 @@ const isModern = (request: Request) =>
   request.headers.has('mcp-method') &&
   (request.headers.get('mcp-protocol-version') ?? '') >= MODERN &&
   !isListenRequest(request);
+
+/**
+ * Drops cancellations from a batch that has requests. The SDK never answers a cancelled request, and would wait for that
+ * answer before it ends the stream. Elsewhere a cancellation has no effect: each HTTP request has its own server.
+ */
+function withoutCancellations(body: unknown): unknown {
+  if (!Array.isArray(body)) return body;
+  const kept = body.filter((message) => message?.method !== 'notifications/cancelled');
+  return kept.length > 0 ? kept : body;
+}
 
 /** Replaces the SDK's response to a missing scope, which has neither the realm nor a hint. */
 function inOurWords(response: Response): Response {

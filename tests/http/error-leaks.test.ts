@@ -63,6 +63,15 @@ describe('what goes wrong inside stays inside', () => {
     expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([]);
   });
 
+  test('a batch that cancels its own call ends', async () => {
+    const token = await anyToken(world);
+    const one = callOf('2025-11-25', 'list_tasks');
+    const cancelled = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    const answer = await as(token, { ...one, body: `[${one.body},${cancelled}]` });
+    expect(answer.status).toBe(200);
+    expect(answer.message.result.structuredContent.total).toBe(0);
+  });
+
   test('what is not HTTP is answered 400 and no more', async () => {
     for (const noise of ['hunter2\r\n\r\n', 'GET /mcp HTTP/9.9\r\n\r\n', '\x16\x03\x01\x02\x00\x01\x00']) {
       const socket = await openSocket(http.url);
