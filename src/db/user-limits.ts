@@ -12,9 +12,21 @@ type Workload = keyof typeof USER_LIMITS;
 
 const queues = new WeakMap<object, Map<string, LimitFunction>>();
 
-async function queued<T>(database: object, key: string, concurrent: number, waiting: number, work: () => Promise<T>) {
-  const byKey = queues.get(database) ?? new Map<string, LimitFunction>();
-  queues.set(database, byKey);
+/**
+ * Runs `work` when fewer than `concurrent` others with the same key run.
+ *
+ * @param owner the object that the keys belong to
+ * @param key whose work it is and, after a space, what a refusal calls it
+ * @throws Refusal (rate limited) if `waiting` others wait already
+ */
+export async function queued<T>(
+  owner: object,
+  key: string,
+  { concurrent, waiting }: { concurrent: number; waiting: number },
+  work: () => Promise<T>,
+): Promise<T> {
+  const byKey = queues.get(owner) ?? new Map<string, LimitFunction>();
+  queues.set(owner, byKey);
   const limiter = byKey.get(key) ?? pLimit(concurrent);
   byKey.set(key, limiter);
   limiter.concurrency = concurrent;
@@ -43,12 +55,12 @@ export function withUserLimit<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { concurrent, waiting } = USER_LIMITS[workload];
-  const serially = () => queued(database, whose, 1, Number.POSITIVE_INFINITY, work);
+  const serially = () => queued(database, whose, { concurrent: 1, waiting: Number.POSITIVE_INFINITY }, work);
   const key = `${whose} ${workload}`;
   // A second write takes a connection to wait for the first one's lock, to be ready when that ends; not if other users
   // are writing and want the connection.
   const room = workload === 'writes' && othersWrite(queues.get(database), key) ? 1 : concurrent;
-  return queued(database, key, room, waiting, database.kind === 'pglite' ? serially : work);
+  return queued(database, key, { concurrent: room, waiting }, database.kind === 'pglite' ? serially : work);
 }
 
 function othersWrite(byKey: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {

@@ -12,6 +12,7 @@ import { SCOPES, type Scope } from '../auth/scopes.js';
 import { authenticate, bearerToken, hashToken, REFUSED_TOKEN, TokenProof } from '../auth/tokens.js';
 import { isBusy, isUnreachable, setupMistake } from '../db/database.js';
 import { asService } from '../db/scope.js';
+import { queued } from '../db/user-limits.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { buildServer, type Deps, type ExpectedCall, expectedCall } from '../server.js';
 import { Bodies, type ReadRequest } from './body.js';
@@ -29,6 +30,8 @@ export interface HttpOptions {
   proxies?: number;
   /** How many requests one user may send per minute. Default: 0, for no limit. */
   perMinute?: number;
+  /** How many requests of one user are worked on at once, and how many more may wait. */
+  atOnce?: { concurrent: number; waiting: number };
   /** Milliseconds on a monotonic clock. */
   steady?: () => number;
 }
@@ -38,6 +41,9 @@ export interface HttpOptions {
  * request is refunded, so only wrong and missing tokens count.
  */
 const STRANGERS = 300;
+
+/** Pipelined requests are handed over all at once: without this limit, other users' requests would wait for them all. */
+const AT_ONCE = { concurrent: 64, waiting: 256 };
 
 /** Longer Host headers are not cached: unauthenticated clients must not fill the memory. */
 const MAX_HOST_LENGTH = 100;
@@ -103,7 +109,7 @@ type Fetch = (request: Request, exchange: Ends) => Promise<Response>;
 /** Makes the web application: the MCP endpoint behind its checks, and the health endpoints. */
 export function createApp(
   deps: Deps,
-  { allowedHosts, proxies = 0, perMinute = 0, steady = () => performance.now() }: HttpOptions,
+  { allowedHosts, proxies = 0, perMinute = 0, atOnce = AT_ONCE, steady = () => performance.now() }: HttpOptions,
 ): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
   const hosts = [...localhostAllowedHostnames(), ...allowedHosts.map(asInHeader)];
   const streams = new HttpSubscriptions(deps.feed !== undefined);
@@ -278,7 +284,9 @@ export function createApp(
             streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash),
         );
       }
-      return await bodies.read(request, principal.userId, MAX_BODY, (read) => answer(read, caller), sent);
+      const { userId } = principal;
+      const inTurn = (read: ReadRequest) => queued(bodies, `${userId} requests`, atOnce, () => answer(read, caller));
+      return await bodies.read(request, userId, MAX_BODY, inTurn, sent);
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal?.body.code === 'rate_limited') return tooMany(refusal.message, 1);

@@ -237,6 +237,31 @@ describe('a user who sends more than so many requests a minute', () => {
     expect((await batch(2)).status).toBe(200);
   });
 
+  test('has only so many worked on at once, and so many wait', async () => {
+    const { state, ask } = await serve({ atOnce: { concurrent: 2, waiting: 3 } });
+    const headers = bearer(await anyToken(world));
+    await ask(headers);
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    state.gate = () => opened;
+    const statuses: number[] = [];
+    const asking = Array.from({ length: 8 }, async () => {
+      const answer = await ask(headers);
+      if (answer.status === 429) expectTooMany(answer, 1);
+      statuses.push(answer.status);
+    });
+    await eventually(
+      async () => statuses.length,
+      (answered) => answered === 3,
+    );
+    expect(statuses).toEqual(all(429, 3));
+    open();
+    await Promise.all(asking);
+    expect(statuses.sort()).toEqual([...all(200, 5), ...all(429, 3)]);
+  });
+
   test('is not stopped where no limit is set', async () => {
     const { ask } = await serve({ perMinute: 0 });
     const token = await anyToken(world);
