@@ -7,6 +7,7 @@ import {
   type LockedState,
   queryAsTableOwner,
   readAsUser,
+  type UserTx,
   writeAsUser,
 } from '../../src/db/scope.js';
 import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';
@@ -389,6 +390,35 @@ describe('a write that fails', () => {
     expect(await projectsOf(ana.userId)).toEqual([]);
   });
 
+  test('whose answer to COMMIT was lost is looked for under the user’s lock, and not made twice', async () => {
+    const ana = await newUser(world);
+    const transactions: string[][] = [];
+    let lost = false;
+    const losing = through(world.database, (connection) => {
+      const texts: string[] = [];
+      transactions.push(texts);
+      return {
+        query: async (text, params) => {
+          texts.push(text);
+          const rows = await connection.query(text, params);
+          if (text !== 'commit' || lost) return rows;
+          lost = true;
+          throw new Unreachable();
+        },
+      };
+    });
+    const store = { ...(await world.store()), database: losing };
+    const agent = await agentOf({ ...world, store: async () => store }, ana);
+    await agent.ok('add_task', { title: 'Once' });
+    const [, looked = []] = transactions.filter((texts) => texts.some((text) => text.includes('taskloom.c')));
+    const [locks, asks] = [/from taskloom\.counters .* for update$/, /from taskloom\.changes/].map((pattern) =>
+      looked.findIndex((text) => pattern.test(text)),
+    );
+    expect(locks).toBeGreaterThan(0);
+    expect(asks).toBeGreaterThan(Number(locks));
+    expect((await agent.ok('list_tasks')).total).toBe(1);
+  });
+
   test('is not taken for a success where only its COMMIT failed', async () => {
     const failing = through(world.database, (connection) => ({
       query: (text, params) =>
@@ -401,6 +431,16 @@ describe('a write that fails', () => {
 });
 
 describe('a connection', () => {
+  test('sees what was committed meanwhile in every write, whatever the database has as its default', async () => {
+    const set = (text: string) => world.database.connect((connection) => connection.script(text));
+    await set(`set default_transaction_isolation = 'repeatable read'`);
+    onTestFinished(async () => void (await set('reset default_transaction_isolation')));
+    const ana = await newUser(world);
+    const read = async (tx: UserTx) => tx.db.execute(sql`select current_setting('transaction_isolation')`);
+    const isolation = await writeAsUser(world.database, ana, { read, decide: (rows) => ({ value: rows }) });
+    expect(isolation).toEqual([['read committed']]);
+  });
+
   test('reads as the runtime role and the user, and can write nothing meanwhile', async () => {
     const ana = await newUser(world);
     const rows = await readAsUser(world.database, ana, (tx) =>

@@ -214,6 +214,22 @@ describe('shutting out takes effect on the next request', () => {
     ]);
   });
 
+  test('one that has been given other scopes or another user does nothing by what it was', async () => {
+    const [ana, bob] = [await newUser(world), await newUser(world)];
+    const { token, id } = await newToken(world, ana);
+    const era = '2026-07-28';
+    const add = callOf(era, 'add_task', { title: 'Not' });
+    const list = callOf(era, 'list_tasks');
+    expect((await as(token, list)).status).toBe(200);
+    await rowsOf(world, `update taskloom.api_tokens set scopes = 'tasks:read' where id = $1`, [id]);
+    expectTurnedAway(await as(token, add), INVALID);
+    expect((await as(token, list)).status).toBe(200);
+    await rowsOf(world, 'update taskloom.api_tokens set user_id = $2 where id = $1', [id, bob.userId]);
+    expectTurnedAway(await as(token, list), INVALID);
+    for (const { userId } of [ana, bob])
+      expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [userId])).toEqual([]);
+  });
+
   test('disabling a user stops all their tokens and nobody else’s; enabling starts them again', async () => {
     const [ana, bob] = [await newUser(world), await newUser(world)];
     const hers = [await newToken(world, ana), await newToken(world, ana, { scopes: ['tasks:read'] })];

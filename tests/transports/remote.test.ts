@@ -1,3 +1,4 @@
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
@@ -197,4 +198,28 @@ test('an address without a token, or beside a database, is refused at once', asy
   expect(await complaintOf([], environment({ TASKLOOM_URL }))).toContain('TASKLOOM_TOKEN must be set');
   const both = environment({ TASKLOOM_URL, TASKLOOM_TOKEN: 'x', TASKLOOM_DATABASE_URL: 'memory://' });
   expect(await complaintOf([], both)).toContain('set one of them');
+});
+
+test('a redirect to another origin is not followed, with or without the token', async () => {
+  const serve = async (listener: RequestListener) => {
+    const server = createHttpServer(listener).listen(0, '127.0.0.1');
+    await new Promise<void>((resolve) => server.once('listening', () => resolve()));
+    onTestFinished(() => void server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  };
+  let reached = 0;
+  const elsewhere = await serve((_request, response) => {
+    reached++;
+    response.end();
+  });
+  const url = await serve((_request, response) => void response.writeHead(307, { location: elsewhere }).end());
+  const link = remoteLink({ url: new URL(url), token: 'tlm_secret' }, world.log);
+  const failed = new Promise((resolve) => {
+    link.onfailure = resolve;
+  });
+  await link.transport.start();
+  await link.transport.send({ jsonrpc: '2.0', id: 7, method: 'tools/list', params: {} });
+  expect(await failed).toBe(7);
+  expect(reached).toBe(0);
+  await link.transport.close();
 });
