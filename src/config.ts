@@ -162,9 +162,9 @@ export function readConfig(environment: Environment, mode: 'stdio' | 'command'):
   if (target.kind === 'directory' && !isAbsolute(target.path) && !env.TASKLOOM_URL)
     throw new UsageError('HOME and XDG_DATA_HOME must be absolute paths; or set TASKLOOM_HOME to one');
   if (env.TASKLOOM_URL && env.TASKLOOM_DATABASE_URL)
-    throw new UsageError('TASKLOOM_URL and TASKLOOM_DATABASE_URL are two places: set one of them');
+    throw new UsageError('TASKLOOM_URL and TASKLOOM_DATABASE_URL are both set: set only one');
   if (env.TASKLOOM_URL && !env.TASKLOOM_TOKEN)
-    throw new UsageError('TASKLOOM_TOKEN must be set with TASKLOOM_URL; whoever runs that server makes one');
+    throw new UsageError('TASKLOOM_TOKEN must be set with TASKLOOM_URL; whoever runs that server can create one');
   return {
     remote: env.TASKLOOM_URL ? { url: new URL(env.TASKLOOM_URL), token: String(env.TASKLOOM_TOKEN) } : undefined,
     target,

@@ -23,8 +23,8 @@ export async function localPrincipal(database: Database, handle: string, timezon
   }
   if (!row)
     throw forbidden(
-      `This server is set up for the user "${handle}", who has no account.`,
-      'Tell whoever set up this server: TASKLOOM_USER must name a user that there is; see: taskloom user list.',
+      `This server is set up for the user "${handle}", but that user does not exist.`,
+      'Tell whoever set up this server: TASKLOOM_USER must name an existing user; see: taskloom user list.',
     );
   return { userId: String(row[0]), timezone: String(row[1]), handle, scopes: SCOPES, via: 'stdio' };
 }

@@ -11,7 +11,7 @@ import { table } from './print.js';
 export function accountCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
   const user = root.command('user').description('manage users').copyInheritedSettings(root);
   leaf(user, 'add', 'add a user')
-    .argument('<handle>', 'what the user is called here', parserFor(handleSchema))
+    .argument('<handle>', 'the user’s handle', parserFor(handleSchema))
     .addOption(new Option('--timezone <name>', 'such as Europe/Paris').argParser(parserFor(timezoneSchema)))
     .addOption(new Option('--name <text>', 'display name').argParser(parserFor(displayName)))
     .action(async (handle: string, options) => {
@@ -44,15 +44,15 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
     leaf(
       user,
       `${verb} <handle>`,
-      disabled ? 'shut a user out, from the next request on' : 'let a user in again',
+      disabled ? 'disable a user, from the next request on' : 'enable a user again',
     ).action(async (handle: string, options) => {
       await withStore(({ database }) => setDisabled(database, handle, disabled));
       show(options, { handle, disabled }, `${verb}d ${handle}`);
     });
 
   const token = root.command('token').description('manage personal access tokens').copyInheritedSettings(root);
-  leaf(token, 'create', 'make a token and print it, for the only time')
-    .requiredOption('--user <handle>', 'whose tasks it opens')
+  leaf(token, 'create', 'create a token and print it; it cannot be shown again')
+    .requiredOption('--user <handle>', 'the user the token belongs to')
     .addOption(new Option('--name <text>', 'what it is for').argParser(parserFor(displayName)).default('token'))
     .addOption(
       new Option('--scope <list>', SCOPES.join(',')).argParser(parseScopes).default([...SCOPES], SCOPES.join(',')),
@@ -64,7 +64,7 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
       const made = await withStore(({ database }) => createToken(database, { user: owner, name, scopes, expires }));
       show(options, { ...made, user: owner, name, scopes, ...(expires && { expires }) }, made.token);
     });
-  leaf(token, 'list', 'list tokens, never the tokens themselves')
+  leaf(token, 'list', 'list tokens, without their secrets')
     .option('--user <handle>', 'of one user')
     .action(async (options) => {
       const tokens = await withStore(({ database }) => listTokens(database, options.user));
@@ -79,7 +79,7 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
       ]);
       show(options, tokens, table(['id', 'user', 'name', 'scopes', 'state', 'expires', 'last used'], lines));
     });
-  leaf(token, 'revoke <id>', 'stop a token, from the next request on').action(async (id: string, options) => {
+  leaf(token, 'revoke <id>', 'revoke a token, from the next request on').action(async (id: string, options) => {
     await withStore(({ database }) => revokeToken(database, id));
     show(options, { id, revoked: true }, `revoked ${id}`);
   });

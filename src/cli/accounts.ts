@@ -12,7 +12,7 @@ const noUser = (handle: string) => new UsageError(`there is no user "${handle}";
 
 export async function addUser(database: Database, handle: string, timezone: string, name?: string): Promise<void> {
   if (!(await ensureUser(database, { handle, timezone, name })))
-    throw new UsageError(`there is a user "${handle}" already`);
+    throw new UsageError(`user "${handle}" already exists`);
 }
 
 /**

@@ -82,7 +82,7 @@ export async function* readFile(file: string): AsyncGenerator<string> {
 
 function fileMistake(error: unknown, file: string): UsageError | undefined {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code === 'Z_BUF_ERROR') return new UsageError('the backup is damaged: it ends too early', file);
+  if (code === 'Z_BUF_ERROR') return new UsageError('the backup is damaged: it is truncated', file);
   if (code.startsWith('Z_')) return new UsageError('the file is not a backup of Taskloom, or it is damaged', file);
   if (code === 'ENOSPC' || code === 'EDQUOT') return new UsageError('the disk is full', file);
   if (code === 'EEXIST') return new UsageError('the file already exists', `${file}.tmp-${process.pid}`);
@@ -104,11 +104,11 @@ export async function moveTo(
 ): Promise<Restored | undefined> {
   const to = await connect(target);
   try {
-    if (await areOne(from, to)) throw new UsageError('the database to move to is the one that has the tasks');
+    if (await areOne(from, to)) throw new UsageError('the source and target databases are the same');
     await migrate(to, migrations);
     if (await isEmpty(to)) return await restore(to, migrations, readBackup(from, about));
     if (await sameContents(from, to)) return undefined;
-    throw new UsageError('the database to move to is not empty: only one that nobody has used yet can be filled');
+    throw new UsageError('the target database is not empty: name an unused one');
   } finally {
     await to.close();
   }

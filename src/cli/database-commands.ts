@@ -53,7 +53,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
     });
 
   leaf(root, 'owner', 'show where the embedded database is, and the process that has it')
-    .option('--stop', 'have it finish, close the database and end')
+    .option('--stop', 'stop that process once its pending requests are answered')
     .action(async (options) => {
       const { target, usesDatabaseUrl } = context.config();
       if (target.kind !== 'directory')
@@ -67,7 +67,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const { pid, version, connections, idle } = status;
       if (options.stop && !(await askToRetire(home, context.build)))
         throw new UsageError(`process ${pid} serves over HTTP and stays: end that process itself`);
-      const line = `process ${pid} (${version}), ${connections} connected, last asked ${idle} s ago`;
+      const line = `process ${pid} (${version}), ${connections} connected, last request ${idle} s ago`;
       show(
         options,
         { home, pid, version, connections, idle, stopped: Boolean(options.stop) },
@@ -106,11 +106,11 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const tables = await withStore(moving, { alone: true });
       const moved = tables
         ? `moved and verified: ${formatCounts(rowsIn(tables))}`
-        : 'everything was there already, and is the same';
+        : 'nothing to move: the target already has the same contents';
       show(
         options,
         { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
-        `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nWhat was moved is still here as well: tasks that are written here from now on are not there.`,
+        `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nThe old database still has its copy. Later changes to it are not carried over.`,
       );
     });
 }

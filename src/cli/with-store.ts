@@ -99,6 +99,6 @@ async function exitCode(socket: Socket, { print, complain }: Context): Promise<n
     if (message.code !== undefined) return message.code;
   }
   throw new UsageError(
-    'the process that keeps the tasks ended before it was done. Look whether it was, then try again',
+    'the process that has the task database exited during the command. Check whether it took effect, then retry',
   );
 }

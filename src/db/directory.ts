@@ -9,7 +9,7 @@ import { syncPath, syncTree } from './sync.js';
 
 const MAJOR = '18';
 const fromBackup =
-  'Make a backup with the version of Taskloom that kept it (taskloom backup <file>), move it away, and restore that (taskloom restore <file>)';
+  'Make a backup with the version of Taskloom that created it (taskloom backup <file>), move it away, and restore that (taskloom restore <file>)';
 
 /**
  * Opens the database in a data directory that this process has locked, creating it if needed: under another name, then
@@ -44,7 +44,7 @@ export async function openDirectory(
 function explain(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(String(code))) return whyNotWritten(error);
-  return 'the database in the data directory is damaged: some of its files are missing or not whole. Move it away and restore a backup (taskloom restore <file>)';
+  return 'the database in the data directory is damaged: some of its files are missing or incomplete. Move it away and restore a backup (taskloom restore <file>)';
 }
 
 /** Removes what a process left that died while creating the database. Only the holder of the lock may call this. */
@@ -58,7 +58,7 @@ function isNew(data: string): boolean {
   const other = readdirSync(dirname(data)).find((name) => /^pg\d+$/.test(name) && name !== basename(data));
   if (other)
     throw new UsageError(
-      `the tasks here are kept by PostgreSQL ${other.slice(2)}, and this version of Taskloom has ${MAJOR}. ${fromBackup}`,
+      `this database was created by PostgreSQL ${other.slice(2)}, but this version of Taskloom uses ${MAJOR}. ${fromBackup}`,
       join(dirname(data), other),
     );
   return true;
@@ -68,12 +68,12 @@ function checkFiles(data: string): void {
   const version = readdirSync(data).includes('PG_VERSION') ? readFileSync(join(data, 'PG_VERSION'), 'utf8').trim() : '';
   if (version !== '' && version !== MAJOR)
     throw new UsageError(
-      `the tasks here are kept by PostgreSQL ${version}, and this version of Taskloom has ${MAJOR}. ${fromBackup}`,
+      `this database was created by PostgreSQL ${version}, but this version of Taskloom uses ${MAJOR}. ${fromBackup}`,
       data,
     );
   if (version === '')
     throw new UsageError(
-      'there is no whole database in the data directory: making it was interrupted, or files were lost. Move it away to begin anew, or restore a backup (taskloom restore <file>)',
+      'the database in the data directory is incomplete: its creation was interrupted, or files were lost. Move the directory away to start over, or restore a backup (taskloom restore <file>)',
       data,
     );
   accessSync(data, constants.R_OK | constants.W_OK);

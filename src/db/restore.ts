@@ -47,7 +47,7 @@ export async function restore(
         for (const table of tables) {
           const { rows, sha256 } = await readRows(connection, table);
           if (rows !== tail.end[table.name]?.rows || sha256 !== tail.end[table.name]?.sha256)
-            throw damaged(`${table.name} is not what was written`);
+            throw damaged(`the restored rows of ${table.name} differ from it`);
         }
         await apply(connection, migrations);
         await connection.script(`analyze ${(await tablesOf(connection)).map(qualified).join(', ')}`);
@@ -58,7 +58,7 @@ export async function restore(
   } catch (error) {
     const state = sqlState(error) ?? '';
     // Invalid or contradictory values are the backup's fault; other errors are the database's.
-    if (/^(22|23)/.test(state)) throw damaged(`its rows are not those of a task list (SQLSTATE ${state})`);
+    if (/^(22|23)/.test(state)) throw damaged(`its rows are invalid (SQLSTATE ${state})`);
     throw error;
   } finally {
     await reader.close(); // else the writer of the backup would wait for its rest to be read
@@ -116,9 +116,7 @@ async function populated(connection: Connection, tables: Table[]): Promise<strin
 async function expectEmpty(connection: Connection, tables: Table[]): Promise<void> {
   await connection.script(`lock table ${tables.map(qualified).join(', ')} in access exclusive mode`);
   if ((await populated(connection, tables)).length > 0)
-    throw new UsageError(
-      'the database is not empty: name one that nobody has used yet, with TASKLOOM_HOME or TASKLOOM_DATABASE_URL',
-    );
+    throw new UsageError('the database is not empty: name an unused one, with TASKLOOM_HOME or TASKLOOM_DATABASE_URL');
   await connection.script(`delete from taskloom.${KEYS}`);
 }
 
@@ -153,7 +151,7 @@ async function writeRows(
     const table = tables.find((each) => each.name === name);
     const known = table?.columns.map((column) => column.name);
     if (!table || JSON.stringify(known) !== JSON.stringify(columns))
-      throw damaged(`it has a table ${name} of another shape`);
+      throw damaged(`its table ${name} has other columns`);
     if (!isObject(reader.peek) || reader.peek.table !== name) throw damaged(`${name} is missing`);
     await reader.next();
     const hash = createHash('sha256');
@@ -163,7 +161,7 @@ async function writeRows(
       for (let size = 0; Array.isArray(reader.peek) && batch.length < ROWS && size < CHARACTERS; ) {
         const row: unknown[] = reader.peek;
         if (row.length !== columns.length || !row.every((cell) => cell === null || typeof cell === 'string'))
-          throw damaged(`a row of ${name} is not one`);
+          throw damaged(`a row of ${name} is malformed`);
         const line = (await reader.next()).text;
         hash.update(`${line}\n`);
         batch.push(line);
@@ -173,17 +171,17 @@ async function writeRows(
       await connection.query(insertInto(table), [`[${batch.join(',')}]`]);
     }
     sums[name] = { rows, sha256: hash.digest('hex') };
-    if (reader.peek === undefined) throw damaged('it ends too early');
+    if (reader.peek === undefined) throw damaged('it is truncated');
     if (rows !== expected) throw damaged(`${name} has ${rows} rows of ${expected}`);
   }
   if (tables.length !== head.tables.length) throw damaged('tables are missing');
   const before = reader.digest();
   const { value } = await reader.next();
-  if (reader.peek !== undefined) throw damaged('it goes on after its end');
+  if (reader.peek !== undefined) throw damaged('there is data after its end');
   if (!isObject(value) || !isObject(value.end)) throw damaged('its end is missing');
   const tail = value as unknown as BackupFooter;
   if (tail.sha256 !== before || JSON.stringify(tail.end) !== JSON.stringify(sums))
-    throw damaged('it was changed after it was made');
+    throw damaged('its checksum does not match');
   return tail;
 }
 
@@ -257,7 +255,7 @@ class Lines {
   /** Takes the next line. Throws UsageError if there is none, or the one after it cannot be parsed. */
   async next(): Promise<Line> {
     const line = this.#ahead ?? (await this.#read());
-    if (!line) throw damaged('it ends too early');
+    if (!line) throw damaged('it is truncated');
     this.#hash.update(`${line.text}\n`);
     this.#ahead = await this.#read();
     return line;

@@ -78,7 +78,7 @@ const lacks = (scope: Scope) =>
   refuse(
     403,
     'insufficient_scope',
-    `This token may not do that: it lacks ${scope}. Whoever runs this server makes one that may: taskloom token create --user <handle>.`,
+    `This token lacks the scope ${scope}. Whoever runs this server can create one that has it: taskloom token create --user <handle>.`,
     challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
   );
 
@@ -239,7 +239,7 @@ export function createApp(
     const wait = more > 0 ? users.take(userId, more) : 0;
     if (wait === 0) return undefined;
     users.refund(userId);
-    return tooMany(`There is no room for a batch of ${more + 1}: send fewer calls at once, or wait.`, wait);
+    return tooMany(`A batch of ${more + 1} calls exceeds the rate limit: send fewer calls at once.`, wait);
   };
   const answer = async (read: ReadRequest, { hash, principal, proof }: Admission): Promise<Response> => {
     const exceeded = overdrawn(read, principal);

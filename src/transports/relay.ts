@@ -223,8 +223,10 @@ export class Relay {
     if (method === SHUTDOWN_NOTICE) {
       this.#link = undefined; // reconnecting at once would not help
       this.#refuseAll(
-        unavailable(`The tasks cannot be kept: ${params?.reason}.`, `Tell whoever set up this server. ${TRY_AGAIN}`)
-          .body,
+        unavailable(
+          `The task database cannot be written: ${params?.reason}.`,
+          `Tell whoever set up this server. ${TRY_AGAIN}`,
+        ).body,
       );
       this.#listenAgain();
       return;
@@ -283,7 +285,7 @@ export class Relay {
       if (++waiting.losses > MAX_LOSSES)
         this.#refuse(
           id,
-          unavailable('The process that keeps the tasks ended each time it was asked this.', TRY_AGAIN).body,
+          unavailable('The process that has the task database exited each time it ran this request.', TRY_AGAIN).body,
         );
     if (this.#waiting.size + this.#subscribed.size > 0) this.#connect();
   }

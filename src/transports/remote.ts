@@ -60,18 +60,18 @@ const TELL = 'Tell whoever set up this server.';
 /** Returns a refusal if a retry is useless; undefined if the failure may pass, as when a server restarts. */
 function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof InsufficientScopeError)
-    return forbidden('The token of this server may not do that.', 'Use a token with more scopes.');
+    return forbidden('The token in TASKLOOM_TOKEN lacks the scope for this.', 'Use a token that has it.');
   if (!(error instanceof SdkHttpError)) return undefined;
   const { status } = error;
   if (status === 401)
     return forbidden('The Taskloom server refused the token: it is unknown, expired or revoked.', TELL);
   if (status === 403) return forbidden('The Taskloom server refused the request.', TELL);
-  if (status === 413) return invalid('That is too much at once for the Taskloom server.', 'Send it in smaller parts.');
+  if (status === 413) return invalid('The request is too large for the Taskloom server.', 'Send it in smaller parts.');
   if (status === 429)
     return rateLimited('Too many requests to the Taskloom server.', 'Wait a few seconds, then repeat it.');
   if (status === undefined || status >= 500) return undefined;
   return unavailable(
-    `At the path of TASKLOOM_URL there is no Taskloom server (HTTP ${status}): such addresses end in /mcp.`,
+    `There is no Taskloom server at TASKLOOM_URL (HTTP ${status}): the address must end in /mcp.`,
     TELL,
   );
 }

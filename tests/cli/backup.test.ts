@@ -81,7 +81,7 @@ describe('restore', () => {
     const part = join(scratch(), 'part');
     writeFileSync(part, readFileSync(file));
     truncateSync(part, Math.floor(statSync(file).size * 0.8));
-    expect(await complaintOf(['restore', part], other)).toMatch(/the backup is damaged: it ends too early: /);
+    expect(await complaintOf(['restore', part], other)).toMatch(/the backup is damaged: it is truncated: /);
     const bytes = readFileSync(file);
     bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 0xff;
     writeFileSync(part, bytes);

@@ -60,7 +60,7 @@ describe('user', () => {
 
   test('add refuses a handle that is taken', async () => {
     const handle = await newUser();
-    expect(await complaintOf(['user', 'add', handle], env)).toBe(`taskloom: there is a user "${handle}" already`);
+    expect(await complaintOf(['user', 'add', handle], env)).toBe(`taskloom: user "${handle}" already exists`);
   });
 
   test('list shows everyone in columns', async () => {

@@ -23,11 +23,11 @@ test('everything is carried to a server, found there when it is done twice, and 
     expect(await succeed(['move', url], env)).toMatch(
       /^moved and verified: 1 user, 1000 tasks, 1000 changes\nSet TASKLOOM_DATABASE_URL [\s\S]*local/,
     );
-    expect(await succeed(['move', url], env)).toMatch(/^everything was there already, and is the same\n/);
+    expect(await succeed(['move', url], env)).toMatch(/^nothing to move: the target already has the same contents\n/);
     const peer = await connect({ ...env, TASKLOOM_DATABASE_URL: url });
     expect(await peer.call('add_task', { title: 'Next' })).toMatchObject({ task: { id: 1001 } });
     await peer.close();
-    expect(await complaintOf(['move', url], env)).toMatch(/^taskloom: the database to move to is not empty/);
+    expect(await complaintOf(['move', url], env)).toMatch(/^taskloom: the target database is not empty/);
   } finally {
     await database.close();
   }
@@ -86,7 +86,7 @@ test('a database is not moved to itself', async () => {
   try {
     const here = { ...environment(), ...proxy, TASKLOOM_DATABASE_URL: urlOf(database) };
     expect(await complaintOf(['move', urlOf(database)], here)).toBe(
-      'taskloom: the database to move to is the one that has the tasks',
+      'taskloom: the source and target databases are the same',
     );
   } finally {
     await database.close();

@@ -197,7 +197,7 @@ describe('what is refused, and leaves the database empty', () => {
     JSON.stringify(edit(headOf(full))) + full.slice(full.indexOf('\n'));
 
   test.each([
-    ['a changed word', () => full.replace('House', 'Horse'), 'it was changed after it was made'],
+    ['a changed word', () => full.replace('House', 'Horse'), 'its checksum does not match'],
     ['a changed key', () => full.replace('of this installation', 'of that installation'), 'it was changed'],
     ['a row twice', () => full.replace(/(\n\["[^\n]*,"Task 0 7"[^\n]*)/, '$1$1'), 'rows'],
     ['a row less', () => full.replace(/\n\["[^\n]*,"Task 0 7"[^\n]*/, ''), 'rows of'],
@@ -207,9 +207,9 @@ describe('what is refused, and leaves the database empty', () => {
       'it was changed',
     ],
     ['a value that is none', () => full.replace('"2026-11-24"', '"2026-11-99"'), 'SQLSTATE 22'],
-    ['no last line', () => full.slice(0, full.trimEnd().lastIndexOf('\n') + 1), 'it ends too early'],
-    ['half of it', () => full.slice(0, full.length / 2), 'it ends too early'],
-    ['more after its end', () => `${full}[]\n`, 'it goes on after its end'],
+    ['no last line', () => full.slice(0, full.trimEnd().lastIndexOf('\n') + 1), 'it is truncated'],
+    ['half of it', () => full.slice(0, full.length / 2), 'it is truncated'],
+    ['more after its end', () => `${full}[]\n`, 'there is data after its end'],
     ['no JSON', () => full.replace('{"table":"tasks"}', 'tasks'), 'cannot be read'],
     ['a table less', () => full.replace(/\{"table":"task_labels"\}\n(\[[^\n]*\n)*/, ''), 'task_labels is missing'],
     ['a link to nothing', () => full.replace(/\n\["[^\n]*,"Elder, with[^\n]*/, ''), 'rows of'],

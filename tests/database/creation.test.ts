@@ -103,7 +103,7 @@ describe('a database that cannot be opened says why in one line, and is not touc
   test('because files are missing or not whole', async () => {
     const env = environment();
     mkdirSync(join(home(env), 'pg18/base'), { recursive: true });
-    expect(await complaintOf(['user', 'list'], env)).toMatch(/no whole database in the data directory/);
+    expect(await complaintOf(['user', 'list'], env)).toMatch(/the database in the data directory is incomplete/);
     expect(readdirSync(join(home(env), 'pg18'))).toEqual(['base']);
 
     const whole = await made();

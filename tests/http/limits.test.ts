@@ -232,7 +232,7 @@ describe('a user who sends more than so many requests a minute', () => {
     for (const framing of [{}, { 'transfer-encoding': 'chunked' }, listening]) {
       const { status, headers, message } = await batch(2 + 1, framing);
       expect({ status, after: headers['retry-after'] }).toEqual({ status: 429, after: '10' });
-      expect(message.message).toContain('no room for a batch of 3: send fewer calls at once');
+      expect(message.message).toContain('A batch of 3 calls exceeds the rate limit: send fewer calls at once');
     }
     expect((await batch(2)).status).toBe(200);
   });

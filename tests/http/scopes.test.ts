@@ -37,7 +37,7 @@ describe('what a token may do is what its scopes say', () => {
             );
             expect(JSON.parse(answer.body)).toEqual({
               error: 'insufficient_scope',
-              message: `This token may not do that: it lacks ${needed}. Whoever runs this server makes one that may: taskloom token create --user <handle>.`,
+              message: `This token lacks the scope ${needed}. Whoever runs this server can create one that has it: taskloom token create --user <handle>.`,
             });
           }
         });

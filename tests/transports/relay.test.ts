@@ -118,7 +118,10 @@ test('a request that each server ends at is refused, and no server is started fo
   expect(result).toMatchObject({
     isError: true,
     structuredContent: {
-      error: { code: 'unavailable', message: 'The process that keeps the tasks ended each time it was asked this.' },
+      error: {
+        code: 'unavailable',
+        message: 'The process that has the task database exited each time it ran this request.',
+      },
     },
   });
   expect(servers).toHaveLength(6);

@@ -197,7 +197,7 @@ test('an address without a token, or beside a database, is refused at once', asy
   const TASKLOOM_URL = 'https://tasks.example.org/mcp';
   expect(await complaintOf([], environment({ TASKLOOM_URL }))).toContain('TASKLOOM_TOKEN must be set');
   const both = environment({ TASKLOOM_URL, TASKLOOM_TOKEN: 'x', TASKLOOM_DATABASE_URL: 'memory://' });
-  expect(await complaintOf([], both)).toContain('set one of them');
+  expect(await complaintOf([], both)).toContain('set only one');
 });
 
 test('a redirect to another origin is not followed, with or without the token', async () => {
