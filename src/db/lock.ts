@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   lstatSync,
@@ -38,6 +39,7 @@ export interface DirectoryLock {
  */
 export function chooseDirectory(path: string, fallback?: string): string {
   if (!fallback || mayExist(path)) return path;
+  if (existsSync(join(fallback, DATA))) return fallback; // tasks are there, from when the other could not be created
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;
