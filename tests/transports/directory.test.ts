@@ -154,9 +154,15 @@ describe('where the data is', () => {
     chmodSync(join(directory, 'pg18'), 0o755);
     const peer = await connect(env);
     await peer.call('list_tasks');
+    const modeOf = (...path: string[]) => (statSync(join(directory, ...path)).mode & 0o777).toString(8);
+    expect({
+      directory: modeOf(),
+      data: modeOf('pg18'),
+      lock: modeOf('taskloom.lock'),
+      run: modeOf('run'),
+      announcement: modeOf('run', 'owner.json'),
+    }).toEqual({ directory: '755', data: '700', lock: '600', run: '700', announcement: '600' });
     await peer.close();
-    expect(statSync(join(directory, 'pg18')).mode & 0o777).toBe(0o700);
-    expect(statSync(directory).mode & 0o777).toBe(0o755);
   });
 
   test('that cannot be written to is an answer without its path, and a command’s complaint with it', async () => {
