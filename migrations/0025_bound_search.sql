@@ -26,8 +26,8 @@ $$;
 --> statement-breakpoint
 -- Tasks that come near to what was looked for, best first, where nothing has all of its words: a word of four letters or
 -- more may be spelt otherwise in a title, shorter ones and numbers may not. Takes what search_tasks takes. However many
--- tasks are like the longest word, only 2,000 are filtered and 500 compared by the rest. Nothing but the two indexes of
--- words serves these candidates: the planner would read another one whole in the hope of finding them at once.
+-- tasks are like the longest word, only 2,000 are filtered and 500 compared by the rest. Plain index scans
+-- are off: the planner would read another index whole in the hope of finding candidates at once.
 do $$
 begin
   execute replace($create$

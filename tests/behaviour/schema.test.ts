@@ -204,7 +204,7 @@ describe('the runtime role', () => {
       search_tasks: ['definer', `${path} plan_cache_mode=force_custom_plan`, false, true],
       near_tasks: [
         'definer',
-        `${path} plan_cache_mode=force_custom_plan pg_trgm.word_similarity_threshold=0.3`,
+        `${path} plan_cache_mode=force_custom_plan enable_seqscan=off enable_indexscan=off pg_trgm.word_similarity_threshold=0.3`,
         false,
         false,
       ],
