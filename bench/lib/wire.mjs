@@ -7,17 +7,17 @@ import { afterwards } from './harness.mjs';
  * A TCP proxy that holds back every byte by `delay` milliseconds each way, in order and without one waiting for another.
  *
  * @returns its address, and what it has seen: statements that were sent to be run, in scripts or by themselves, and
- *   flights: how often something was sent after an answer, so that it may have waited for that
+ *   roundTrips: how often something was sent after an answer, so that it may have waited for that
  */
 export async function longLine(address, delay) {
   const [host, port] = address.split(':');
-  const seen = { statements: 0, flights: 0 };
+  const seen = { statements: 0, roundTrips: 0 };
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ port: Number(port), host, noDelay: true });
     const count = counting(seen);
     let answered = true;
     near.on('data', (chunk) => {
-      if (answered) seen.flights++;
+      if (answered) seen.roundTrips++;
       answered = false;
       count(chunk);
     });

@@ -69,7 +69,7 @@ export async function run({ quick, log }) {
     'undo of a handle': (client, round) => client.call('undo', { undo: handles.get(client)[round] }),
     'undo of the last': (client) => client.call('undo', { last: 1 }),
   };
-  const [statements, flights] = [[], []];
+  const [statements, roundTrips] = [[], []];
   const times = {};
   for (const [call, work] of Object.entries(CALLS)) {
     log(call);
@@ -89,17 +89,17 @@ export async function run({ quick, log }) {
         const before = { ...seen };
         await work(far, round);
         await pause(SETTLED);
-        each.push([seen.statements - before.statements, seen.flights - before.flights]);
+        each.push([seen.statements - before.statements, seen.roundTrips - before.roundTrips]);
       }
       counted.push([0, 1].map((which) => median(each.map((both) => both[which])))); // now and then a token's use is noted
     }
     statements.push([call, ...counted.map(([each]) => each)]);
-    flights.push([call, ...counted.map(([, each]) => each)]);
+    roundTrips.push([call, ...counted.map(([, each]) => each)]);
   }
   const trips = (call, way) =>
     (median(times[`${call}|${way}`]) - median(times[`${call}|${way}|near`])) / (2 * EACH_WAY);
   const names = Object.keys(ways);
-  const flightsOf = (call, way) => flights.find(([name]) => name === call)[1 + names.indexOf(way)];
+  const roundTripsOf = (call, way) => roundTrips.find(([name]) => name === call)[1 + names.indexOf(way)];
   const p50 = (call, way) => median(times[`${call}|${way}`]);
   return {
     tables: [
@@ -112,12 +112,12 @@ export async function run({ quick, log }) {
         title: 'How many times a call waits for the database',
         columns: ['call', ...names],
         rows: Object.keys(CALLS).map((call) => [call, ...names.map((way) => trips(call, way).toFixed(1))]),
-        note: 'By the clock. Over HTTP the same flight asks whether the token is good still.',
+        note: 'By the clock. Over HTTP the same round trip checks whether the token is good still.',
       },
       {
-        title: 'Flights of messages a call sends',
+        title: 'Round trips that a call sends',
         columns: ['call', ...names],
-        rows: flights,
+        rows: roundTrips,
         note: 'Counted on the line: what is sent after an answer came. Not every one is waited for: 75 ms after a write follows the NOTIFY to other processes.',
       },
       {
@@ -156,8 +156,8 @@ export async function run({ quick, log }) {
         limit,
       })),
       {
-        what: 'flights that get_task over HTTP sends beyond those over stdio, PostgreSQL',
-        value: flightsOf('get_task', 'HTTP, PostgreSQL') - flightsOf('get_task', 'stdio, PostgreSQL'),
+        what: 'round trips that get_task over HTTP sends beyond those over stdio, PostgreSQL',
+        value: roundTripsOf('get_task', 'HTTP, PostgreSQL') - roundTripsOf('get_task', 'stdio, PostgreSQL'),
         limit: 1,
       },
     ],
