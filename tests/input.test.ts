@@ -253,7 +253,7 @@ describe('what clients are known to send', () => {
     const ids = Array.from({ length: 1_000_000 }, () => '1').join(',');
     expect(await ana.refused('complete_task', { ids })).toMatchObject({
       code: 'invalid',
-      message: 'ids holds 100 at most.',
+      message: 'ids can have at most 100 items.',
     });
     expect(await ana.refused('add_tasks', { tasks: Array(50_000).fill(0) })).toMatchObject({ code: 'invalid' });
     expect(await ana.refused('add_task', { title: '\ufdfa'.repeat(1_300_000) })).toMatchObject({
