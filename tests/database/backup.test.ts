@@ -198,13 +198,17 @@ describe('what is refused, and leaves the database empty', () => {
 
   test.each([
     ['a changed word', () => full.replace('House', 'Horse'), 'its checksum does not match'],
-    ['a changed key', () => full.replace('of this installation', 'of that installation'), 'it was changed'],
+    [
+      'a changed key',
+      () => full.replace('of this installation', 'of that installation'),
+      'its checksum does not match',
+    ],
     ['a row twice', () => full.replace(/(\n\["[^\n]*,"Task 0 7"[^\n]*)/, '$1$1'), 'rows'],
     ['a row less', () => full.replace(/\n\["[^\n]*,"Task 0 7"[^\n]*/, ''), 'rows of'],
     [
       'a row out of place',
       () => full.replace(/(\n\["[^\n]*)(\n\["[^\n]*)(\n\{"table":"tasks)/, '$2$1$3'),
-      'it was changed',
+      'its checksum does not match',
     ],
     ['a value that is none', () => full.replace('"2026-11-24"', '"2026-11-99"'), 'SQLSTATE 22'],
     ['no last line', () => full.slice(0, full.trimEnd().lastIndexOf('\n') + 1), 'it is truncated'],

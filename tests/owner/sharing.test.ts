@@ -147,7 +147,7 @@ describe.concurrent('a database whose process does not answer', () => {
     expect((await other.process.ended).code).toBe(0);
     process.kill(owner, 'SIGCONT');
     await peer.close();
-  }, 12_000);
+  }, 18_000); // it would be kept for 20 s
 
   test('has it named where it cannot be reached', async () => {
     const env = seeded();
