@@ -90,12 +90,12 @@ describe('a database that cannot be opened says why in one line, and is not touc
     mkdirSync(join(home(env), 'pg17'), { recursive: true });
     writeFileSync(join(home(env), 'pg17/PG_VERSION'), '17\n');
     const line = await complaintOf(['user', 'list'], env);
-    expect(line).toMatch(/PostgreSQL 17, and this version of Taskloom has 18\..*taskloom backup.*taskloom restore/);
+    expect(line).toMatch(/PostgreSQL 17, but this version of Taskloom uses 18\..*taskloom backup.*taskloom restore/);
     expect(readdirSync(join(home(env), 'pg17'))).toEqual(['PG_VERSION']);
 
     const other = await made();
     writeFileSync(join(home(other), 'pg18/PG_VERSION'), '19\n');
-    expect(await complaintOf(['user', 'list'], other)).toMatch(/PostgreSQL 19, and this version of Taskloom has 18\./);
+    expect(await complaintOf(['user', 'list'], other)).toMatch(/PostgreSQL 19, but this version of Taskloom uses 18\./);
     writeFileSync(join(home(other), 'pg18/PG_VERSION'), '18\n');
     expect(await succeed(['user', 'list'], other)).toContain('ana');
   });
