@@ -364,8 +364,9 @@ function inGroups(rows: ReturnType<typeof changeRow>[]) {
 export function changedAnswer(
   { deltas, newest, more }: Changed,
   say: RenderContext,
-  { cursor }: { cursor?: number },
+  { cursor, not_by }: { cursor?: number; not_by?: string },
 ): DetailLevels {
+  const nothing = `Nothing${not_by === undefined ? '' : ' else'} changed${newest === 0 ? ' yet' : ''}.`;
   const rows = deltas.map((each) => ({ ...changeRow(each, say), seq: each.seq }));
   const count = rows.length;
   const latest = cursor === undefined;
@@ -380,7 +381,7 @@ export function changedAnswer(
       return {
         json: { changes: inGroups(shown), cursor: next, ...(goesOn && { more: true }) },
         text: [
-          count === 0 ? `Nothing changed${latest ? ' yet' : ''}.` : `${changes}; ${todayLine(say)}`,
+          count === 0 ? nothing : `${changes}; ${todayLine(say)}`,
           ...shown.flatMap(({ head, line }, i) => (head === shown[i - 1]?.head ? [line] : [head, line])),
           `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
         ].join('\n'),

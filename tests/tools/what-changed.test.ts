@@ -147,6 +147,7 @@ describe('what_changed', () => {
     await ana.ok('add_task', { title: 'mine' });
     await claude.ok('add_task', { title: 'its' });
     await ana.ok('add_task', { title: 'mine too' });
+    expect((await ana.call('what_changed', { not_by: 'me', cursor: 2 })).text).toBe('Nothing else changed.\ncursor: 3');
     const others = await claude.ok('what_changed', { cursor: 0, not_by: 'claude' });
     expect(done(others)).toMatchObject([{ title: 'mine' }, { title: 'mine too' }]);
     expect(others.cursor).toBe(3);
