@@ -120,7 +120,11 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
     new Relay(route),
   );
   await Promise.race([conversation.ended, stopped]);
-  await conversation.drain(STOP_TIMEOUT);
+  const unanswered = await conversation.drain(STOP_TIMEOUT);
+  if (unanswered > 0 && process.stdin.readableEnded) {
+    log.error({ unanswered }, 'exits without answers to all requests');
+    process.exitCode = 1; // who piped them in must not take them for done
+  }
   await route.close();
   process.stdin.destroy();
   setTimeout(() => process.exit(), EXIT_TIMEOUT).unref(); // a search for an owner may still be running

@@ -10,8 +10,11 @@ export interface Conversation {
    * a request or subscription is open.
    */
   lastUse(): number;
-  /** Stops reading, and closes once all requests are answered, or after `patience` milliseconds. */
-  drain(patience: number): Promise<void>;
+  /**
+   * Stops reading, and closes once all requests are answered, or after `patience` milliseconds. Returns how many are
+   * left unanswered.
+   */
+  drain(patience: number): Promise<number>;
   /** Sends a notification to the relay at once, without waiting for pending answers. */
   notify(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
@@ -126,6 +129,7 @@ export function converse(
       }
       await transport.close();
       await ended;
+      return unanswered.size;
     },
     notify(method, params) {
       send({ jsonrpc: '2.0', method, params }).catch(() => {});

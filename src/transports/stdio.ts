@@ -5,8 +5,11 @@ import type { Logger } from 'pino';
 import { type Conversation, converse } from './conversation.js';
 import type { Relay } from './relay.js';
 
-/** How long pending answers may take once the client has closed its end, in milliseconds. */
-const DRAIN_TIMEOUT = 10_000;
+/**
+ * How long pending answers may take once the client has closed its end, in milliseconds. Longer than the time limits of
+ * a request (finding an owner, its silence, a statement), so that even a request that fails gets an answer that says why.
+ */
+const DRAIN_TIMEOUT = 60_000;
 
 /**
  * Serves one client over a pair of streams. When the input ends, requests already received are still

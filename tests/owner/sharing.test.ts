@@ -126,7 +126,11 @@ describe.concurrent('a database whose process does not answer', () => {
     const owner = ownerIn(home(env));
     process.kill(owner, 'SIGSTOP');
     const [known, unknown] = [peer.call('add_task', { title: 'Known' }), (await connect(env)).call('list_tasks')];
-    for (const { error } of await Promise.all([known, unknown])) {
+    const piped = await connect(env);
+    const last = piped.answer(piped.ask('tools/call', { name: 'list_tasks', arguments: {} }));
+    piped.process.child.stdin.end();
+    const { result } = await last;
+    for (const { error } of [...(await Promise.all([known, unknown])), result.structuredContent]) {
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain(`pid ${owner}`);
     }
