@@ -6,7 +6,8 @@ import { estimateTokens } from './answers/tokens.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
-import { type Args, type Fields, inputJson, parse, publishedSchema, type ReadContext } from './tool.js';
+import { type ReadContext, type Reading, reading } from './reading.js';
+import { type Args, type Fields, inputJson, parse, publishedSchema } from './tool.js';
 
 /** A part of the user's data: text, or detail levels from which the largest that fits is shown, after a title. */
 type Part = string | { title?: string; what: DetailLevels };
@@ -40,11 +41,8 @@ export interface Prompt {
     scopeChallenge: ReturnType<typeof requireScopes>;
   };
   complete: Record<string, Complete>;
-  /** @throws Refusal `invalid` that names the invalid arguments, five at most */
-  parse(raw: unknown): Record<string, unknown>;
-  run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  /** Returns the text of the prompt's single message. */
-  text(found: never, say: RenderContext, args: never): string;
+  /** Returns a reading of the prompt's single message. @throws Refusal `invalid` that names the invalid arguments */
+  parse(raw: unknown): Reading<string>;
 }
 
 /** Defines a prompt. Schemas are built once, not per request. */
@@ -62,13 +60,17 @@ export function definePrompt<F extends Fields, Found>(spec: Spec<F, Found>): Pro
       scopeChallenge: requireScopes(scope),
     },
     complete,
-    parse: (raw: unknown) => parse(name, schema, new Map(), raw).args,
-    run,
-    text: (found: Found, say: RenderContext, args: Args<F>) => {
-      const { ask, data } = message(found, say, args);
-      return `${ask}\n\n${DATA_NOTICE}\n\n${indented(fitParts(data).join('\n\n'))}`;
+    parse(raw) {
+      const args = parse(name, schema, raw) as Args<F>;
+      return reading(
+        (tx, context) => run(args, tx, context),
+        (found, say) => {
+          const { ask, data } = message(found, say, args);
+          return `${ask}\n\n${DATA_NOTICE}\n\n${indented(fitParts(data).join('\n\n'))}`;
+        },
+      );
     },
-  } as Prompt; // `Spec` checks the types of `run` and `message`
+  };
 }
 
 /** All stored text is indented and cannot break out of the indentation. */

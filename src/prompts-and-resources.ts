@@ -5,24 +5,18 @@ import {
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
-import type { RenderContext } from './answers/shapes.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
-import type { UserTx } from './db/scope.js';
 import type { RefusalBody, RefusalCode } from './errors.js';
 import { oneLine } from './fields.js';
 import { prompts } from './prompts/index.js';
+import { type Reading, reading } from './reading.js';
 import type { Resource } from './resource.js';
 import { resources } from './resources/index.js';
-import type { ReadContext } from './tool.js';
 
 /** How prompts, resources and completions read as the caller. */
 export interface Reader {
-  read<Found, Answer>(
-    scope: Scope,
-    work: (tx: UserTx, context: ReadContext) => Promise<Found>,
-    answer: (found: Found, say: RenderContext) => Answer,
-  ): Promise<Answer>;
+  read<T>(scope: Scope, read: Reading<T>): Promise<T>;
   /** Turns any error into a refusal that is safe to send to the client. */
   refusal(what: string, error: unknown): RefusalBody;
 }
@@ -32,12 +26,7 @@ export function offerMenus(server: McpServer, reader: Reader): void {
   for (const prompt of prompts)
     server.registerPrompt(prompt.name, prompt.config, async (raw: unknown) => {
       try {
-        const args = prompt.parse(raw) as never;
-        const text = await reader.read(
-          prompt.scope,
-          (tx, context) => prompt.run(args, tx, context),
-          (found, say) => prompt.text(found as never, say, args),
-        );
+        const text = await reader.read(prompt.scope, prompt.parse(raw));
         return {
           description: prompt.config.description,
           messages: [{ role: 'user', content: { type: 'text', text } }],
@@ -62,12 +51,7 @@ export function offerMenus(server: McpServer, reader: Reader): void {
 
 async function read(reader: Reader, resource: Resource, at: URL, variables: Record<string, unknown>) {
   try {
-    const args = resource.parse(variables) as never;
-    const text = await reader.read(
-      resource.scope,
-      (tx, context) => resource.run(args, tx, context),
-      (found, say) => resource.text(found as never, say, args),
-    );
+    const text = await reader.read(resource.scope, resource.parse(variables).read);
     return { contents: [{ uri: at.href, mimeType: resource.config.mimeType, text }] };
   } catch (error) {
     const refusal = reader.refusal(resource.name, error);
@@ -91,11 +75,14 @@ function completerOf(ref: Reference, argument: string): Complete | undefined {
 /** Completes what a person types. Errors yield no suggestions, except `forbidden`, which would never succeed. */
 async function suggest(reader: Reader, complete: Complete, typed: string): Promise<CompleteResult['completion']> {
   try {
-    return await reader.read(
+    const { found, total, more } = await reader.read(
       'tasks:read',
-      (tx) => complete(tx, oneLine(typed, 200)),
-      ({ found, total, more }) => ({ values: found, ...(total !== undefined && { total }), hasMore: more }),
+      reading(
+        (tx) => complete(tx, oneLine(typed, 200)),
+        (completions) => completions,
+      ),
     );
+    return { values: found, ...(total !== undefined && { total }), hasMore: more };
   } catch (error) {
     const refusal = reader.refusal('completion', error);
     if (refusal.code === 'forbidden') throw asProtocolError(refusal);

@@ -3,7 +3,7 @@ import { type Answer, type RenderContext, sayTime } from './answers/shapes.js';
 import type { LockedState } from './db/scope.js';
 import { conflict } from './errors.js';
 import { RELAY_KEY } from './meta.js';
-import type { Call, Tool } from './tool.js';
+import type { WriteCall } from './tool.js';
 
 /** `_meta` keys of ids that hosts keep the same on retry. Not `progressToken`: it differs per attempt. */
 const STABLE_META = ['claudecode/toolUseId'];
@@ -19,17 +19,21 @@ export interface RequestKey {
 }
 
 /** Returns the idempotency key of a call, or nothing if neither client, host nor relay gave an id. */
-export function requestKey(tool: Tool, call: Call, meta: Record<string, unknown> | undefined): RequestKey | undefined {
+export function requestKey(
+  tool: string,
+  call: WriteCall,
+  meta: Record<string, unknown> | undefined,
+): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
   const relay = digestOf('relay', meta?.[RELAY_KEY]);
   const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
-  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool.name, call) };
+  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool, call) };
 }
 
 /** SHA-256 of a tool's name and its arguments before interpretation, independent of their order. */
-const fingerprintOf = (tool: string, { args }: Call): string =>
+const fingerprintOf = (tool: string, { args }: WriteCall): string =>
   hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
 /** A stored answer, with the digest of the relay's id of the first request. */

@@ -6,7 +6,8 @@ import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import type { Subject } from './domain/touched.js';
 import { notFound } from './errors.js';
-import type { Args, Fields, ReadContext } from './tool.js';
+import { type ReadContext, type Reading, reading } from './reading.js';
+import type { Args, Fields } from './tool.js';
 
 interface Spec<F extends Fields, Found> {
   name: string;
@@ -39,10 +40,7 @@ export interface Resource {
   };
   complete: Record<string, Complete>;
   /** Parses the percent-encoded variables of a URI. @throws Refusal `not_found` if one is not valid */
-  parse(variables: Record<string, unknown>): Record<string, unknown>;
-  shows(args: never): Subject;
-  run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  text(found: never, say: RenderContext, args: never): string;
+  parse(variables: Record<string, unknown>): { shows: Subject; read: Reading<string> };
 }
 
 /**
@@ -63,16 +61,20 @@ export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): R
     scope,
     config: { title, description, mimeType: MIME_TYPE, scopeChallenge: requireScopes(scope) },
     complete,
-    parse: (variables) => {
-      const result = schema.safeParse(decoded(variables));
-      if (result.success) return result.data;
-      const { path, message } = result.error.issues[0] ?? { path: [], message: 'cannot be read' };
+    parse(variables) {
+      const { success, data: args, error } = schema.safeParse(decoded(variables));
+      if (success)
+        return {
+          shows: shows(args),
+          read: reading(
+            (tx, context) => run(args, tx, context),
+            (found, say) => text(found, say, args),
+          ),
+        };
+      const { path, message } = error.issues[0] ?? { path: [], message: 'cannot be read' };
       throw notFound(`No such ${name}: ${path.join('.')} ${message}.`);
     },
-    shows,
-    run,
-    text,
-  } as Resource; // `Spec` checks the types of these functions
+  };
 }
 
 function decoded(variables: Record<string, unknown>): Record<string, unknown> {

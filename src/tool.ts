@@ -3,27 +3,18 @@ import * as z from 'zod/v4';
 import { DEFAULT_BUDGET, type DetailLevels } from './answers/budget.js';
 import { type Answer, type AnswerField, type RenderContext, typeOf } from './answers/shapes.js';
 import type { Scope } from './auth/scopes.js';
+import type { Actor } from './db/schema.js';
 import type { UserTx } from './db/scope.js';
-import type { WriteCommand } from './domain/write.js';
+import type { Decision, WriteCommand, WriteContext } from './domain/write.js';
 import { invalid, type Refusal } from './errors.js';
 import { flag, floodOfUnknown, isNoneFor, isNotGiven, joinNames, maxTokens, meantBy, shortText } from './fields.js';
+import { type ReadContext, type Reading, reading } from './reading.js';
 
 /** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
-export type Effect = 'read' | 'create' | 'update' | 'delete';
+type Effect = 'read' | 'create' | 'update' | 'delete';
 
 export type Fields = Record<string, z.ZodType>;
 export type Args<F extends Fields> = z.infer<z.ZodObject<F>>;
-
-/** What a read may use besides the user's rows. */
-export interface ReadContext {
-  now: Date;
-  /** Signs page cursors. */
-  secret: Buffer;
-  /** Whether the caller asked for more than the default token budget. */
-  detailed: boolean;
-  /** The name under which the caller would claim a task. */
-  callerName: string;
-}
 
 interface Description<F extends Fields> {
   /** A verb phrase such as `add_task`; the file has the same name with dashes. */
@@ -54,16 +45,32 @@ interface Write<F extends Fields, State, Outcome> extends Description<F> {
   answer(outcome: Outcome, say: RenderContext, args: Args<F>): Answer;
 }
 
-/** Arguments after coercion, and the parameters that every read or every write accepts. */
-export interface Call {
+interface CallBase {
+  /** The tool's own arguments after coercion, without the parameters that every read or every write accepts. */
   args: Record<string, unknown>;
-  /** Token budget of a read's answer, for each channel. */
-  budget: number;
-  requestId?: string;
-  dryRun: boolean;
 }
 
-interface Registered {
+/** A call of a tool that reads, with valid arguments. */
+export interface ReadCall extends CallBase {
+  effect: 'read';
+  /** Token budget of the answer, for each channel. */
+  budget: number;
+  read: Reading<DetailLevels>;
+}
+
+/** A call of a tool that writes, with valid arguments. */
+export interface WriteCall extends CallBase {
+  effect: Exclude<Effect, 'read'>;
+  requestId: string | undefined;
+  dryRun: boolean;
+  /** Reads what the decision needs, and returns the decision as a function of what only the lock settles. */
+  read(tx: UserTx, actor: Actor, now: Date): Promise<Decide>;
+}
+
+/** Decides a write and renders its answer. Pure; may be called again with another context. */
+export type Decide = (context: WriteContext, say: RenderContext) => { decision: Decision<unknown>; answer: Answer };
+
+export interface Tool {
   name: string;
   effect: Effect;
   /** The scope a token needs. */
@@ -77,22 +84,8 @@ interface Registered {
     scopeChallenge: ReturnType<typeof requireScopes>;
   };
   /** @throws Refusal `invalid` that names the invalid fields, five at most */
-  parse(raw: unknown): Call;
+  parse(raw: unknown): ReadCall | WriteCall;
 }
-
-export interface ReadTool extends Registered {
-  effect: 'read';
-  run(args: never, tx: UserTx, context: ReadContext): Promise<unknown>;
-  answer(outcome: never, say: RenderContext, args: never): DetailLevels;
-}
-
-export interface WriteTool extends Registered {
-  effect: Exclude<Effect, 'read'>;
-  run(args: never): WriteCommand<unknown, unknown>;
-  answer(outcome: never, say: RenderContext, args: never): Answer;
-}
-
-export type Tool = ReadTool | WriteTool;
 
 const commonWrite = {
   request_id: shortText().describe('random; same on retry').optional(),
@@ -105,16 +98,17 @@ const commonRead = { max_tokens: maxTokens().optional() };
  * Defines a tool from its effect, its fields, and the functions that pass them to the domain. Schemas are built once,
  * not per request.
  */
-export function defineTool<F extends Fields, Outcome>(spec: Read<F, Outcome>): ReadTool;
-export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, State, Outcome>): WriteTool;
-export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool {
+export function defineTool<F extends Fields, Outcome>(spec: Read<F, Outcome>): Tool;
+export function defineTool<F extends Fields, State, Outcome>(spec: Write<F, State, Outcome>): Tool;
+export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outcome> | Write<F, State, Outcome>): Tool {
   const { name, effect, title, description } = spec;
   const reads = effect === 'read';
   const schema = z.strictObject({ ...spec.input, ...(reads ? commonRead : commonWrite) });
-  const aliases = new Map(Object.entries(spec.aliases ?? {}));
+  const aliases = new Map<string, string>(Object.entries(spec.aliases ?? {}));
   const scope = reads ? 'tasks:read' : 'tasks:write';
   return {
-    ...spec,
+    name,
+    effect,
     scope,
     config: {
       title,
@@ -131,8 +125,35 @@ export function defineTool(spec: Description<Fields> & { effect: Effect }): Tool
       },
       scopeChallenge: requireScopes(scope),
     },
-    parse: (raw: unknown) => parse(name, schema, aliases, raw, spec.none),
-  } as unknown as Tool; // `run` and `answer` come from the spec; the overloads check their types
+    parse(raw) {
+      const { request_id, dry_run, max_tokens, ...rest } = parse(name, schema, raw, { aliases, none: spec.none });
+      const args = rest as Args<F>; // TypeScript cannot take the common parameters off a generic type
+      if (spec.effect === 'read')
+        return {
+          effect: spec.effect,
+          args,
+          budget: typeof max_tokens === 'number' ? max_tokens : DEFAULT_BUDGET,
+          read: reading(
+            (tx, context) => spec.run(args, tx, context),
+            (outcome, say) => spec.answer(outcome, say, args),
+          ),
+        };
+      const command = spec.run(args);
+      return {
+        effect: spec.effect,
+        args,
+        requestId: typeof request_id === 'string' ? request_id : undefined,
+        dryRun: dry_run === true,
+        async read(tx, actor, now) {
+          const state = await command.read(tx, actor, now);
+          return (context, say) => {
+            const decision = command.decide(state, context);
+            return { decision, answer: spec.answer(decision.outcome, say, args) };
+          };
+        },
+      };
+    },
+  };
 }
 
 /**
@@ -183,18 +204,23 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
   return { type: 'object', properties: Object.fromEntries(properties) };
 }
 
+interface Leniency {
+  /** Field names by accepted alias. */
+  aliases?: ReadonlyMap<string, string>;
+  none?: 'absent' | 'clear' | undefined;
+}
+
 /**
- * Validates raw arguments and splits off the common parameters.
+ * Validates raw arguments, and coerces them.
  *
  * @throws Refusal `invalid` that names the invalid fields, five at most
  */
 export function parse(
   tool: string,
   schema: z.ZodObject,
-  aliases: ReadonlyMap<string, string>,
   raw: unknown,
-  none?: 'absent' | 'clear',
-): Call {
+  { aliases = new Map(), none }: Leniency = {},
+): Record<string, unknown> {
   const known = Object.keys(schema.shape);
   const flood = floodOfUnknown(raw ?? {}, (field) => known.includes(field) || aliases.has(field));
   if (flood) throw unknownFields(tool, flood, known);
@@ -215,15 +241,10 @@ export function parse(
     const messages = result.error.issues.map((issue) => describeIssue(issue, given, raw as object));
     throw invalid(`${[...new Set(messages)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
-  const { request_id, dry_run, max_tokens, ...args } = result.data as Record<string, unknown>;
+  const args = result.data as Record<string, unknown>;
   // Sorted: the request fingerprint must not depend on the order of the fields.
   if (none === 'clear' && cleared.length > 0) args.clear = [...new Set([args.clear ?? [], cleared].flat())].sort();
-  return {
-    args,
-    budget: typeof max_tokens === 'number' ? max_tokens : DEFAULT_BUDGET,
-    dryRun: dry_run === true,
-    ...(typeof request_id === 'string' && { requestId: request_id }),
-  };
+  return args;
 }
 
 function unknownFields(tool: string, unknown: string[], known: string[], given = new Set<string>()): Refusal {

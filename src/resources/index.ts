@@ -11,11 +11,11 @@ export const resources: readonly Resource[] = [overview, task, project];
 export function subjectOf(address: string): Subject | undefined {
   if (address.length > 1000 || !URL.canParse(address)) return undefined;
   const { href } = new URL(address);
-  for (const { uri, template, parse, shows } of resources) {
+  for (const { uri, template, parse } of resources) {
     const variables = template ? template.uriTemplate.match(href) : href === uri ? {} : null;
     if (!variables) continue;
     try {
-      return shows(parse(variables) as never);
+      return parse(variables).shows;
     } catch {
       return undefined;
     }

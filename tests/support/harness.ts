@@ -11,7 +11,8 @@ import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { openPglite } from '../../src/db/pglite.js';
 import { queryAsTableOwner } from '../../src/db/scope.js';
-import { buildServer, type Deps } from '../../src/server.js';
+import { buildServer } from '../../src/server.js';
+import type { Deps } from '../../src/tool-calls.js';
 import { watchPredicates } from './spy.js';
 
 /** A Sunday afternoon in Europe, the clock of every test that does not set its own. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { Principal } from '../../src/auth/principal.js';
 import { SCOPES, type Scope } from '../../src/auth/scopes.js';
 import { createToken } from '../../src/cli/accounts.js';
-import type { Deps } from '../../src/server.js';
+import type { Deps } from '../../src/tool-calls.js';
 import { createApp, type HttpOptions } from '../../src/transports/http.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../src/transports/http-server.js';
 import { newUser, type World } from './harness.js';
