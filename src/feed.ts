@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { Store } from './db/connect.js';
 import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
-import { asService, readAsUser, type UserScope } from './db/scope.js';
+import { readAsUser, type UserScope } from './db/scope.js';
+import { subscriptionState } from './db/service.js';
 import { type Subject, touchedSince, touches } from './domain/touched.js';
 import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
 import { subjectOf } from './resources/index.js';
@@ -132,7 +133,11 @@ export class Feed {
         throw rateLimited('Too many subscriptions are open.', 'End some of them, or try again later.');
     };
     refuseIfFull();
-    const { users, tokens } = await this.#queryState([userId], listener.token ? [listener.token] : []);
+    const { users, tokens } = await subscriptionState(
+      (await this.#store()).database,
+      [userId],
+      listener.token ? [listener.token] : [],
+    );
     const seen = users.get(userId);
     const remaining = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
     if (seen === undefined) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
@@ -340,7 +345,11 @@ export class Feed {
   /** Ends subscribers that are no longer authorized. Returns the newest change number of each enabled user. */
   async #verify(subscribers: Subscriber[]): Promise<Map<string, number>> {
     const hashes = new Set(subscribers.flatMap(({ listener: { token } }) => (token === undefined ? [] : [token])));
-    const { users, tokens } = await this.#queryState(new Set(subscribers.map(({ user }) => user.scope.userId)), hashes);
+    const { users, tokens } = await subscriptionState(
+      (await this.#store()).database,
+      new Set(subscribers.map(({ user }) => user.scope.userId)),
+      hashes,
+    );
     const now = performance.now();
     for (const subscriber of subscribers) {
       const { token } = subscriber.listener;
@@ -349,23 +358,6 @@ export class Feed {
       else subscriber.until = now + remaining;
     }
     return users;
-  }
-
-  /** Returns the newest change number of each enabled user, and the remaining milliseconds of each valid token. */
-  async #queryState(userIds: Iterable<string>, hashes: Iterable<string>) {
-    const { database } = await this.#store();
-    const rows = await asService(
-      database,
-      `select 'user', u.user_id::text, u.change_seq::double precision from taskloom.change_seqs($1::uuid[]) u
-       union all select 'token', t.hash, t.left_ms from taskloom.live_tokens($2::text[]) t`,
-      [`{${[...userIds].join()}}`, `{${[...hashes].join()}}`],
-    );
-    const users = new Map<string, number>();
-    const tokens = new Map<string, number>();
-    for (const [kind, key, value] of rows)
-      if (kind === 'user') users.set(String(key), Number(value));
-      else tokens.set(String(key), value === null ? Number.POSITIVE_INFINITY : Number(value));
-    return { users, tokens };
   }
 
   /** Rechecks every subscriber and reads missed changes, all users at once. Returns whether nothing was missed. */

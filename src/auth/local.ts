@@ -1,6 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/database.js';
-import { asService, queryAsTableOwner } from '../db/scope.js';
+import { asService, queryAsTableOwner } from '../db/service.js';
 import { limitedTo } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';

@@ -1,7 +1,8 @@
 import { hash as digest, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Row } from '../db/database.js';
 import type { Statement } from '../db/pipeline.js';
-import { type AccountCheck, asService, type Proof } from '../db/scope.js';
+import type { AccountCheck, Proof } from '../db/scope.js';
+import { asService } from '../db/service.js';
 import { limitedTo } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import type { Principal } from './principal.js';

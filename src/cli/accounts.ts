@@ -4,7 +4,7 @@ import type { Scope } from '../auth/scopes.js';
 import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { notifyRightsChanged } from '../db/notify.js';
-import { asTableOwner, queryAsTableOwner } from '../db/scope.js';
+import { asTableOwner, queryAsTableOwner } from '../db/service.js';
 import { dueSort, startSort } from '../domain/dates/when.js';
 import { UsageError } from '../errors.js';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Connection, Database } from './database.js';
 import { APPLIED } from './migrate.js';
-import { asTableOwner } from './scope.js';
+import { asTableOwner } from './service.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
 /** Version of the backup format. Raised when an older program could not read a backup. */

@@ -6,7 +6,7 @@ import { type DirectoryLock, holdDirectory, makeDirectory } from './lock.js';
 import { APPLIED, compare, type Migration, migrate, pending, refuseLogin } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
-import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner } from './scope.js';
+import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner } from './service.js';
 
 /** Where tasks are stored. */
 export type Target =

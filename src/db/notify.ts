@@ -1,5 +1,5 @@
 import type { Database } from './database.js';
-import { asService } from './scope.js';
+import { asService } from './service.js';
 
 /** Channel on which processes announce whose tasks changed, and nothing else: changes are read as that user. */
 const CHANNEL = 'taskloom';

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import { type BackupFooter, type BackupHeader, FORMAT, readRows, type TableDigest } from './backup.js';
 import { type Connection, type Database, sqlState } from './database.js';
 import { apply, compare, type Migration } from './migrate.js';
-import { asTableOwner } from './scope.js';
+import { asTableOwner } from './service.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
 
 /** How much one INSERT may hold: rows, and characters. */

@@ -2,19 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eq, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
-import { forbidden, Refusal, UsageError } from '../errors.js';
-import {
-  CommitUnknown,
-  type Connection,
-  type Database,
-  isStaleStatement,
-  isUnreachable,
-  type Row,
-  sqlState,
-} from './database.js';
+import { forbidden, Refusal } from '../errors.js';
+import { CommitUnknown, type Connection, type Database, isUnreachable, type Row, sqlState } from './database.js';
 import type { Statement } from './pipeline.js';
+import { readBatched } from './read-batches.js';
 import { PLANNING, TIME_FORMAT } from './settings.js';
-import { tooMany, USER_LIMITS, withUserLimit } from './user-limits.js';
+import { BEGIN, COMMIT, plain, ROLLBACK, retryStale, send, setLocal, TIMEOUTS } from './transaction.js';
+import { withUserLimit } from './user-limits.js';
 
 /** The user whose rows are visible. Resolved from the connection alone. */
 export interface UserScope {
@@ -49,7 +43,7 @@ declare const brand: unique symbol;
  */
 export interface UserTx extends UserScope {
   readonly [brand]: true;
-  /** For selects only: all rows are written by one function, see `domain/write.ts`. */
+  /** For selects only: all rows are written by one function, see `domain/write-statement.ts`. */
   readonly db: PgRemoteDatabase;
   /** For selects that are built once: see `prepared.ts`. */
   readonly connection: Pick<Connection, 'query'>;
@@ -93,28 +87,6 @@ export interface AsUserOptions {
   clock?: (() => Date) | undefined;
 }
 
-/** Limits of every user and service transaction, except on PGlite. */
-const TIMEOUTS = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
-
-/** Sets parameters for this transaction only, all in one statement: one statement each would cost a multiple. */
-function setLocal(settings: Record<string, string>): Statement {
-  const names = Object.keys(settings);
-  const key = names.join();
-  const text = settingTexts.get(key) ?? `select ${names.map((name, i) => `set_config('${name}', $${i + 1}, true)`)}`;
-  settingTexts.set(key, text);
-  return { text, params: Object.values(settings) };
-}
-
-/** The few texts of `setLocal`, by the names of the parameters. */
-const settingTexts = new Map<string, string>();
-
-const plain = (text: string): Statement => ({ text, params: [] });
-const [COMMIT, ROLLBACK] = [plain('commit'), plain('rollback')];
-/** Read committed, whatever the default: after waiting for a user's lock, statements must see what was committed. */
-const BEGIN = plain('begin isolation level read committed');
-/** Repeatable read: all statements see one snapshot. */
-const BEGIN_READ = plain('begin isolation level repeatable read read only');
-
 /** Switches to the runtime role, to which every table shows the rows of one user only. */
 function become(database: Database, userId: string, clock?: () => Date): Statement {
   return setLocal({
@@ -150,98 +122,12 @@ const requestOf = (userId: string, key: string): Statement => ({
   params: [userId, key],
 });
 
-/** Sends statements, pipelined with whatever else is sent before an answer is awaited. */
-const send = (connection: Pick<Connection, 'query'>, statements: readonly Statement[]): Promise<Row[][]> =>
-  Promise.all(statements.map(({ text, params }) => connection.query(text, params)));
-
 function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx {
   const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
   return { ...scope, connection, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
 }
 
-/** Retries a transaction once if it failed because a prepared statement was stale. */
-const retryStale = <T>(transaction: () => Promise<T>): Promise<T> =>
-  transaction().catch((error: unknown) => {
-    if (!isStaleStatement(error)) throw error;
-    return transaction();
-  });
-
 const NOW = plain('select taskloom.app_now()');
-
-/** Runs a transaction in one round trip. */
-const runPipelined = (database: Pick<Database, 'connect'>, statements: readonly Statement[]): Promise<Row[][]> =>
-  retryStale(() =>
-    database.connect(async (connection) => {
-      try {
-        return await send(connection, [...statements, COMMIT]);
-      } catch (error) {
-        await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection
-        throw error;
-      }
-    }),
-  );
-
-/** How many waiting reads of one user share a transaction: opening one is half the time of a look-up. */
-const READ_BATCH = 4;
-
-interface Waiting {
-  statements: readonly Statement[];
-  answered(answers: Row[][]): void;
-  failed(error: unknown): void;
-}
-
-/** Reads of one user whose transactions open with the same statement. */
-interface ReadQueue {
-  /** Including the running ones. */
-  count: number;
-  waiting: Waiting[];
-  /** Transactions that were requested and have not begun. */
-  turns: number;
-}
-
-const shared = new WeakMap<object, Map<string, ReadQueue>>();
-
-/** Reads under the per-user limit, batched into one transaction with waiting reads that open it in the same way. */
-async function readBatched(
-  database: Database,
-  userId: string,
-  opening: Statement,
-  statements: readonly Statement[],
-): Promise<Row[][]> {
-  const all = shared.get(database) ?? new Map<string, ReadQueue>();
-  shared.set(database, all);
-  const key = opening.params.join(' ');
-  const queue = all.get(key) ?? { count: 0, waiting: [], turns: 0 };
-  all.set(key, queue);
-  if (queue.count >= USER_LIMITS.reads.concurrent + USER_LIMITS.reads.waiting) throw tooMany('reads');
-
-  const read = async (reads: readonly Waiting[]): Promise<void> => {
-    try {
-      const sent = reads.flatMap(({ statements }) => statements);
-      const answers = (await runPipelined(database, [BEGIN_READ, opening, ...sent])).slice(2);
-      for (const { statements, answered } of reads) answered(answers.splice(0, statements.length));
-    } catch (error) {
-      // A failing read fails its whole batch: run each alone to find it, unless the database is unreachable.
-      if (reads.length > 1 && !isUnreachable(error)) for (const each of reads) await read([each]);
-      else for (const { failed } of reads) failed(error);
-    }
-  };
-  queue.count++;
-  try {
-    return await new Promise((answered, failed) => {
-      queue.waiting.push({ statements, answered, failed });
-      if (queue.turns * READ_BATCH >= queue.waiting.length) return; // a requested transaction has room
-      queue.turns++;
-      void withUserLimit(database, userId, 'reads', () => {
-        queue.turns--;
-        return read(queue.waiting.splice(0, READ_BATCH));
-      });
-    });
-  } finally {
-    queue.count--;
-    if (queue.count === 0) all.delete(key);
-  }
-}
 
 /**
  * Reads as a user. Each statement runs in a read-only transaction of one round trip; results that must be consistent
@@ -397,72 +283,4 @@ function readOpened(lock: Row | undefined, clock: Row | undefined, request: Row 
       },
     }),
   };
-}
-
-/**
- * Runs one statement as the runtime role, outside any user's scope: for data that no user owns, or that a
- * SECURITY DEFINER function returns.
- */
-export async function asService(
-  database: Pick<Database, 'connect' | 'kind'>,
-  text: string,
-  params: readonly unknown[],
-): Promise<Row[]> {
-  const limits = database.kind === 'pglite' ? {} : TIMEOUTS; // PGlite: see `become`
-  const rows = await runPipelined(database, [
-    BEGIN,
-    setLocal({ role: 'taskloom_app', ...TIME_FORMAT, ...limits }),
-    { text, params },
-  ]);
-  return rows[2] ?? [];
-}
-
-/** Runs one statement of an administrative command as the login that owns the tables. */
-export const queryAsTableOwner = (
-  database: Pick<Database, 'connect'>,
-  text: string,
-  params: readonly unknown[],
-): Promise<Row[]> => asTableOwner(database, (connection) => connection.query(text, params));
-
-/**
- * Runs an administrative command as the login that owns the tables, in one transaction.
- *
- * @param options.begin the statement that begins the transaction
- * @param options.settings `set local` statements to run after it
- */
-export async function asTableOwner<T>(
-  database: Pick<Database, 'connect'>,
-  work: (connection: Connection) => Promise<T>,
-  { begin = 'begin', settings = [] }: { begin?: string; settings?: readonly string[] } = {},
-): Promise<T> {
-  const transaction = async (connection: Connection) => {
-    try {
-      await send(connection, [plain(begin), setLocal({ role: 'none', ...TIME_FORMAT }), ...settings.map(plain)]);
-      const value = await work(connection);
-      // In a failed transaction COMMIT rolls back without an error; the select raises one.
-      await send(connection, [plain('select 1'), COMMIT]);
-      return value;
-    } catch (error) {
-      await send(connection, [ROLLBACK]).catch(() => {});
-      throw error;
-    }
-  };
-  return database.connect(transaction, true); // no timeout: backups and the like may take long
-}
-
-/** Checks isolation when run as the runtime role without a user: `isIsolated` judges the row. */
-export const ISOLATION = `select row_security_active('taskloom.tasks'), (select count(*)::int from taskloom.tasks)`;
-export const isIsolated = (row: Row | undefined) => row?.[0] === true && row[1] === 0;
-
-/**
- * Checks that row-level security binds the runtime role.
- *
- * @throws UsageError if that role could see every user's rows
- */
-export async function assertIsolated(database: Database): Promise<void> {
-  const [row] = await asService(database, ISOLATION, []);
-  if (!isIsolated(row))
-    throw new UsageError(
-      'row-level security does not bind the role taskloom_app: it must not be a superuser, own the tables or have BYPASSRLS',
-    );
 }

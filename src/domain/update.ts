@@ -1,5 +1,5 @@
 import type { UserTx } from '../db/scope.js';
-import { ancestors, childRefusal, descendants, parentRefusal } from './family.js';
+import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange } from './guard.js';
 import { allFailed, type Failure, mergePlans, type Plan, planEach } from './judge.js';
@@ -10,7 +10,8 @@ import { applyPatch, type Patch, refuseContradiction } from './patch.js';
 import { chooseProject } from './project.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
-import { areOfOneSeries, isClosing, nextInSeries, skippedAfter } from './recurrence/series.js';
+import { SeriesClosings } from './recurrence/closings.js';
+import { areOfOneSeries, isClosing } from './recurrence/series.js';
 import { applyEdits, settle } from './settle.js';
 import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
@@ -101,12 +102,9 @@ export function updateTasks(
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
-      let next: Task[] = [];
-      let endedSeries: Task[] = [];
-      let skipped: Outcome['skipped'] = [];
+      let closings = new SeriesClosings(state.tasks, moment);
       const { plans, failed } = planEach(ids, state.tasks, () => {
-        let nextId = moment.nextTask;
-        [next, endedSeries, skipped] = [[], [], []];
+        closings = new SeriesClosings(state.tasks, moment);
         return (task, together) => {
           checkClaim(task, guard.claim, moment);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
@@ -125,28 +123,13 @@ export function updateTasks(
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
           if (!isClosing(task, after)) return [after, ...along];
-          const closed = { ...after, repeats: null }; // the rule moves on to the next task of the series
-          const withParent = task.parentId !== null && together.has(task.parentId);
-          const family = new Map([...state.tasks, ...along.map((each) => [each.id, each] as const)]);
-          const past = withParent ? 0 : skippedAfter(after, moment);
-          if (past > 0) skipped.push([closed, past]);
-          const following = withParent ? undefined : nextInSeries(after, family, moment, () => nextId++);
-          if (!following) {
-            if (after.repeats) endedSeries.push(closed);
-            return [closed, ...along];
-          }
-          next.push(following.task);
-          return [closed, ...along, following.task, ...following.subtasks];
+          return closings.close(after, along, task.parentId !== null && together.has(task.parentId));
         };
       });
-      const goesOn = (task: Task) =>
-        ancestors(state.tasks, task).some((above) => next.some((each) => areOfOneSeries(above, each)));
       return conclude(state, plans, failed, moment, {
         projects: newProjects,
         labels: patch.add_labels,
-        next,
-        endedSeries: endedSeries.filter((task) => !goesOn(task)),
-        skipped,
+        closings,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, moment.nextTask),
         held: guard.claim !== undefined,
       });
@@ -182,6 +165,8 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
   };
 }
 
+const NO_CLOSINGS = { next: [], ended: [], skipped: [] };
+
 /**
  * Turns plans into edits and the outcome.
  *
@@ -195,17 +180,13 @@ function conclude(
   {
     projects = [],
     labels = [],
-    next = [],
-    endedSeries = [],
-    skipped = [],
+    closings: { next, ended: endedSeries, skipped } = NO_CLOSINGS,
     ranks,
     held,
   }: {
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
-    next?: Task[];
-    endedSeries?: Task[];
-    skipped?: Outcome['skipped'];
+    closings?: Pick<SeriesClosings, 'next' | 'ended' | 'skipped'>;
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
     held: boolean;

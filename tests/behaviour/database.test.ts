@@ -1,15 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { type Database, MAX_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
-import {
-  asService,
-  asTableOwner,
-  type LockedState,
-  queryAsTableOwner,
-  readAsUser,
-  type UserTx,
-  writeAsUser,
-} from '../../src/db/scope.js';
+import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
+import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 

@@ -3,7 +3,7 @@ import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, sqlState } from '../../src/db/database.js';
 import * as schema from '../../src/db/schema.js';
-import { asService, assertIsolated, queryAsTableOwner } from '../../src/db/scope.js';
+import { asService, assertIsolated, queryAsTableOwner } from '../../src/db/service.js';
 import { openTestDatabase, through } from '../support/harness.js';
 
 let database: Database;

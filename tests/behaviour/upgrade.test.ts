@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { rankOf } from '../../src/domain/order.js';
 import { type Agent, agentOf, newUser, useWorld } from '../support/harness.js';
 

@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { connect as openDatabase, type Target } from '../../src/db/connect.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
 import { AGENTS, drainPlan, PLAN } from '../support/draining.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables, type Tables } from '../model/tables.js';
 import type { World } from '../support/harness.js';

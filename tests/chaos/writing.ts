@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { afterAll, expect } from 'vitest';
 import { connect, type Target } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
 import type { World } from '../support/harness.js';

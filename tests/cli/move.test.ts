@@ -1,5 +1,5 @@
 import { beforeAll, expect, inject, test } from 'vitest';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 import { complaintOf, connect, type Environment, environment, run, start, succeed } from '../support/process.js';
 

@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, readMigrations } from '../../src/db/migrate.js';
 import { openPglite } from '../../src/db/pglite.js';
 import { restore } from '../../src/db/restore.js';
-import { asTableOwner, queryAsTableOwner } from '../../src/db/scope.js';
+import { asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
 import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../support/harness.js';

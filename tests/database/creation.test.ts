@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { complaintOf, type Environment, environment, ROOT, succeed } from '../support/process.js';
 
 const spoil = `--import ${pathToFileURL(join(ROOT, 'tests/chaos/preload.mjs')).href}`;

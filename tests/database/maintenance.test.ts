@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/db/database.js';
 import { openFiles } from '../../src/db/pglite.js';
 import { EmbeddedStatements } from '../../src/db/pglite-statements.js';
-import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/scope.js';
+import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { environment, succeed } from '../support/process.js';
 
 test('the embedded database keeps its log and its tables short, gathers statistics', async () => {

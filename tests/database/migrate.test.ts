@@ -7,7 +7,7 @@ import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
 import { openPostgres } from '../../src/db/postgres.js';
-import { asService } from '../../src/db/scope.js';
+import { asService } from '../../src/db/service.js';
 import { UsageError } from '../../src/errors.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { run } from '../setup/template.js';

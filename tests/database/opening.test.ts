@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { readMigrations } from '../../src/db/migrate.js';
-import { asTableOwner } from '../../src/db/scope.js';
+import { asTableOwner } from '../../src/db/service.js';
 import { ROOT, scratch, seed } from '../support/process.js';
 
 const migrations = readMigrations(pathToFileURL(join(ROOT, 'migrations/')));

@@ -4,7 +4,7 @@ import { type Database, isUnreachable } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
-import { asService } from '../../src/db/scope.js';
+import { asService } from '../../src/db/service.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { type NeonProxy, startProxy } from '../setup/proxy.js';
 import { newAgent, newUser, rowsOf, useWorld, type World } from '../support/harness.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/scope.js';
+import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { newAgent, openTestDatabase, useWorld } from '../support/harness.js';
 
 const world = useWorld();

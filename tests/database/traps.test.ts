@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
 import { Unreachable } from '../../src/db/database.js';
-import { asService, asTableOwner } from '../../src/db/scope.js';
+import { asService, asTableOwner } from '../../src/db/service.js';
 import { urlOf } from '../setup/server.js';
 import { newAgent, rowsOf, useWorld } from '../support/harness.js';
 import { send, serveHttp } from '../support/http.js';

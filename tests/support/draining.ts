@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Database } from '../../src/db/database.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what is expected of them
 type Answer = any;

@@ -10,7 +10,7 @@ import { SCOPES } from '../../src/auth/scopes.js';
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { openPglite } from '../../src/db/pglite.js';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { buildServer } from '../../src/server.js';
 import type { Deps } from '../../src/tool-calls.js';
 import { watchPredicates } from './spy.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { queryAsTableOwner } from '../../src/db/scope.js';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { type Agent, agentOf, newAgent, newUser, useWorld } from '../support/harness.js';
 
 const world = useWorld();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Task } from '../../src/domain/task.js';
-import { writeStatement } from '../../src/domain/write.js';
+import { writeStatement } from '../../src/domain/write-statement.js';
 
 const now = new Date('2026-11-22T13:02:00Z');
 const scope = { userId: '00000000-0000-7000-8000-000000000001', timezone: 'UTC' };

@@ -1,0 +1,110 @@
+import type { Principal } from '../auth/principal.js';
+import { authenticate, bearerToken, hashToken, TokenProof } from '../auth/tokens.js';
+import type { Store } from '../db/connect.js';
+import { badToken, noToken, refuse, tooManyRequests } from './http-responses.js';
+import { LruMap, originOf, RateLimit } from './limits.js';
+
+/** An authenticated caller. */
+export interface Admission {
+  /** The hash of the token. */
+  hash: string;
+  principal: Principal;
+  /** Set if the token was good last time: it is then checked in the pipeline of the first statement. */
+  proof?: TokenProof;
+}
+
+export interface AdmissionOptions {
+  /** How many of our proxies are in front, each of which appends to X-Forwarded-For. Default: 0. */
+  proxies?: number | undefined;
+  /** How many requests one user may send per minute. Default: 0, for no limit. */
+  perMinute?: number | undefined;
+  /** Milliseconds on a monotonic clock. */
+  steady?: (() => number) | undefined;
+}
+
+/**
+ * How many requests per minute one address may send without a token known to be good. If the token proves good, the
+ * request is refunded, so only wrong and missing tokens count.
+ */
+const STRANGERS = 300;
+
+/** Authenticates requests by their tokens, and limits their rate. */
+export class Admissions {
+  readonly #proxies: number;
+  readonly #perMinute: number;
+  readonly #strangers: RateLimit;
+  readonly #users: RateLimit;
+  /** The holders of tokens that were good last time, by the hash of the token. */
+  readonly #known = new LruMap<Principal>();
+
+  constructor(
+    private readonly store: () => Promise<Store>,
+    { proxies = 0, perMinute = 0, steady = () => performance.now() }: AdmissionOptions,
+  ) {
+    this.#proxies = proxies;
+    this.#perMinute = perMinute;
+    this.#strangers = new RateLimit(STRANGERS, steady);
+    this.#users = new RateLimit(perMinute, steady);
+  }
+
+  /**
+   * Authenticates a request, which counts against a rate limit. Returns its caller, or the response that refuses it.
+   *
+   * @param peer the remote address of the connection
+   * @param defer whether a token that was good last time may be checked later, with the first statement
+   */
+  async admit({ headers }: Request, peer: string | undefined, defer: boolean): Promise<Admission | Response> {
+    const token = bearerToken(headers.get('authorization'));
+    const hash = token && hashToken(token);
+    const last = hash ? this.#known.get(hash) : undefined;
+    const from = () => originOf(peer, headers.get('x-forwarded-for'), this.#proxies);
+    const wait = last ? this.#users.take(last.userId) : this.#strangers.take(from());
+    if (wait > 0)
+      return last
+        ? tooManyRequests(wait)
+        : tooManyRequests(wait, 'Too many requests without a valid token came from this address.');
+    if (!hash) return noToken();
+    const { database } = await this.store();
+    if (last && defer) {
+      const proof = new TokenProof(database, hash, last);
+      return { hash, principal: { ...last, proof }, proof };
+    }
+    const principal = await authenticate(database, hash, last?.userId);
+    if (!principal) return this.#forget(hash);
+    if (!last) {
+      this.#strangers.refund(from());
+      this.#known.set(hash, principal);
+      const wait = this.#users.take(principal.userId);
+      if (wait > 0) return tooManyRequests(wait);
+    }
+    return { hash, principal };
+  }
+
+  /** Completes a deferred check. Returns the response that refuses the request, if the token is no longer good. */
+  async confirm({ hash, principal, proof }: Admission): Promise<Response | undefined> {
+    if (!proof) return undefined;
+    if (!(await proof.isStillGood())) return this.#forget(hash);
+    const { proof: _, ...found } = principal; // its timezone is the current one if a statement ran
+    this.#known.set(hash, found);
+    return undefined;
+  }
+
+  /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit, or always would. */
+  overdrawn(body: unknown, { userId }: Principal): Response | undefined {
+    const more = Array.isArray(body) ? body.length - 1 : 0;
+    if (more <= 0) return undefined;
+    const isTooLarge = this.#perMinute > 0 && more + 1 > this.#perMinute;
+    const wait = isTooLarge ? 0 : this.#users.take(userId, more);
+    if (!isTooLarge && wait === 0) return undefined;
+    this.#users.refund(userId); // the one that `admit` counted
+    const batch = `A batch of ${more + 1} calls`;
+    return isTooLarge
+      ? refuse(413, 'too_large', `${batch} is too large: send at most ${this.#perMinute} calls per batch.`)
+      : tooManyRequests(wait, `${batch} exceeds the rate limit: send fewer calls at once.`);
+  }
+
+  #forget(hash: string): Response {
+    this.#known.delete(hash);
+    return badToken();
+  }
+}

@@ -1,0 +1,45 @@
+import { SCOPES, type Scope } from '../auth/scopes.js';
+import { REFUSED_TOKEN } from '../auth/tokens.js';
+
+/** Makes an error response that says what is wrong and nothing else. */
+export const refuse = (
+  status: 401 | 403 | 413 | 415 | 429 | 503,
+  error: string,
+  message: string,
+  headers: Record<string, string> = {},
+): Response => Response.json({ error, message }, { status, headers });
+
+const REALM = 'Bearer realm="taskloom"';
+
+const challenge = (text: string) => ({ 'WWW-Authenticate': text });
+
+export const noToken = () =>
+  refuse(
+    401,
+    'unauthorized',
+    'Send the header Authorization: Bearer tlm_…, with a personal access token.',
+    challenge(REALM),
+  );
+
+export const badToken = () => refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
+
+export const lacks = (scope: Scope) =>
+  refuse(
+    403,
+    'insufficient_scope',
+    `This token lacks the scope ${scope}. Whoever runs this server can create one that has it: taskloom token create --user <handle>.`,
+    challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
+  );
+
+/** @param seconds until another request fits */
+export const tooManyRequests = (seconds: number, message = 'Too many requests.') =>
+  refuse(429, 'rate_limited', `${message} Wait ${seconds} s, then repeat this one.`, {
+    'Retry-After': String(seconds),
+  });
+
+/** Replaces the SDK's response to a missing scope, which has neither the realm nor a hint. */
+export function inOurWords(response: Response): Response {
+  if (response.status !== 403) return response;
+  const scope = SCOPES.find((each) => response.headers.get('www-authenticate')?.includes(`scope="${each}"`));
+  return scope ? lacks(scope) : response;
+}
