@@ -30,7 +30,7 @@ describe('a commit of the embedded database', { timeout: 300_000 }, () => {
   test('that cannot be synced is never answered: the process ends, and what was answered before is there', async () => {
     const { path, answered: before } = await written();
     const target = { kind: 'directory', path } as const;
-    const writing = await startWriting({ target, seed: 3, disk: { folder: path, syncFails: 30 } });
+    const writing = await startWriting({ target, seed: 3, disk: { folder: path, syncFails: 60 } });
     expect(await writing.ended).toMatchObject({
       code: 1,
       stderr: 'taskloom: the disk does not keep what is written to it\n',
