@@ -51,8 +51,8 @@ export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'si
       const [gathered, similar] = await Promise.all([gatherFor(tx, [input]), similarTasks(tx, input.title)]);
       return { ...gathered, similar };
     },
-    decide(state, moment) {
-      const { tasks, alike, ...decision } = createTasks([input], state, moment);
+    decide(state, context) {
+      const { tasks, alike, ...decision } = createTasks([input], state, context);
       return { ...decision, outcome: { tasks, similar: state.similar, similarNames: alike } };
     },
   };
@@ -92,9 +92,9 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
       const [gathered, similar] = await Promise.all([gatherFor(tx, resolved), namesakes(tx, titles)]);
       return { ...gathered, similar };
     },
-    decide(state, moment) {
-      const { tasks, alike, ...decision } = createTasks(resolved, state, moment);
-      const named = new Map([...refs].map(([ref, place]) => [moment.nextTask + place, ref]));
+    decide(state, context) {
+      const { tasks, alike, ...decision } = createTasks(resolved, state, context);
+      const named = new Map([...refs].map(([ref, place]) => [context.nextTask + place, ref]));
       return { ...decision, outcome: { tasks, refs: named, similar: state.similar, similarNames: alike } };
     },
   };
@@ -118,8 +118,8 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
 }
 
 /** Creates the tasks and the projects they name. A negative id −n refers to the n-th task of this call. */
-function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
-  const idOf = (name: number) => (name < 0 ? moment.nextTask - 1 - name : name);
+function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) {
+  const idOf = (name: number) => (name < 0 ? context.nextTask - 1 - name : name);
   const many = inputs.length > 1;
   const projects: ProjectEdit[] = [];
   const tasks = new Map<number, Task>();
@@ -133,7 +133,7 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
       return work();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const call = (number: string, id: string) => titled(Number(id) - moment.nextTask) ?? number;
+      const call = (number: string, id: string) => titled(Number(id) - context.nextTask) ?? number;
       const named = (text: string) => text.replace(/#(\d+)/g, call);
       const { message, hint, ...rest } = error.body;
       throw refused(
@@ -164,16 +164,16 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   const refusals: RefusalBody[] = [];
   for (const [i, input] of inputs.entries())
     collect(refusals, i, () => {
-      const id = moment.nextTask + i;
+      const id = context.nextTask + i;
       const made = {
         projectNamed: (name: string) =>
           projects.find((p) => nameKey(p.after.name) === nameKey(name))?.after ?? state.projectNamed(name),
       };
       const { home, newProjects } = chooseProject(input.project, made, {
-        nextProject: moment.nextProject + projects.length,
+        nextProject: context.nextProject + projects.length,
       });
       projects.push(...newProjects);
-      tasks.set(id, newTask(id, input, home, idOf, moment));
+      tasks.set(id, newTask(id, input, home, idOf, context));
     });
   if (refusals.length > 0) throw allRefused(refusals);
 
@@ -195,7 +195,7 @@ function createTasks(inputs: NewTask[], state: Gathered, moment: WriteContext) {
   const result = settle(
     state.tasks,
     [...tasks.values()].map((after) => ({ after })),
-    moment,
+    context,
   );
   const now = applyEdits(state.tasks, result);
   const names = projects.map(({ after }) => after.name);
@@ -222,7 +222,7 @@ function newTask(
   input: NewTask,
   home: { id: number; name: string } | undefined,
   idOf: (name: number) => number,
-  moment: WriteContext,
+  context: WriteContext,
 ): Task {
   return {
     id,
@@ -230,7 +230,7 @@ function newTask(
     description: input.description ?? null,
     status: 'pending',
     priority: input.priority ?? null,
-    ...patchDates({ due: null, start: null, repeats: null }, input, moment),
+    ...patchDates({ due: null, start: null, repeats: null }, input, context),
     estimateMinutes: input.estimate_minutes ?? null,
     projectId: home?.id ?? null,
     project: home?.name ?? null,
@@ -240,6 +240,6 @@ function newTask(
     rank: rankOf(id),
     labels: uniqueLabels(input.labels ?? []),
     blockedBy: uniqueBlockers(input.blocked_by?.map(idOf) ?? []),
-    ...newTaskDefaults(moment),
+    ...newTaskDefaults(context),
   };
 }

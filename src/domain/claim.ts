@@ -77,22 +77,22 @@ export function claimTask({
     throw invalid('claim extends a claim, but the id of its task is missing.', 'Give id too.');
   return {
     read: (tx, _actor, now) => stateOf(tx, id, claim !== undefined, filter, now),
-    decide({ id: asked, task, whole }, moment) {
+    decide({ id: asked, task, whole }, context) {
       if (!task) throw noTask(asked);
       const renewed = claim !== undefined;
-      if (renewed) refuseRenewal(task, claim, moment);
-      else refuseClaim(task, whole, moment);
-      const until = moment.now.getTime() + minutes * 60_000;
+      if (renewed) refuseRenewal(task, claim, context);
+      else refuseClaim(task, whole, context);
+      const until = context.now.getTime() + minutes * 60_000;
       const after: Task = {
         ...task,
         claimed: true,
-        claimedBy: (renewed && !agent && task.claimedBy) || moment.by,
+        claimedBy: (renewed && !agent && task.claimedBy) || context.by,
         claimedUntil: new Date(Math.max(until, renewed ? (task.claimedUntil?.getTime() ?? 0) : 0)),
-        claim: renewed ? claim : moment.batch,
+        claim: renewed ? claim : context.batch,
       };
       const { claimed, claimedBy, claimedUntil } = after;
       return {
-        ...settle(new Map([[task.id, task]]), [{ after }], moment),
+        ...settle(new Map([[task.id, task]]), [{ after }], context),
         outcome: {
           task: after,
           wasExpired: renewed && !task.claimed,
@@ -224,19 +224,19 @@ async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refu
 }
 
 /** @throws Refusal `conflict` unless the task can be started now: open, unclaimed, unblocked and past its start */
-function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteContext): void {
+function refuseClaim(task: Task, whole: TaskDetail | undefined, context: WriteContext): void {
   const { id } = task;
   refuseClosed(task);
-  if (task.claimed) throw claimedRefusal(task, moment);
+  if (task.claimed) throw claimedRefusal(task, context);
   if (task.waitsFor.length > 0)
     throw conflict(
       `#${id} is blocked by ${task.waitsFor.map((each) => `#${each}`).join(', ')}.`,
       'Claim a task that blocks it, or the next ready one: claim_task without id.',
     );
   if (task.openSubtasks > 0) throw conflict(`#${id} has open sub-tasks.`, 'Claim those one by one.');
-  if (task.start && startSort(task.start, moment.timezone) > moment.now.toISOString())
+  if (task.start && startSort(task.start, context.timezone) > context.now.toISOString())
     throw conflict(
-      `#${id} starts ${sayWhen(task.start, moment.now, moment.timezone)}.`,
+      `#${id} starts ${sayWhen(task.start, context.now, context.timezone)}.`,
       'To begin now, change its start with update_task first.',
     );
   if (whole?.waitsWith)
@@ -247,8 +247,8 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, moment: WriteCon
 }
 
 /** @throws Refusal if the claim is outdated, the task is closed, or the claim was released */
-function refuseRenewal(task: Task, claim: number, moment: WriteContext): void {
-  checkClaim(task, claim, moment);
+function refuseRenewal(task: Task, claim: number, context: WriteContext): void {
+  checkClaim(task, claim, context);
   refuseClosed(task);
   if (task.claimedBy === null)
     throw conflict(`Claim ${claim} on #${task.id} was released.`, 'To claim the task again, omit claim.');
@@ -271,11 +271,11 @@ export interface Release {
  * is refused until the claim has expired.
  */
 export function releaseTask(id: number, { claim, note, status }: Release) {
-  return updateTasks([id], { status }, { claim }, (task, moment) => {
+  return updateTasks([id], { status }, { claim }, (task, context) => {
     if (task.deletedAt) throw inTrash(task);
     if (task.claimed && claim === undefined)
       throw conflict(
-        `#${id} is claimed by ${holderOf(task, moment)}.`,
+        `#${id} is claimed by ${holderOf(task, context)}.`,
         `If that is you, give your claim number. If the holder is gone, release it: ${reopenCall(id)}.`,
       );
     return { ...UNCLAIMED, ...(note !== undefined && { note }) };

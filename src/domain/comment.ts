@@ -15,10 +15,10 @@ export function addComment(id: number, text: string, claim?: number): WriteComma
     decide(state, called) {
       const task = presentTask(state.tasks, id);
       checkClaim(task, claim, called);
-      const moment = attributedToHolder(task, claim, called);
-      const comment = { id: moment.nextComment, text, at: moment.now, by: moment.by };
+      const context = attributedToHolder(task, claim, called);
+      const comment = { id: context.nextComment, text, at: context.now, by: context.by };
       const commented = { added: [comment], removed: [] };
-      return { ...settle(state.tasks, [{ after: task, commented }], moment), by: moment.by, outcome: task };
+      return { ...settle(state.tasks, [{ after: task, commented }], context), by: context.by, outcome: task };
     },
   };
 }

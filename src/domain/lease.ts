@@ -8,9 +8,9 @@ export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now'
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
 /** Builds the refusal of a claim on a task that is already claimed. */
-export const claimedRefusal = (task: Task, moment: WriteContext): Refusal =>
+export const claimedRefusal = (task: Task, context: WriteContext): Refusal =>
   conflict(
-    `#${task.id} is claimed by ${holderOf(task, moment)}.`,
+    `#${task.id} is claimed by ${holderOf(task, context)}.`,
     `Work on another: claim_task without id. If this claim is yours, give its number as claim; if you lost the number, end the claim: ${reopenCall(task.id)}.`,
   );
 
@@ -18,9 +18,9 @@ export const claimedRefusal = (task: Task, moment: WriteContext): Refusal =>
 export function attributedToHolder(
   task: Task | undefined,
   claim: number | undefined,
-  moment: WriteContext,
+  context: WriteContext,
 ): WriteContext {
-  return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...moment, by: task.claimedBy } : moment;
+  return claim !== undefined && task?.claim === claim && task.claimedBy ? { ...context, by: task.claimedBy } : context;
 }
 
 const READ_FIRST = 'Read it with get_task before you change it again.';
@@ -31,12 +31,12 @@ const READ_FIRST = 'Read it with get_task before you change it again.';
  *
  * @throws Refusal `conflict` for a claim that is over, `invalid` for one that never existed
  */
-export function checkClaim(task: Task, claim: number | undefined, moment: WriteContext): void {
+export function checkClaim(task: Task, claim: number | undefined, context: WriteContext): void {
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
     throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim number that claim_task returned for this task.');
   const [since, hint] = task.claimed
-    ? [`it is claimed by ${holderOf(task, moment)}`, READ_FIRST]
+    ? [`it is claimed by ${holderOf(task, context)}`, READ_FIRST]
     : isOpenTask(task)
       ? ['someone ended it, and the task is unclaimed now', `To continue: ${sayCall('claim_task', { id: task.id })}.`]
       : ['the task has been closed', READ_FIRST];

@@ -56,7 +56,7 @@ export function refuseContradiction(patch: Patch): void {
 }
 
 /** Applies a patch to a task, without its effects on sub-tasks and series. */
-export function applyPatch(task: Task, patch: Patch, home: Home | undefined, moment: WriteContext): Task {
+export function applyPatch(task: Task, patch: Patch, home: Home | undefined, context: WriteContext): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
   return {
@@ -66,10 +66,10 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, mom
       description: patch.description ?? (clear.has('description') ? null : task.description),
     }),
     status,
-    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : moment.now,
+    completedAt: status !== 'completed' ? null : task.status === 'completed' ? task.completedAt : context.now,
     deletedAt: null, // a deleted task only gets here to be restored
     priority: patch.priority ?? (clear.has('priority') ? null : task.priority),
-    ...patchDates(task, patch, moment, clear),
+    ...patchDates(task, patch, context, clear),
     estimateMinutes: patch.estimate_minutes ?? (clear.has('estimate_minutes') ? null : task.estimateMinutes),
     projectId: home?.id ?? (clear.has('project') ? null : task.projectId),
     project: home?.name ?? (clear.has('project') ? null : task.project),

@@ -24,7 +24,7 @@ export function readinessChanges(
   was: Tasks,
   now: Tasks,
   { edits, counted }: Settled,
-  moment: WriteContext,
+  context: WriteContext,
 ): ReadinessChanges {
   const changed = new Set(edits.map(({ after }) => after.id));
   const others = (tasks: Task[]) =>
@@ -35,18 +35,20 @@ export function readinessChanges(
   const unheld = counted.filter((task) => isUnblockedTask(task) && !isUnblockedTask(was.get(task.id) as Task));
   return {
     ready: others([...unheld, ...unblocked.flatMap(({ id }) => descendants(now, id))]).filter((task) =>
-      isReady(task, now, moment),
+      isReady(task, now, context),
     ),
     blocked: others(open.filter((task) => !waited(task) && task.waitsFor.length > 0)),
   };
 }
 
-const isReady = (task: Task, tasks: Tasks, moment: WriteContext): boolean =>
+const isReady = (task: Task, tasks: Tasks, context: WriteContext): boolean =>
   isUnblockedTask(task) &&
   !task.inArchivedProject &&
   !task.claimed &&
-  hasStarted(task, moment) &&
-  ancestors(tasks, task).every((each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, moment)));
+  hasStarted(task, context) &&
+  ancestors(tasks, task).every(
+    (each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, context)),
+  );
 
 const hasStarted = ({ start }: Task, { now, timezone }: WriteContext): boolean =>
   start === null || startSort(start, timezone) <= now.toISOString();

@@ -58,7 +58,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
       const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);
       return { ...gathered, open };
     },
-    decide(state, moment) {
+    decide(state, context) {
       const before = find(name, state);
       if (patch.merge_into !== undefined) {
         const into = find(patch.merge_into, state);
@@ -72,7 +72,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
           .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
         const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
         return {
-          ...settle(state.tasks, moved, moment),
+          ...settle(state.tasks, moved, context),
           projects: more ? [] : [{ before, after }],
           outcome: { project: after, into: { name: into.name, moved: moved.length, more }, unchanged: false },
         };
@@ -84,7 +84,7 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
           `To merge them: update_project ${JSON.stringify({ project: before.name, merge_into: holder.name })}.`,
         );
       const archivedAt =
-        patch.archived === undefined ? before.archivedAt : patch.archived ? (before.archivedAt ?? moment.now) : null;
+        patch.archived === undefined ? before.archivedAt : patch.archived ? (before.archivedAt ?? context.now) : null;
       const after = { ...before, name: patch.name ?? before.name, archivedAt };
       const unchanged = Object.keys(projectDifferences({ before, after }).after).length === 0;
       return {

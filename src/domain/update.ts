@@ -57,7 +57,7 @@ async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<Stat
 }
 
 /** Changes to a task beyond the patch. May throw a `Refusal`. */
-type Extra = (task: Task, moment: WriteContext) => Partial<Task>;
+type Extra = (task: Task, context: WriteContext) => Partial<Task>;
 
 /**
  * Applies one patch to tasks. Each task is judged separately: valid changes are written, the others reported as failed.
@@ -96,28 +96,28 @@ export function updateTasks(
         },
         guard,
       ),
-    decide(state, context) {
-      const moment = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, context);
-      const { home, newProjects } = chooseProject(patch.project, state, moment);
+    decide(state, called) {
+      const context = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
+      const { home, newProjects } = chooseProject(patch.project, state, context);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
-      let closings = new SeriesClosings(state.tasks, moment);
+      let closings = new SeriesClosings(state.tasks, context);
       const { plans, failed } = planEach(ids, state.tasks, () => {
-        closings = new SeriesClosings(state.tasks, moment);
+        closings = new SeriesClosings(state.tasks, context);
         return (task, together) => {
-          checkClaim(task, guard.claim, moment);
+          checkClaim(task, guard.claim, context);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
-          const patched = applyPatch(task, patch, home, moment);
+          const patched = applyPatch(task, patch, home, context);
           if (parent && parent.id !== task.parentId) {
             const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, task.id);
             if (refusal) throw refusal;
           }
-          checkExpectations(task, patched, guard, { since: state.since, timezone: moment.timezone });
+          checkExpectations(task, patched, guard, { since: state.since, timezone: context.timezone });
           const after = {
             ...patched,
-            ...extra?.(task, moment),
-            ...(patch.status === 'pending' && released(task, guard, moment)),
+            ...extra?.(task, context),
+            ...(patch.status === 'pending' && released(task, guard, context)),
             ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // a claim implies it
           };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
@@ -126,11 +126,11 @@ export function updateTasks(
           return closings.close(after, along, task.parentId !== null && together.has(task.parentId));
         };
       });
-      return conclude(state, plans, failed, moment, {
+      return conclude(state, plans, failed, context, {
         projects: newProjects,
         labels: patch.add_labels,
         closings,
-        ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, moment.nextTask),
+        ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
       });
     },
@@ -153,14 +153,14 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
   return {
     read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
     decide(state, called) {
-      const moment = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
-      const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? moment.now });
+      const context = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
+      const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? context.now });
       const { plans, failed } = planEach(ids, state.tasks, () => (task) => {
-        checkClaim(task, guard.claim, moment);
-        checkExpectations(task, gone(task), guard, { since: state.since, timezone: moment.timezone });
+        checkClaim(task, guard.claim, context);
+        checkExpectations(task, gone(task), guard, { since: state.since, timezone: context.timezone });
         return [task, ...descendants(state.tasks, task.id)].map(gone);
       });
-      return conclude(state, plans, failed, moment, { held: guard.claim !== undefined });
+      return conclude(state, plans, failed, context, { held: guard.claim !== undefined });
     },
   };
 }
@@ -176,7 +176,7 @@ function conclude(
   state: Gathered,
   plans: Map<number, Plan>,
   failed: Failure[],
-  moment: WriteContext,
+  context: WriteContext,
   {
     projects = [],
     labels = [],
@@ -202,7 +202,7 @@ function conclude(
   const { edits, counted } = settle(
     state.tasks,
     [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
-    moment,
+    context,
   );
   const now = applyEdits(state.tasks, { edits, counted });
   const changed = new Set(edits.map((edit) => edit.after.id));
@@ -215,7 +215,7 @@ function conclude(
     edits,
     counted,
     projects: made,
-    by: moment.by,
+    by: context.by,
     outcome: {
       tasks: shown,
       restored: new Set(restored.map(({ id }) => id)),
@@ -228,7 +228,7 @@ function conclude(
       expired: shown.filter(
         (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
       ),
-      ...readinessChanges(state.tasks, now, { edits, counted }, moment),
+      ...readinessChanges(state.tasks, now, { edits, counted }, context),
       next: next.map(({ id }) => now.get(id) as Task),
       nextSubtasks: edits.flatMap(({ before, after }) =>
         before || next.some(({ id }) => id === after.id) ? [] : [after],

@@ -29,7 +29,7 @@ export interface WriteContext extends UserScope, Pick<LockedState, 'now' | 'next
  */
 export interface WriteCommand<State, Outcome> {
   read(tx: UserTx, actor: Actor, now: Date): Promise<State>;
-  decide(state: State, moment: WriteContext): Decision<Outcome>;
+  decide(state: State, context: WriteContext): Decision<Outcome>;
 }
 
 /** Counts the task and project edits of a write. */

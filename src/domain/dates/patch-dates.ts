@@ -15,27 +15,27 @@ type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 export function patchDates(
   task: Times,
   patch: Partial<Record<keyof Times | 'shift', string | undefined>>,
-  moment: WriteContext,
+  context: WriteContext,
   clear: ReadonlySet<string> = new Set(),
 ): Times {
   if (patch.shift !== undefined) {
     const amount = readShift(patch.shift);
-    const move = (field: 'due' | 'start') => task[field] && shiftDate(task[field], amount, moment.timezone, field);
+    const move = (field: 'due' | 'start') => task[field] && shiftDate(task[field], amount, context.timezone, field);
     return { due: move('due'), start: move('start'), repeats: task.repeats };
   }
   const recurring = patch.repeats ?? (patch.due && isRepeat(patch.due) ? patch.due : undefined);
   const when = (field: 'due' | 'start') => {
     const text = patch[field];
-    return text && text !== recurring ? parseWhen(text, moment, field) : clear.has(field) ? null : task[field];
+    return text && text !== recurring ? parseWhen(text, context, field) : clear.has(field) ? null : task[field];
   };
   const [due, start] = [when('due'), when('start')];
   if (recurring) {
     const given = patch.due && patch.due !== recurring ? due : null;
     const was = clear.has('due') ? null : task.due;
     // Without a due date, a series begins at the task's start date.
-    const begins = start && !given && !was ? startSort(start, moment.timezone) : '';
-    const now = begins > moment.now.toISOString() ? new Date(begins) : moment.now;
-    const { repeat, due: first } = parseRepeat(recurring, given, { ...moment, now }, was);
+    const begins = start && !given && !was ? startSort(start, context.timezone) : '';
+    const now = begins > context.now.toISOString() ? new Date(begins) : context.now;
+    const { repeat, due: first } = parseRepeat(recurring, given, { ...context, now }, was);
     return { due: first, start, repeats: repeat };
   }
   const repeats = clear.has('repeats') ? null : task.repeats;

@@ -13,8 +13,8 @@ export interface NextOccurrence {
 }
 
 /** Counts the dates of a series with an end that are left out if it goes on from a task now. */
-export const skippedAfter = ({ repeats, due }: Task, moment: WriteContext): number =>
-  repeats && due ? skippedBefore(nextOccurrence(repeats, due, moment), repeats) : 0;
+export const skippedAfter = ({ repeats, due }: Task, context: WriteContext): number =>
+  repeats && due ? skippedBefore(nextOccurrence(repeats, due, context), repeats) : 0;
 
 /**
  * Builds the next task of a series, or returns undefined if the rule has ended.
@@ -25,15 +25,15 @@ export const skippedAfter = ({ repeats, due }: Task, moment: WriteContext): numb
 export function nextInSeries(
   closing: Task,
   tasks: ReadonlyMap<number, Task>,
-  moment: WriteContext,
+  context: WriteContext,
   newId: () => number,
 ): NextOccurrence | undefined {
   const { repeats, due } = closing;
   if (!repeats || !due) return undefined;
-  const next = nextOccurrence(repeats, due, moment);
+  const next = nextOccurrence(repeats, due, context);
   if (!next) return undefined;
-  const days = daysBetween(due, next.due, moment.timezone);
-  const moved = (when: When | null) => when && shiftDays(when, days, moment.timezone);
+  const days = daysBetween(due, next.due, context.timezone);
+  const moved = (when: When | null) => when && shiftDays(when, days, context.timezone);
   const family = [closing, ...remaining(tasks, closing.id)];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
@@ -45,13 +45,13 @@ export function nextInSeries(
       status: 'pending',
       due: moved(was.due),
       start: moved(was.start),
-      ...(isTop ? { due: next.due, repeats: next.repeat } : restarted(was, days, moment.timezone)),
+      ...(isTop ? { due: next.due, repeats: next.repeat } : restarted(was, days, context.timezone)),
       parentId: isTop ? was.parentId : (ids.get(was.parentId as number) as number),
       series: isTop ? seriesOf(was) : null,
       rank: isTop ? was.rank : rankOf(id),
       // Dependencies within the family are copied; other blockers of this occurrence do not block the next.
       blockedBy: was.blockedBy.flatMap((blocker) => ids.get(blocker) ?? []).sort((a, b) => a - b),
-      ...newTaskDefaults(moment),
+      ...newTaskDefaults(context),
     };
   });
   return { task: task as Task, subtasks };

@@ -71,7 +71,7 @@ export class Reversal {
     private readonly tasks: ReadonlyMap<number, Task>,
     private readonly projects: ReadonlyMap<number, Project>,
     private readonly commentTasks: ReadonlyMap<number, number>,
-    private readonly moment: WriteContext,
+    private readonly context: WriteContext,
   ) {
     this.entries = state.entries.filter((entry) => entry.batch === batch).reverse();
     this.later = state.later.filter((each) => each.batch > batch);
@@ -106,7 +106,7 @@ export class Reversal {
       .map((after): ProjectEdit => ({ before: this.projects.get(after.id) ?? null, after, reverts: this.batch }))
       .filter((edit) => Object.keys(projectDifferences(edit).after).length > 0)
       .map((edit) => ({ ...edit, after: { ...edit.after, version: edit.after.version + 1 } }));
-    return { ...settle(this.tasks, proposals, this.moment), projects, failed: this.failed };
+    return { ...settle(this.tasks, proposals, this.context), projects, failed: this.failed };
   }
 
   private taskNow = (id: number) => this.after.get(id) ?? this.tasks.get(id);
@@ -241,7 +241,7 @@ export class Reversal {
     if (!task || task.deletedAt) return;
     const reason = this.workOfOthers(task);
     if (reason) return this.leaveWork(id, reason);
-    this.after.set(id, { ...task, deletedAt: this.moment.now });
+    this.after.set(id, { ...task, deletedAt: this.context.now });
   }
 
   /** Returns a later change by someone else that is still in effect, or their claim; undefined if there is neither. */
@@ -251,14 +251,14 @@ export class Reversal {
   }
 
   private claimOfOthers = (task: Task): string | undefined =>
-    task.claimed && task.claimedBy !== this.moment.by ? `is claimed by ${holderOf(task, this.moment)}` : undefined;
+    task.claimed && task.claimedBy !== this.context.by ? `is claimed by ${holderOf(task, this.context)}` : undefined;
 
   private leaveWork = (id: number, reason: string) =>
     this.reportFailure(id, `#${id} ${reason}.`, 'It was left unchanged; delete it with delete_task if needed.');
 
   private changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
     const change = inEffect(this.later).find(
-      (each) => each.entity === entity && each.entityId === id && each.by !== this.moment.by,
+      (each) => each.entity === entity && each.entityId === id && each.by !== this.context.by,
     );
     return change && `was changed since, by ${change.by} (u${change.batch})`;
   }
@@ -311,7 +311,7 @@ export class Reversal {
     const trashed = members.filter((task) => task.deletedAt && !this.tasks.get(task.id)?.deletedAt);
     if (this.state.projectsInUse.has(id) || members.length > trashed.length) return;
     for (const task of trashed) this.after.set(task.id, { ...task, projectId: null, project: null });
-    this.projectsAfter.set(id, { ...project, deletedAt: this.moment.now });
+    this.projectsAfter.set(id, { ...project, deletedAt: this.context.now });
   }
 
   /**

@@ -106,7 +106,7 @@ function mentioned(entries: Entry[]) {
   };
 }
 
-function decide(state: State, moment: WriteContext) {
+function decide(state: State, context: WriteContext) {
   let tasks: ReadonlyMap<number, Task> = state.tasks;
   let projects = new Map(state.projects.map((project) => [project.id, project]));
   const edits: Edit[] = [];
@@ -115,7 +115,7 @@ function decide(state: State, moment: WriteContext) {
   const failed: Failure[] = [];
   const comments = new Map(state.comments);
   for (const batch of state.batches) {
-    const work = new Reversal(state, batch, tasks, projects, comments, moment);
+    const work = new Reversal(state, batch, tasks, projects, comments, context);
     const result = work.run();
     for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
       if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
@@ -149,7 +149,7 @@ function decide(state: State, moment: WriteContext) {
         state.tasks,
         applyEdits(tasks, { edits: [], counted: recounted }),
         { edits, counted: recounted },
-        moment,
+        context,
       ),
       ...(state.batches.length < state.asked && { fewer: { asked: state.asked, found: state.batches.length } }),
       failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
