@@ -45,8 +45,14 @@ export const sayCall = (tool: string, args: Record<string, unknown>): string => 
 
 /** Returns the refusal in an error's chain of causes: Drizzle wraps errors thrown while a query runs. */
 export function refusalIn(error: unknown): Refusal | undefined {
-  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof Refusal) return e;
-  return undefined;
+  return causes(error).find((each) => each instanceof Refusal);
+}
+
+/** Returns an error with its causes, outermost first. Libraries wrap errors, some of them more than once. */
+export function causes(error: unknown): Error[] {
+  const all: Error[] = [];
+  for (let each = error; each instanceof Error && !all.includes(each); each = each.cause) all.push(each);
+  return all;
 }
 
 const refusalFactory =

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './db/database.js';
+import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './db/database-errors.js';
 import { internal, type RefusalBody, refusalIn, setupRefusal, UsageError, unavailable } from './errors.js';
 import { framesOf } from './log.js';
 

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
+import { causes } from './errors.js';
 
 /**
  * Logs to stderr, because stdout carries the protocol. Writes synchronously, so nothing is lost on exit. Lines that
@@ -14,16 +15,8 @@ function write(text: string): void {
 }
 
 /** Returns the names and stack frames of an error and its causes. Not messages: a database's may contain user data. */
-export function framesOf(error: unknown): string[] {
-  const frames: string[] = [];
-  for (let e = error; e instanceof Error; e = e.cause)
-    frames.push(
-      e.name,
-      ...(e.stack ?? '')
-        .split('\n')
-        .filter((each) => /^\s+at /.test(each))
-        .slice(0, 8)
-        .map((each) => each.trim()),
-    );
-  return frames;
-}
+export const framesOf = (error: unknown): string[] =>
+  causes(error).flatMap(({ name, stack = '' }) => {
+    const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+    return [name, ...frames.slice(0, 8).map((frame) => frame.trim())];
+  });

@@ -136,7 +136,7 @@ describe('what goes wrong inside', () => {
   });
 
   test('a database that is away is said to be', async () => {
-    const { Unreachable } = await import('../src/db/database.js');
+    const { Unreachable } = await import('../src/db/database-errors.js');
     const gone = () => new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432 hunter2'));
     const { client } = await agentOf({ ...world, store: failingStore(world, 1, gone) }, await newUser(world));
     expect(await protocolError(resourceText(client, 'taskloom://overview'))).toMatchObject({

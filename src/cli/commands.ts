@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import type { OpenedStore } from '../db/connect.js';
-import { isUnreachable, setupMistake, sqlState } from '../db/database.js';
+import { isUnreachable, SQLSTATE, setupMistake, sqlState } from '../db/database-errors.js';
 import { UsageError } from '../errors.js';
 import { accountCommands } from './account-commands.js';
 import { databaseCommands } from './database-commands.js';
@@ -55,7 +55,7 @@ function complaint(error: unknown, context: Context): string | undefined {
   const isFromDatabase = mistake !== undefined || sqlState(error) !== undefined || isUnreachable(error);
   const database = isFromDatabase && context.config().usesDatabaseUrl ? 'the database of DATABASE_URL' : 'the database';
   if (mistake) return `taskloom: ${database} cannot be used: ${mistake}`;
-  if (sqlState(error) === '42501')
+  if (sqlState(error) === SQLSTATE.insufficientPrivilege)
     return `taskloom: the login to ${database} lacks a privilege that this command needs (SQLSTATE 42501)`;
   if (isUnreachable(error)) return `taskloom: ${database} cannot be reached; check its address and that it runs`;
   return undefined;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { openStore, type Store } from '../db/connect.js';
-import { isUnreachable, Unreachable } from '../db/database.js';
+import { isUnreachable, Unreachable } from '../db/database-errors.js';
 import { makeDirectory } from '../db/lock.js';
 import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';

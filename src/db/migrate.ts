@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import type { Connection, Database, Row } from './database.js';
-import { sqlState } from './database.js';
+import { SQLSTATE, sqlState } from './database-errors.js';
 
 /** One file of `migrations/`. */
 export interface Migration {
@@ -53,7 +53,7 @@ export async function migrate(database: Database, migrations: Migration[]): Prom
   return attempt(database, migrations).catch((error: unknown) => {
     // The runtime role belongs to the whole server, and a concurrent migration of another database was granted it
     // first. The conflict is reported once that one has committed, so a retry finds the grant.
-    if (sqlState(error) === '23505') return attempt(database, migrations);
+    if (sqlState(error) === SQLSTATE.uniqueViolation) return attempt(database, migrations);
     throw error;
   });
 }
@@ -67,11 +67,11 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
       return done;
     } catch (error) {
       await connection.script('rollback').catch(() => {});
-      if (sqlState(error) === '42501')
+      if (sqlState(error) === SQLSTATE.insufficientPrivilege)
         throw new UsageError(
           'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
         );
-      if (sqlState(error) === '58P01')
+      if (sqlState(error) === SQLSTATE.undefinedFile)
         throw new UsageError(
           'the database server lacks the extensions Taskloom needs, btree_gin and pg_trgm. They come with PostgreSQL, in a package that is often named postgresql-contrib',
         );
@@ -159,7 +159,7 @@ async function missingFrom(connection: Connection, migrations: Migration[]): Pro
 
 /** Rethrows an error; as a UsageError if it means that the schema belongs to another login. */
 export function refuseLogin(error: unknown): never {
-  if (sqlState(error) !== '42501') throw error;
+  if (sqlState(error) !== SQLSTATE.insufficientPrivilege) throw error;
   throw new UsageError(
     'the database login has no rights on the schema taskloom or may not act as the role taskloom_app. Use the login that it was migrated for',
   );

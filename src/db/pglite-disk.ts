@@ -1,5 +1,6 @@
 import { fdatasyncSync, fsyncSync } from 'node:fs';
 import type { Extension, postgresMod } from '@electric-sql/pglite';
+import { SQLSTATE } from './database-errors.js';
 
 /** Ends the process: nothing may be acknowledged once the database cannot be trusted to store it. */
 export type Fatal = (reason: string) => never;
@@ -113,6 +114,6 @@ export function makeDisk(fatal: Fatal, synced: boolean): Disk {
 
 /** Returns what a SQLSTATE says about the database itself, if it is out of disk or memory, or failed internally. */
 export function failureOf(state: string | undefined): string | undefined {
-  if (state === '53100') return 'the disk is full';
+  if (state === SQLSTATE.diskFull) return 'the disk is full';
   return state && /^(53|58|XX000)/.test(state) ? `the database failed (SQLSTATE ${state})` : undefined;
 }

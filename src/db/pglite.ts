@@ -5,11 +5,13 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import pLimit from 'p-limit';
 import { UsageError } from '../errors.js';
-import { Busy, type Connection, type Database, MAX_WAITING, PipelinedConnection, sqlState } from './database.js';
+import { type Connection, type Database, MAX_WAITING } from './database.js';
+import { Busy, sqlState } from './database-errors.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
 import { type MaintenanceTimes, startMaintenance } from './pglite-maintenance.js';
 import { EmbeddedStatements } from './pglite-statements.js';
+import { PipelinedConnection } from './pipelined-connection.js';
 import { PLANNING, TIME_FORMAT } from './settings.js';
 
 /** Little memory: PostgreSQL's default of 128 MB of shared buffers is of no use in one process. */

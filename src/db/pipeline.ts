@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { serialize } from 'pg-protocol';
-import { isOutdatedPlan, isStaleStatement, type Row } from './database.js';
+import type { Row } from './database.js';
+import { isOutdatedPlan, isStaleStatement } from './database-errors.js';
 
 /** One statement and its parameter values. */
 export interface Statement {

@@ -1,17 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
-import {
-  Busy,
-  type Database,
-  isUnreachable,
-  MAX_WAITING,
-  PipelinedConnection,
-  setupMistake,
-  sqlState,
-  Unreachable,
-} from './database.js';
+import { type Database, MAX_WAITING } from './database.js';
+import { Busy, isUnreachable, setupMistake, sqlState, Unreachable } from './database-errors.js';
 import type { makeListener } from './notify.js';
 import { Pipeline, rowOf, StatementCache } from './pipeline.js';
+import { PipelinedConnection } from './pipelined-connection.js';
 
 /** A driver's result of one statement; for a string of several it returns an array of these. */
 interface Result {

@@ -1,4 +1,5 @@
-import { type Database, isUnreachable, type Row } from './database.js';
+import type { Database, Row } from './database.js';
+import { isUnreachable } from './database-errors.js';
 import type { Statement } from './pipeline.js';
 import { BEGIN_READ, runPipelined } from './transaction.js';
 import { tooMany, USER_LIMITS, withUserLimit } from './user-limits.js';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.js';
 import { type BackupFooter, type BackupHeader, FORMAT, readRows, type TableDigest } from './backup.js';
-import { type Connection, type Database, sqlState } from './database.js';
+import type { Connection, Database } from './database.js';
+import { sqlState } from './database-errors.js';
 import { apply, compare, type Migration } from './migrate.js';
 import { asTableOwner } from './service.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';

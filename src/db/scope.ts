@@ -3,7 +3,8 @@ import { eq, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import { forbidden, Refusal } from '../errors.js';
-import { CommitUnknown, type Connection, type Database, isUnreachable, type Row, sqlState } from './database.js';
+import type { Connection, Database, Row } from './database.js';
+import { CommitUnknown, isUnreachable, SQLSTATE, sqlState } from './database-errors.js';
 import type { Statement } from './pipeline.js';
 import { readBatched } from './read-batches.js';
 import { PLANNING, TIME_FORMAT } from './settings.js';
@@ -256,7 +257,8 @@ async function didCommit(
         return found.length > 0;
       });
     } catch (error) {
-      if (performance.now() + wait > until || !(isUnreachable(error) || sqlState(error) === '55P03')) throw unknown;
+      if (performance.now() + wait > until || !(isUnreachable(error) || sqlState(error) === SQLSTATE.lockNotAvailable))
+        throw unknown;
       await pause(wait);
     }
   }

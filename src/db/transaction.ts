@@ -1,4 +1,5 @@
-import { type Connection, type Database, isStaleStatement, type Row } from './database.js';
+import type { Connection, Database, Row } from './database.js';
+import { isStaleStatement } from './database-errors.js';
 import type { Statement } from './pipeline.js';
 
 /** Limits of every user and service transaction, except on PGlite. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type AuthInfo, createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.js';
-import { isBusy, isUnreachable, setupMistake } from '../db/database.js';
+import { isBusy, isUnreachable, setupMistake } from '../db/database-errors.js';
 import { assertWritable } from '../db/service.js';
 import { queued } from '../db/user-limits.js';
 import { forbidden, refusalIn } from '../errors.js';

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { type Database, MAX_WAITING, sqlState, Unreachable } from '../../src/db/database.js';
+import { type Database, MAX_WAITING } from '../../src/db/database.js';
+import { sqlState, Unreachable } from '../../src/db/database-errors.js';
 import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';

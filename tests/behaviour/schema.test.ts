@@ -1,7 +1,8 @@
 import { getTableColumns, getTableName, is } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Database, sqlState } from '../../src/db/database.js';
+import type { Database } from '../../src/db/database.js';
+import { sqlState } from '../../src/db/database-errors.js';
 import * as schema from '../../src/db/schema.js';
 import { asService, assertIsolated, queryAsTableOwner } from '../../src/db/service.js';
 import { openTestDatabase, through } from '../support/harness.js';

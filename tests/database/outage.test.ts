@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Database, isUnreachable } from '../../src/db/database.js';
+import type { Database } from '../../src/db/database.js';
+import { isUnreachable } from '../../src/db/database-errors.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
-import { Unreachable } from '../../src/db/database.js';
+import { Unreachable } from '../../src/db/database-errors.js';
 import { asService, asTableOwner } from '../../src/db/service.js';
 import { urlOf } from '../setup/server.js';
 import { newAgent, rowsOf, useWorld } from '../support/harness.js';

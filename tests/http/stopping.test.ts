@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Unreachable } from '../../src/db/database.js';
+import { Unreachable } from '../../src/db/database-errors.js';
 import { Feed } from '../../src/feed.js';
 import { failingStore, INSIDES, serveGated } from '../support/faults.js';
 import { useWorld } from '../support/harness.js';

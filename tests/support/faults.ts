@@ -1,5 +1,6 @@
 import type { Store } from '../../src/db/connect.js';
-import { type Connection, type Database, Unreachable } from '../../src/db/database.js';
+import type { Connection, Database } from '../../src/db/database.js';
+import { Unreachable } from '../../src/db/database-errors.js';
 import type { World } from './harness.js';
 import { anyToken, type Running, serveHttp } from './http.js';
 
