@@ -55,5 +55,6 @@ export default defineConfig({
     maxWorkers: 3, // on two cores: much of the time is spent waiting for processes
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 });

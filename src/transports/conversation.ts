@@ -1,7 +1,15 @@
-import type { JSONRPCMessage, McpServerFactory, RequestId, Transport } from '@modelcontextprotocol/server';
+import type {
+  JSONRPCMessage,
+  McpServerFactory,
+  MessageExtraInfo,
+  RequestId,
+  Transport,
+  TransportSendOptions,
+} from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
 import type { StdioSubscriptions } from './stdio-subscriptions.js';
+import { TransportLayer } from './transport-layer.js';
 
 /** One client served over a stream, in either protocol era (2025, or 2026-07-28). */
 export interface Conversation {
@@ -15,6 +23,8 @@ export interface Conversation {
    * left unanswered.
    */
   drain(patience: number): Promise<number>;
+  /** Sends a message to the client, such as the answer to a request that was taken. */
+  send(message: JSONRPCMessage): Promise<void>;
   /** Sends a notification to the relay at once, without waiting for pending answers. */
   notify(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
@@ -44,8 +54,8 @@ export interface Message {
 export interface ConversationOptions {
   /** Returns true if it has handled the message; otherwise the server gets it. */
   take?: ((message: JSONRPCMessage) => boolean) | undefined;
-  /** Connects subscriptions to the server's feed, if it has one. */
-  subscriptions?: (transport: Transport) => StdioSubscriptions;
+  /** Makes the layer that connects subscriptions to the server's feed, if it has one. */
+  subscriptions?: (below: Transport) => StdioSubscriptions;
 }
 
 /**
@@ -59,81 +69,97 @@ export function converse(
   factory: McpServerFactory,
   { take, subscriptions }: ConversationOptions,
 ): Conversation {
-  const unanswered = new Map<RequestId, Message>();
-  const listeners = new Set<RequestId>();
-  /** URIs subscribed to with `resources/subscribe` (2025). */
-  const subscribed = new Set<string>();
-  let lastUse = performance.now();
-  let reading = true;
-  let allAnswered = () => {};
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-
-  const noteAnswered = (id: RequestId | undefined, result?: unknown) => {
-    if (id === undefined) return;
-    lastUse = performance.now();
-    listeners.delete(id);
-    const { method, params } = unanswered.get(id) ?? {};
-    if (result && method === 'resources/subscribe') subscribed.add(String(params?.uri));
-    if (result && method === 'resources/unsubscribe') subscribed.delete(String(params?.uri));
-    if (unanswered.delete(id) && unanswered.size === 0) allAnswered();
-  };
-  const send = transport.send.bind(transport);
-  transport.send = async (message, options) => {
-    await send(message, options);
-    const { id, method, result } = message as Message;
-    if (method === undefined) noteAnswered(id, result);
-  };
-  const bridge = subscriptions?.(transport);
+  const tracker = new RequestTracker(transport, take);
+  const bridge = subscriptions?.(tracker);
   serveStdio(bridge?.wrapFactory(factory) ?? factory, {
-    transport,
+    transport: bridge ?? tracker,
     onerror: (error) => log.debug({ kind: error.name }, 'protocol error'),
   });
-  bridge?.attach();
-  const { onmessage, onclose } = transport;
-  transport.onmessage = (message) => {
-    if (!reading) return;
-    lastUse = performance.now();
+  return tracker;
+}
+
+/** Counts the requests that a client waits for. */
+class RequestTracker extends TransportLayer implements Conversation {
+  readonly ended: Promise<void>;
+  readonly #unanswered = new Map<RequestId, Message>();
+  readonly #listeners = new Set<RequestId>();
+  /** URIs subscribed to with `resources/subscribe` (2025). */
+  readonly #subscribed = new Set<string>();
+  #lastUse = performance.now();
+  #reading = true;
+  #allAnswered = () => {};
+  #end = () => {};
+
+  constructor(
+    below: Transport,
+    private readonly take: ConversationOptions['take'],
+  ) {
+    super(below);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  override async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    await this.below.send(message, options);
+    const { id, method, result } = message as Message;
+    if (method === undefined) this.#noteAnswered(id, result);
+  }
+
+  protected override receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
+    if (!this.#reading) return;
+    this.#lastUse = performance.now();
     const { id, method, params } = message as Message;
     if (method === HEARTBEAT && id !== undefined) {
-      send({ jsonrpc: '2.0', id, result: {} }).catch(() => {});
+      this.below.send({ jsonrpc: '2.0', id, result: {} }).catch(() => {});
       return;
     }
     // A cancelled request gets no answer, and a subscription none before its end: neither counts as unanswered.
-    if (method === 'notifications/cancelled') noteAnswered(params?.requestId);
-    else if (method === 'subscriptions/listen' && id !== undefined) listeners.add(id);
-    else if (id !== undefined && method !== undefined) unanswered.set(id, message as Message);
-    if (!take?.(message)) onmessage?.(message);
-  };
-  transport.onclose = () => {
-    onclose?.();
-    end();
-  };
+    if (method === 'notifications/cancelled') this.#noteAnswered(params?.requestId);
+    else if (method === 'subscriptions/listen' && id !== undefined) this.#listeners.add(id);
+    else if (id !== undefined && method !== undefined) this.#unanswered.set(id, message as Message);
+    if (!this.take?.(message)) super.receive(message, extra);
+  }
 
-  return {
-    lastUse: () => (unanswered.size + listeners.size + subscribed.size > 0 ? performance.now() : lastUse),
-    async drain(patience) {
-      reading = false;
-      if (unanswered.size > 0) {
-        let timer: NodeJS.Timeout | undefined;
-        await Promise.race([
-          ended,
-          new Promise<void>((resolve) => {
-            allAnswered = resolve;
-            timer = setTimeout(resolve, patience);
-          }),
-        ]);
-        clearTimeout(timer);
-      }
-      await transport.close();
-      await ended;
-      return unanswered.size;
-    },
-    notify(method, params) {
-      send({ jsonrpc: '2.0', method, params }).catch(() => {});
-    },
-    ended,
-  };
+  protected override closed(): void {
+    super.closed();
+    this.#end();
+  }
+
+  lastUse(): number {
+    const isOpen = this.#unanswered.size + this.#listeners.size + this.#subscribed.size > 0;
+    return isOpen ? performance.now() : this.#lastUse;
+  }
+
+  async drain(patience: number): Promise<number> {
+    this.#reading = false;
+    if (this.#unanswered.size > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([
+        this.ended,
+        new Promise<void>((resolve) => {
+          this.#allAnswered = resolve;
+          timer = setTimeout(resolve, patience);
+        }),
+      ]);
+      clearTimeout(timer);
+    }
+    await this.close();
+    await this.ended;
+    return this.#unanswered.size;
+  }
+
+  notify(method: string, params: Record<string, unknown>): void {
+    this.below.send({ jsonrpc: '2.0', method, params }).catch(() => {});
+  }
+
+  #noteAnswered(id: RequestId | undefined, result?: unknown): void {
+    if (id === undefined) return;
+    this.#lastUse = performance.now();
+    this.#listeners.delete(id);
+    const { method, params } = this.#unanswered.get(id) ?? {};
+    if (result && method === 'resources/subscribe') this.#subscribed.add(String(params?.uri));
+    if (result && method === 'resources/unsubscribe') this.#subscribed.delete(String(params?.uri));
+    if (this.#unanswered.delete(id) && this.#unanswered.size === 0) this.#allAnswered();
+  }
 }

@@ -1,16 +1,19 @@
 import {
   type JSONRPCMessage,
   type McpServerFactory,
+  type MessageExtraInfo,
   SUBSCRIPTION_ID_META_KEY,
   type Transport,
+  type TransportSendOptions,
 } from '@modelcontextprotocol/server';
 import type { Subscription } from '../feed.js';
 import { RESUBSCRIBED_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { subscribableUris } from '../subscriptions.js';
+import { TransportLayer } from './transport-layer.js';
 
 /** Connects the subscriptions of a connection to the feed of its server. */
-export const stdioSubscriptions = (transport: Transport): StdioSubscriptions => new StdioSubscriptions(transport);
+export const stdioSubscriptions = (below: Transport): StdioSubscriptions => new StdioSubscriptions(below);
 
 /** The fields read from a message. */
 interface ObservedMessage {
@@ -28,19 +31,11 @@ interface Filter {
  * to no server, so this class reads the messages: the request, and the acknowledgement, which lists the URIs granted.
  * It holds the acknowledgement back until the feed has let the listener in: the client is told of every later write.
  */
-export class StdioSubscriptions {
-  readonly #transport: Transport;
-  readonly #send: Transport['send'];
+export class StdioSubscriptions extends TransportLayer {
   /** Unanswered requests by id, and whether each resubscribes and wants one update of every URI (`RESUBSCRIBED_KEY`). */
   readonly #asked = new Map<string | number, boolean>();
   readonly #open = new Map<string | number, Promise<Subscription | undefined>>();
   #server: TaskServer | undefined;
-
-  constructor(transport: Transport) {
-    this.#transport = transport;
-    this.#send = transport.send.bind(transport);
-    transport.send = (message, options) => this.#sent(message as ObservedMessage, () => this.#send(message, options));
-  }
 
   /** Wraps a server factory to remember the last server it made, which is the connection's. */
   wrapFactory(make: McpServerFactory): McpServerFactory {
@@ -51,24 +46,22 @@ export class StdioSubscriptions {
     };
   }
 
-  /** Starts reading incoming messages. To be called once the SDK has connected to the transport. */
-  attach(): void {
-    const { onmessage, onclose } = this.#transport;
-    this.#transport.onmessage = (message: JSONRPCMessage, extra) => {
-      const { id, method, params } = message as ObservedMessage;
-      if (method === 'subscriptions/listen' && id !== undefined)
-        this.#asked.set(id, params?._meta?.[RESUBSCRIBED_KEY] === true);
-      if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#close(params.requestId);
-      onmessage?.(message, extra);
-    };
-    this.#transport.onclose = () => {
-      for (const id of this.#open.keys()) this.#close(id);
-      onclose?.();
-    };
+  protected override receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
+    const { id, method, params } = message as ObservedMessage;
+    if (method === 'subscriptions/listen' && id !== undefined)
+      this.#asked.set(id, params?._meta?.[RESUBSCRIBED_KEY] === true);
+    if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#close(params.requestId);
+    super.receive(message, extra);
   }
 
-  async #sent(message: ObservedMessage, send: () => Promise<void>): Promise<void> {
-    const { id, method, params } = message;
+  protected override closed(): void {
+    for (const id of this.#open.keys()) this.#close(id);
+    super.closed();
+  }
+
+  override async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    const { id, method, params } = message as ObservedMessage;
+    const send = () => super.send(message, options);
     if (method === undefined && id !== undefined) {
       this.#asked.delete(id); // refused, or ended
       this.#close(id);
@@ -93,7 +86,7 @@ export class StdioSubscriptions {
       await opening;
     } catch (error) {
       const { code, message } = error as { code: number; message: string }; // `listen` throws only ProtocolError
-      await this.#send({ jsonrpc: '2.0', id: listenId, error: { code, message } });
+      await this.below.send({ jsonrpc: '2.0', id: listenId, error: { code, message } });
       return this.#forget(listenId);
     }
     await send();
@@ -106,7 +99,7 @@ export class StdioSubscriptions {
       deliver: async (changed) => {
         for (const uri of changed) {
           if (!this.#open.has(id)) return;
-          await this.#send({
+          await this.below.send({
             jsonrpc: '2.0',
             method: 'notifications/resources/updated',
             params: { uri, _meta: { [SUBSCRIPTION_ID_META_KEY]: id } },
@@ -122,7 +115,7 @@ export class StdioSubscriptions {
   /** Ends a subscription as the server: answers the request that opened it. */
   async #over(id: string | number): Promise<void> {
     this.#forget(id);
-    await this.#send({
+    await this.below.send({
       jsonrpc: '2.0',
       id,
       result: { resultType: 'complete', _meta: { [SUBSCRIPTION_ID_META_KEY]: id } },
@@ -131,7 +124,7 @@ export class StdioSubscriptions {
 
   /** Ends a subscription here and in the SDK, by passing on a cancellation as if the client had sent it. */
   #forget(id: string | number): void {
-    this.#transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
+    this.receive({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
   }
 
   #close(id: string | number): void {

@@ -23,20 +23,17 @@ export function serveStreams(
   output: Writable,
   log: Logger,
   relay?: Relay,
-): Conversation {
+): Pick<Conversation, 'ended' | 'drain'> {
   const incoming = new PassThrough();
   const transport = new StdioServerTransport(incoming, output);
   const conversation = converse(transport, log, factory, { take: relay?.take });
-  relay?.start((message) => transport.send(message).catch(() => {}));
-  const { onclose } = transport;
-  transport.onclose = () => {
+  relay?.start((message) => conversation.send(message).catch(() => {}));
+  let finishing = false;
+  conversation.ended.then(() => {
     if (!input.readableEnded && !finishing)
       log.warn('connection closed: a message was too large, or nobody reads the answers');
     relay?.close();
-    onclose?.();
-  };
-
-  let finishing = false;
+  });
   const finish = (patience: number) => {
     finishing = true;
     return conversation.drain(patience);
@@ -46,5 +43,5 @@ export function serveStreams(
   const onEnd = () => setImmediate(() => finish(DRAIN_TIMEOUT));
   input.once('error', onEnd);
   input.once('end', onEnd);
-  return { ...conversation, drain: finish };
+  return { ended: conversation.ended, drain: finish };
 }

@@ -179,7 +179,7 @@ describe('writes of one user', () => {
       });
       await locked.opened;
       const added = ana.ok('add_task', { title: 'Dated', due: '2026-11-24' });
-      await expect.poll(waitingForLocks).toBe(1);
+      await expect.poll(waitingForLocks, { timeout: 5_000 }).toBe(1);
       done.open();
       await Promise.all([moving, added]);
       const [row] = await rowsOf(world, 'select due_sort from taskloom.tasks where user_id = $1', [userId]);

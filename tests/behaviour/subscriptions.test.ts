@@ -329,7 +329,7 @@ describe('a listener ends with the right to listen', () => {
   test('exactly when a token expires, if that is known', async () => {
     const { url } = await serve();
     const principal = await newUser(world);
-    const expires = new Date(Date.now() + 1500);
+    const expires = new Date(Date.now() + 4000);
     const { token } = await newToken(world, principal, { expires });
     const { subscription } = await listenAs(url, token, [OVERVIEW]);
     expect(await subscription.closed).toBe('graceful');
