@@ -87,7 +87,7 @@ interface Origin {
   meta?: Meta | undefined;
 }
 
-/** Runs a tool call as the caller. @throws Refusal */
+/** Runs a tool call as the caller. @throws Refusal for whatever the caller can mend; other errors as they come */
 export async function runTool(
   deps: Deps,
   tool: Tool,
@@ -96,22 +96,22 @@ export async function runTool(
   { client, meta }: Origin,
 ): Promise<Answer> {
   withScope(principal, tool.scope);
-  const call = tool.parse(raw);
-  const caller = { principal, now: deps.clock(), actor: actorOf(principal, client, call.args) };
   const started = performance.now();
-  const answer = await withLazyModules(() =>
-    call.effect === 'read'
+  const answer = await withLazyModules(async () => {
+    const call = tool.parse(raw);
+    const caller = { principal, now: deps.clock(), actor: actorOf(principal, client, call.args) };
+    return call.effect === 'read'
       ? runRead(deps, call, caller)
-      : runWrite(deps, call, caller, requestKey(tool.name, call, meta)),
-  );
+      : runWrite(deps, call, caller, requestKey(tool.name, call, meta));
+  });
   deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
   return answer;
 }
 
-/** Runs a read that is no tool call: of a prompt, a resource or a completion. @throws Refusal */
+/** Runs a read that is no tool call: of a prompt, a resource or a completion. */
 export const runReading = <T>(deps: Deps, principal: Principal, scope: Scope, read: Reading<T>): Promise<T> =>
   withLazyModules(() =>
-    readRows(deps, withScope(principal, scope), read, {
+    readAndRender(deps, withScope(principal, scope), read, {
       now: deps.clock(),
       detailed: false,
       callerName: principal.via,
@@ -127,10 +127,10 @@ interface Caller {
 
 async function runRead(deps: Deps, { read, budget }: ReadCall, { principal, now, actor }: Caller): Promise<Answer> {
   const context = { now, detailed: budget > DEFAULT_BUDGET, callerName: nameOf(actor) };
-  return fitToBudget(await readRows(deps, principal, read, context), budget);
+  return fitToBudget(await readAndRender(deps, principal, read, context), budget);
 }
 
-async function readRows<T>(
+async function readAndRender<T>(
   deps: Deps,
   principal: Principal,
   read: Reading<T>,

@@ -63,11 +63,11 @@ export interface WriteCall extends CallBase {
   effect: Exclude<Effect, 'read'>;
   requestId: string | undefined;
   dryRun: boolean;
-  /** Reads what the decision needs, and returns the decision as a function of what only the lock settles. */
+  /** Reads what the decision needs, and returns the decision. Both are repeated if the connection breaks. */
   read(tx: UserTx, actor: Actor, now: Date): Promise<Decide>;
 }
 
-/** Decides a write and renders its answer. Pure; may be called again with another context. */
+/** Decides a write and renders its answer. Pure: what it depends on was read, or is in the context. */
 export type Decide = (context: WriteContext, say: RenderContext) => { decision: Decision<unknown>; answer: Answer };
 
 export interface Tool {
@@ -83,7 +83,7 @@ export interface Tool {
     annotations: ToolAnnotations;
     scopeChallenge: ReturnType<typeof requireScopes>;
   };
-  /** @throws Refusal `invalid` that names the invalid fields, five at most */
+  /** @throws Refusal `invalid` that names the invalid fields, five at most, or what they contradict */
   parse(raw: unknown): ReadCall | WriteCall;
 }
 

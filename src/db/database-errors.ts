@@ -4,8 +4,8 @@ import { causes } from '../errors.js';
 export const SQLSTATE = {
   featureNotSupported: '0A000',
   uniqueViolation: '23505',
-  readOnlyTransaction: '25006',
-  idleInTransactionTimeout: '25P03',
+  readOnlySqlTransaction: '25006',
+  idleInTransactionSessionTimeout: '25P03',
   transactionTimeout: '25P04',
   invalidSqlStatementName: '26000',
   invalidAuthorizationSpecification: '28000',
@@ -21,16 +21,16 @@ export const SQLSTATE = {
   undefinedFile: '58P01',
 } as const;
 
-/** What SQLSTATEs of one kind begin with. */
-const CLASS = { connectionException: '08', invalidAuthorization: '28', shutdown: '57P' } as const;
+/** What the SQLSTATEs of one kind begin with. */
+const PREFIX = { connectionException: '08', invalidAuthorization: '28', shutdown: '57P' } as const;
 
 /**
  * After these a connection is of no more use: the server has become read-only (after a failover), has ended the session
  * for its idle or transaction time, or has no room for it.
  */
 const UNUSABLE: string[] = [
-  SQLSTATE.readOnlyTransaction,
-  SQLSTATE.idleInTransactionTimeout,
+  SQLSTATE.readOnlySqlTransaction,
+  SQLSTATE.idleInTransactionSessionTimeout,
   SQLSTATE.transactionTimeout,
   SQLSTATE.tooManyConnections,
 ];
@@ -77,8 +77,8 @@ export function isUnreachable(error: unknown): boolean {
   const state = sqlState(error) ?? '';
   return (
     causes(error).some((each) => each instanceof Unreachable) ||
-    state.startsWith(CLASS.connectionException) ||
-    state.startsWith(CLASS.shutdown) ||
+    state.startsWith(PREFIX.connectionException) ||
+    state.startsWith(PREFIX.shutdown) ||
     UNUSABLE.includes(state)
   );
 }
@@ -107,7 +107,7 @@ export function setupMistake(error: unknown): string | undefined {
   const state = sqlState(error);
   if (state === SQLSTATE.invalidAuthorizationSpecification && /no encryption|SSL off/.test((error as Error).message))
     return 'its server refused a connection without TLS: add sslmode=verify-full to its address';
-  if (state?.startsWith(CLASS.invalidAuthorization)) return 'it refused the user name or password';
+  if (state?.startsWith(PREFIX.invalidAuthorization)) return 'it refused the user name or password';
   if (state === SQLSTATE.invalidCatalogName) return 'its server has no database of that name';
   return tlsMistake(error);
 }

@@ -78,7 +78,7 @@ export function converse(
   return tracker;
 }
 
-/** Counts the requests that a client waits for. */
+/** Keeps track of the requests that a client waits for, answers heartbeats, and lets the relay take messages. */
 class RequestTracker extends TransportLayer implements Conversation {
   readonly ended: Promise<void>;
   readonly #unanswered = new Map<RequestId, Message>();

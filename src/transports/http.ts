@@ -7,7 +7,7 @@ import { queued } from '../db/user-limits.js';
 import { forbidden, refusalIn } from '../errors.js';
 import { buildServer } from '../server.js';
 import { type Deps, type ExpectedCall, expectedCall } from '../tool-calls.js';
-import { type Admission, type AdmissionOptions, Admissions } from './admission.js';
+import { type AuthenticatedCaller, Authenticator, type AuthenticatorOptions } from './authenticator.js';
 import { Bodies, type ReadRequest } from './body.js';
 import { HostCheck } from './host-check.js';
 import { inOurWords, lacks, refuse, tooManyRequests } from './http-responses.js';
@@ -17,7 +17,7 @@ import { OutageLog } from './outage.js';
 /** The largest request body, in bytes: room for a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
 
-export interface HttpOptions extends AdmissionOptions {
+export interface HttpOptions extends AuthenticatorOptions {
   /** Host names of this server, besides those of loopback. */
   allowedHosts: string[];
   /** How many requests of one user are worked on at once, and how many more may wait. */
@@ -47,30 +47,27 @@ export function createApp(
   const streams = new HttpSubscriptions(deps.feed !== undefined);
   const handler = sdkHandler(deps);
   const hosts = new HostCheck(allowedHosts, deps.log);
-  const admissions = new Admissions(deps.store, limits);
-  const bodies = new Bodies();
   const outages = new OutageLog(deps.log);
+  const authenticator = new Authenticator(deps.store, outages, limits);
+  const bodies = new Bodies();
 
-  const answer = async (read: ReadRequest, admission: Admission): Promise<Response> => {
-    const { principal } = admission;
-    const exceeded = admissions.overdrawn(read.parsedBody, principal);
+  const answer = async (read: ReadRequest, caller: AuthenticatedCaller): Promise<Response> => {
+    const { principal } = caller;
+    const exceeded = authenticator.overdrawn(read.parsedBody, principal);
     if (exceeded) return exceeded;
     const { request } = read;
     const parsedBody = withoutCancellations(read.parsedBody);
     const asked = expectedCall(deps, parsedBody, principal);
     if (asked?.result) await new Promise<void>((resolve) => setImmediate(resolve)); // lets it send its statement first
     const response = await handler.fetch(request, { authInfo: authInfoOf(principal, asked), parsedBody });
-    if (admission.proof) {
-      const refusal = await admissions.confirm(admission);
-      outages.answered();
-      if (refusal) return refusal;
-    }
+    const refusal = await authenticator.confirm(caller);
+    if (refusal) return refusal;
     if (!isModern(request)) response.headers.delete('connection'); // Node knows whether it stays open, and sets it
     return inOurWords(response);
   };
 
-  const subscribe = async (read: ReadRequest, { principal, hash }: Admission): Promise<Response> =>
-    admissions.overdrawn(read.parsedBody, principal) ??
+  const subscribe = async (read: ReadRequest, { principal, hash }: AuthenticatedCaller): Promise<Response> =>
+    authenticator.overdrawn(read.parsedBody, principal) ??
     streams.serve(read, authInfoOf(principal), () => buildServer(deps, async () => principal), hash);
 
   const mcp: Fetch = async (request, { incoming, outgoing }) => {
@@ -79,25 +76,24 @@ export function createApp(
     const foreign = hosts.refusal(request);
     if (foreign) return foreign;
     // Not deferred for a 2025 client: its answer may be a stream, whose 200 is sent before the first statement runs.
-    const admission = await admissions.admit(request, incoming.socket.remoteAddress, isModern(request));
-    if (!('principal' in admission)) return admission;
-    if (!admission.proof) outages.answered();
+    const caller = await authenticator.admit(request, incoming.socket.remoteAddress, isModern(request));
+    if (!('principal' in caller)) return caller;
     // The size of a compressed body is unknown until it is unpacked, and the SDK would take it for bad JSON.
     const encoded = request.headers.get('content-encoding');
     if (encoded && encoded !== 'identity')
       return refuse(415, 'unsupported', 'Send the body as it is: compressed bodies are not read.', {
         'Accept-Encoding': 'identity',
       });
-    const { userId, scopes } = admission.principal;
+    const { userId, scopes } = caller.principal;
     if (isListenRequest(request))
       return scopes.includes('tasks:read')
-        ? bodies.read(request, userId, MAX_LISTEN_BODY, (read) => subscribe(read, admission))
+        ? bodies.read(request, userId, MAX_LISTEN_BODY, (read) => subscribe(read, caller))
         : lacks('tasks:read');
-    const inTurn = (read: ReadRequest) => queued(bodies, `${userId} requests`, atOnce, () => answer(read, admission));
+    const inTurn = (read: ReadRequest) => queued(bodies, `${userId} requests`, atOnce, () => answer(read, caller));
     return bodies.read(request, userId, MAX_BODY, inTurn, sent);
   };
 
-  /** Returns the response to a failure that passes by itself. Rethrows any other. */
+  /** Returns the response to overload, or to a database that is away or refuses this server. Rethrows other errors. */
   const refusalOf = (error: unknown): Response => {
     const refusal = refusalIn(error);
     if (refusal?.body.code === 'rate_limited') return tooManyRequests(1, refusal.message);

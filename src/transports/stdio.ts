@@ -7,9 +7,9 @@ import type { Relay } from './relay.js';
 
 /**
  * How long pending answers may take once the client has closed its end, in milliseconds. Longer than the time limits of
- * a request (finding an owner, its silence, a statement), so that even a request that fails gets an answer that says why.
+ * a request (to find an owner, its silence, a statement, a remote server), so that one that fails is still told why.
  */
-const DRAIN_TIMEOUT = 60_000;
+const DRAIN_TIMEOUT = 75_000;
 
 /**
  * Serves one client over a pair of streams. When the input ends, requests already received are still

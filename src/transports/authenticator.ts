@@ -3,9 +3,10 @@ import { authenticate, bearerToken, hashToken, TokenProof } from '../auth/tokens
 import type { Store } from '../db/connect.js';
 import { badToken, noToken, refuse, tooManyRequests } from './http-responses.js';
 import { LruMap, originOf, RateLimit } from './limits.js';
+import type { OutageLog } from './outage.js';
 
 /** An authenticated caller. */
-export interface Admission {
+export interface AuthenticatedCaller {
   /** The hash of the token. */
   hash: string;
   principal: Principal;
@@ -13,7 +14,7 @@ export interface Admission {
   proof?: TokenProof;
 }
 
-export interface AdmissionOptions {
+export interface AuthenticatorOptions {
   /** How many of our proxies are in front, each of which appends to X-Forwarded-For. Default: 0. */
   proxies?: number | undefined;
   /** How many requests one user may send per minute. Default: 0, for no limit. */
@@ -29,7 +30,7 @@ export interface AdmissionOptions {
 const STRANGERS = 300;
 
 /** Authenticates requests by their tokens, and limits their rate. */
-export class Admissions {
+export class Authenticator {
   readonly #proxies: number;
   readonly #perMinute: number;
   readonly #strangers: RateLimit;
@@ -39,7 +40,8 @@ export class Admissions {
 
   constructor(
     private readonly store: () => Promise<Store>,
-    { proxies = 0, perMinute = 0, steady = () => performance.now() }: AdmissionOptions,
+    private readonly outages: OutageLog,
+    { proxies = 0, perMinute = 0, steady = () => performance.now() }: AuthenticatorOptions,
   ) {
     this.#proxies = proxies;
     this.#perMinute = perMinute;
@@ -53,7 +55,7 @@ export class Admissions {
    * @param peer the remote address of the connection
    * @param defer whether a token that was good last time may be checked later, with the first statement
    */
-  async admit({ headers }: Request, peer: string | undefined, defer: boolean): Promise<Admission | Response> {
+  async admit({ headers }: Request, peer: string | undefined, defer: boolean): Promise<AuthenticatedCaller | Response> {
     const token = bearerToken(headers.get('authorization'));
     const hash = token && hashToken(token);
     const last = hash ? this.#known.get(hash) : undefined;
@@ -70,6 +72,7 @@ export class Admissions {
       return { hash, principal: { ...last, proof }, proof };
     }
     const principal = await authenticate(database, hash, last?.userId);
+    this.outages.answered();
     if (!principal) return this.#forget(hash);
     if (!last) {
       this.#strangers.refund(from());
@@ -81,9 +84,11 @@ export class Admissions {
   }
 
   /** Completes a deferred check. Returns the response that refuses the request, if the token is no longer good. */
-  async confirm({ hash, principal, proof }: Admission): Promise<Response | undefined> {
+  async confirm({ hash, principal, proof }: AuthenticatedCaller): Promise<Response | undefined> {
     if (!proof) return undefined;
-    if (!(await proof.isStillGood())) return this.#forget(hash);
+    const isGood = await proof.isStillGood();
+    this.outages.answered();
+    if (!isGood) return this.#forget(hash);
     const { proof: _, ...found } = principal; // its timezone is the current one if a statement ran
     this.#known.set(hash, found);
     return undefined;
