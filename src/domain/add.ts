@@ -119,82 +119,39 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
 
 /** Creates the tasks and the projects they name. A negative id −n refers to the n-th task of this call. */
 function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) {
-  const idOf = (name: number) => (name < 0 ? context.nextTask - 1 - name : name);
-  const many = inputs.length > 1;
-  const projects: ProjectEdit[] = [];
-  const tasks = new Map<number, Task>();
-  const titled = (i: number) => inputs[i] && `"${inputs[i].title}"`;
-  /** Prefixes a refusal with the index and title of the task, if there are several. */
-  const refused = (i: number, { body }: Refusal, message = body.message) =>
-    new Refusal({ ...body, message: many ? `tasks[${i}] ${titled(i)}: ${message}` : message });
-  /** In refusals of `work`, replaces the ids of tasks that do not exist yet by their titles. */
-  const run = <T>(i: number, work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      const call = (number: string, id: string) => titled(Number(id) - context.nextTask) ?? number;
-      const named = (text: string) => text.replace(/#(\d+)/g, call);
-      const { message, hint, ...rest } = error.body;
-      throw refused(
-        i,
-        new Refusal({ ...rest, message: named(message), ...(hint !== undefined && { hint: named(hint) }) }),
-      );
-    }
-  };
-
-  /** Collects a refusal instead of throwing it, so that bad dates of several tasks are reported together. */
-  const collect = (refusals: RefusalBody[], i: number, work: () => void) => {
-    try {
-      run(i, work);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      refusals.push(error.body);
-    }
-  };
-
+  /** Says which task a refusal is about, if there are several. */
+  const about = (i: number, { body }: Refusal) =>
+    inputs.length > 1
+      ? new Refusal({ ...body, message: `tasks[${i}] "${inputs[i]?.title}": ${body.message}` })
+      : new Refusal(body);
   // Checked before any is created: an id must be that of an existing task, not one that this call is about to assign.
   for (const [i, input] of inputs.entries()) {
     const missing = namedBy(input)
       .map((id) => absenceRefusal(state.tasks, id))
       .find(Boolean);
-    if (missing) throw refused(i, missing);
+    if (missing) throw about(i, missing);
   }
 
-  const refusals: RefusalBody[] = [];
-  for (const [i, input] of inputs.entries())
-    collect(refusals, i, () => {
-      const id = context.nextTask + i;
-      const made = {
-        projectNamed: (name: string) =>
-          projects.find((p) => nameKey(p.after.name) === nameKey(name))?.after ?? state.projectNamed(name),
-      };
-      const { home, newProjects } = chooseProject(input.project, made, {
-        nextProject: context.nextProject + projects.length,
-      });
-      projects.push(...newProjects);
-      tasks.set(id, newTask(id, input, home, idOf, context));
-    });
-  if (refusals.length > 0) throw allRefused(refusals);
-
-  const all = new Map([...state.tasks, ...tasks]);
-  const check = (judge: (task: Task) => Refusal | undefined) => {
-    for (const [i, task] of [...tasks.values()].entries())
-      run(i, () => {
-        const refusal = judge(task);
-        if (refusal) throw refusal;
-      });
-  };
-  check((task) => cycleRefusal(all, task));
-  check((task) => {
-    const parent = task.parentId === null ? undefined : all.get(task.parentId);
-    return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent));
-  });
-  for (const task of tasks.values()) if (task.projectId === null) Object.assign(task, inherited(all, task));
+  const { tasks, projects } = buildTasks(inputs, state, context, about);
+  const all = new Map([...state.tasks, ...tasks.map((task) => [task.id, task] as const)]);
+  const nameOf = (id: number) => (id < context.nextTask ? `#${id}` : `"${inputs[id - context.nextTask]?.title}"`);
+  const rules = [
+    (task: Task) => cycleRefusal(all, task, nameOf),
+    (task: Task) => {
+      const parent = task.parentId === null ? undefined : all.get(task.parentId);
+      return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent, undefined, nameOf));
+    },
+  ];
+  for (const rule of rules)
+    for (const [i, task] of tasks.entries()) {
+      const refusal = rule(task);
+      if (refusal) throw about(i, refusal);
+    }
+  for (const task of tasks) if (task.projectId === null) Object.assign(task, inherited(all, task));
 
   const result = settle(
     state.tasks,
-    [...tasks.values()].map((after) => ({ after })),
+    tasks.map((after) => ({ after })),
     context,
   );
   const now = applyEdits(state.tasks, result);
@@ -203,9 +160,41 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
   return {
     ...result,
     projects,
-    tasks: [...tasks.keys()].map((id) => now.get(id) as Task),
+    tasks: tasks.map(({ id }) => now.get(id) as Task),
     alike: [...similarNames('project', names, state.projectNames), ...similarNames('label', labels, state.labelNames)],
   };
+}
+
+/**
+ * Builds the tasks, in the order of the inputs, and the projects that they name for the first time.
+ *
+ * @throws Refusal for what cannot be read, such as a date: that of all tasks together
+ */
+function buildTasks(
+  inputs: NewTask[],
+  state: Gathered,
+  context: WriteContext,
+  about: (i: number, refusal: Refusal) => Refusal,
+): { tasks: Task[]; projects: ProjectEdit[] } {
+  const idOf = (name: number) => (name < 0 ? context.nextTask - 1 - name : name);
+  const projects: ProjectEdit[] = [];
+  const projectNamed = (name: string) =>
+    projects.find(({ after }) => nameKey(after.name) === nameKey(name))?.after ?? state.projectNamed(name);
+  const refusals: RefusalBody[] = [];
+  const tasks = inputs.flatMap((input, i) => {
+    try {
+      const nextProject = context.nextProject + projects.length;
+      const { home, newProjects } = chooseProject(input.project, { projectNamed }, { nextProject });
+      projects.push(...newProjects);
+      return [newTask(context.nextTask + i, input, home, idOf, context)];
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refusals.push(about(i, error).body);
+      return [];
+    }
+  });
+  if (refusals.length > 0) throw allRefused(refusals);
+  return { tasks, projects };
 }
 
 /** Returns the project of the nearest ancestor that has one, for a task without its own. */

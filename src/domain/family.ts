@@ -5,6 +5,11 @@ import { isOpenTask, MAX_DEPTH, reopenCall, type Task } from './task.js';
 /** Tasks by id, including the ancestors and sub-tasks of those that matter. */
 type Family = ReadonlyMap<number, Task>;
 
+/** Names a task in a refusal. A task that does not exist yet has no number that means anything to the caller. */
+export type NameTask = (id: number) => string;
+
+const byNumber: NameTask = (id) => `#${id}`;
+
 const indexes = new WeakMap<Family, Map<number | null, Task[]>>();
 
 /** Returns the direct sub-tasks. Indexes each map once (some have thousands); it must not change afterwards. */
@@ -41,7 +46,12 @@ function height(family: Family, id: number): number {
 }
 
 /** Returns why a task may not become a sub-task of `parent`, or undefined. A new task has no `id` yet. */
-export function parentRefusal(family: Family, parent: Task, id?: number): Refusal | undefined {
+export function parentRefusal(
+  family: Family,
+  parent: Task,
+  id?: number,
+  nameOf: NameTask = byNumber,
+): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
     return conflict(
       id === parent.id ? `#${id} cannot be its own parent.` : `#${parent.id} is itself a sub-task of #${id}.`,
@@ -50,7 +60,7 @@ export function parentRefusal(family: Family, parent: Task, id?: number): Refusa
   if (1 + ancestors(family, parent).length + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
     return invalid(
       `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
-      `Choose a parent nearer to the top than #${parent.id}.`,
+      `Choose a parent nearer to the top than ${nameOf(parent.id)}.`,
     );
   return undefined;
 }
@@ -101,7 +111,7 @@ export function openParentRefusal(after: Family, task: Task): Refusal | undefine
  * blockers, those of its ancestors, and its sub-tasks. Closed and deleted tasks count too, so that reopening or
  * restoring one cannot create a cycle.
  */
-export function cycleRefusal(after: Family, task: Task): Refusal | undefined {
+export function cycleRefusal(after: Family, task: Task, nameOf: NameTask = byNumber): Refusal | undefined {
   const cycle = findCycle(after, task);
   if (!cycle) return undefined;
   const [first, second] = cycle as [number, number];
@@ -110,11 +120,11 @@ export function cycleRefusal(after: Family, task: Task): Refusal | undefined {
   );
   if (first === second && waiter)
     return conflict(
-      `#${waiter.id} already waits for its sub-task #${first}.`,
+      `${nameOf(waiter.id)} already waits for its sub-task ${nameOf(first)}.`,
       'Leave the sub-task out of blocked_by, or use remove_blocked_by.', // no ids: a plan has none yet
     );
   return conflict(
-    `#${first} would wait for itself: ${sayRound(after, cycle)}.`,
+    `${nameOf(first)} would wait for itself: ${sayRound(after, cycle, nameOf)}.`,
     'Leave out or remove one of these dependencies. A parent also waits for its sub-tasks, and sub-tasks wait for its blockers.',
   );
 }
@@ -122,17 +132,18 @@ export function cycleRefusal(after: Family, task: Task): Refusal | undefined {
 /** How many steps of a cycle a message shows, from its start and from its end. */
 const [FIRST, LAST] = [6, 5];
 
-function sayRound(tasks: Family, cycle: number[]): string {
-  const steps = cycle.slice(1).map((id, i) => ` waits ${sayAbove(tasks, cycle[i] as number, id)}for #${id}`);
-  return `#${cycle[0]}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
+function sayRound(tasks: Family, cycle: number[], nameOf: NameTask): string {
+  const [first, ...others] = cycle as [number, ...number[]];
+  const steps = others.map((id, i) => ` waits ${sayAbove(tasks, cycle[i] as number, id, nameOf)}for ${nameOf(id)}`);
+  return `${nameOf(first)}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
 }
 
 /** Returns `with #3 ` if a task waits for `blocker` only because its ancestor #3 does, else ''. */
-function sayAbove(tasks: Family, id: number, blocker: number): string {
+function sayAbove(tasks: Family, id: number, blocker: number, nameOf: NameTask): string {
   const task = tasks.get(id) as Task;
   const own = task.blockedBy.includes(blocker) || tasks.get(blocker)?.parentId === id;
   const above = own ? undefined : ancestors(tasks, task).find(({ blockedBy }) => blockedBy.includes(blocker));
-  return above ? `with #${above.id} ` : '';
+  return above ? `with ${nameOf(above.id)} ` : '';
 }
 
 /**

@@ -30,6 +30,18 @@ describe('add_tasks', () => {
     expect(again.text).toContain('\nOpen tasks with the same titles:\n  #2 Buy paint\n');
   });
 
+  test('leaves what is like a number in the caller’s own words as it is', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Old', project: 'Sprint #3' });
+    await ana.ok('update_project', { project: 'Sprint #3', archived: true });
+    const tasks = [{ title: 'First' }, { title: 'Buy milk', project: 'Sprint #3' }];
+    expect(await ana.refused('add_tasks', { tasks })).toMatchObject({
+      message: expect.stringContaining('tasks[1] "Buy milk": The project "Sprint #3" is archived'),
+      hint: expect.stringContaining('{"project":"Sprint #3","archived":false}'),
+    });
+    expect((await ana.refused('add_task', { title: 'Ship', due: 'release #2' })).message).toContain('"release #2"');
+  });
+
   test('says all dates of a plan that it cannot read at once', async () => {
     const ana = await newAgent(world);
     const tasks = [{ title: 'A', due: 'foo' }, { title: 'B' }, { title: 'C', due: 'bar', project: 'none at all' }];
