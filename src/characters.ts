@@ -15,3 +15,19 @@ export const UNSAFE = new RegExp(`${CONTROL.source}|${BIDI.source}|${TAGS.source
 
 /** Matches text of which something can be seen: not only spaces, formatting characters and blank letters. */
 export const VISIBLE = /[^\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+/**
+ * Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. Looks
+ * only at the beginning of a very long text.
+ */
+export const oneLine = (text: string, max: number): string =>
+  [
+    ...text
+      .slice(0, 10 * max)
+      .toWellFormed()
+      .replace(/\s+/g, ' ')
+      .replace(UNSAFE, ''),
+  ]
+    .slice(0, max)
+    .join('')
+    .trim();

@@ -1,30 +1,14 @@
 import * as z from 'zod/v4';
 import { DEFAULT_BUDGET, MAX_BUDGET, MIN_BUDGET } from './answers/budget.js';
-import { BIDI, CONTROL, TAGS, UNSAFE, VISIBLE } from './characters.js';
+import { BIDI, CONTROL, TAGS, VISIBLE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
-import { MAX_LABELS, PRIORITIES } from './domain/task.js';
+import { MAX_ID, MAX_LABELS, PRIORITIES } from './domain/task.js';
 
 /**
  * Schemas of tool inputs. Each accepts the variants that models and hosts are known to send (numbers as strings, lists
  * as JSON strings, "#12", a leading + or @) and refuses anything else with a message that says how to fix it.
  */
-
-/**
- * Makes any text storable as one line of at most `max` code points, by dropping characters that are not allowed. Looks
- * only at the beginning of a very long text.
- */
-export const oneLine = (text: string, max: number): string =>
-  [
-    ...text
-      .slice(0, 10 * max)
-      .toWellFormed()
-      .replace(/\s+/g, ' ')
-      .replace(UNSAFE, ''),
-  ]
-    .slice(0, max)
-    .join('')
-    .trim();
 
 /** Refuses text of more than `max` code points, which is how PostgreSQL's `char_length` counts. */
 function refuseLength(text: string, max: number): string | undefined {
@@ -110,7 +94,6 @@ export const wholeNumber = (min: number, max: number) =>
 /** Token budget of an answer. */
 export const maxTokens = () => wholeNumber(MIN_BUDGET, MAX_BUDGET).describe(`${DEFAULT_BUDGET} by default`);
 
-const MAX_ID = 2_147_483_647;
 const toId = (value: unknown) => {
   const digits = typeof value === 'string' && /^\s*#?(\d{1,10})\s*$/.exec(value)?.[1];
   return digits ? Number(digits) : value;

@@ -6,9 +6,9 @@ import {
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
 import type { Scope } from './auth/scopes.js';
+import { oneLine } from './characters.js';
 import type { Complete } from './completion.js';
 import type { RefusalBody, RefusalCode } from './errors.js';
-import { oneLine } from './fields.js';
 import { prompts } from './prompts/index.js';
 import { type Reading, reading } from './reading.js';
 import type { Resource } from './resource.js';

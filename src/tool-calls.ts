@@ -5,6 +5,7 @@ import { DEFAULT_BUDGET, fitToBudget } from './answers/budget.js';
 import { type Answer, checkAnswer, type RenderContext } from './answers/shapes.js';
 import type { Principal } from './auth/principal.js';
 import type { Scope } from './auth/scopes.js';
+import { oneLine } from './characters.js';
 import type { Store } from './db/connect.js';
 import type { Actor } from './db/schema.js';
 import { type LockedState, readAsUser, writeAsUser } from './db/scope.js';
@@ -14,7 +15,7 @@ import { changeCount, undoHandle, type WriteContext } from './domain/write.js';
 import { writeStatement } from './domain/write-statement.js';
 import { forbidden, Refusal } from './errors.js';
 import type { Feed } from './feed.js';
-import { oneLine } from './fields.js';
+
 import { CLIENT_KEY } from './meta.js';
 import type { ReadContext, Reading } from './reading.js';
 import { type RequestKey, replay, requestKey, storedRequest } from './replay.js';

@@ -1,9 +1,10 @@
+import { oneLine } from '../characters.js';
 import type { Repeat } from '../db/schema.js';
+import type { TimeContext } from '../domain/dates/read-date.js';
 import { sayWhen, type When } from '../domain/dates/when.js';
 import { REMARK_LENGTH } from '../domain/history.js';
 import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
 import { sayRepeat } from '../domain/recurrence/repeats.js';
-import { oneLine } from '../fields.js';
 
 /** Past-tense verbs by operation. */
 const VERBS: Record<Operation, string> = {
@@ -19,11 +20,7 @@ const VERBS: Record<Operation, string> = {
   merge: 'merged',
 };
 
-interface Clock {
-  now: Date;
-  timezone: string;
-}
-type Words = (value: unknown, clock: Clock) => string;
+type Words = (value: unknown, clock: TimeContext) => string;
 
 const word: Words = (value) => String(value).replace('_', ' ');
 const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
@@ -49,7 +46,7 @@ const MEMBERS: Record<string, (value: unknown) => string> = {
 const quoted = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
 
 /** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
-function sayField(field: string, { before, after, project, remark, undoes }: Step, clock: Clock): string[] {
+function sayField(field: string, { before, after, project, remark, undoes }: Step, clock: TimeContext): string[] {
   const list = (from: Recorded) => (from[field] ?? []) as unknown[];
   const member = MEMBERS[field];
   if (member) {
@@ -82,7 +79,7 @@ const IMPLIED: Partial<Record<Operation, string[]>> = {
  * Describes a step, as `updated title (was Call), due (Fri 25 Dec)` or `completed, title (was Call)`. A step of an undo
  * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
-export function describeStep(step: Step, clock: Clock): { what: string; fields: string[] } {
+export function describeStep(step: Step, clock: TimeContext): { what: string; fields: string[] } {
   const { operation, undoes, remark } = step;
   const whole = operation === 'delete' || operation === 'restore' || operation === 'merge';
   const implied = undoes && !whole ? [] : operation === 'update' ? [] : IMPLIED[operation];
@@ -96,12 +93,12 @@ export function describeStep(step: Step, clock: Clock): { what: string; fields: 
   return { what: [VERBS[operation], ...quoted].join(' '), fields };
 }
 
-export function stepText(step: Step, clock: Clock): string {
+export function stepText(step: Step, clock: TimeContext): string {
   const { what, fields } = describeStep(step, clock);
   const between = what === 'updated' || what === 'undone' ? ' ' : ', ';
   return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
 /** Describes the steps of one write to one task or project, in order. */
-export const stepsText = (steps: Step[], clock: Clock): string =>
+export const stepsText = (steps: Step[], clock: TimeContext): string =>
   [...new Set(steps.map((step) => stepText(step, clock)))].join(', then ');

@@ -49,7 +49,6 @@ export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): s
     return `Your claim on #${id} expired${since}. To renew it: ${sayCall('claim_task', { id, claim })}.`;
   });
 
-/** Notes series that ended because their rule has no further occurrence. */
 /** Notes dates of a series with an end that were past already. */
 export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
   skipped
@@ -59,6 +58,7 @@ export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
         `${counted(count, 'date')} of the series after #${id} ${count === 1 ? 'was' : 'were'} past and skipped.`,
     );
 
+/** Notes series that ended because their rule has no further occurrence. */
 export const lastNotes = (last: Task[]): string[] =>
   last.length === 0
     ? []

@@ -48,10 +48,11 @@ export async function authenticate(
 ): Promise<Principal | undefined> {
   const { text, params } = lookUp(hash);
   const [row] = await asService(limitedTo(database, expected ?? 'token:unknown', 'requests'), text, params);
-  return holder(database, hash, row);
+  return holderIn(database, hash, row);
 }
 
-function holder(database: Database, hash: string, row: Row | undefined): Principal | undefined {
+/** Returns the holder of a token from a row of `lookUp`, and has the use of the token recorded if that is due. */
+function holderIn(database: Database, hash: string, row: Row | undefined): Principal | undefined {
   // The look-up is by a hash of 256 random bits, so its timing reveals nothing; this guards against a wrong row.
   if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
   if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
@@ -81,8 +82,8 @@ export class TokenProof implements Proof {
   }
 
   #check(row: Row | undefined): string {
-    const found = holder(this.database, this.hash, row);
-    this.#good = found?.userId === this.last.userId && found.scopes.join() === this.last.scopes.join();
+    const found = holderIn(this.database, this.hash, row);
+    this.#good = this.#isAsBefore(found);
     if (!found || !this.#good) throw forbidden(REFUSED_TOKEN);
     this.account = undefined;
     return found.timezone;
@@ -90,8 +91,12 @@ export class TokenProof implements Proof {
 
   /** Whether the token is still good. Queries the database if no statement has checked it. */
   async isStillGood(): Promise<boolean> {
-    this.#good ??= (await authenticate(this.database, this.hash, this.last.userId)) !== undefined;
+    this.#good ??= this.#isAsBefore(await authenticate(this.database, this.hash, this.last.userId));
     return this.#good;
+  }
+
+  #isAsBefore(found: Principal | undefined): boolean {
+    return found?.userId === this.last.userId && found.scopes.join() === this.last.scopes.join();
   }
 }
 

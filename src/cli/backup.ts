@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, lstatSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,7 +8,8 @@ import { type BackupHeader, readBackup } from '../db/backup.js';
 import { connect, type Target } from '../db/connect.js';
 import type { Database } from '../db/database.js';
 import { type Migration, migrate } from '../db/migrate.js';
-import { areOne, isEmpty, type Restored, restore, sameContents } from '../db/restore.js';
+import { isEmpty, isSameDatabase, type Restored, restore, sameContents } from '../db/restore.js';
+import { syncPath } from '../db/sync.js';
 import { UsageError } from '../errors.js';
 
 /**
@@ -47,20 +48,15 @@ export async function writeBackup(file: string, lines: AsyncIterable<string>, fo
       createGzip(),
       createWriteStream(temporary, { flags: 'wx', mode: 0o600 }),
     );
-    await sync(temporary, 'r+');
+    await syncPath(temporary, false);
     checkReplaceable(file, force);
     await rename(temporary, file);
-    if (process.platform !== 'win32') await sync(dirname(file), 'r');
+    await syncPath(dirname(file), true);
     return counts;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(temporary, { force: true });
     throw fileMistake(error, file) ?? error;
   }
-}
-
-async function sync(path: string, flags: 'r' | 'r+'): Promise<void> {
-  const handle = await open(path, flags);
-  await handle.sync().finally(() => handle.close());
 }
 
 /**
@@ -104,7 +100,7 @@ export async function moveTo(
 ): Promise<Restored | undefined> {
   const to = await connect(target);
   try {
-    if (await areOne(from, to)) throw new UsageError('the source and target databases are the same');
+    if (await isSameDatabase(from, to)) throw new UsageError('the source and target databases are the same');
     await migrate(to, migrations);
     if (await isEmpty(to)) return await restore(to, migrations, readBackup(from, about));
     if (await sameContents(from, to)) return undefined;

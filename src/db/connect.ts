@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import type { Database, Row } from './database.js';
 import { openDirectory } from './directory.js';
 import { type DirectoryLock, holdDirectory, makeDirectory } from './lock.js';
-import { APPLIED, compare, type Migration, migrate, pending, refuseLogin } from './migrate.js';
+import { APPLIED, compare, type Migration, migrate, pending, rethrowForOperator } from './migrate.js';
 import { compiled } from './pglite-code.js';
 import type { Fatal } from './pglite-disk.js';
 import { assertIsolated, asTableOwner, ISOLATION, isIsolated, queryAsTableOwner } from './service.js';
@@ -59,7 +59,7 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
       const hold = options.held ?? (await holdDirectory(makeDirectory(target.path, target.fallback)));
       try {
         const database = await openDirectory(hold, options);
-        const close = database.close;
+        const { close } = database;
         database.close = () => close().finally(hold.release);
         return database;
       } catch (error) {
@@ -82,13 +82,13 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
 export async function openStore(target: Target, options: OpenOptions): Promise<OpenedStore> {
   const database = await connect(target, options);
   try {
-    const found = await asLeft(database, options);
+    const found = await checkUpToDate(database, options);
     const applied = found ? [] : await prepare(database, options);
     const secret = found?.key ?? (await readSecret(database, options.secret));
     return { database, secret, applied, close: () => database.close() };
   } catch (error) {
     await database.close();
-    return refuseLogin(error);
+    return rethrowForOperator(error);
   }
 }
 
@@ -96,7 +96,10 @@ export async function openStore(target: Target, options: OpenOptions): Promise<O
  * Checks everything in one script, and returns the stored key if `prepare` has nothing to do. That is the usual case of
  * the embedded database, which a client is waiting for.
  */
-async function asLeft(database: Database, options: OpenOptions): Promise<{ key: Buffer | undefined } | undefined> {
+async function checkUpToDate(
+  database: Database,
+  options: OpenOptions,
+): Promise<{ key: Buffer | undefined } | undefined> {
   if (database.kind !== 'pglite') return undefined;
   const script = `${APPLIED}; ${KEY}; set local role taskloom_app; ${ISOLATION}`;
   const found = await asTableOwner(database, (connection) => connection.script(script)).catch(() => undefined);

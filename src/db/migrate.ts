@@ -84,7 +84,7 @@ function attempt(database: Database, migrations: Migration[]): Promise<string[]>
 /** Runs the migrations that a database lacks, in the caller's transaction, and returns their names. */
 export async function apply(connection: Connection, migrations: Migration[]): Promise<string[]> {
   await connection.script(LOCK);
-  if (!(await hasLedger(connection).catch(refuseLogin)))
+  if (!(await hasLedger(connection).catch(rethrowForOperator)))
     for (const statement of LEDGER) await connection.script(statement);
   const missing = await missingFrom(connection, migrations);
   for (const migration of missing) {
@@ -154,11 +154,11 @@ $hand_over$`,
 /** @throws UsageError if the login may not read which migrations the database has */
 async function missingFrom(connection: Connection, migrations: Migration[]): Promise<Migration[]> {
   const ledger = async () => ((await hasLedger(connection)) ? await connection.query(APPLIED, []) : []);
-  return compare(migrations, await ledger().catch(refuseLogin));
+  return compare(migrations, await ledger().catch(rethrowForOperator));
 }
 
 /** Rethrows an error; as a UsageError if it means that the schema belongs to another login. */
-export function refuseLogin(error: unknown): never {
+export function rethrowForOperator(error: unknown): never {
   if (sqlState(error) !== SQLSTATE.insufficientPrivilege) throw error;
   throw new UsageError(
     'the database login has no rights on the schema taskloom or may not act as the role taskloom_app. Use the login that it was migrated for',

@@ -46,7 +46,7 @@ export function startMaintenance(
 ): Maintenance {
   let stopped = false;
   let last = performance.now();
-  let wentOver = last;
+  let lastVacuum = last;
   const run = (work: () => Promise<void>) =>
     turn(async () => {
       // Failures here affect no call, and the work is retried; one that endangers data has ended the process.
@@ -66,8 +66,8 @@ export function startMaintenance(
       await checkpoint();
     });
   }
-  function goOver(factor: number): void {
-    wentOver = performance.now();
+  function vacuumGrown(factor: number): void {
+    lastVacuum = performance.now();
     run(async () => {
       const [rows] = await statements.script(grown(factor));
       // One turn per table, so that callers get theirs in between.
@@ -78,7 +78,7 @@ export function startMaintenance(
   function idle(): void {
     // Timers use the event loop's cached time, which predates a long turn: check the time that has really passed.
     if (performance.now() - last < wait) return void timer.refresh();
-    goOver(GROWN_IDLE);
+    vacuumGrown(GROWN_IDLE);
     run(async () => {
       if (disk.walBytes > IDLE_LOG) await checkpoint();
     });
@@ -89,7 +89,7 @@ export function startMaintenance(
       last = performance.now();
       timer.refresh();
       checkpointSoon();
-      if (last - wentOver > busy) goOver(GROWN_BUSY);
+      if (last - lastVacuum > busy) vacuumGrown(GROWN_BUSY);
     },
     stop: () => {
       stopped = true;

@@ -67,7 +67,7 @@ export async function restore(
 }
 
 /** Whether both are connected to the same database. */
-export async function areOne(one: Database, other: Database): Promise<boolean> {
+export async function isSameDatabase(one: Database, other: Database): Promise<boolean> {
   const [a, b] = await Promise.all([identityOf(one), identityOf(other)]);
   return a === b;
 }

@@ -34,13 +34,14 @@ export type Planner = (task: Task, together: ReadonlySet<number>) => Plan;
  * Judges tasks one by one, then parents and dependencies as all of them would leave them: a task may close only if its
  * remaining sub-tasks are closed, before or by this call.
  *
- * @param begin called for each round: if a task is refused, the others are judged again
+ * @param begin called for each round: if a task is refused, the others are judged again. Returns the planner, and
+ *   whatever else the round collects, which is returned for the last one
  */
-export function planEach(
+export function planEach<Collected>(
   ids: Iterable<number>,
   tasks: Tasks,
-  begin: () => Planner,
-): { plans: Map<number, Plan>; failed: Failure[] } {
+  begin: () => { plan: Planner; collected: Collected },
+): { plans: Map<number, Plan>; failed: Failure[]; collected: Collected } {
   const left = new Set(ids);
   const failed = new Map<number, Failure>();
   const refuse = (id: number, error: unknown) => {
@@ -51,22 +52,22 @@ export function planEach(
   for (;;) {
     const plans = new Map<number, Plan>();
     const count = left.size;
-    const judge = begin();
+    const { plan, collected } = begin();
     for (const id of [...left])
       try {
         const task = tasks.get(id);
         if (!task) throw noTask(id);
-        plans.set(id, judge(task, left));
+        plans.set(id, plan(task, left));
       } catch (error) {
         refuse(id, error);
       }
     const after = new Map([...tasks, ...mergePlans(plans)]);
-    for (const [id, plan] of plans) {
-      const refusal = planRefusal(tasks, after, plan);
+    for (const [id, planned] of plans) {
+      const refusal = planRefusal(tasks, after, planned);
       if (refusal) refuse(id, refusal);
     }
     // One refusal can cause others, so repeat until there are no new ones.
-    if (left.size === count) return { plans, failed: brief([...failed.values()]) };
+    if (left.size === count) return { plans, failed: brief([...failed.values()]), collected };
   }
 }
 

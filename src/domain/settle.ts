@@ -41,10 +41,10 @@ export function settle(
   for (const edit of edits) after.set(edit.after.id, edit.after);
 
   const counted = new Set<number>();
-  const change = (id: number, fields: Partial<Task>) => {
+  const change = (id: number, count: (task: Task) => Pick<Task, 'openSubtasks'> | Pick<Task, 'waitsFor'>) => {
     const task = after.get(id);
-    if (!task) return;
-    after.set(id, { ...task, ...fields });
+    if (!task) throw new Error(`task ${id} was not loaded, and its counts would be wrong`);
+    after.set(id, { ...task, ...count(task) });
     counted.add(id);
   };
   const isOpenNow = (task: Task, id: number) => {
@@ -55,15 +55,13 @@ export function settle(
   for (const { before, after: task } of edits) {
     const [was, is] = [before !== null && isOpenTask(before), isOpenTask(task)];
     if (was !== is || before?.parentId !== task.parentId) {
-      if (was && before?.parentId)
-        change(before.parentId, { openSubtasks: (after.get(before.parentId)?.openSubtasks ?? 0) - 1 });
-      if (is && task.parentId)
-        change(task.parentId, { openSubtasks: (after.get(task.parentId)?.openSubtasks ?? 0) + 1 });
+      if (was && before?.parentId) change(before.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks - 1 }));
+      if (is && task.parentId) change(task.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks + 1 }));
     }
     for (const { id } of [task, ...(was === is ? [] : (blocked.get(task.id) ?? []))]) {
       const each = after.get(id) as Task;
       const waitsFor = each.blockedBy.filter((blocker) => isOpenNow(each, blocker));
-      if (waitsFor.join() !== each.waitsFor.join()) change(id, { waitsFor });
+      if (waitsFor.join() !== each.waitsFor.join()) change(id, () => ({ waitsFor }));
     }
   }
   const edited = new Set(edits.map((edit) => edit.after.id));

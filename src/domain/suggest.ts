@@ -5,6 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
 import { MAX_COUNT } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
+import { MAX_ID } from './task.js';
 
 /** Completions of a typed text, best first. */
 export interface Completions<T> {
@@ -95,7 +96,6 @@ const fitting = (rows: { id: number; title: string }[], total: number, exact: bo
 /** Builds a LIKE pattern for a word prefix, in a text with a space before every word. */
 const beginning = (word: string) => `% ${word.replace(/[\\%_]/g, '\\$&')}%`;
 
-const MAX_ID = 2_147_483_647;
 const capped = (id: number) => Math.min(id, MAX_ID);
 
 /** Builds conditions for ids that start with these digits, as ranges, which an index can serve. */

@@ -2,7 +2,7 @@ import type { UserTx } from '../db/scope.js';
 import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange } from './guard.js';
-import { allFailed, type Failure, mergePlans, type Plan, planEach } from './judge.js';
+import { allFailed, type Failure, mergePlans, type Plan, type Planner, planEach } from './judge.js';
 import { attributedToHolder, checkClaim } from './lease.js';
 import { type SimilarName, similarNames } from './names.js';
 import { checkPlace, placeTarget, ranksFor } from './order.js';
@@ -102,10 +102,9 @@ export function updateTasks(
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
-      let closings = new SeriesClosings(state.tasks, context);
-      const { plans, failed } = planEach(ids, state.tasks, () => {
-        closings = new SeriesClosings(state.tasks, context);
-        return (task, together) => {
+      const { plans, failed, collected } = planEach(ids, state.tasks, () => {
+        const closings = new SeriesClosings(state.tasks, context);
+        const plan: Planner = (task, together) => {
           checkClaim(task, guard.claim, context);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const patched = applyPatch(task, patch, home, context);
@@ -125,11 +124,12 @@ export function updateTasks(
           if (!isClosing(task, after)) return [after, ...along];
           return closings.close(after, along, task.parentId !== null && together.has(task.parentId));
         };
+        return { plan, collected: closings };
       });
       return conclude(state, plans, failed, context, {
         projects: newProjects,
         labels: patch.add_labels,
-        closings,
+        closings: collected,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
       });
@@ -155,11 +155,12 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
     decide(state, called) {
       const context = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? context.now });
-      const { plans, failed } = planEach(ids, state.tasks, () => (task) => {
+      const plan: Planner = (task) => {
         checkClaim(task, guard.claim, context);
         checkExpectations(task, gone(task), guard, { since: state.since, timezone: context.timezone });
         return [task, ...descendants(state.tasks, task.id)].map(gone);
-      });
+      };
+      const { plans, failed } = planEach(ids, state.tasks, () => ({ plan, collected: undefined }));
       return conclude(state, plans, failed, context, { held: guard.claim !== undefined });
     },
   };

@@ -13,7 +13,7 @@ import { type Conversation, converse, SHUTDOWN_NOTICE } from '../transports/conv
 import { stdioSubscriptions } from '../transports/stdio-subscriptions.js';
 import { type Announcement, announce, withdraw } from './announcement.js';
 import { acceptHandshake, type Build, type OwnerRequest, type Peer, send } from './handshake.js';
-import { socketTransport } from './socket-transport.js';
+import { SocketTransport } from './socket-transport.js';
 
 export interface OwnerOptions {
   /** The data directory. It must exist. */
@@ -114,7 +114,7 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
     [W in OwnerRequest['want']]: (socket: Socket, request: Extract<OwnerRequest, { want: W }>) => Promise<void>;
   } = {
     async mcp(socket, account) {
-      await serve(socketTransport(socket), account).ended;
+      await serve(new SocketTransport(socket), account).ended;
     },
     async command(socket, command) {
       const say: CommandOutput = { print: (out) => send(socket, { out }), complain: (err) => send(socket, { err }) };

@@ -11,7 +11,7 @@ import type { Link } from '../transports/relay.js';
 import { makeRunDirectory, readAnnouncement } from './announcement.js';
 import { type Build, connectHandshake, HandshakeFailed, isNewer, type OwnerRequest, type Peer } from './handshake.js';
 import type { Account } from './owner.js';
-import { socketTransport } from './socket-transport.js';
+import { SocketTransport } from './socket-transport.js';
 
 /** The outcome of starting an owner, which that prints as one line of JSON: `alone` if nobody could connect to it. */
 export type StartOutcome =
@@ -51,7 +51,7 @@ export async function reachOwner(options: ReachOptions): Promise<Link> {
   const request = (): OwnerRequest => ({ want: 'mcp', ...options.account });
   do {
     const reached = await callOwner(home, options.build, request);
-    if (reached) return { transport: socketTransport(reached.socket), pid: reached.peer.pid };
+    if (reached) return { transport: new SocketTransport(reached.socket), pid: reached.peer.pid };
     if (performance.now() >= startAt) {
       startAt = performance.now() + START_AGAIN;
       const started = await options.start(home);

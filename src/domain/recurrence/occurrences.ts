@@ -1,4 +1,5 @@
 import type { RRuleTemporal } from 'rrule-temporal';
+import { LAST_YEAR } from '../dates/calendar.js';
 import { LazyModule } from '../lazy-module.js';
 
 /**
@@ -49,7 +50,7 @@ export const fromDay = (day: number): string => dateOf(day).toISOString().slice(
 export const weekdayOf = (day: number): number => ((((day + 3) % 7) + 7) % 7) + 1;
 
 /** Searches end at the last possible date, or after this many days without a match. */
-const LAST_DAY = toDay('2999-12-31');
+const LAST_DAY = toDay(`${LAST_YEAR}-12-31`);
 const SILENCE = 100 * 366;
 
 /** Days per library call, doubled from `first` to `longest`: long ranges are slow, and so are many short ones. */

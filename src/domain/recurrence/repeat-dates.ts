@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { inRange, MONTHS, WEEKDAYS } from '../dates/calendar.js';
 import { readDays } from '../dates/relative-days.js';
 import { fromDay, toDay, weekdayOf } from './occurrences.js';
 import { type Cursor, numberOfName } from './word-cursor.js';
@@ -90,7 +90,7 @@ const lastDay = (year: number, month: number) =>
   isoDay(year, month, 31) ?? isoDay(year, month, 30) ?? isoDay(year, month, 29) ?? isoDay(year, month, 28);
 
 function isoDay(year: number, month: number, day: number): string | undefined {
-  if (year < 1900 || year > 2999) return undefined;
+  if (!inRange({ year })) return undefined;
   const date = new Date(Date.UTC(year, month - 1, day));
   const same = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
   return same ? date.toISOString().slice(0, 10) : undefined;

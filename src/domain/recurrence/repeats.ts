@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
+import type { TimeContext } from '../dates/read-date.js';
 import { isDay, today, type When } from '../dates/when.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
@@ -10,11 +11,6 @@ import { sayRule } from './say-rule.js';
 import { repeatsRefusal } from './word-cursor.js';
 
 export { isRepeat } from './repeat-words.js';
-
-interface Clock {
-  now: Date;
-  timezone: string;
-}
 
 /** The last possible due date; a later end is dropped. */
 const LAST_DAY = `${LAST_YEAR}-12-31`;
@@ -58,7 +54,7 @@ function whenOf({ day, time }: Local, timezone: string): When {
 export function parseRepeat(
   text: string,
   due: When | null,
-  { now, timezone }: Clock,
+  { now, timezone }: TimeContext,
   was: When | null = null,
 ): { repeat: Repeat; due: When } {
   const date = due ?? was;
@@ -147,7 +143,7 @@ export const sayRepeat = (repeat: Repeat): string =>
  * Returns the occurrence that follows when a task is completed or cancelled: the first one after the task's own that is
  * not past and not before the due date that the task was moved to; null if the series has ended.
  */
-export function nextOccurrence(repeat: Repeat, due: When, clock: Clock): Occurrence | null {
+export function nextOccurrence(repeat: Repeat, due: When, clock: TimeContext): Occurrence | null {
   const [next] = following(repeat, due, clock, today(clock.now, clock.timezone).toString());
   return next ?? null;
 }
@@ -175,7 +171,7 @@ export function skippedBefore(
 }
 
 /** Returns the next `count` due dates, as if each occurrence were completed on its day, or now if that is past. */
-export function upcoming(repeat: Repeat, due: When, clock: Clock, count = 3): When[] {
+export function upcoming(repeat: Repeat, due: When, clock: TimeContext, count = 3): When[] {
   const found: When[] = [];
   const [day, present] = [localOf(due, clock.timezone).day, today(clock.now, clock.timezone).toString()];
   // If the zone skips a whole day, an occurrence on it coincides with that of the day after.
@@ -212,7 +208,12 @@ interface Occurrence {
 }
 
 /** @param done the day of completion */
-function* following(repeat: Repeat, due: When, { now, timezone }: Clock, done: string): Generator<Occurrence, void> {
+function* following(
+  repeat: Repeat,
+  due: When,
+  { now, timezone }: TimeContext,
+  done: string,
+): Generator<Occurrence, void> {
   const byCompletion = repeat.from === 'completion';
   const present = today(now, timezone).toString();
   for (const next of byCompletion
@@ -270,5 +271,5 @@ function ruleDay(rule: Rule, done: string): string | undefined {
 function plus({ freq, interval }: Rule, done: string): string | undefined {
   const unit = { DAILY: 'days', WEEKLY: 'weeks', MONTHLY: 'months', YEARLY: 'years' }[freq];
   const day = Temporal.PlainDate.from(done).add({ [unit]: interval });
-  return day.year > 2999 ? undefined : day.toString();
+  return day.year > LAST_YEAR ? undefined : day.toString();
 }

@@ -1,4 +1,5 @@
 import { invalid, type Refusal } from '../../errors.js';
+import { FIRST_YEAR } from '../dates/calendar.js';
 import {
   WEEKDAY_CODES as CODES,
   codeOf,
@@ -117,7 +118,7 @@ function readUntil(text: string | undefined) {
   const day = `${y}-${m}-${d}`;
   const time = hour === undefined ? undefined : `${hour}:${minute}:${second}`;
   const read = Date.parse(`${day}T${time ?? '00:00:00'}Z`);
-  if (Number.isNaN(read) || !new Date(read).toISOString().startsWith(day) || Number(y) < 1900)
+  if (Number.isNaN(read) || !new Date(read).toISOString().startsWith(day) || Number(y) < FIRST_YEAR)
     throw wrong(`UNTIL=${text.slice(0, 40)} is not a date such as 20270630`);
   return { day, at: time === undefined ? undefined : { time, utc: utc !== undefined } };
 }
