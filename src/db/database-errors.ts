@@ -53,15 +53,7 @@ export class Unreachable extends Error {
 export class Busy extends Unreachable {}
 
 /** The connection broke during a COMMIT: the transaction may or may not have been committed. */
-export class CommitUnknown extends Unreachable {
-  constructor(
-    cause: unknown,
-    /** What was attempted, for the caller to find out whether it was committed. */
-    readonly attempt: unknown,
-  ) {
-    super(cause);
-  }
-}
+export class CommitUnknown extends Unreachable {}
 
 /** Returns the SQLSTATE of a database error, however deeply libraries wrapped it. */
 export function sqlState(error: unknown): string | undefined {

@@ -167,7 +167,7 @@ export async function readAsUser<T>(
  *
  * @param change.key digest of the request_id, if the caller gave one
  * @param change.dryRun runs everything, then rolls back
- * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked within 10 seconds
+ * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked for some 10 seconds
  */
 export async function writeAsUser<S, T>(
   database: Database,
@@ -189,6 +189,7 @@ export async function writeAsUser<S, T>(
     ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
   ];
 
+  let inDoubt: { mark: CommitMark | undefined; value: T } | undefined;
   const transaction = () =>
     database.connect(async (connection): Promise<T> => {
       const ready = send(connection, [...opening, ...checks]);
@@ -201,7 +202,9 @@ export async function writeAsUser<S, T>(
         const { value, statement, purge, mark } = change.decide(read.value, readOpened(lock, clock, request));
         if (statement && !change.dryRun) {
           await send(connection, [statement, ...(purge ? [purge] : []), COMMIT]).catch((error: unknown) => {
-            throw isUnreachable(error) ? new CommitUnknown(error, { mark, value }) : error;
+            if (!isUnreachable(error)) throw error;
+            inDoubt = { mark, value };
+            throw new CommitUnknown(error);
           });
           return value;
         }
@@ -218,8 +221,8 @@ export async function writeAsUser<S, T>(
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof CommitUnknown)) throw error;
-      const { mark, value } = error.attempt as { mark?: CommitMark; value: T };
+      if (!(error instanceof CommitUnknown) || !inDoubt) throw error;
+      const { mark, value } = inDoubt;
       return (await didCommit(database, opening, id, mark, error)) ? value : attempt();
     }
   });

@@ -86,8 +86,6 @@ export class Relay {
   #handshake: { initialize?: Message; initialized?: Message } = {};
   /** URIs subscribed to with `resources/subscribe` (2025). */
   readonly #subscribed = new Set<string>();
-  /** Server requests that the client has not answered, by the id under which the client got them. */
-  readonly #asked = new Map<RequestId, { link: Link; id: RequestId }>();
   #link: Link | undefined;
   #linking = false;
   #losses = 0;
@@ -115,7 +113,7 @@ export class Relay {
   /** Takes a client message that needs the database. Returns false for a message that the front server handles. */
   readonly take = (message: JSONRPCMessage): boolean => {
     const { id, method, params } = message as Message;
-    if (method === undefined) return this.#reply(message);
+    if (method === undefined) return false;
     if (id === undefined) return this.#notice(message, method, params?.requestId);
     if (method === 'initialize') this.#handshake = { initialize: message as Message };
     if (!NEEDS_DATA.has(method)) return false;
@@ -135,16 +133,6 @@ export class Relay {
     if (method === 'notifications/initialized') this.#handshake.initialized = message as Message;
     if (method !== 'notifications/cancelled' || about === undefined || !this.#waiting.delete(about)) return false;
     if (this.#link) this.#send(this.#link, message);
-    return true;
-  }
-
-  /** Forwards the client's answer to a server request. */
-  #reply(message: JSONRPCMessage): boolean {
-    const { id } = message as Message;
-    const asked = id === undefined ? undefined : this.#asked.get(id);
-    if (!asked || id === undefined) return false;
-    this.#asked.delete(id);
-    this.#send(asked.link, { ...message, id: asked.id } as JSONRPCMessage);
     return true;
   }
 
@@ -206,7 +194,7 @@ export class Relay {
     });
   }
 
-  /** Makes an id for the relay's own requests, and for server requests to the client. No client uses this prefix. */
+  /** Makes an id for the relay's own requests. No client uses this prefix. */
   #ownId(): string {
     return `taskloom-relay-${++this.#made}`;
   }
@@ -214,12 +202,6 @@ export class Relay {
   #fromServer(link: Link, message: JSONRPCMessage): void {
     this.#silentSince = undefined;
     const { id, method, params, result } = message as Message;
-    if (method !== undefined && id !== undefined) {
-      const own = this.#ownId();
-      this.#asked.set(own, { link, id });
-      this.#toClient({ ...message, id: own } as JSONRPCMessage);
-      return;
-    }
     if (method === SHUTDOWN_NOTICE) {
       this.#link = undefined; // reconnecting at once would not help
       this.#refuseAll(
@@ -272,15 +254,6 @@ export class Relay {
     this.#link = undefined;
     const isMissed = this.#waiting.size + this.#subscribed.size > 0;
     if (isMissed) this.#losses++; // a process that ended while idle is no failure, so no delay is due
-    for (const [own, asked] of this.#asked)
-      if (asked.link === link) {
-        this.#asked.delete(own);
-        this.#toClient({
-          jsonrpc: '2.0',
-          method: 'notifications/cancelled',
-          params: { requestId: own, reason: 'The server was replaced.' },
-        });
-      }
     for (const [id, waiting] of this.#waiting)
       if (++waiting.losses > MAX_LOSSES)
         this.#refuse(

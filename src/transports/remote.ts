@@ -1,5 +1,5 @@
 import { InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import type { RequestId } from '@modelcontextprotocol/server';
+import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, rateLimited, unavailable } from '../errors.js';
 import type { Message } from './conversation.js';
@@ -13,46 +13,60 @@ const NEVER = { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay
 
 /** Makes a stateless link to another Taskloom over Streamable HTTP. */
 export function remoteLink({ url, token }: { url: URL; token: string }, log: Logger): Link {
-  const http = new StreamableHTTPClientTransport(url, {
-    requestInit: { headers: { Authorization: `Bearer ${token}` } },
-    redirectPolicy: 'same-origin',
-    reconnectionOptions: NEVER,
-  });
-  const link: Link = { transport: http, stateless: true };
-  const underWay = new Map<RequestId, AbortController>();
-  /** Reports the end of a request, unless it has been sent again under the same id meanwhile. */
-  const ended = (id: RequestId, request: AbortController, refusal?: Refusal) => {
-    if (underWay.get(id) !== request) return;
-    underWay.delete(id);
-    link.onfailure?.(id, refusal);
-  };
+  const transport = new RemoteTransport(url, token, log);
+  const link: Link = { transport, stateless: true };
+  transport.onfailure = (id, refusal) => link.onfailure?.(id, refusal);
+  return link;
+}
 
-  const post = http.send.bind(http);
-  http.send = async (message) => {
+/** Sends each request on its own, and reports how those ended that got no answer. */
+class RemoteTransport extends StreamableHTTPClientTransport {
+  onfailure: NonNullable<Link['onfailure']> = () => {};
+  readonly #underWay = new Map<RequestId, AbortController>();
+
+  constructor(
+    url: URL,
+    token: string,
+    private readonly log: Logger,
+  ) {
+    super(url, {
+      requestInit: { headers: { Authorization: `Bearer ${token}` } },
+      redirectPolicy: 'same-origin',
+      reconnectionOptions: NEVER,
+    });
+  }
+
+  override async send(message: JSONRPCMessage | JSONRPCMessage[]): Promise<void> {
     const { id, method, params } = message as Message;
     const cancelled = params?.requestId;
     if (method === 'notifications/cancelled' && cancelled !== undefined) {
-      underWay.get(cancelled)?.abort();
-      underWay.delete(cancelled);
+      this.#underWay.get(cancelled)?.abort();
+      this.#underWay.delete(cancelled);
     }
     if (id === undefined || method === undefined) return;
     const request = new AbortController();
-    underWay.set(id, request);
+    this.#underWay.set(id, request);
     if (method !== 'subscriptions/listen')
       setTimeout(() => {
-        if (underWay.get(id) !== request) return;
+        if (this.#underWay.get(id) !== request) return;
         request.abort();
         const timedOut = `The Taskloom server did not answer in ${RESPONSE_TIMEOUT / 1000} seconds.`;
-        ended(id, request, unavailable(timedOut, MAY_HAVE_HAPPENED));
+        this.#ended(id, request, unavailable(timedOut, MAY_HAVE_HAPPENED));
       }, RESPONSE_TIMEOUT).unref();
-    await post(message, { requestSignal: request.signal, onRequestStreamEnd: () => ended(id, request) }).catch(
-      (error: Error) => {
-        log.debug({ kind: error.name }, 'remote call failed');
-        ended(id, request, refusalOf(error));
-      },
-    );
-  };
-  return link;
+    await super
+      .send(message, { requestSignal: request.signal, onRequestStreamEnd: () => this.#ended(id, request) })
+      .catch((error: Error) => {
+        this.log.debug({ kind: error.name }, 'remote call failed');
+        this.#ended(id, request, refusalOf(error));
+      });
+  }
+
+  /** Reports the end of a request, unless it has been sent again under the same id meanwhile. */
+  #ended(id: RequestId, request: AbortController, refusal?: Refusal): void {
+    if (this.#underWay.get(id) !== request) return;
+    this.#underWay.delete(id);
+    this.onfailure(id, refusal);
+  }
 }
 
 const TELL = 'Tell whoever set up this server.';
