@@ -1,31 +1,18 @@
-import { and, type SQL, sql } from 'drizzle-orm';
+import { and } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
-import { sayUntil, sayWhen, startSort } from './dates/when.js';
+import { conflict, invalid, sayCall } from '../errors.js';
+import { sayWhen, startSort } from './dates/when.js';
 import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
-import { sayUnused, unusedLabels } from './labels.js';
 import { checkClaim, claimedRefusal, holderOf } from './lease.js';
-import { type Filter, filterCondition, inStatus, isReady, shapeOf } from './lists/filter.js';
-import { listTasks, MAX_COUNT } from './lists/list.js';
-import { hasWords } from './lists/search.js';
+import { type Filter, inStatus, isReady } from './lists/filter.js';
+import { listTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
+import { matches, nothingReady } from './nothing-ready.js';
 import { settle } from './settle.js';
-import {
-  blockingAncestor,
-  DATABASE_NOW,
-  inTrash,
-  isClaimed,
-  isOpenTask,
-  noTask,
-  notArchived,
-  reopenCall,
-  type Status,
-  type Task,
-  UNCLAIMED,
-} from './task.js';
+import { inTrash, isOpenTask, noTask, notArchived, reopenCall, type Status, type Task, UNCLAIMED } from './task.js';
 import { updateTasks } from './update.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
@@ -151,76 +138,10 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
   const [first] = await tx.db
     .select({ id: tasks.id })
     .from(tasks)
-    .where(having(tx, ready, now))
+    .where(matches(tx, ready, now))
     .orderBy(...ORDER.priority)
     .limit(literalLimit(1));
   return first?.id;
-}
-
-/** Builds the condition of a filter, text included. */
-function having(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
-  const { shape, values } = shapeOf(filter, { now, timezone: tx.timezone });
-  return and(
-    filterCondition(tx, shape, (name) => values[name]),
-    filter.text === undefined ? undefined : hasWords(tx, filter.text),
-  );
-}
-
-/** Builds the refusal if no task is ready: the reasons, and when to ask again. */
-async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
-  const open = tx.db
-    .select({
-      state:
-        sql<string>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
-        when ${tasks.startSort} > ${DATABASE_NOW} then 'later' when ${blockingAncestor(tx)} is not null then 'held' else 'begun' end`.as(
-          'state',
-        ),
-      until: sql<string>`${tasks.claimedUntil}`.as('until'),
-      start: sql<string>`${tasks.startSort}`.as('start'),
-      above: sql`${blockingAncestor(tx)}`.as('above'),
-    })
-    .from(tasks)
-    .where(having(tx, { ...filter, status: 'open' }, now))
-    .limit(literalLimit(MAX_COUNT))
-    .as('open');
-  const rows = await tx.db
-    .select({
-      state: open.state,
-      count: sql<number>`count(*)::int`,
-      until: sql<string>`min(${open.until})`,
-      start: sql<string>`min(${open.start})`,
-      above: sql<number | null>`min(${open.above})`,
-    })
-    .from(open)
-    .groupBy(open.state);
-  const stateRow = (state: string) => rows.find((row) => row.state === state);
-  const [claimed, waiting, held, later, begun] = ['claimed', 'waiting', 'held', 'later', 'begun'].map(stateRow);
-  const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
-  const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
-  const numbered = (count: number, what: string) => `${count} ${count === 1 ? what : what.replace(/^is/, 'are')}`;
-  const reasons = [
-    claimed && `${numbered(claimed.count, 'is claimed')}, the first until ${until}`,
-    waiting && `${numbered(waiting.count, 'is')} blocked or ${waiting.count === 1 ? 'has' : 'have'} open sub-tasks`,
-    held &&
-      `${held.count} ${held.count === 1 ? 'is a sub-task' : 'are sub-tasks'} of one that is blocked or starts later, such as #${held.above}`,
-    later && `${later.count} ${later.count === 1 ? 'starts' : 'start'} later, the first on ${start}`,
-    begun && `${numbered(begun.count, 'is')} in progress without a claim`,
-  ].filter(Boolean);
-  const unused = reasons.length === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
-  if (unused)
-    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
-  const hint = claimed
-    ? `Ask again when one of them is completed or released, or at ${until}.`
-    : later
-      ? `Ask again on ${start}.`
-      : waiting
-        ? 'Use list_tasks to see what they wait for.'
-        : held
-          ? `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`
-          : begun
-            ? 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.'
-            : 'Use fewer filters, or add tasks with add_tasks.';
-  return notFound(`Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hint);
 }
 
 /** @throws Refusal `conflict` unless the task can be started now: open, unclaimed, unblocked and past its start */

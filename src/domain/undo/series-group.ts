@@ -1,35 +1,113 @@
 import type { Entry } from '../history.js';
-import type { Recorded } from '../record.js';
-import { areOfOneSeries } from '../recurrence/series.js';
+import { type Recorded, stillAsMade } from '../record.js';
+import { areOfOneSeries, reopenInsteadHint } from '../recurrence/series.js';
 import { isOpenTask, type Task } from '../task.js';
-
-/** Whether a change closed a repeating task, or undid that. */
-export function togglesSeries({ entity, op, before, after }: Entry): boolean {
-  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
-  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
-}
+import type { Draft } from './draft.js';
 
 /**
- * Returns the ids of the repeating tasks that a write closed or reopened, and of the tasks that it created, deleted or
- * restored along with them.
+ * The repeating tasks that a write closed or reopened, and the tasks that it created, deleted or restored along with
+ * them. All of them are reverted, or none: otherwise two tasks of a series would be open.
  */
-export function seriesGroupOf(entries: Entry[]): Set<number> {
-  const turned = entries.filter(togglesSeries);
-  const along = entries.filter(
-    ({ entity, op, reverts }) =>
-      entity === 'task' &&
-      ['create', 'delete', 'restore'].includes(op) &&
-      turned.some((each) => each.reverts === reverts),
-  );
-  return new Set([...turned, ...along].map((entry) => entry.entityId));
+export class SeriesGroup {
+  readonly #ids: ReadonlySet<number>;
+  /** Ids of the repeating tasks that the write closed or reopened. */
+  readonly #toggled: number[];
+
+  constructor(
+    private readonly entries: Entry[],
+    private readonly draft: Draft,
+  ) {
+    const toggling = entries.filter(togglesSeries);
+    const along = entries.filter(
+      ({ entity, op, reverts }) =>
+        entity === 'task' &&
+        ['create', 'delete', 'restore'].includes(op) &&
+        toggling.some((each) => each.reverts === reverts),
+    );
+    this.#toggled = toggling.map((entry) => entry.entityId);
+    this.#ids = new Set([...toggling, ...along].map((entry) => entry.entityId));
+  }
+
+  has = (id: number): boolean => this.#ids.has(id);
+
+  /** Leaves the whole group as it is, and reports each repeating task that the write closed or reopened. */
+  leave(reason?: string, hint?: string): void {
+    for (const id of this.#ids) this.draft.drop(id);
+    for (const id of this.#toggled)
+      if (!this.draft.failed.some((failure) => failure.id === id))
+        this.draft.fail(id, reason ?? `#${id} can only be reverted together with the other task of its series.`, hint);
+  }
+
+  /** Leaves the group as it is if two tasks of one series, the first of them in the group, would be open. */
+  leaveIfTwoOpen(): boolean {
+    const open = [...this.draft.allTasks().values()].filter((task) => task.repeats && isOpenTask(task));
+    for (const one of open.filter(({ id }) => this.has(id))) {
+      const other = open.find((each) => areOfOneSeries(one, each));
+      if (!other) continue;
+      const reason = `#${one.id} and #${other.id} of the same series would both be open.`;
+      this.leave(reason, reopenInsteadHint(one, other));
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Checks whether the next task of a series, which the undo would remove, was changed since it was made or restored.
+   * If so, reports the closed tasks before it.
+   */
+  isNextChanged(): boolean {
+    const following = this.entries.filter(
+      ({ entity, entityId, op, before }) =>
+        entity === 'task' && this.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
+    );
+    for (const entry of following) {
+      const { entityId: id } = entry;
+      const reason = this.#workOnNext(entry);
+      if (!reason) continue;
+      const isOne = this.#toggled.length === 1;
+      const follows = isOne ? 'is followed by' : 'was closed in one write with others, creating';
+      for (const each of this.#toggled) {
+        const series = this.#seriesFrom(each);
+        const next = series.find((task) => following.some(({ entityId }) => entityId === task.id));
+        const open = series.find(isOpenTask);
+        const touched = next && next.id !== id && isOne ? `#${next.id}, whose sub-task #${id}` : `#${id}, which`;
+        this.draft.fail(
+          each,
+          `#${each} ${follows} ${touched} ${reason}.`,
+          open && reopenInsteadHint({ id: each, repeats: null }, open),
+        );
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Returns how the next task of a series was changed since. If the write created it, any change counts; if the write
+   * restored it, only its closing, a new sub-task, or a change by someone else. A claim by someone else always counts.
+   */
+  #workOnNext({ entityId: id, op, after }: Entry): string | undefined {
+    const { tasks, comments } = this.draft.before;
+    const task = tasks.get(id);
+    const changed = `was changed${this.draft.since('task', id)}`;
+    if (!task) return op === 'create' ? changed : undefined;
+    if (op !== 'create' && !isOpenTask(task)) return changed;
+    const child = [...tasks.values()].some((each) => each.parentId === id && !each.deletedAt && !this.has(each.id));
+    const remarked = op === 'create' && [...comments.values()].includes(id);
+    if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
+    return (op === 'create' ? undefined : this.draft.changeOfOthers('task', id)) ?? this.draft.claimOfOthers(task);
+  }
+
+  /** Returns the loaded tasks that follow a task in its series. */
+  #seriesFrom(id: number): Task[] {
+    const { tasks } = this.draft.before;
+    const task = tasks.get(id);
+    return [...tasks.values()].filter((each) => task && each.id > id && areOfOneSeries(task, each));
+  }
 }
 
-/** Finds two open repeating tasks of one series, the first of them in the given group. */
-export function findTwoOpen(group: ReadonlySet<number>, tasks: ReadonlyMap<number, Task>): [Task, Task] | undefined {
-  const open = [...tasks.values()].filter((task) => task.repeats && isOpenTask(task));
-  for (const task of open) {
-    const other = group.has(task.id) && open.find((each) => areOfOneSeries(task, each));
-    if (other) return [task, other];
-  }
-  return undefined;
+/** Whether a change closed a repeating task, or undid that. */
+function togglesSeries({ entity, op, before, after }: Entry): boolean {
+  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
+  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
 }

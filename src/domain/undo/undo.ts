@@ -1,10 +1,11 @@
 import type { Actor } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { conflict, invalid } from '../../errors.js';
-import { gather } from '../gather.js';
+import { type Gathered, gather } from '../gather.js';
 import {
   commentsOf,
   type Entry,
+  type LaterEntry,
   lastWrites,
   laterChanges,
   loadWrite,
@@ -18,7 +19,10 @@ import { type Edit, isClaimOrRelease, type ProjectEdit, projectStep, type Step, 
 import { applyEdits } from '../settle.js';
 import type { Task } from '../task.js';
 import type { WriteCommand, WriteContext } from '../write.js';
-import { commentsIn, endsProject, Reversal, type State } from './reversal.js';
+import { Draft } from './draft.js';
+import { endsProject } from './revert-project.js';
+import { commentsIn } from './revert-task.js';
+import { revertWrite } from './revert-write.js';
 
 /** The write to undo, by its handle (`u57`), or how many of the caller's last writes. */
 export interface UndoInput {
@@ -33,6 +37,20 @@ export interface Undone extends ReadinessChanges {
   projects: { project: Project; steps: Step[] }[];
   /** Tasks and projects that could not be reverted, and why. */
   failed: Failure[];
+}
+
+/** The data that an undo is decided from. */
+interface State extends Gathered {
+  /** The writes to undo, newest first. */
+  batches: number[];
+  /** How many were asked for. */
+  asked: number;
+  entries: Entry[];
+  later: LaterEntry[];
+  /** Ids of projects to be removed that have tasks other than those in `entries`. */
+  projectsInUse: Set<number>;
+  /** Task id by comment id: existing comments mentioned in `entries`, and all on tasks that `entries` created. */
+  comments: Map<number, number>;
 }
 
 /** Maximum number of writes that one call undoes. */
@@ -115,8 +133,10 @@ function decide(state: State, context: WriteContext) {
   const failed: Failure[] = [];
   const comments = new Map(state.comments);
   for (const batch of state.batches) {
-    const work = new Reversal(state, batch, tasks, projects, comments, context);
-    const result = work.run();
+    const later = state.later.filter((each) => each.batch > batch);
+    const entries = state.entries.filter((entry) => entry.batch === batch).reverse();
+    const draft = new Draft({ tasks, projects, comments, later }, context);
+    const result = revertWrite(draft, batch, entries, state.projectsInUse);
     for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
       if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
     for (const { after, commented } of result.edits) {

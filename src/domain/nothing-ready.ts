@@ -1,0 +1,98 @@
+import { and, type SQL, sql } from 'drizzle-orm';
+import { literalLimit } from '../db/prepared.js';
+import { tasks } from '../db/schema.js';
+import type { UserTx } from '../db/scope.js';
+import { notFound, type Refusal, sayCall } from '../errors.js';
+import { sayUntil, sayWhen } from './dates/when.js';
+import { sayUnused, unusedLabels } from './labels.js';
+import { type Filter, filterCondition, shapeOf } from './lists/filter.js';
+import { MAX_COUNT } from './lists/list.js';
+import { hasWords } from './lists/search.js';
+import { blockingAncestor, DATABASE_NOW, isClaimed } from './task.js';
+
+/** Builds the condition of a filter, text included. */
+export function matches(tx: UserTx, filter: Filter, now: Date): SQL | undefined {
+  const { shape, values } = shapeOf(filter, { now, timezone: tx.timezone });
+  return and(
+    filterCondition(tx, shape, (name) => values[name]),
+    filter.text === undefined ? undefined : hasWords(tx, filter.text),
+  );
+}
+
+/** Why an open task is not ready, in the order in which it is checked. */
+type Obstacle = 'claimed' | 'waiting' | 'later' | 'held' | 'begun';
+
+/** Open tasks with the same obstacle. */
+interface Group {
+  count: number;
+  /** When the first of their claims ends. */
+  until: string;
+  /** When the first of them starts. */
+  start: string;
+  /** An ancestor that one of them waits with. */
+  above: number | null;
+}
+
+/** Builds the refusal if no task is ready: the reasons, and when to ask again. */
+export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
+  const groups = await countObstacles(tx, filter, now);
+  const unused = groups.size === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
+  if (unused)
+    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
+
+  const { claimed, waiting, held, later, begun } = Object.fromEntries(groups) as Partial<Record<Obstacle, Group>>;
+  const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
+  const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
+  const reasons = [
+    claimed && `${either(claimed, 'is', 'are')} claimed, the first until ${until}`,
+    waiting && `${either(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
+    held &&
+      `${either(held, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${held.above}`,
+    later && `${either(later, 'starts', 'start')} later, the first on ${start}`,
+    begun && `${either(begun, 'is', 'are')} in progress without a claim`,
+  ].filter(Boolean);
+  const hints = [
+    claimed && `Ask again when one of them is completed or released, or at ${until}.`,
+    later && `Ask again on ${start}.`,
+    waiting && 'Use list_tasks to see what they wait for.',
+    held && `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`,
+    begun && 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
+    'Use fewer filters, or add tasks with add_tasks.',
+  ];
+  return notFound(
+    `Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`,
+    hints.find(Boolean),
+  );
+}
+
+const either = ({ count }: Group, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+
+/** Counts the open tasks that match a filter by what keeps them from being ready, among the first `MAX_COUNT`. */
+async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Map<Obstacle, Group>> {
+  const open = tx.db
+    .select({
+      obstacle:
+        sql<Obstacle>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
+        when ${tasks.startSort} > ${DATABASE_NOW} then 'later' when ${blockingAncestor(tx)} is not null then 'held' else 'begun' end`.as(
+          'obstacle',
+        ),
+      until: sql<string>`${tasks.claimedUntil}`.as('until'),
+      start: sql<string>`${tasks.startSort}`.as('start'),
+      above: sql`${blockingAncestor(tx)}`.as('above'),
+    })
+    .from(tasks)
+    .where(matches(tx, { ...filter, status: 'open' }, now))
+    .limit(literalLimit(MAX_COUNT))
+    .as('open');
+  const rows = await tx.db
+    .select({
+      obstacle: open.obstacle,
+      count: sql<number>`count(*)::int`,
+      until: sql<string>`min(${open.until})`,
+      start: sql<string>`min(${open.start})`,
+      above: sql<number | null>`min(${open.above})`,
+    })
+    .from(open)
+    .groupBy(open.obstacle);
+  return new Map(rows.map(({ obstacle, ...group }) => [obstacle, group]));
+}

@@ -1,0 +1,86 @@
+import { conflict } from '../../errors.js';
+import type { Entry, LaterEntry } from '../history.js';
+import type { Failure } from '../judge.js';
+import { holderOf } from '../lease.js';
+import type { Project } from '../project.js';
+import type { Comment } from '../record.js';
+import type { Task } from '../task.js';
+import type { WriteContext } from '../write.js';
+
+interface Known {
+  tasks: ReadonlyMap<number, Task>;
+  projects: ReadonlyMap<number, Project>;
+  /** Task id by comment id: the comments that exist. */
+  comments: ReadonlyMap<number, number>;
+  /** Changes made after the write, newest first. */
+  later: LaterEntry[];
+}
+
+/** Tasks and projects as the undo of a write leaves them, as far as it has come, and what could not be reverted. */
+export class Draft {
+  /** Changed tasks, by id. */
+  readonly tasks = new Map<number, Task>();
+  /** Changed projects, by id. */
+  readonly projects = new Map<number, Project>();
+  /** Comments to add and remove, by task id. */
+  readonly comments = new Map<number, { added: Comment[]; removed: Comment[] }>();
+  readonly failed: Failure[] = [];
+
+  constructor(
+    /** Everything as it is without the undo. */
+    readonly before: Known,
+    readonly context: WriteContext,
+  ) {}
+
+  task = (id: number): Task | undefined => this.tasks.get(id) ?? this.before.tasks.get(id);
+  project = (id: number): Project | undefined => this.projects.get(id) ?? this.before.projects.get(id);
+  allTasks = (): Map<number, Task> => new Map([...this.before.tasks, ...this.tasks]);
+  allProjects = (): Map<number, Project> => new Map([...this.before.projects, ...this.projects]);
+  tasksIn = (project: number): Task[] => [...this.allTasks().values()].filter((task) => task.projectId === project);
+
+  /** Leaves a task as it is without the undo. */
+  drop(id: number): void {
+    this.tasks.delete(id);
+    this.comments.delete(id);
+  }
+
+  /** Reports a task or project that is left as it is, fully or in part. */
+  fail(id: number | string, reason: string, hint = 'It was left unchanged; change it yourself if needed.'): void {
+    this.failed.push({ id, ...conflict(reason, hint).body });
+  }
+
+  /** Returns the author of the latest change since, of these fields if given: ` since, by claude (u57)`. */
+  since(entity: Entry['entity'], id: number, fields?: string[]): string {
+    const change = this.before.later.find(
+      (each) =>
+        each.entity === entity &&
+        each.entityId === id &&
+        (!fields || each.fields.some((field) => fields.includes(field))),
+    );
+    return change ? ` since, by ${change.by} (u${change.batch})` : ' since';
+  }
+
+  /** Returns a later change by someone else that is still in effect, or undefined. */
+  changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
+    const change = inEffect(this.before.later).find(
+      (each) => each.entity === entity && each.entityId === id && each.by !== this.context.by,
+    );
+    return change && `was changed since, by ${change.by} (u${change.batch})`;
+  }
+
+  claimOfOthers = (task: Task): string | undefined =>
+    task.claimed && task.claimedBy !== this.context.by ? `is claimed by ${holderOf(task, this.context)}` : undefined;
+
+  /** Returns a later change by someone else that is still in effect, or their claim; undefined if there is neither. */
+  workOfOthers = (task: Task): string | undefined => this.changeOfOthers('task', task.id) ?? this.claimOfOthers(task);
+}
+
+/** Drops undos and the changes that they undid, per task or project. Takes and returns the newest first. */
+function inEffect(later: LaterEntry[]): LaterEntry[] {
+  const undone = new Set<string>();
+  return later.filter(({ batch, reverts, entity, entityId }) => {
+    if (undone.has(`${batch} ${entity} ${entityId}`)) return false;
+    if (reverts !== null) undone.add(`${reverts} ${entity} ${entityId}`);
+    return reverts === null;
+  });
+}
