@@ -119,8 +119,8 @@ function gatherFor(tx: UserTx, inputs: NewTask[]): Promise<Gathered> {
 
 /** Creates the tasks and the projects they name. A negative id −n refers to the n-th task of this call. */
 function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) {
-  /** Says which task a refusal is about, if there are several. */
-  const about = (i: number, { body }: Refusal) =>
+  /** Says which task of a plan a refusal is about. */
+  const inPlan = (i: number, { body }: Refusal) =>
     inputs.length > 1
       ? new Refusal({ ...body, message: `tasks[${i}] "${inputs[i]?.title}": ${body.message}` })
       : new Refusal(body);
@@ -129,23 +129,23 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
     const missing = namedBy(input)
       .map((id) => absenceRefusal(state.tasks, id))
       .find(Boolean);
-    if (missing) throw about(i, missing);
+    if (missing) throw inPlan(i, missing);
   }
 
-  const { tasks, projects } = buildTasks(inputs, state, context, about);
+  const { tasks, projects } = buildTasks(inputs, state, context, inPlan);
   const all = new Map([...state.tasks, ...tasks.map((task) => [task.id, task] as const)]);
-  const nameOf = (id: number) => (id < context.nextTask ? `#${id}` : `"${inputs[id - context.nextTask]?.title}"`);
+  const nameTask = (id: number) => (id < context.nextTask ? `#${id}` : `"${inputs[id - context.nextTask]?.title}"`);
   const rules = [
-    (task: Task) => cycleRefusal(all, task, nameOf),
+    (task: Task) => cycleRefusal(all, task, nameTask),
     (task: Task) => {
       const parent = task.parentId === null ? undefined : all.get(task.parentId);
-      return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent, undefined, nameOf));
+      return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent, { nameTask }));
     },
   ];
   for (const rule of rules)
     for (const [i, task] of tasks.entries()) {
       const refusal = rule(task);
-      if (refusal) throw about(i, refusal);
+      if (refusal) throw inPlan(i, refusal);
     }
   for (const task of tasks) if (task.projectId === null) Object.assign(task, inherited(all, task));
 
@@ -168,13 +168,13 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
 /**
  * Builds the tasks, in the order of the inputs, and the projects that they name for the first time.
  *
- * @throws Refusal for what cannot be read, such as a date: that of all tasks together
+ * @throws Refusal for all dates that cannot be read, projects that are archived and the like, of all tasks together
  */
 function buildTasks(
   inputs: NewTask[],
   state: Gathered,
   context: WriteContext,
-  about: (i: number, refusal: Refusal) => Refusal,
+  inPlan: (i: number, refusal: Refusal) => Refusal,
 ): { tasks: Task[]; projects: ProjectEdit[] } {
   const idOf = (name: number) => (name < 0 ? context.nextTask - 1 - name : name);
   const projects: ProjectEdit[] = [];
@@ -189,7 +189,7 @@ function buildTasks(
       return [newTask(context.nextTask + i, input, home, idOf, context)];
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      refusals.push(about(i, error).body);
+      refusals.push(inPlan(i, error).body);
       return [];
     }
   });

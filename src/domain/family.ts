@@ -49,8 +49,7 @@ function height(family: Family, id: number): number {
 export function parentRefusal(
   family: Family,
   parent: Task,
-  id?: number,
-  nameOf: NameTask = byNumber,
+  { id, nameTask = byNumber }: { id?: number; nameTask?: NameTask } = {},
 ): Refusal | undefined {
   if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
     return conflict(
@@ -60,7 +59,7 @@ export function parentRefusal(
   if (1 + ancestors(family, parent).length + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
     return invalid(
       `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
-      `Choose a parent nearer to the top than ${nameOf(parent.id)}.`,
+      `Choose a parent nearer to the top than ${nameTask(parent.id)}.`,
     );
   return undefined;
 }
@@ -111,7 +110,7 @@ export function openParentRefusal(after: Family, task: Task): Refusal | undefine
  * blockers, those of its ancestors, and its sub-tasks. Closed and deleted tasks count too, so that reopening or
  * restoring one cannot create a cycle.
  */
-export function cycleRefusal(after: Family, task: Task, nameOf: NameTask = byNumber): Refusal | undefined {
+export function cycleRefusal(after: Family, task: Task, nameTask: NameTask = byNumber): Refusal | undefined {
   const cycle = findCycle(after, task);
   if (!cycle) return undefined;
   const [first, second] = cycle as [number, number];
@@ -120,11 +119,11 @@ export function cycleRefusal(after: Family, task: Task, nameOf: NameTask = byNum
   );
   if (first === second && waiter)
     return conflict(
-      `${nameOf(waiter.id)} already waits for its sub-task ${nameOf(first)}.`,
+      `${nameTask(waiter.id)} already waits for its sub-task ${nameTask(first)}.`,
       'Leave the sub-task out of blocked_by, or use remove_blocked_by.', // no ids: a plan has none yet
     );
   return conflict(
-    `${nameOf(first)} would wait for itself: ${sayRound(after, cycle, nameOf)}.`,
+    `${nameTask(first)} would wait for itself: ${sayRound(after, cycle, nameTask)}.`,
     'Leave out or remove one of these dependencies. A parent also waits for its sub-tasks, and sub-tasks wait for its blockers.',
   );
 }
@@ -132,18 +131,18 @@ export function cycleRefusal(after: Family, task: Task, nameOf: NameTask = byNum
 /** How many steps of a cycle a message shows, from its start and from its end. */
 const [FIRST, LAST] = [6, 5];
 
-function sayRound(tasks: Family, cycle: number[], nameOf: NameTask): string {
+function sayRound(tasks: Family, cycle: number[], nameTask: NameTask): string {
   const [first, ...others] = cycle as [number, ...number[]];
-  const steps = others.map((id, i) => ` waits ${sayAbove(tasks, cycle[i] as number, id, nameOf)}for ${nameOf(id)}`);
-  return `${nameOf(first)}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
+  const steps = others.map((id, i) => ` waits ${sayAbove(tasks, cycle[i] as number, id, nameTask)}for ${nameTask(id)}`);
+  return `${nameTask(first)}${(steps.length <= FIRST + LAST ? steps : [...steps.slice(0, FIRST), ' …', ...steps.slice(-LAST)]).join('')}`;
 }
 
 /** Returns `with #3 ` if a task waits for `blocker` only because its ancestor #3 does, else ''. */
-function sayAbove(tasks: Family, id: number, blocker: number, nameOf: NameTask): string {
+function sayAbove(tasks: Family, id: number, blocker: number, nameTask: NameTask): string {
   const task = tasks.get(id) as Task;
   const own = task.blockedBy.includes(blocker) || tasks.get(blocker)?.parentId === id;
   const above = own ? undefined : ancestors(tasks, task).find(({ blockedBy }) => blockedBy.includes(blocker));
-  return above ? `with ${nameOf(above.id)} ` : '';
+  return above ? `with ${nameTask(above.id)} ` : '';
 }
 
 /**

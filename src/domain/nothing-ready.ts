@@ -22,14 +22,14 @@ export function matches(tx: UserTx, filter: Filter, now: Date): SQL | undefined 
 /** Why an open task is not ready, in the order in which it is checked. */
 type Obstacle = 'claimed' | 'waiting' | 'later' | 'held' | 'begun';
 
-/** Open tasks with the same obstacle. */
+/** Open tasks with the same obstacle. What belongs to other obstacles has no meaning. */
 interface Group {
   count: number;
-  /** When the first of their claims ends. */
+  /** If claimed: when the first of the claims ends. */
   until: string;
-  /** When the first of them starts. */
+  /** If later: when the first of them starts. */
   start: string;
-  /** An ancestor that one of them waits with. */
+  /** If held: an ancestor that one of them waits with. */
   above: number | null;
 }
 
@@ -44,13 +44,14 @@ export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promi
   const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
   const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
   const reasons = [
-    claimed && `${either(claimed, 'is', 'are')} claimed, the first until ${until}`,
-    waiting && `${either(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
+    claimed && `${counted(claimed, 'is', 'are')} claimed, the first until ${until}`,
+    waiting && `${counted(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
     held &&
-      `${either(held, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${held.above}`,
-    later && `${either(later, 'starts', 'start')} later, the first on ${start}`,
-    begun && `${either(begun, 'is', 'are')} in progress without a claim`,
+      `${counted(held, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${held.above}`,
+    later && `${counted(later, 'starts', 'start')} later, the first on ${start}`,
+    begun && `${counted(begun, 'is', 'are')} in progress without a claim`,
   ].filter(Boolean);
+  // The first that applies: what ends by itself, then what the caller can look up, then what needs a decision.
   const hints = [
     claimed && `Ask again when one of them is completed or released, or at ${until}.`,
     later && `Ask again on ${start}.`,
@@ -65,7 +66,7 @@ export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promi
   );
 }
 
-const either = ({ count }: Group, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+const counted = ({ count }: Group, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 /** Counts the open tasks that match a filter by what keeps them from being ready, among the first `MAX_COUNT`. */
 async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Map<Obstacle, Group>> {

@@ -18,7 +18,9 @@ export interface Settled {
  * Turns proposals into edits. Drops those that change nothing, raises versions, ends claims on closed tasks, and
  * updates `waitsFor` and `openSubtasks` of blocked tasks and parents.
  *
- * @param state current tasks: those proposed, their parents, and the tasks they block
+ * @param state current tasks: those proposed; for those that open, close or move, also their parents, old and new, and
+ *   the tasks that they block
+ * @throws Error if a parent to recount is missing
  */
 export function settle(
   state: ReadonlyMap<number, Task>,
@@ -41,7 +43,7 @@ export function settle(
   for (const edit of edits) after.set(edit.after.id, edit.after);
 
   const counted = new Set<number>();
-  const change = (id: number, count: (task: Task) => Pick<Task, 'openSubtasks'> | Pick<Task, 'waitsFor'>) => {
+  const recount = (id: number, count: (task: Task) => Pick<Task, 'openSubtasks'> | Pick<Task, 'waitsFor'>) => {
     const task = after.get(id);
     if (!task) throw new Error(`task ${id} was not loaded, and its counts would be wrong`);
     after.set(id, { ...task, ...count(task) });
@@ -55,13 +57,13 @@ export function settle(
   for (const { before, after: task } of edits) {
     const [was, is] = [before !== null && isOpenTask(before), isOpenTask(task)];
     if (was !== is || before?.parentId !== task.parentId) {
-      if (was && before?.parentId) change(before.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks - 1 }));
-      if (is && task.parentId) change(task.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks + 1 }));
+      if (was && before?.parentId) recount(before.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks - 1 }));
+      if (is && task.parentId) recount(task.parentId, ({ openSubtasks }) => ({ openSubtasks: openSubtasks + 1 }));
     }
     for (const { id } of [task, ...(was === is ? [] : (blocked.get(task.id) ?? []))]) {
       const each = after.get(id) as Task;
       const waitsFor = each.blockedBy.filter((blocker) => isOpenNow(each, blocker));
-      if (waitsFor.join() !== each.waitsFor.join()) change(id, () => ({ waitsFor }));
+      if (waitsFor.join() !== each.waitsFor.join()) recount(id, () => ({ waitsFor }));
     }
   }
   const edited = new Set(edits.map((edit) => edit.after.id));

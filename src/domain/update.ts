@@ -109,7 +109,7 @@ export function updateTasks(
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const patched = applyPatch(task, patch, home, context);
           if (parent && parent.id !== task.parentId) {
-            const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, task.id);
+            const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, { id: task.id });
             if (refusal) throw refusal;
           }
           checkExpectations(task, patched, guard, { since: state.since, timezone: context.timezone });

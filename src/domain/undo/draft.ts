@@ -12,7 +12,7 @@ interface Known {
   projects: ReadonlyMap<number, Project>;
   /** Task id by comment id: the comments that exist. */
   comments: ReadonlyMap<number, number>;
-  /** Changes made after the write, newest first. */
+  /** Changes made after the write, newest first, except those that the same call undoes. */
   later: LaterEntry[];
 }
 
@@ -25,17 +25,18 @@ export class Draft {
   /** Comments to add and remove, by task id. */
   readonly comments = new Map<number, { added: Comment[]; removed: Comment[] }>();
   readonly failed: Failure[] = [];
+  #inEffect: LaterEntry[] | undefined;
 
   constructor(
     /** Everything as it is without the undo. */
-    readonly before: Known,
+    readonly known: Known,
     readonly context: WriteContext,
   ) {}
 
-  task = (id: number): Task | undefined => this.tasks.get(id) ?? this.before.tasks.get(id);
-  project = (id: number): Project | undefined => this.projects.get(id) ?? this.before.projects.get(id);
-  allTasks = (): Map<number, Task> => new Map([...this.before.tasks, ...this.tasks]);
-  allProjects = (): Map<number, Project> => new Map([...this.before.projects, ...this.projects]);
+  task = (id: number): Task | undefined => this.tasks.get(id) ?? this.known.tasks.get(id);
+  project = (id: number): Project | undefined => this.projects.get(id) ?? this.known.projects.get(id);
+  allTasks = (): Map<number, Task> => new Map([...this.known.tasks, ...this.tasks]);
+  allProjects = (): Map<number, Project> => new Map([...this.known.projects, ...this.projects]);
   tasksIn = (project: number): Task[] => [...this.allTasks().values()].filter((task) => task.projectId === project);
 
   /** Leaves a task as it is without the undo. */
@@ -49,9 +50,9 @@ export class Draft {
     this.failed.push({ id, ...conflict(reason, hint).body });
   }
 
-  /** Returns the author of the latest change since, of these fields if given: ` since, by claude (u57)`. */
-  since(entity: Entry['entity'], id: number, fields?: string[]): string {
-    const change = this.before.later.find(
+  /** Says who made the latest change since, to these fields if given: ` since, by claude (u57)`. */
+  saySince(entity: Entry['entity'], id: number, fields?: string[]): string {
+    const change = this.known.later.find(
       (each) =>
         each.entity === entity &&
         each.entityId === id &&
@@ -60,19 +61,21 @@ export class Draft {
     return change ? ` since, by ${change.by} (u${change.batch})` : ' since';
   }
 
-  /** Returns a later change by someone else that is still in effect, or undefined. */
-  changeOfOthers(entity: Entry['entity'], id: number): string | undefined {
-    const change = inEffect(this.before.later).find(
+  /** Says that someone else made a later change that is still in effect: `was changed since, by claude (u57)`. */
+  sayChangeOfOthers(entity: Entry['entity'], id: number): string | undefined {
+    this.#inEffect ??= inEffect(this.known.later);
+    const change = this.#inEffect.find(
       (each) => each.entity === entity && each.entityId === id && each.by !== this.context.by,
     );
     return change && `was changed since, by ${change.by} (u${change.batch})`;
   }
 
-  claimOfOthers = (task: Task): string | undefined =>
+  /** Says that someone else has claimed the task: `is claimed by claude until 16:30`. */
+  sayClaimOfOthers = (task: Task): string | undefined =>
     task.claimed && task.claimedBy !== this.context.by ? `is claimed by ${holderOf(task, this.context)}` : undefined;
 
-  /** Returns a later change by someone else that is still in effect, or their claim; undefined if there is neither. */
-  workOfOthers = (task: Task): string | undefined => this.changeOfOthers('task', task.id) ?? this.claimOfOthers(task);
+  sayWorkOfOthers = (task: Task): string | undefined =>
+    this.sayChangeOfOthers('task', task.id) ?? this.sayClaimOfOthers(task);
 }
 
 /** Drops undos and the changes that they undid, per task or project. Takes and returns the newest first. */

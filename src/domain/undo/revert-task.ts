@@ -17,16 +17,16 @@ export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? [
 /**
  * Reverts what a write changed in a task, except what was changed since.
  *
- * @param checked whether it is known that nobody else has worked on the task since
- * @returns whether everything was reverted on which its series depends
+ * @param inSeriesGroup whether it belongs to the write's `SeriesGroup`, which knows what others did with it since
+ * @returns false if something stays as it is on which its series depends
  */
-export function revertTask(draft: Draft, { entityId: id, before, after }: Entry, checked: boolean): boolean {
+export function revertTask(draft: Draft, { entityId: id, before, after }: Entry, inSeriesGroup: boolean): boolean {
   const now = draft.task(id);
   if (!now) {
     draft.fail(id, `#${id} no longer exists.`, 'Add it again if it is needed.');
     return false;
   }
-  const work = before.deleted_at && !now.deletedAt && !checked ? draft.workOfOthers(now) : undefined;
+  const work = before.deleted_at && !now.deletedAt && !inSeriesGroup ? draft.sayWorkOfOthers(now) : undefined;
   if (work) {
     leaveWork(draft, id, work);
     return true;
@@ -54,10 +54,10 @@ export function revertTask(draft: Draft, { entityId: id, before, after }: Entry,
 }
 
 /** Moves a task that the write created to the trash, unless someone else changed it since or has claimed it. */
-export function removeTask(draft: Draft, id: number, checked: boolean): void {
+export function removeTask(draft: Draft, id: number, inSeriesGroup: boolean): void {
   const task = draft.task(id);
   if (!task || task.deletedAt) return;
-  const work = checked ? undefined : draft.workOfOthers(task);
+  const work = inSeriesGroup ? undefined : draft.sayWorkOfOthers(task);
   if (work) leaveWork(draft, id, work);
   else draft.tasks.set(id, { ...task, deletedAt: draft.context.now });
 }
@@ -75,13 +75,13 @@ function fieldGroups(change: Change): string[][] {
   return [together, ...alone.map((field) => [field])].filter((group) => group.length > 0);
 }
 
-/** Reverts fields, or reports why they stay and returns undefined. */
+/** Reverts fields. If they stay, returns undefined, and reports why unless they have their former values already. */
 function revertFields(draft: Draft, task: Task, fields: string[], { before, after }: Change): Task | undefined {
   const { id } = task;
   const differ = fields.filter((field) => !stillHas(task, field, after[field] ?? null));
   if (differ.length > 0) {
     const isBack = fields.every((field) => stillHas(task, field, before[field] ?? null));
-    if (!isBack) draft.fail(id, `#${id}: ${differ[0]} was changed${draft.since('task', id, differ)}.`);
+    if (!isBack) draft.fail(id, `#${id}: ${differ[0]} was changed${draft.saySince('task', id, differ)}.`);
     return undefined;
   }
   const reason = whyFieldsStay(draft, task, fields, before);
@@ -97,7 +97,7 @@ function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Entry
   const [field] = fields as [string];
   const value = before[field];
   if (fields.includes('status') && !isOpenStatus(before.status as Status)) {
-    const claim = draft.claimOfOthers(task);
+    const claim = draft.sayClaimOfOthers(task);
     return claim && `#${task.id} ${claim}.`;
   }
   if (field === 'project' && typeof value === 'number') {
@@ -109,7 +109,7 @@ function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Entry
     const parent = draft.task(value);
     if (!parent || (parent.deletedAt && !task.deletedAt))
       return `#${task.id}: its former parent #${value} was deleted.`;
-    return parentRefusal(draft.allTasks(), parent, task.id)?.body.message;
+    return parentRefusal(draft.allTasks(), parent, { id: task.id })?.body.message;
   }
   return undefined;
 }
@@ -145,8 +145,8 @@ function withinLimit<T>(draft: Draft, id: number, what: string, most: number, it
 
 /** Removes the comments that the write added, and adds those that it removed. */
 function revertComments(draft: Draft, id: number, { before, after }: Change): void {
-  const written = commentsIn(after).filter((each) => draft.before.comments.has(each.id));
-  const erased = commentsIn(before).filter((each) => !draft.before.comments.has(each.id));
+  const written = commentsIn(after).filter((each) => draft.known.comments.has(each.id));
+  const erased = commentsIn(before).filter((each) => !draft.known.comments.has(each.id));
   if (written.length + erased.length === 0) return;
   const known = draft.comments.get(id) ?? { added: [], removed: [] };
   const dated = (comments: Comment[]) => comments.map((each) => ({ ...each, at: new Date(each.at) }));

@@ -13,7 +13,7 @@ import { SeriesGroup } from './series-group.js';
  * Undoes one write.
  *
  * @param entries the changes of the write, latest first
- * @param inUse ids of projects that have tasks besides those of the write
+ * @param inUse ids of projects to be removed that have tasks other than those loaded for the undo
  */
 export function revertWrite(
   draft: Draft,
@@ -36,19 +36,18 @@ export function revertWrite(
     reverts: batch,
   }));
   const projects = [...draft.projects.values()]
-    .map((after): ProjectEdit => ({ before: draft.before.projects.get(after.id) ?? null, after, reverts: batch }))
+    .map((after): ProjectEdit => ({ before: draft.known.projects.get(after.id) ?? null, after, reverts: batch }))
     .filter((edit) => Object.keys(projectDifferences(edit).after).length > 0)
     .map((edit) => ({ ...edit, after: { ...edit.after, version: edit.after.version + 1 } }));
-  return { ...settle(draft.before.tasks, proposals, draft.context), projects, failed: draft.failed };
+  return { ...settle(draft.known.tasks, proposals, draft.context), projects, failed: draft.failed };
 }
 
 function revertTasks(draft: Draft, entries: Entry[], series: SeriesGroup): void {
-  let leaveSeries = series.isNextChanged();
-  for (const entry of entries) {
-    const { entity, entityId: id, op } = entry;
+  let leaveSeries = series.reportIfNextChanged();
+  for (const entry of entries.filter(({ entity }) => entity === 'task')) {
+    const { entityId: id, op } = entry;
     const inGroup = series.has(id);
-    if (entity !== 'task' || (inGroup && leaveSeries)) continue;
-    // What others did with a task of the series is known from `isNextChanged`.
+    if (inGroup && leaveSeries) continue;
     if (op === 'create') removeTask(draft, id, inGroup);
     else if (!revertTask(draft, entry, inGroup) && inGroup) leaveSeries = true;
   }
@@ -60,7 +59,7 @@ function dropInvalid(draft: Draft, series: SeriesGroup): void {
   for (;;) {
     const all = draft.allTasks();
     const reasonOf = (task: Task) =>
-      trashReason(draft, task, all) ?? planRefusal(draft.before.tasks, all, [task])?.body.message;
+      trashReason(draft, task, all) ?? planRefusal(draft.known.tasks, all, [task])?.body.message;
     const invalid = [...draft.tasks.values()].find(reasonOf);
     if (!invalid) return;
     draft.fail(invalid.id, reasonOf(invalid) as string);
@@ -71,7 +70,7 @@ function dropInvalid(draft: Draft, series: SeriesGroup): void {
 
 /** Returns why a task cannot be moved to the trash: one of its sub-tasks stays. */
 function trashReason(draft: Draft, task: Task, all: ReadonlyMap<number, Task>): string | undefined {
-  if (!task.deletedAt || draft.before.tasks.get(task.id)?.deletedAt) return undefined;
+  if (!task.deletedAt || draft.known.tasks.get(task.id)?.deletedAt) return undefined;
   const child = childrenOf(all, task.id).find((each) => !each.deletedAt);
   return child && `#${task.id} cannot be deleted: its sub-task #${child.id} stays.`;
 }

@@ -11,7 +11,7 @@ import type { Draft } from './draft.js';
 export class SeriesGroup {
   readonly #ids: ReadonlySet<number>;
   /** Ids of the repeating tasks that the write closed or reopened. */
-  readonly #toggled: number[];
+  readonly #toggled: readonly number[];
 
   constructor(
     private readonly entries: Entry[],
@@ -24,7 +24,7 @@ export class SeriesGroup {
         ['create', 'delete', 'restore'].includes(op) &&
         toggling.some((each) => each.reverts === reverts),
     );
-    this.#toggled = toggling.map((entry) => entry.entityId);
+    this.#toggled = [...new Set(toggling.map((entry) => entry.entityId))];
     this.#ids = new Set([...toggling, ...along].map((entry) => entry.entityId));
   }
 
@@ -55,7 +55,7 @@ export class SeriesGroup {
    * Checks whether the next task of a series, which the undo would remove, was changed since it was made or restored.
    * If so, reports the closed tasks before it.
    */
-  isNextChanged(): boolean {
+  reportIfNextChanged(): boolean {
     const following = this.entries.filter(
       ({ entity, entityId, op, before }) =>
         entity === 'task' && this.has(entityId) && (op === 'create' || Boolean(before.deleted_at)),
@@ -87,20 +87,22 @@ export class SeriesGroup {
    * restored it, only its closing, a new sub-task, or a change by someone else. A claim by someone else always counts.
    */
   #workOnNext({ entityId: id, op, after }: Entry): string | undefined {
-    const { tasks, comments } = this.draft.before;
+    const { tasks, comments } = this.draft.known;
     const task = tasks.get(id);
-    const changed = `was changed${this.draft.since('task', id)}`;
+    const changed = `was changed${this.draft.saySince('task', id)}`;
     if (!task) return op === 'create' ? changed : undefined;
     if (op !== 'create' && !isOpenTask(task)) return changed;
     const child = [...tasks.values()].some((each) => each.parentId === id && !each.deletedAt && !this.has(each.id));
     const remarked = op === 'create' && [...comments.values()].includes(id);
     if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
-    return (op === 'create' ? undefined : this.draft.changeOfOthers('task', id)) ?? this.draft.claimOfOthers(task);
+    return (
+      (op === 'create' ? undefined : this.draft.sayChangeOfOthers('task', id)) ?? this.draft.sayClaimOfOthers(task)
+    );
   }
 
   /** Returns the loaded tasks that follow a task in its series. */
   #seriesFrom(id: number): Task[] {
-    const { tasks } = this.draft.before;
+    const { tasks } = this.draft.known;
     const task = tasks.get(id);
     return [...tasks.values()].filter((each) => task && each.id > id && areOfOneSeries(task, each));
   }

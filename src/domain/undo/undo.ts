@@ -47,7 +47,7 @@ interface State extends Gathered {
   asked: number;
   entries: Entry[];
   later: LaterEntry[];
-  /** Ids of projects to be removed that have tasks other than those in `entries`. */
+  /** Ids of projects to be removed that have tasks other than those loaded. */
   projectsInUse: Set<number>;
   /** Task id by comment id: existing comments mentioned in `entries`, and all on tasks that `entries` created. */
   comments: Map<number, number>;
