@@ -8,7 +8,7 @@ import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
 import { checkClaim, claimedRefusal, holderOf } from './lease.js';
 import { type Filter, inStatus, isReady } from './lists/filter.js';
-import { listTasks } from './lists/list.js';
+import { findTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
 import { matches, nothingReady } from './nothing-ready.js';
 import { settle } from './settle.js';
@@ -129,7 +129,7 @@ const firstReady = prepareTaskQuery((tx) =>
 );
 
 async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<number | undefined> {
-  const page = await listTasks(tx, { ...ready, sort: 'priority', limit: 1 }, { now });
+  const page = await findTasks(tx, { ...ready, sort: 'priority' }, { now, limit: 1 });
   if (page.closestOnly) return undefined;
   const [next] = page.tasks;
   if (next && !page.cut) return next.id;

@@ -94,6 +94,10 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
   const commands = new Set<Promise<unknown>>();
   let lastUse = performance.now();
   let stopping: Promise<void> | undefined;
+  let done = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    done = resolve;
+  });
 
   function serve(transport: Transport, { user, timezone }: Account): Conversation {
     // The user is looked up once; whether the account is still open is checked by every call.
@@ -175,11 +179,6 @@ export async function runOwner(options: OwnerOptions): Promise<Owner> {
     );
     done();
   }
-  let done = () => {};
-  const stopped = new Promise<void>((resolve) => {
-    done = resolve;
-  });
-
   return {
     store: () => opening,
     feed,

@@ -52,14 +52,15 @@ export default defineTool({
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
-    const { claimed_by = undefined } = filter;
-    const [input, options] = [
-      { ...filter, limit, claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? callerName : claimed_by },
-      { now, secret, descriptions: detail === 'full' },
-    ];
+    const { claimed_by } = filter;
+    const input = {
+      ...filter,
+      limit,
+      claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? callerName : claimed_by,
+    };
     refuseContradictions(input);
-    const page = await listTasks(tx, input, options);
-    return { ...page, remarks: await remarksOn(tx, page, input, options) };
+    const page = await listTasks(tx, input, { now, secret, descriptions: detail === 'full' });
+    return { ...page, remarks: await remarksOn(tx, page, input, now) };
   },
   answer: ({ remarks, ...page }, say, { detail }) => pageAnswer(page, say, { detail, remarks }),
 });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { and, sql } from 'drizzle-orm';
 import { literalLimit, preparedBy } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
@@ -21,18 +20,22 @@ import {
 import { search } from './search.js';
 import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, positionValues, type Sort } from './sort.js';
 
-export interface ListInput extends Filter {
+export interface ListFilter extends Filter {
   sort?: Sort | undefined;
+}
+
+export interface ListInput extends ListFilter {
   limit: number;
   cursor?: string | undefined;
 }
 
-export interface TaskPage {
+/** Tasks that match a filter, from the first or from a position on. */
+export interface FoundTasks {
   tasks: Task[];
   /** Exact up to `MAX_COUNT`; `MAX_COUNT` + 1 stands for more. A lower bound with `atLeast`. */
   total: number;
-  /** Returns the cursor for what follows the first `shown` of `tasks`, if anything does. */
-  cursorAfter(shown: number): string | undefined;
+  /** Returns the position after the first `shown` of `tasks`, if anything follows. */
+  positionAfter(shown: number): Position | undefined;
   /** No task has all the words; these come closest. */
   closestOnly?: true;
   /** More tasks have the words than can be ranked; `total` counts only ranked ones. */
@@ -49,6 +52,11 @@ export interface TaskPage {
   dateReadings?: string[];
 }
 
+export interface TaskPage extends FoundTasks {
+  /** Returns the cursor for what follows the first `shown` of `tasks`, if anything does. */
+  cursorAfter(shown: number): string | undefined;
+}
+
 /** Counts stop here: nobody acts on a larger number, and counting is expensive. */
 export const MAX_COUNT = 1000;
 
@@ -63,10 +71,14 @@ const canonical = (filter: Filter) => ({
   labels: filter.labels && [...new Set(filter.labels.map(nameKey))].sort(),
 });
 
+/** Returns the requested sort. By default, lists of a due window are sorted by due date, and of ready tasks by priority. */
+const sortOf = ({ sort, due, ready }: ListFilter): Sort =>
+  sort ?? (due && due !== 'none' ? 'due' : ready ? 'priority' : 'newest');
+
 export interface ListOptions {
   now: Date;
-  /** The key for signing cursors. Without it none are issued, and a given one is ignored. */
-  secret?: Buffer;
+  /** The key for signing cursors. */
+  secret: Buffer;
   descriptions?: boolean;
 }
 
@@ -77,29 +89,42 @@ export interface ListOptions {
  */
 export async function listTasks(
   tx: UserTx,
-  input: ListInput,
-  { now, secret, descriptions = false }: ListOptions,
+  { cursor, limit, ...filter }: ListInput,
+  { secret, ...options }: ListOptions,
 ): Promise<TaskPage> {
-  const { cursor, limit, ...filter } = input;
-  // By default, lists of a due window are sorted by due date, and lists of ready tasks by priority.
-  const sort = filter.sort ?? (filter.due && filter.due !== 'none' ? 'due' : filter.ready ? 'priority' : 'newest');
-  const { text } = filter;
-  const bound = JSON.stringify([
-    tx.userId,
-    Object.entries({ ...canonical(filter), sort: text === undefined ? sort : filter.sort }).sort(),
-  ]);
-  const start = cursor === undefined || !secret ? undefined : unpackCursor(cursor, bound, secret);
+  const sort = filter.text === undefined ? sortOf(filter) : filter.sort;
+  const context = JSON.stringify([tx.userId, Object.entries({ ...canonical(filter), sort }).sort()]);
+  const start = cursor === undefined ? undefined : unpackCursor(cursor, context, secret);
+  const found = await findTasks(tx, filter, { ...options, limit, start });
+  return {
+    ...found,
+    cursorAfter(shown) {
+      const at = found.positionAfter(shown);
+      return at && packCursor(at, context, secret);
+    },
+  };
+}
+
+/** Finds the first tasks that match every filter, or the first after a position. Throws as `listTasks` does. */
+export async function findTasks(
+  tx: UserTx,
+  filter: ListFilter,
+  {
+    now,
+    limit,
+    start,
+    descriptions = false,
+  }: { now: Date; limit: number; start?: Position | undefined; descriptions?: boolean },
+): Promise<FoundTasks> {
+  const sort = sortOf(filter);
   const from = start?.now ?? toSecond(now);
-  const pack = (at: Position) => secret && packCursor(at, bound, secret);
   const { shape, values, meant } = shapeOf(filter, { now: from, timezone: tx.timezone });
   const page = { ...shape, limit, descriptions, after: start !== undefined };
   const given = { ...values, ...positionValues(start) };
   const note = start === undefined && meant.length > 0 && { dateReadings: meant };
+  const { text } = filter;
   if (text !== undefined)
-    return {
-      ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from, pack })),
-      ...note,
-    };
+    return { ...(await search(tx, { ...page, sort: filter.sort }, given, { filter, text, from })), ...note };
   const rows = await pageOf({ ...page, sort }, tx, given);
   const total = rows[0]?.total ?? 0;
   if (rows[0]?.missing) throw await missingRefusal(tx, rows[0].missing, filter);
@@ -111,9 +136,9 @@ export async function listTasks(
   return {
     tasks: shown.map((row) => toTask(row, { descriptions })),
     total: Math.max(total, shown.length),
-    cursorAfter(count) {
+    positionAfter(count) {
       const last = found.length > count ? shown[count - 1] : paused ? lastScanned : undefined;
-      return last && pack(position(sort, last, from));
+      return last && position(sort, last, from);
     },
     ...(atLeast && { atLeast }),
     ...(newestOnly && { sampled: true }),
@@ -122,26 +147,25 @@ export async function listTasks(
   };
 }
 
-/** How many pages `firstTasks` reads at most. */
+/** How often `firstTasks` looks for more at most. */
 const ROUNDS = 10;
 
 /** Returns the first matching tasks, for callers without paging: continues by itself if a scan pauses. */
 export async function firstTasks(
   tx: UserTx,
-  filter: Omit<ListInput, 'limit' | 'cursor'>,
+  filter: ListFilter,
   { now, most = 25 }: { now: Date; most?: number },
 ): Promise<TaskPage> {
-  const options = { now, secret: randomBytes(32) };
-  const { paused: _, ...first } = await listTasks(tx, { ...filter, limit: most }, options);
+  const { paused: _, ...first } = await findTasks(tx, filter, { now, limit: most });
   const { tasks } = first;
-  let cursor = first.cursorAfter(tasks.length);
-  for (let round = 1; cursor && tasks.length < most && round < ROUNDS; round++) {
-    const page = await listTasks(tx, { ...filter, limit: most - tasks.length, cursor }, options);
-    tasks.push(...page.tasks);
-    cursor = page.cursorAfter(page.tasks.length);
+  let start = first.positionAfter(tasks.length);
+  for (let round = 1; start && tasks.length < most && round < ROUNDS; round++) {
+    const more = await findTasks(tx, filter, { now, limit: most - tasks.length, start });
+    tasks.push(...more.tasks);
+    start = more.positionAfter(more.tasks.length);
   }
   const { atLeast, ...page } = { ...first, total: Math.max(first.total, tasks.length), cursorAfter: () => undefined };
-  if (!cursor) return page; // nothing follows
+  if (!start) return page; // nothing follows
   return { ...page, ...(atLeast && { atLeast }), ...(tasks.length < most && { paused: true }) };
 }
 

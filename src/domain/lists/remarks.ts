@@ -7,7 +7,7 @@ import { type Unused, unusedLabels } from '../labels.js';
 import { isNone, nameKey } from '../names.js';
 import { isClaimed } from '../task.js';
 import { statusOf } from './filter.js';
-import { type ListInput, type ListOptions, listTasks, type TaskPage } from './list.js';
+import { type FoundTasks, findTasks, type ListFilter, type ListInput } from './list.js';
 
 /** Likely reasons why a list is empty or not what the agent expected. */
 export interface Remarks {
@@ -26,7 +26,7 @@ export interface Remarks {
 }
 
 /** Tells whether a list certainly has no tasks; a paused one may continue. */
-const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
+const isEmpty = ({ total, atLeast, paused }: FoundTasks): boolean => total === 0 && !atLeast && !paused;
 
 /** Filters that an agent expects to match something, open or closed. */
 const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
@@ -47,31 +47,30 @@ async function holders(tx: UserTx): Promise<string[]> {
 /** Queries for remarks on a list that is empty, has only near matches, or has `ready: false`. */
 export async function remarksOn(
   tx: UserTx,
-  page: TaskPage,
-  input: ListInput,
-  options: ListOptions,
+  page: FoundTasks,
+  { cursor, limit: _, ...filter }: ListInput,
+  now: Date,
 ): Promise<Remarks | undefined> {
-  if (isEmpty(page)) return whyEmpty(tx, input, options);
-  if (input.cursor !== undefined) return undefined;
-  if (page.closestOnly && statusOf(input) === 'open') {
-    const all = await listTasks(tx, { ...input, status: 'all', sort: undefined, limit: 1 }, options);
+  if (cursor !== undefined) return undefined; // of an empty page too: those before it had tasks
+  if (isEmpty(page)) return whyEmpty(tx, filter, now);
+  if (page.closestOnly && statusOf(filter) === 'open') {
+    const all = await findTasks(tx, { ...filter, status: 'all', sort: undefined }, { now, limit: 1 });
     return all.closestOnly ? undefined : { elsewhere: all.total };
   }
-  return input.ready === false ? { excludedReady: true } : undefined;
+  return filter.ready === false ? { excludedReady: true } : undefined;
 }
 
 /** Queries for the reason why a list is empty. */
-async function whyEmpty(tx: UserTx, input: ListInput, options: ListOptions): Promise<Remarks | undefined> {
-  if (input.cursor !== undefined) return undefined; // the pages before had tasks
+async function whyEmpty(tx: UserTx, input: ListFilter, now: Date): Promise<Remarks | undefined> {
   const unused = input.labels && (await unusedLabels(tx, input.labels));
   if (unused) return { unused };
-  const found = async (changes: Partial<ListInput>) => {
-    const page = await listTasks(tx, { ...input, ...changes, limit: 1 }, options);
+  const found = async (changes: Partial<ListFilter>) => {
+    const page = await findTasks(tx, { ...input, ...changes }, { now, limit: 1 });
     return page.closestOnly ? 0 : page.total;
   };
   if (input.claimed_by !== undefined && !isNone(input.claimed_by)) return { holders: await holders(tx) };
   if (input.ready === false) return (await found({ ready: undefined })) > 0 ? { excludedReady: true } : undefined;
-  const { status = 'open', limit: _, sort: __, ...filter } = input;
+  const { status = 'open', sort: _, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
   const wide = status === 'open' || status === 'all';
   if (!wide || given.length === 0 || !given.every((field) => SUBJECTS.includes(field))) return undefined;

@@ -5,7 +5,6 @@ import type { UserTx } from '../../db/scope.js';
 import { invalid } from '../../errors.js';
 import { titleKey } from '../names.js';
 import { inProject, type TaskRow, taskColumns, toTask } from '../task.js';
-import type { Position } from './cursor.js';
 import {
   type Filter,
   filterCondition,
@@ -16,7 +15,7 @@ import {
   shapeOf,
   type Value,
 } from './filter.js';
-import type { Page, TaskPage } from './list.js';
+import type { FoundTasks, Page } from './list.js';
 import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, type Sort } from './sort.js';
 
 /** If more tasks than this have the words, only the newest are ranked. */
@@ -110,8 +109,8 @@ export async function search(
   tx: UserTx,
   page: SearchPage,
   values: Record<string, unknown>,
-  { filter, text, from, pack }: { filter: Filter; text: string; from: Date; pack(at: Position): string | undefined },
-): Promise<TaskPage> {
+  { filter, text, from }: { filter: Filter; text: string; from: Date },
+): Promise<FoundTasks> {
   const { sort, limit, descriptions } = page;
   const rows = await searchPage(page, tx, { ...values, text: normalizeOperators(text), number: numberIn(text) });
   const [head] = rows;
@@ -123,11 +122,10 @@ export async function search(
   return {
     tasks: listed.map((row) => toTask(row, { descriptions })),
     total: head.total,
-    cursorAfter(count) {
+    positionAfter(count) {
       const last = listed[count - 1];
       if (!last || all.length <= count) return undefined;
-      const at = sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
-      return pack(at);
+      return sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
     },
     ...(head.near && { closestOnly: true }),
     ...(head.cut && { cut: true }),
