@@ -762,26 +762,33 @@ describe('many that listen', () => {
     const clock = timers();
     const feed = feedOf({ startTimer: clock.after, timing: {} });
     const people = await Promise.all(Array.from({ length: 20 }, () => someone(world)));
-    const open = await Promise.all(
-      Array.from({ length: 200 }, (_, i) => {
-        const { principal } = people[i % 20] as Agent;
-        return feed.listen({ scope: principal, ...silent }, [OVERVIEW]);
-      }),
-    );
-    expect([...clock.set.values()].map(({ ms }) => ms)).toEqual([30_000]);
     const { onStatement } = world.database;
     const asked: string[] = [];
     world.database.onStatement = (text, params) => {
       onStatement?.(text, params);
       asked.push(text);
     };
+    const looks = () => asked.filter((text) => text.includes('change_seqs'));
+    const open = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => {
+        const { principal } = people[i % 20] as Agent;
+        return feed.listen({ scope: principal, ...silent }, [OVERVIEW]);
+      }),
+    );
+    // Each looks as it joins, and so does the connection for notifications once it is open.
+    await eventually(
+      async () => looks().length,
+      (count) => count === (world.database.listen ? 201 : 200),
+    );
+    asked.length = 0;
+    expect([...clock.set.values()].map(({ ms }) => ms)).toEqual([30_000]);
     clock.fire((ms) => ms === 30_000);
     await eventually(
       async () => [...clock.set.values()].map(({ ms }) => ms),
       ([ms]) => ms !== undefined,
     );
     world.database.onStatement = onStatement;
-    expect(asked.filter((text) => text.includes('change_seqs'))).toHaveLength(1);
+    expect(looks()).toHaveLength(1);
     expect(asked.filter((text) => text.includes('"changes"'))).toEqual([]);
     for (const each of open) each.close();
     expect([...clock.set]).toEqual([]);
