@@ -58,6 +58,11 @@ function workingDirectory(): string | undefined {
   }
 }
 
+/** How long pending answers may take after a stop signal, in milliseconds. */
+const STOP_TIMEOUT = 5_000;
+/** How long pending output may then take to flush, in milliseconds. */
+const EXIT_TIMEOUT = 1_000;
+
 process.stderr.on('error', () => {}); // there is nowhere left to report to
 process.exitCode = await main();
 
@@ -71,7 +76,7 @@ async function main(): Promise<number> {
     const config = configReader('stdio')();
     if (command === OWNER_COMMAND)
       await (await import('./owner/background.js')).runBackgroundOwner(program, config, stopped);
-    else await serveStdin(config, stopped);
+    else return await serveStdin(config, stopped);
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -99,8 +104,12 @@ function configReader(mode: 'stdio' | 'command'): () => Config {
   };
 }
 
-/** Serves one client on stdin and stdout: answers lists itself and relays requests that need data. */
-async function serveStdin(config: Config, stopped: Promise<void>): Promise<void> {
+/**
+ * Serves one client on stdin and stdout: answers lists itself and relays requests that need data.
+ *
+ * @returns the exit code: 1 if the input has ended and a request is left unanswered, so that nobody takes it for done
+ */
+async function serveStdin(config: Config, stopped: Promise<void>): Promise<number> {
   const log = makeLog(config.logLevel);
   if (process.stdin.isTTY) await greet(config);
   const [{ buildFront }, { linkTo }, { Relay }, { serveStreams }] = await Promise.all([
@@ -121,19 +130,13 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<void>
   );
   await Promise.race([conversation.ended, stopped]);
   const unanswered = await conversation.drain(STOP_TIMEOUT);
-  if (unanswered > 0 && process.stdin.readableEnded) {
-    log.error({ unanswered }, 'exits without answers to all requests');
-    process.exitCode = 1; // who piped them in must not take them for done
-  }
+  const isCutShort = unanswered > 0 && process.stdin.readableEnded;
+  if (isCutShort) log.error({ unanswered }, 'exits without answers to all requests');
   await route.close();
   process.stdin.destroy();
   setTimeout(() => process.exit(), EXIT_TIMEOUT).unref(); // a search for an owner may still be running
+  return isCutShort ? 1 : 0;
 }
-
-/** How long pending answers may take after a stop signal, in milliseconds. */
-const STOP_TIMEOUT = 5_000;
-/** How long pending output may then take to flush, in milliseconds. */
-const EXIT_TIMEOUT = 1_000;
 
 /** Prints help for a person who started it in a terminal: what it is, where the data is, how to configure a client. */
 async function greet({ target, remote }: Config): Promise<void> {

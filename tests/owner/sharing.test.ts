@@ -155,6 +155,23 @@ describe.concurrent('a database whose process does not answer', () => {
     await peer.close();
   }, 60_000);
 
+  test('makes a client whose input has ended say by its exit code that an answer is missing', async () => {
+    const env = seeded();
+    const peer = await connect(env);
+    await peer.call('list_tasks');
+    const owner = ownerIn(home(env));
+    process.kill(owner, 'SIGSTOP');
+    const piped = await connect(env);
+    piped.ask('tools/call', { name: 'list_tasks', arguments: {} });
+    const seen = piped.answer(piped.ask('tools/list'));
+    piped.process.child.stdin.end();
+    await seen; // by then it has read to the end
+    piped.process.child.kill('SIGTERM');
+    expect(await piped.process.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('"unanswered":1') });
+    process.kill(owner, 'SIGCONT');
+    await peer.close();
+  });
+
   test('has it named where it cannot be reached', async () => {
     const env = seeded();
     const guest = await connect(env, withoutSpawn);
