@@ -51,8 +51,11 @@ export interface OpenOptions extends ConnectOptions {
  */
 export async function connect(target: Target, options: ConnectOptions = {}): Promise<Database> {
   switch (target.kind) {
-    case 'memory':
-      return (await import('./pglite.js')).openPglite();
+    case 'memory': {
+      void compiled();
+      const [{ openMemory }, { findImage }] = await Promise.all([import('./pglite.js'), import('./pglite-image.js')]);
+      return openMemory(options.migrations && (await findImage(options.migrations)));
+    }
     case 'directory': {
       void compiled();
       void import('./pglite.js');

@@ -84,8 +84,10 @@ async function make(data: string, migrations: Migration[] | undefined): Promise<
   const draft = `${data}.tmp-${process.pid}`;
   mkdirSync(draft, { mode: 0o700 });
   try {
-    const { unpackImage } = await import('./pglite-image.js');
-    if (!(migrations && (await unpackImage(migrations, draft)))) {
+    const { findImage, unpackImage } = await import('./pglite-image.js');
+    const image = migrations && (await findImage(migrations));
+    if (image) await unpackImage(image, draft);
+    else {
       const { openFiles } = await import('./pglite.js');
       await (await openFiles(draft)).close();
       await syncTree(draft);

@@ -9,7 +9,7 @@ import { manyFiles, syncPath, writeSynced } from './sync.js';
 
 const decompress = promisify(brotliDecompress);
 
-/** Contents of an image: paths with `/`, directories with size -1. The files' bytes follow in this order. */
+/** Table of contents of an image's file: paths with `/`, directories with size -1. The files' bytes follow in this order. */
 export type Index = [path: string, size: number][];
 
 /** Returns the version of the installed PGlite. */
@@ -28,26 +28,37 @@ export function imageName(migrations: Migration[]): string {
   return `pg18-${engineVersion()}-${digest.slice(0, 16)}.br`;
 }
 
-/** Unpacks the image beside the program into an empty directory, and syncs it. Returns false if no image fits. */
-export async function unpackImage(migrations: Migration[], folder: string): Promise<boolean> {
-  const file = new URL(imageName(migrations), import.meta.url);
-  const image = await readFile(file)
-    .then(decompress)
-    .catch(() => undefined);
-  if (!image) return false;
-  const start = 4 + image.readUInt32LE(0);
-  const index = JSON.parse(image.toString('utf8', 4, start)) as Index;
-  const directories = index.filter(([, size]) => size < 0).map(([name]) => join(folder, name));
-  for (const path of directories) mkdirSync(path);
-  const files: Promise<void>[] = [];
-  const limit = manyFiles();
-  let at = start;
-  for (const [name, size] of index.filter(([, size]) => size >= 0)) {
-    files.push(limit(writeSynced, join(folder, name), image.subarray(at, at + size)));
+/** Paths of directories, parents first, and contents of files by path, relative to the data directory. */
+export interface Image {
+  directories: string[];
+  files: [path: string, content: Uint8Array][];
+}
+
+/** Reads the image with these migrations that lies beside the program. Returns undefined if there is none. */
+export const findImage = (migrations: Migration[]): Promise<Image | undefined> =>
+  readImage(new URL(imageName(migrations), import.meta.url)).catch(() => undefined);
+
+/** Reads an image that `scripts/image.ts` made. */
+export async function readImage(file: URL): Promise<Image> {
+  const image = await decompress(await readFile(file));
+  let at = 4 + image.readUInt32LE(0);
+  const index = JSON.parse(image.toString('utf8', 4, at)) as Index;
+  const take = (size: number) => {
     at += size;
-  }
-  await Promise.allSettled(files); // a file still being written would get in the way of removing them
-  await Promise.all(files);
-  for (const path of [folder, ...directories]) await syncPath(path, true);
-  return true;
+    return image.subarray(at - size, at);
+  };
+  return {
+    directories: index.filter(([, size]) => size < 0).map(([path]) => path),
+    files: index.filter(([, size]) => size >= 0).map(([path, size]) => [path, take(size)]),
+  };
+}
+
+/** Unpacks an image into an empty directory, and syncs it. */
+export async function unpackImage({ directories, files }: Image, folder: string): Promise<void> {
+  for (const path of directories) mkdirSync(join(folder, path));
+  const limit = manyFiles();
+  const written = files.map(([path, content]) => limit(writeSynced, join(folder, path), content));
+  await Promise.allSettled(written); // a file still being written would get in the way of removing them
+  await Promise.all(written);
+  for (const path of ['', ...directories]) await syncPath(join(folder, path), true);
 }

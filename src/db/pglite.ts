@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import { MemoryFS, PGlite } from '@electric-sql/pglite';
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
@@ -9,6 +9,7 @@ import { type Connection, type Database, MAX_WAITING } from './database.js';
 import { Busy, sqlState } from './database-errors.js';
 import { compiled } from './pglite-code.js';
 import { type Disk, type Fatal, failureOf, makeDisk } from './pglite-disk.js';
+import type { Image } from './pglite-image.js';
 import { type MaintenanceTimes, startMaintenance } from './pglite-maintenance.js';
 import { EmbeddedStatements } from './pglite-statements.js';
 import { PipelinedConnection } from './pipelined-connection.js';
@@ -37,14 +38,24 @@ const endProcess: Fatal = (reason) => {
   }
 };
 
-/**
- * Opens the embedded database in memory.
- *
- * @param image a data directory to start from, as returned by `dumpDataDir`
- */
-export async function openPglite(image?: Blob): Promise<Database> {
-  const startParams = [...PGlite.defaultStartParams, ...settings({ ...SMALL, ...ALWAYS })];
-  return wrapPglite(await PGlite.create({ startParams, extensions, ...(image && { loadDataDir: image }) }));
+/** Opens the embedded database in memory: a copy of the image, or a new one without migrations. */
+export async function openMemory(image?: Image): Promise<Database> {
+  const fs = new MemoryFS();
+  const pglite = new Embedded({
+    fs,
+    pgliteWasmModule: await compiled(),
+    startParams: [...PGlite.defaultStartParams, ...settings({ ...SMALL, ...ALWAYS })],
+    extensions,
+  });
+  fs.initialSyncFs = async () => {
+    if (!image) return;
+    const { FS } = pglite.Module;
+    const inMemory = (path: string) => `${PGlite.paths.PGDATA}/${path}`;
+    for (const path of ['', ...image.directories]) FS.mkdir(inMemory(path));
+    for (const [path, content] of image.files) FS.writeFile(inMemory(path), content);
+  };
+  await pglite.waitReady;
+  return wrapPglite(pglite);
 }
 
 interface FilesOptions {

@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { migrate, readMigrations } from '../../src/db/migrate.js';
-import { openPglite } from '../../src/db/pglite.js';
+import { openMemory } from '../../src/db/pglite.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { rankOf } from '../../src/domain/order.js';
 import { type Agent, agentOf, newUser, useWorld } from '../support/harness.js';
@@ -11,7 +11,7 @@ const migrations = readMigrations(new URL('../../migrations/', import.meta.url))
 
 /** An empty database of its own, without any migration. */
 async function unmigrated(): Promise<Database> {
-  if (inject('backend') === 'pglite') return openPglite();
+  if (inject('backend') === 'pglite') return openMemory();
   const { openServerDatabase } = await import('../setup/server.js');
   return openServerDatabase('template0');
 }

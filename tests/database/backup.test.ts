@@ -4,7 +4,7 @@ import { createToken } from '../../src/cli/accounts.js';
 import { type BackupFooter, type BackupHeader, readBackup } from '../../src/db/backup.js';
 import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, readMigrations } from '../../src/db/migrate.js';
-import { openPglite } from '../../src/db/pglite.js';
+import { openMemory } from '../../src/db/pglite.js';
 import { restore } from '../../src/db/restore.js';
 import { asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
@@ -71,7 +71,7 @@ afterAll(() => Promise.all(opened.map((database) => database.close())));
 
 /** A migrated, empty database: of this project's kind, or embedded. */
 async function empty(kind: 'same' | 'embedded' = 'same'): Promise<Database> {
-  const database = kind === 'same' ? await openTestDatabase() : await openPglite();
+  const database = kind === 'same' ? await openTestDatabase() : await openMemory();
   opened.push(database);
   if (kind === 'embedded') await migrate(database, migrations);
   return database;
@@ -159,7 +159,7 @@ describe('a backup', () => {
   test('of an older schema is restored as that, and then brought up to date', async () => {
     const old = migrations.slice(0, -1);
     const [last] = migrations.slice(-1) as [Migration];
-    const source = await openPglite();
+    const source = await openMemory();
     opened.push(source);
     await migrate(source, old);
     await asTableOwner(source, (connection) =>

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
@@ -9,7 +8,8 @@ import type { Principal } from '../../src/auth/principal.js';
 import { SCOPES } from '../../src/auth/scopes.js';
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
-import { openPglite } from '../../src/db/pglite.js';
+import { openMemory } from '../../src/db/pglite.js';
+import { readImage } from '../../src/db/pglite-image.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { buildServer } from '../../src/server.js';
 import type { Deps } from '../../src/tool-calls.js';
@@ -46,7 +46,7 @@ export interface Agent {
 
 /** A fresh database on the backend of this project. */
 export async function openTestDatabase(): Promise<Database> {
-  if (inject('backend') === 'pglite') return openPglite(new Blob([readFileSync(inject('source'))]));
+  if (inject('backend') === 'pglite') return openMemory(await readImage(new URL(inject('source'))));
   const { openServerDatabase } = await import('../setup/server.js');
   return openServerDatabase();
 }
