@@ -52,6 +52,8 @@ export default defineConfig({
       ]),
     ],
     pool: 'forks',
+    isolate: false, // each file has a database of its own, and compiling the code anew would take most of the time
+    setupFiles: ['tests/setup/clean-up.ts'],
     maxWorkers: 3, // on two cores: much of the time is spent waiting for processes
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -1,19 +1,19 @@
-import { rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { connect, type Target } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
 import type { World } from '../support/harness.js';
-import { type Ended, startCommand } from '../support/process.js';
+import { type Ended, ROOT, scratch, startCommand } from '../support/process.js';
 import type { Order, Said } from './writer.js';
 
-const PROGRAM = fileURLToPath(new URL(`../../node_modules/.taskloom-writer-${process.pid}.mjs`, import.meta.url));
-let bundled: Promise<unknown> | undefined;
-afterAll(() => rmSync(PROGRAM, { force: true }));
+/** The bundled `writer.ts`. */
+let program = '';
 
 const HANDLE = 'writer';
 
@@ -33,22 +33,9 @@ export interface Writing {
 }
 
 export async function startWriting(order: Omit<Order, 'handle' | 'migrations'>): Promise<Writing> {
-  bundled ??= build({
-    entryPoints: [fileURLToPath(new URL('writer.ts', import.meta.url))],
-    outfile: PROGRAM,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    logLevel: 'error',
-    external: ['@electric-sql/pglite', 'fs-native-extensions', 'pg', '@neondatabase/serverless', 'ws'],
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-  });
-  await bundled;
+  if (!existsSync(program)) program = await bundle();
   const whole: Order = { ...order, handle: HANDLE, migrations: new URL('../../migrations/', import.meta.url).href };
-  const running = startCommand(process.execPath, [PROGRAM, JSON.stringify(whole)], { PATH: process.env.PATH ?? '' });
+  const running = startCommand(process.execPath, [program, JSON.stringify(whole)], { PATH: process.env.PATH ?? '' });
   const said = () =>
     running
       .stdout()
@@ -69,6 +56,25 @@ export async function startWriting(order: Omit<Order, 'handle' | 'migrations'>):
     },
     ended: running.ended,
   };
+}
+
+/** Bundles `writer.ts` where it finds the packages that it imports. */
+async function bundle(): Promise<string> {
+  const outfile = join(scratch(join(ROOT, 'node_modules')), 'writer.mjs');
+  await build({
+    entryPoints: [fileURLToPath(new URL('writer.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'error',
+    external: ['@electric-sql/pglite', 'fs-native-extensions', 'pg', '@neondatabase/serverless', 'ws'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  });
+  return outfile;
 }
 
 /** Opens a database that was written to, and finds everything that was answered, and nothing that is half there. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, inject } from 'vitest';
+import { expect, inject } from 'vitest';
 
 /** Taskloom as others run it: a process, its arguments, its environment, its streams. */
 
@@ -13,11 +13,14 @@ export const MAIN = join(ROOT, 'dist/main.js');
 
 const scratched: string[] = [];
 const running = new Set<ChildProcessWithoutNullStreams>();
-afterAll(async () => {
+
+/** Ends the processes that a test file has started, owners included, and removes its directories. */
+export function cleanUp(): void {
   for (const child of running) child.kill('SIGKILL');
-  for (const folder of scratched) for (const pid of ownersBelow(folder)) process.kill(pid, 'SIGKILL');
-  for (const folder of scratched) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-});
+  const folders = scratched.splice(0);
+  for (const folder of folders) for (const pid of ownersBelow(folder)) process.kill(pid, 'SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}
 
 /** The processes that keep the databases below a folder, as they say themselves. */
 function ownersBelow(folder: string): number[] {
@@ -43,8 +46,8 @@ export async function gone(pid: number): Promise<void> {
 }
 
 /** A directory of this test file alone. */
-export function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'taskloom-process-'));
+export function scratch(parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'taskloom-process-'));
   scratched.push(folder);
   return folder;
 }
