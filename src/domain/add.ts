@@ -147,7 +147,7 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
       const refusal = rule(task);
       if (refusal) throw inPlan(i, refusal);
     }
-  for (const task of tasks) if (task.projectId === null) Object.assign(task, inherited(all, task));
+  for (const task of tasks) if (task.projectId === null) Object.assign(task, inherited(all, task, context));
 
   const result = settle(
     state.tasks,
@@ -197,13 +197,16 @@ function buildTasks(
   return { tasks, projects };
 }
 
-/** Returns the project of the nearest ancestor that has one, for a task without its own. */
-function inherited(tasks: ReadonlyMap<number, Task>, task: Task): Pick<Task, 'projectId' | 'project'> {
+/** Returns the project of a new task without its own: that of its parent, which may be new too and have none yet. */
+function inherited(
+  tasks: ReadonlyMap<number, Task>,
+  task: Task,
+  { nextTask }: Pick<WriteContext, 'nextTask'>,
+): Pick<Task, 'projectId' | 'project'> {
   const parent = task.parentId === null ? undefined : tasks.get(task.parentId);
   if (!parent) return { projectId: null, project: null };
-  return parent.projectId === null
-    ? inherited(tasks, parent)
-    : { projectId: parent.projectId, project: parent.project };
+  if (parent.projectId === null && parent.id >= nextTask) return inherited(tasks, parent, { nextTask });
+  return { projectId: parent.projectId, project: parent.project };
 }
 
 function newTask(

@@ -108,8 +108,11 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
   }
   if (wrong.size > 0) return refused(...wrong);
   for (const task of made)
-    for (let at = task.parent; at !== null && task.project === null; at = draft.task(at).parent)
-      task.project = draft.task(at).project;
+    for (let at = task.parent; at !== null && task.project === null; ) {
+      const above = draft.task(at);
+      task.project = above.project;
+      at = made.includes(above) ? above.parent : null;
+    }
   model.commit(draft, { now, by });
   return accepted({ good: made.map(({ id }) => id) });
 }

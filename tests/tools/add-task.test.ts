@@ -110,6 +110,17 @@ describe('add_task', () => {
     expect(rows[1]?.[5]).toEqual({ via: 'stdio', client: 'test' });
   });
 
+  test('puts a sub-task where its parent is, which may be in no project', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'House', project: 'Home' });
+    await ana.ok('add_task', { title: 'Roof', parent: 1 });
+    await ana.ok('update_task', { id: 2, clear: ['project'] });
+    await ana.ok('update_project', { project: 'Home', archived: true });
+    const { task } = await ana.ok('add_task', { title: 'Tiles', parent: 2 });
+    expect(task.project).toBeUndefined();
+    expect((await ana.ok('list_tasks', {})).tasks.map(({ id }: { id: number }) => id)).toEqual([3, 2]);
+  });
+
   test('names open tasks that may be the same, and never refuses', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Buy milk' });
