@@ -4,7 +4,7 @@ import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import { forbidden, Refusal } from '../errors.js';
 import type { Connection, Database, Row } from './database.js';
-import { CommitUnknown, isUnreachable, SQLSTATE, sqlState } from './database-errors.js';
+import { CommitUnknown, isUnreachable, SQLSTATE, sqlState, Unreachable } from './database-errors.js';
 import type { Statement } from './pipeline.js';
 import { readBatched } from './read-batches.js';
 import { PLANNING, TIME_FORMAT } from './settings.js';
@@ -167,7 +167,8 @@ export async function readAsUser<T>(
  *
  * @param change.key digest of the request_id, if the caller gave one
  * @param change.dryRun runs everything, then rolls back
- * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked for some 10 seconds
+ * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked for some 10 seconds;
+ *   Unreachable if COMMITs were lost on their way to it `COMMIT_ATTEMPTS` times
  */
 export async function writeAsUser<S, T>(
   database: Database,
@@ -216,17 +217,21 @@ export async function writeAsUser<S, T>(
       }
     });
 
-  const attempt = () => retryStale(transaction);
   return withUserLimit(database, id, 'writes', async () => {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof CommitUnknown) || !inDoubt) throw error;
-      const { mark, value } = inDoubt;
-      return (await didCommit(database, opening, id, mark, error)) ? value : attempt();
-    }
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await retryStale(transaction);
+      } catch (error) {
+        if (!(error instanceof CommitUnknown) || !inDoubt) throw error;
+        const { mark, value } = inDoubt;
+        if (await didCommit(database, opening, id, mark, error)) return value;
+        if (attempt === COMMIT_ATTEMPTS) throw new Unreachable(error);
+      }
   });
 }
+
+/** How often a write is tried whose COMMITs had neither an answer nor an effect. */
+const COMMIT_ATTEMPTS = 3;
 
 /** How long to try to find out whether a COMMIT took effect whose answer was lost, in milliseconds. */
 const RESOLVE_TIMEOUT = 10_000;

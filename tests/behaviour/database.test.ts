@@ -413,6 +413,26 @@ describe('a write that fails', () => {
     expect((await agent.ok('list_tasks')).total).toBe(1);
   });
 
+  test('whose COMMIT is lost before it takes effect is made again, and refused as not made where that goes on', async () => {
+    const ana = await newUser(world);
+    const write = async (lost: number) => {
+      let left = lost;
+      const losing = through(world.database, (connection) => ({
+        async query(text, params) {
+          if (text !== 'commit' || left-- <= 0) return connection.query(text, params);
+          await connection.query('rollback');
+          throw new Unreachable();
+        },
+      }));
+      const store = { ...(await world.store()), database: losing };
+      return agentOf({ ...world, store: async () => store }, ana);
+    };
+    await (await write(2)).ok('add_task', { title: 'Late' });
+    const refusal = await (await write(3)).refused('add_task', { title: 'Never' });
+    expect(refusal).toMatchObject({ code: 'unavailable', message: expect.not.stringContaining('may have') });
+    expect((await (await agentOf(world, ana)).ok('list_tasks')).tasks).toMatchObject([{ title: 'Late' }]);
+  });
+
   test('is not taken for a success where only its COMMIT failed', async () => {
     const failing = through(world.database, (connection) => ({
       query: (text, params) =>
