@@ -356,5 +356,9 @@ describe('two independent locks', () => {
       'tasks',
     ]);
     expect(unscopedTables('select * from "taskloom"."tasks" where "taskloom"."tasks"."user_id" = $1')).toEqual([]);
+    const twice =
+      'select 1 from taskloom.tasks t where t.user_id = $1 and exists (select 1 from taskloom.tasks t where';
+    expect(unscopedTables(`${twice} t.parent_id = 3)`)).toEqual(['tasks', 'tasks']);
+    expect(unscopedTables(`${twice} t.user_id = $1 and t.parent_id = 3)`)).toEqual([]);
   });
 });

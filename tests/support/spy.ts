@@ -10,25 +10,30 @@ const owned = Object.values(schema)
   .map((table) => getTableName(table));
 
 const MENTION = new RegExp(
-  `\\b(from|join|update|into)\\s+"?taskloom"?\\."?(${owned.join('|')})"?(?:\\s+(?:as\\s+)?"?([a-z_]\\w*)"?)?`,
+  `\\b(from|join|update|into|using)\\s+"?taskloom"?\\."?(${owned.join('|')})"?(?:\\s+(?:as\\s+)?"?([a-z_]\\w*)"?)?`,
   'gi',
 );
 const KEYWORDS = new Set(['where', 'left', 'on', 'set', 'join', 'order', 'limit', 'inner', 'using', 'group']);
 
 /**
- * Says of each owned table that a statement names whether its rows are held to one user by the statement
- * itself, row-level security aside.
+ * Returns the owned tables that a statement names more often, under one alias, than it restricts that alias to a user.
+ * Row-level security aside: that is the other layer.
  */
 export function unscopedTables(text: string): string[] {
-  return [...text.matchAll(MENTION)].flatMap(([, verb, table, word]) => {
+  const count = (pattern: string) => [...text.matchAll(new RegExp(pattern, 'gi'))].length;
+  const mentions = [...text.matchAll(MENTION)].map(([, verb, table, word]) => {
     const name = String(table);
-    if (verb?.toLowerCase() === 'into')
-      return new RegExp(`into "?taskloom"?\\."?${name}"? \\(user_id,[^)]*\\) select \\$\\d+::uuid`).test(text)
-        ? []
-        : [name];
     const alias = word && !KEYWORDS.has(word.toLowerCase()) ? word : name;
-    const scoped = new RegExp(`(?:"?taskloom"?\\.)?"?\\b${alias}"?\\."?user_id"? = (?:\\$\\d+|'[0-9a-f-]{36}')`);
-    return scoped.test(text) ? [] : [name];
+    return { name, into: verb?.toLowerCase() === 'into', alias };
+  });
+  return mentions.flatMap(({ name, into, alias }) => {
+    const scoped = into
+      ? count(`into "?taskloom"?\\."?${name}"? \\(user_id,[^)]*\\) select \\$\\d+::uuid`)
+      : count(`(?:"?taskloom"?\\.)?"?\\b${alias}"?\\."?user_id"? = (?:\\$\\d+|'[0-9a-f-]{36}')`);
+    const named = mentions.filter(
+      (other) => other.into === into && (into ? other.name === name : other.alias === alias),
+    );
+    return scoped < named.length ? [name] : [];
   });
 }
 
