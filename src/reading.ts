@@ -8,7 +8,7 @@ export interface ReadContext {
   secret: Buffer;
   /** Whether the caller asked for more than the default token budget. */
   detailed: boolean;
-  /** The name under which the caller would claim a task. */
+  /** The client's name. */
   callerName: string;
 }
 

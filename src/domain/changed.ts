@@ -1,9 +1,9 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
 import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { nameInSql, nameOf, rowsOf, stepIn } from './history.js';
+import { type Actors, clientInSql, nameInSql, nameOf, rowsOf, stepIn } from './history.js';
 import type { Step } from './record.js';
 
 /** The changes that one write made to one task or project. */
@@ -29,6 +29,11 @@ export interface Changed {
   more: boolean;
 }
 
+const isBy = (actors: Actors): SQL =>
+  typeof actors === 'string'
+    ? sql`taskloom.fold(${nameInSql(sql`l.actor`)}) = taskloom.fold(${actors}::text)`
+    : sql`${clientInSql(sql`l.actor`)} = ${actors.client}`;
+
 /** Maximum number of changes returned without a cursor, and with one. */
 const NEWEST = 20;
 const PAGE = 200;
@@ -41,7 +46,7 @@ const PAGE = 200;
  */
 export async function whatChanged(
   tx: UserTx,
-  { cursor, notBy }: { cursor?: number | undefined; notBy?: string | undefined },
+  { cursor, notBy }: { cursor?: number | undefined; notBy?: Actors | undefined },
 ): Promise<Changed> {
   const user = tx.userId;
   const [row = []] = await rowsOf(
@@ -54,7 +59,7 @@ export async function whatChanged(
           c.after ->> 'title', c.before ->> 'title')) order by c.seq)
       from (
         select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0}
-          ${notBy === undefined ? sql`` : sql`and ${nameInSql(sql`l.actor`)} <> ${notBy}`}
+          ${notBy === undefined ? sql`` : sql`and not ${isBy(notBy)}`}
         order by ${cursor === undefined ? sql`l.seq desc limit ${literalLimit(NEWEST)}` : sql`l.seq limit ${literalLimit(PAGE + 1)}`}
       ) c)
     from ${counters} n where n.user_id = ${user}`,

@@ -35,6 +35,12 @@ export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? a
 export const nameInSql = (actor: SQL): SQL =>
   sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
 
+/** The client that made a change, else its transport, whatever name its agent gave, as an SQL expression. */
+export const clientInSql = (actor: SQL): SQL => sql`coalesce(${actor} ->> 'client', ${actor} ->> 'via')`;
+
+/** Those with a name, however it is written, or all agents of a client. */
+export type Actors = string | { client: string };
+
 /** Maximum length at which a comment or note is shown, in characters. */
 export const REMARK_LENGTH = 100;
 

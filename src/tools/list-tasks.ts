@@ -56,7 +56,7 @@ export default defineTool({
     const input = {
       ...filter,
       limit,
-      claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? callerName : claimed_by,
+      claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? { client: callerName } : claimed_by,
     };
     refuseContradictions(input);
     const page = await listTasks(tx, input, { now, secret, descriptions: detail === 'full' });

@@ -16,6 +16,6 @@ export default defineTool({
   },
   output: ['changes', 'cursor', 'more'],
   run: ({ cursor, not_by }, tx, { callerName }) =>
-    whatChanged(tx, { cursor, notBy: not_by && nameKey(not_by) === 'me' ? callerName : not_by }),
+    whatChanged(tx, { cursor, notBy: not_by && nameKey(not_by) === 'me' ? { client: callerName } : not_by }),
   answer: changedAnswer,
 });

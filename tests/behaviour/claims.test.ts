@@ -51,6 +51,8 @@ describe('while a claim lives', () => {
     await two.ok('claim_task', { id: 3, minutes: 5, agent: 'Élise' });
     const by = async (claimed_by: string) => ids((await two.ok('list_tasks', { claimed_by })).tasks);
     expect(await by('one')).toEqual([1]);
+    expect(await by('me')).toEqual([3]); // its agent's
+    expect(ids((await one.ok('list_tasks', { claimed_by: 'me' })).tasks)).toEqual([1]);
     expect(await by('élise')).toEqual([3]); // whatever the locale of the database
     expect(await by('any')).toEqual([3, 1]);
     expect(await by('NONE')).toEqual([2]);

@@ -478,6 +478,8 @@ describe('list_tasks', () => {
         [bob, { cursor }],
         [ana, { cursor, status: 'all' }],
         [ana, { cursor, sort: 'due' }],
+        [ana, { cursor, project: 'none' }],
+        [ana, { cursor, parent: 'none' }],
         [ana, { cursor: cursor.slice(0, -1) + digit }],
         [ana, { cursor: 'c123' }],
         [ana, { cursor: 'nonsense' }],
@@ -541,9 +543,10 @@ describe('list_tasks', () => {
 
   test('names who has claims where the one asked for has none', async () => {
     const ana = await newAgent(world);
+    const other = await agentOf(world, ana.principal, 'other');
     await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
     expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('Nothing is claimed.');
-    await ana.ok('claim_task', { id: 1, agent: 'painter' });
+    await other.ok('claim_task', { id: 1, agent: 'painter' });
     expect((await ana.ok('list_tasks', { claimed_by: 'me' })).note).toBe('Claims are held by painter.');
     expect((await ana.ok('list_tasks', { claimed_by: 'painter' })).note).toBeUndefined();
   });

@@ -151,7 +151,8 @@ describe('what_changed', () => {
     const others = await claude.ok('what_changed', { cursor: 0, not_by: 'claude' });
     expect(done(others)).toMatchObject([{ title: 'mine' }, { title: 'mine too' }]);
     expect(others.cursor).toBe(3);
-    expect(await claude.ok('what_changed', { cursor: 0, not_by: 'me' })).toEqual(others);
+    for (const not_by of ['me', 'Claude'])
+      expect(await claude.ok('what_changed', { cursor: 0, not_by })).toEqual(others);
     expect(await ana.ok('what_changed', { cursor: 0, not_by: 'test' })).toEqual({
       changes: [{ by: 'claude', at: AT, did: [{ id: 2, title: 'its', what: 'created' }] }],
       cursor: 3,
@@ -197,6 +198,7 @@ describe('what_changed', () => {
       return changes.map((each: { by: string }) => each.by);
     };
     expect(await by('writer')).toEqual(['test']);
+    expect(await by('me')).toEqual([]); // a client's agents are the client, whatever they call themselves
     expect(await by('test')).toEqual(['writer']);
   });
 

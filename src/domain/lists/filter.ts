@@ -4,6 +4,7 @@ import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../..
 import type { UserTx } from '../../db/scope.js';
 import type { Refusal } from '../../errors.js';
 import { parseWindow, sayStamp, sayWindow, sinceInstant } from '../dates/when.js';
+import { type Actors, clientInSql } from '../history.js';
 import { isUnlabelled } from '../labels.js';
 import { nameKey } from '../names.js';
 import { noProjectRefusal } from '../project.js';
@@ -42,8 +43,8 @@ export interface Filter {
   /** Null for tasks without a parent. */
   parent?: number | null | undefined;
   ready?: boolean | undefined;
-  /** A holder's name, `any` or `none`. */
-  claimed_by?: string | undefined;
+  /** A holder's name, all agents of a client, `any` or `none`. */
+  claimed_by?: Actors | undefined;
   changed_since?: string | undefined;
   completed_since?: string | undefined;
 }
@@ -54,7 +55,7 @@ export interface Shape {
   /** Whether tasks of archived projects are included. */
   archived: boolean;
   ready: boolean | undefined;
-  claimed: 'any' | 'none' | 'holder' | undefined;
+  claimed: 'any' | 'none' | 'holder' | 'client' | undefined;
   due: 'none' | 'until' | 'between' | undefined;
   /** How many labels are given, all of which a task must have; `none` for tasks without labels. */
   labels: number | 'none';
@@ -90,7 +91,9 @@ export function shapeOf(
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = statusOf(filter);
   const projectKind = project === undefined ? undefined : project === null ? 'none' : 'called';
-  const holder = filter.claimed_by === undefined ? undefined : nameKey(filter.claimed_by);
+  const { claimed_by } = filter;
+  const client = typeof claimed_by === 'object' ? claimed_by.client : undefined;
+  const holder = typeof claimed_by === 'string' ? nameKey(claimed_by) : undefined;
   const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
   const meant: string[] = [];
@@ -106,7 +109,7 @@ export function shapeOf(
     return instant.toISOString();
   };
   const values = {
-    holder,
+    holder: client ?? holder,
     project: project === undefined ? undefined : nameKey(project ?? ''),
     parent: parent ?? undefined,
     priority: priority && [...PRIORITIES, 'none'].indexOf(priority) + 1,
@@ -116,13 +119,14 @@ export function shapeOf(
     completedSince: since('completed_since'),
     ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
   };
-  const claimed = holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder';
+  const byName = holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder';
+  const claimed = client === undefined ? byName : 'client';
   const named = projectKind === 'called' || typeof parent === 'number';
   return {
     shape: {
       status,
       // Open lists hide tasks of archived projects unless the project or parent is named or a claim is asked for.
-      archived: !matchesOnlyOpen({ status, ready }) || named || claimed === 'holder' || claimed === 'any',
+      archived: !matchesOnlyOpen({ status, ready }) || named || (claimed !== undefined && claimed !== 'none'),
       ready,
       claimed,
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
@@ -153,7 +157,7 @@ export function filterCondition(tx: UserTx, shape: Shape, value: Value): SQL | u
     inStatus(shape.status),
     shape.archived ? undefined : notArchived(tx),
     shape.ready === undefined ? undefined : shape.ready ? isReady(tx) : not(isReady(tx)),
-    isClaimedBy(shape, value),
+    isClaimedBy(tx, shape, value),
     isInProject(tx, shape, value),
     // One index lookup per task, so the cost does not depend on how many tasks have the label.
     ...labelsOf(shape, value).map((label) => sql`(select true ${labelsOfTask} and l.label_key = ${label})`),
@@ -193,12 +197,15 @@ export const isReady = (
   and ${blockingAncestor(tx)} is null)`;
 
 /** Includes `claimed_by is not null`, the predicate of the partial index on claims, which leaves out released tasks. */
-function isClaimedBy({ claimed }: Shape, value: Value): SQL | undefined {
+function isClaimedBy(tx: UserTx, { claimed }: Shape, value: Value): SQL | undefined {
   if (claimed === undefined) return undefined;
   if (claimed === 'none') return not(isClaimed);
-  const held =
-    claimed === 'holder' ? sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${value('holder')}::text)` : undefined;
-  return and(isNotNull(tasks.claimedBy), isClaimed, held);
+  const held = {
+    any: undefined,
+    holder: sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${value('holder')}::text)`,
+    client: sql`(select ${clientInSql(sql`c.actor`)} from ${changes} c where c.user_id = ${tx.userId} and c.seq = ${tasks.claim}) = ${value('holder')}`,
+  };
+  return and(isNotNull(tasks.claimedBy), isClaimed, held[claimed]);
 }
 
 /** Writes the status into the SQL text: the planner cannot match a parameter to the predicate of a partial index. */

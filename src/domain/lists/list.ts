@@ -69,6 +69,7 @@ const canonical = (filter: Filter) => ({
   status: statusOf(filter),
   project: filter.project && nameKey(filter.project),
   labels: filter.labels && [...new Set(filter.labels.map(nameKey))].sort(),
+  claimed_by: typeof filter.claimed_by === 'string' ? nameKey(filter.claimed_by) : filter.claimed_by,
 });
 
 /** Returns the requested sort. By default, lists of a due window are sorted by due date, and of ready tasks by priority. */
@@ -93,7 +94,8 @@ export async function listTasks(
   { secret, ...options }: ListOptions,
 ): Promise<TaskPage> {
   const sort = filter.text === undefined ? sortOf(filter) : filter.sort;
-  const context = JSON.stringify([tx.userId, Object.entries({ ...canonical(filter), sort }).sort()]);
+  const given = Object.entries({ ...canonical(filter), sort }).filter(([, value]) => value !== undefined);
+  const context = JSON.stringify([tx.userId, given.sort()]);
   const start = cursor === undefined ? undefined : unpackCursor(cursor, context, secret);
   const found = await findTasks(tx, filter, { ...options, limit, start });
   return {

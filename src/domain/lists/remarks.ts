@@ -60,6 +60,9 @@ export async function remarksOn(
   return filter.ready === false ? { excludedReady: true } : undefined;
 }
 
+const asksForClaims = ({ claimed_by }: Pick<ListFilter, 'claimed_by'>): boolean =>
+  typeof claimed_by === 'object' || (claimed_by !== undefined && !isNone(claimed_by));
+
 /** Queries for the reason why a list is empty. */
 async function whyEmpty(tx: UserTx, input: ListFilter, now: Date): Promise<Remarks | undefined> {
   const unused = input.labels && (await unusedLabels(tx, input.labels));
@@ -68,7 +71,7 @@ async function whyEmpty(tx: UserTx, input: ListFilter, now: Date): Promise<Remar
     const page = await findTasks(tx, { ...input, ...changes }, { now, limit: 1 });
     return page.closestOnly ? 0 : page.total;
   };
-  if (input.claimed_by !== undefined && !isNone(input.claimed_by)) return { holders: await holders(tx) };
+  if (asksForClaims(input)) return { holders: await holders(tx) };
   if (input.ready === false) return (await found({ ready: undefined })) > 0 ? { excludedReady: true } : undefined;
   const { status = 'open', sort: _, ...filter } = input;
   const given = Object.keys(filter).filter((field) => filter[field as keyof typeof filter] !== undefined);
@@ -101,7 +104,7 @@ async function calledSo(tx: UserTx, name: string): Promise<Remarks['namedLikeTex
 export function refuseContradictions({ status, ready, claimed_by, completed_since }: ListInput): void {
   const isOver = status === 'completed' || status === 'cancelled' || status === 'deleted';
   const isOpen = status !== undefined && status !== 'all' && !isOver;
-  const isHeld = claimed_by !== undefined && !isNone(claimed_by);
+  const isHeld = asksForClaims({ claimed_by });
   if (ready && isOver) throw impossible(`status ${status} and ready`, 'only open tasks can be ready');
   if (ready && isHeld) throw impossible('claimed_by and ready', 'claimed tasks are not ready');
   if (ready && completed_since) throw impossible('completed_since and ready', 'only open tasks can be ready');
