@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { oneLine } from '../characters.js';
 import type { Repeat } from '../db/schema.js';
 import type { TimeContext } from '../domain/dates/read-date.js';
@@ -25,7 +26,7 @@ type Words = (value: unknown, clock: TimeContext) => string;
 const word: Words = (value) => String(value).replace('_', ' ');
 const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
 
-/** Formatters of the fields whose new value is stated. */
+/** Formatters of the fields whose values before and after are stated. */
 const VALUE_WORDS: Record<string, Words> = {
   status: word,
   priority: word,
@@ -42,24 +43,35 @@ const MEMBERS: Record<string, (value: unknown) => string> = {
   blocked_by: (value) => `#${value}`,
 };
 
+/** Returns the members that a list field lost (`before`) or got (`after`). */
+const items = (side: Recorded, field: string) => (side[field] ?? []) as unknown[];
+const without = (some: unknown[], others: unknown[]) => some.filter((each) => !others.includes(each));
+
 /** Quotes a name that contains separators of this format. */
 const quoted = (name: string): string => (/[·,()"]/.test(name) ? JSON.stringify(name) : name);
 
+/** Says how a value changed: `20 Dec → 31 Dec`, or `31 Dec` if it had none or an undo brought it back. */
+const fromTo = (from: string | null, to: string | null, undoes: boolean): string =>
+  from === null || undoes ? (to ?? 'none') : `${from} → ${to ?? 'none'}`;
+
 /** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
-function sayField(field: string, { before, after, project, remark, undoes }: Step, clock: TimeContext): string[] {
-  const list = (from: Recorded) => (from[field] ?? []) as unknown[];
+function sayField(field: string, { before, after, projects, remark, undoes }: Step, clock: TimeContext): string[] {
   const member = MEMBERS[field];
   if (member) {
-    const news = [...list(after).map(member), ...list(before).map((each) => `no ${member(each)}`)];
+    const news = [...items(after, field).map(member), ...items(before, field).map((each) => `no ${member(each)}`)];
     return [`${field} (${news.join(', ')})`];
   }
-  const became = VALUE_WORDS[field];
-  if (became) return [`${field} (${after[field] == null ? 'none' : became(after[field], clock)})`];
+  const words = VALUE_WORDS[field];
+  const said = (from: Recorded) => (from[field] == null || !words ? null : words(from[field], clock));
+  if (words) return [`${field} (${fromTo(said(before), said(after), undoes)})`];
   // The new title or name precedes this text, so only the old one is given.
   if (field === 'title' || field === 'name')
     return [before[field] == null ? field : `${field} (was ${quoted(String(before[field]))})`];
   if (field === 'archived_at') return [`archived (${after[field] ? 'yes' : 'no'})`];
-  if (field === 'project') return [`project (${project === null ? 'none' : `+${project}`})`];
+  if (field === 'project') {
+    const [from, to] = [projects.from, projects.to].map((name) => name && `+${name}`);
+    return [`project (${fromTo(from ?? null, to ?? null, undoes)})`];
+  }
   if (field === 'comments') return [`comment (${remark === null ? 'removed' : 'restored'})`];
   if (field === 'rank') return ['order'];
   if (field === 'note' && undoes) return ['note (reverted)'];
@@ -76,11 +88,11 @@ const IMPLIED: Partial<Record<Operation, string[]>> = {
 };
 
 /**
- * Describes a step, as `updated title (was Call), due (Fri 25 Dec)` or `completed, title (was Call)`. A step of an undo
+ * Describes a step, as `updated title (was Call), due (24 Dec → 25 Dec)` or `completed, title (was Call)`. A step of an undo
  * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
 export function describeStep(step: Step, clock: TimeContext): { what: string; fields: string[] } {
-  const { operation, undoes, remark } = step;
+  const { operation, undoes, remark, projects } = step;
   const whole = operation === 'delete' || operation === 'restore' || operation === 'merge';
   const implied = undoes && !whole ? [] : operation === 'update' ? [] : IMPLIED[operation];
   const fields = step.fields
@@ -90,7 +102,8 @@ export function describeStep(step: Step, clock: TimeContext): { what: string; fi
   const quoted = remark === null ? [] : [JSON.stringify(oneLine(remark, REMARK_LENGTH))];
   if (operation === 'update')
     return { what: VERBS[operation], fields: [...fields, ...quoted.map((each) => `note ${each}`)] };
-  return { what: [VERBS[operation], ...quoted].join(' '), fields };
+  const into = operation === 'merge' && projects.to ? [`into +${projects.to}`] : [];
+  return { what: [VERBS[operation], ...into, ...quoted].join(' '), fields };
 }
 
 export function stepText(step: Step, clock: TimeContext): string {
@@ -99,6 +112,44 @@ export function stepText(step: Step, clock: TimeContext): string {
   return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
-/** Describes the steps of one write to one task or project, in order. */
-export const stepsText = (steps: Step[], clock: TimeContext): string =>
-  [...new Set(steps.map((step) => stepText(step, clock)))].join(', then ');
+/** Describes the steps of one write to one task or project, in order. Edits that follow each other are told as one. */
+export function stepsText(steps: Step[], clock: TimeContext): string {
+  const told: Step[] = [];
+  for (const step of steps) {
+    const last = told.at(-1);
+    if (last && areToldAsOne(last, step)) told[told.length - 1] = combine(last, step);
+    else told.push(step);
+  }
+  return told.map((step) => stepText(step, clock)).join(', then ');
+}
+
+/** Whether both steps only change fields, and both or neither by undo. */
+const areToldAsOne = (one: Step, next: Step): boolean =>
+  one.undoes === next.undoes && [one, next].every((each) => each.remark === null && onlyEdits(each));
+
+const onlyEdits = ({ operation, undoes, fields }: Step): boolean =>
+  (operation === 'update' || (undoes && operation === 'complete')) && !fields.includes('comments');
+
+/** Describes two steps from the first value of each field to its last. */
+function combine(one: Step, next: Step): Step {
+  const before = { ...next.before, ...one.before };
+  const after = { ...one.after, ...next.after };
+  for (const field of Object.keys(MEMBERS)) {
+    const [removed, added] = [items(one.before, field), items(one.after, field)];
+    const [removedNext, addedNext] = [items(next.before, field), items(next.after, field)];
+    before[field] = [...without(removed, addedNext), ...without(removedNext, added)];
+    after[field] = [...without(added, removedNext), ...without(addedNext, removed)];
+  }
+  const fields = [...new Set([...one.fields, ...next.fields])].sort();
+  const projects = {
+    from: (one.fields.includes('project') ? one : next).projects.from,
+    to: (next.fields.includes('project') ? next : one).projects.to,
+  };
+  return {
+    ...next,
+    before,
+    after,
+    fields: fields.filter((field) => !isDeepStrictEqual(before[field], after[field])),
+    projects,
+  };
+}

@@ -56,11 +56,15 @@ export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
   const shown = sql`${change}.op not in ('create', 'comment', 'claim', 'release') or ${change}.reverts is not null`;
   const short = (what: 'before' | 'after') =>
     sql`case when ${shown} then ${change}.${sql.raw(what)} - ${sql.raw(LONG)} else '{}' end`;
+  const projectIn = (what: 'before' | 'after') => {
+    const side = sql`${change}.${sql.raw(what)}`;
+    return sql`case when ${shown} then (select p.name from ${projects} p
+      where p.user_id = ${tx.userId} and p.id = coalesce(${side} ->> 'project', ${side} ->> 'merged_into')::int) end`;
+  };
   return sql`json_build_object('operation', ${change}.op, 'undoes', ${change}.reverts is not null,
     'fields', array(select k from jsonb_object_keys(${change}.before || ${change}.after) k order by k collate "C"),
     'before', ${short('before')}, 'after', ${short('after')},
-    'project', case when ${shown} then (select p.name from ${projects} p
-      where p.user_id = ${tx.userId} and p.id = (${change}.after ->> 'project')::int) end,
+    'projects', json_build_object('from', ${projectIn('before')}, 'to', ${projectIn('after')}),
     'remark', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literalLimit(REMARK_LENGTH + 1)}))`;
 };
 

@@ -158,8 +158,8 @@ export interface Step {
   /** Their values before and after; of lists, the items removed and added. */
   before: Recorded;
   after: Recorded;
-  /** Name of the project that a task was moved to, if `fields` contains `project`. */
-  project: string | null;
+  /** Names of the projects that a task was moved from and to, or that a project was merged into, if there are any. */
+  projects: { from: string | null; to: string | null };
   /** Beginning of the comment, or of the note of a release. */
   remark: string | null;
 }
@@ -167,7 +167,8 @@ export interface Step {
 export function taskStep(edit: Edit): Step {
   const change = differences(edit);
   const [comment] = edit.commented?.added ?? [];
-  return { ...stepOf(change, taskOperation(edit), edit), project: edit.after.project, remark: comment?.text ?? null };
+  const projects = { from: edit.before?.project ?? null, to: edit.after.project };
+  return { ...stepOf(change, taskOperation(edit), edit), projects, remark: comment?.text ?? null };
 }
 
 export const projectStep = (edit: ProjectEdit): Step => stepOf(projectDifferences(edit), projectOperation(edit), edit);
@@ -181,7 +182,7 @@ const stepOf = (
   operation,
   undoes: reverts !== undefined,
   fields: changedFields(change).sort(),
-  project: null,
+  projects: { from: null, to: null },
   remark: null,
 });
 

@@ -101,8 +101,8 @@ describe('what_changed', () => {
     const { undo } = await ana.ok('update_task', { id: 1, clear: ['due', 'start', 'priority'] });
     await ana.ok('undo', { undo });
     const said = [
-      'updated due (8 Jan 2027 17:00), priority (urgent)',
-      'updated due (none), priority (none), start (none)',
+      'updated due (Mon 23 Nov → 8 Jan 2027 17:00), priority (low → urgent)',
+      'updated due (8 Jan 2027 17:00 → none), priority (urgent → none), start (Mon 23 Nov → none)',
       'undone due (8 Jan 2027 17:00), priority (urgent), start (Mon 23 Nov)',
     ];
     expect(done(await ana.ok('what_changed', { cursor: 1 })).map(({ what }) => what)).toEqual(said);
@@ -122,8 +122,8 @@ describe('what_changed', () => {
     await ana.ok('undo', { undo: again.undo });
     expect(done(await ana.ok('what_changed', { cursor: 0 })).map(({ what }) => what)).toEqual([
       'created',
-      'updated status (cancelled)',
-      'updated priority (high), status (pending)',
+      'updated status (pending → cancelled)',
+      'updated priority (high), status (cancelled → pending)',
       'deleted by undo',
       'restored by undo',
     ]);
@@ -137,8 +137,21 @@ describe('what_changed', () => {
     const { cursor } = await ana.ok('what_changed');
     await ana.ok('undo', { last: 2 });
     const next = await ana.ok('what_changed', { cursor });
-    expect(done(next)).toMatchObject([{ id: 1, what: 'undone status (pending), then undone priority (none)' }]);
+    expect(done(next)).toMatchObject([{ id: 1, what: 'undone priority (none), status (pending)' }]);
     expect(next.cursor).toBe(cursor + 2);
+  });
+
+  test('tells from what to what several edits changed a field, and what is left of those of a list', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Launch', due: '2026-12-01', labels: ['a'] });
+    for (const due of ['2026-12-02', '2026-12-01', '2026-12-03']) await ana.ok('update_task', { id: 1, due });
+    await ana.ok('update_task', { id: 1, remove_labels: ['a'], add_labels: ['b'] });
+    await ana.ok('update_task', { id: 1, remove_labels: ['b'], add_labels: ['c'] });
+    const undone = await ana.call('undo', { last: 5 });
+    const what = 'undone due (1 Dec), labels (@a, no @c)';
+    expect(undone.text).toContain(`#1 Launch · ${what}\n`);
+    expect(done(await ana.ok('what_changed'))).toMatchObject([{}, {}, {}, {}, {}, {}, { id: 1, what }]);
+    expect(await ana.ok('get_task', { ids: [1] })).toMatchObject({ task: { due: '2026-12-01', labels: ['a'] } });
   });
 
   test('what one actor did can be left out, and the cursor goes past it', async () => {
@@ -175,7 +188,7 @@ describe('what_changed', () => {
       'updated blocked_by (#2), labels (@phone, no @home), project (+Work)',
     );
     expect(await did('update_task', { id: 1, parent: 3, estimate_minutes: 30, clear: ['project'] })).toBe(
-      'updated estimate_minutes (30 min), parent (#3), project (none)',
+      'updated estimate_minutes (30 min), parent (#3), project (+Work → none)',
     );
     expect(await did('update_task', { id: 2, due: '2026-11-24', repeats: 'every day' })).toBe(
       'updated due (Tue 24 Nov), repeats (every day)',
@@ -323,7 +336,7 @@ describe('what_changed', () => {
     const [completed, , restored, back] = [
       'completed, due (24 Dec), labels (@money), project (+Home), title (was Pay rent)',
       'deleted',
-      'restored, priority (low), status (pending), title (was Pay the rent)',
+      'restored, priority (low), status (completed → pending), title (was Pay the rent)',
       'deleted by undo, priority (none), status (completed), title (was Rent)',
     ];
     const { text } = await ana.call('what_changed');
