@@ -35,26 +35,32 @@ interface Group {
 
 /** Builds the refusal if no task is ready: the reasons, and when to ask again. */
 export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
-  const groups = await countObstacles(tx, filter, now);
+  const { groups, partial } = await countObstacles(tx, filter, now);
   const unused = groups.size === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
   if (unused)
     return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
 
   const { claimed, waiting, held, later, begun } = Object.fromEntries(groups) as Partial<Record<Obstacle, Group>>;
-  const until = claimed && sayUntil(new Date(claimed.until), now, tx.timezone);
-  const start = later && sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '');
+  const counted = ({ count }: Group, one: string, many: string) =>
+    `${partial ? `${Math.min(count, MAX_COUNT)}+` : count} ${count === 1 && !partial ? one : many}`;
+  // Of a part of the tasks, the first is not known.
+  const until = claimed && !partial ? sayUntil(new Date(claimed.until), now, tx.timezone) : undefined;
+  const start =
+    later && !partial
+      ? sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '')
+      : undefined;
   const reasons = [
-    claimed && `${counted(claimed, 'is', 'are')} claimed, the first until ${until}`,
+    claimed && `${counted(claimed, 'is', 'are')} claimed${until ? `, the first until ${until}` : ''}`,
     waiting && `${counted(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
     held &&
       `${counted(held, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${held.above}`,
-    later && `${counted(later, 'starts', 'start')} later, the first on ${start}`,
+    later && `${counted(later, 'starts', 'start')} later${start ? `, the first on ${start}` : ''}`,
     begun && `${counted(begun, 'is', 'are')} in progress without a claim`,
   ].filter(Boolean);
   // The first that applies: what ends by itself, then what the caller can look up, then what needs a decision.
   const hints = [
-    claimed && `Ask again when one of them is completed or released, or at ${until}.`,
-    later && `Ask again on ${start}.`,
+    claimed && `Ask again when one of them is completed or released${until ? `, or at ${until}` : ''}.`,
+    start && `Ask again on ${start}.`,
     waiting && 'Use list_tasks to see what they wait for.',
     held && `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`,
     begun && 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
@@ -66,10 +72,12 @@ export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promi
   );
 }
 
-const counted = ({ count }: Group, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
-
-/** Counts the open tasks that match a filter by what keeps them from being ready, among the first `MAX_COUNT`. */
-async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Map<Obstacle, Group>> {
+/** Counts the open tasks that match a filter by what keeps them from being ready; of more than `MAX_COUNT`, only a part. */
+async function countObstacles(
+  tx: UserTx,
+  filter: Filter,
+  now: Date,
+): Promise<{ groups: Map<Obstacle, Group>; partial: boolean }> {
   const open = tx.db
     .select({
       obstacle:
@@ -83,7 +91,7 @@ async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Ma
     })
     .from(tasks)
     .where(matches(tx, { ...filter, status: 'open' }, now))
-    .limit(literalLimit(MAX_COUNT))
+    .limit(literalLimit(MAX_COUNT + 1))
     .as('open');
   const rows = await tx.db
     .select({
@@ -95,5 +103,8 @@ async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Ma
     })
     .from(open)
     .groupBy(open.obstacle);
-  return new Map(rows.map(({ obstacle, ...group }) => [obstacle, group]));
+  return {
+    groups: new Map(rows.map(({ obstacle, ...group }) => [obstacle, group])),
+    partial: rows.reduce((sum, { count }) => sum + count, 0) > MAX_COUNT,
+  };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { queryAsTableOwner } from '../../src/db/service.js';
 import { agentOf, newAgent, useWorld } from '../support/harness.js';
 
 const world = useWorld();
@@ -66,6 +67,21 @@ describe('claim_task', () => {
       message:
         'Nothing is ready to be claimed: 4 are claimed, the first until 14:32; 2 are blocked or have open sub-tasks; 1 starts later, the first on Mon 23 Nov; 1 is in progress without a claim.',
       hint: 'Ask again when one of them is completed or released, or at 14:32.',
+    });
+  });
+
+  test('says that it has not counted all where nothing of very many tasks is ready', async () => {
+    const ana = await newAgent(world);
+    await queryAsTableOwner(
+      world.database,
+      `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, start_at, start_sort, rank, version, created_at, created_by, updated_at, updated_by)
+       select $1::uuid, n, 'bulk', 'bulk', 'pending', 5, 'infinity', '2030-01-01T00:00:00Z', '2030-01-01T00:00:00Z', 'a0', 1, now(), 't', now(), 't' from generate_series(1, 1100) n`,
+      [ana.principal.userId],
+    );
+    expect(await ana.refused('claim_task')).toEqual({
+      code: 'not_found',
+      message: 'Nothing is ready to be claimed: 1000+ start later.',
+      hint: 'Use fewer filters, or add tasks with add_tasks.',
     });
   });
 
