@@ -1,6 +1,7 @@
 import { invalid } from '../errors.js';
 import { patchDates } from './dates/patch-dates.js';
 import { editLabels } from './labels.js';
+import { nameKey } from './names.js';
 import type { Place } from './order.js';
 import type { Home } from './project.js';
 import { type Priority, type Status, type Task, uniqueBlockers } from './task.js';
@@ -51,6 +52,15 @@ export function refuseContradiction(patch: Patch): void {
     (field) => patch[field] !== undefined || patch.clear?.includes(field),
   );
   if (patch.shift !== undefined && date) throw invalid(`shift and ${date} are both given.`, 'Choose one.');
+  const removed = new Set(patch.remove_labels?.map(nameKey));
+  const label = patch.add_labels?.find((each) => removed.has(nameKey(each)));
+  if (label !== undefined)
+    throw invalid(
+      `@${label} is both added and removed.`,
+      'Choose one. To change how it is written, remove it in one call and add it in the next.',
+    );
+  const blocker = patch.add_blocked_by?.find((each) => patch.remove_blocked_by?.includes(each));
+  if (blocker !== undefined) throw invalid(`#${blocker} is both added and removed as a blocker.`, 'Choose one.');
   if (patch.before !== undefined && patch.after !== undefined)
     throw invalid('before and after are both given.', 'Choose one.');
 }

@@ -125,6 +125,14 @@ describe('update_task', () => {
       code: 'invalid',
       message: 'due is both given and cleared.',
     });
+    expect(await ana.refused('update_task', { id: 1, add_labels: ['x', 'Y'], remove_labels: ['y'] })).toMatchObject({
+      code: 'invalid',
+      message: '@Y is both added and removed.',
+    });
+    expect(await ana.refused('update_task', { id: 1, add_blocked_by: [2], remove_blocked_by: [2] })).toMatchObject({
+      code: 'invalid',
+      message: '#2 is both added and removed as a blocker.',
+    });
   });
 
   test('shifts the dates of many, each from where it is', async () => {
