@@ -20,8 +20,8 @@ export interface ProjectPatch {
 
 export interface ProjectOutcome {
   project: Project;
-  /** After a merge: the target project, and the number of tasks moved. */
-  into?: { name: string; moved: number /** Whether more are left to be moved. */; more: boolean };
+  /** After a merge: the target project, how many tasks were moved (without the trash), and whether more are left. */
+  into?: { name: string; moved: number; more: boolean };
   /** Number of open tasks archived with it: exact up to `MAX_COUNT_EACH`, then one more. */
   open?: number | undefined;
   unchanged: boolean;
@@ -71,10 +71,11 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
           .slice(0, MAX_IN_PROJECT - 1)
           .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
         const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
+        const shown = moved.filter((each) => !each.after.deletedAt).length;
         return {
           ...settle(state.tasks, moved, context),
           projects: more ? [] : [{ before, after }],
-          outcome: { project: after, into: { name: into.name, moved: moved.length, more }, unchanged: false },
+          outcome: { project: after, into: { name: into.name, moved: shown, more }, unchanged: false },
         };
       }
       const holder = patch.name === undefined ? undefined : state.projectNamed(patch.name);
