@@ -112,6 +112,7 @@ describe('a phrase', () => {
     ['every monday until end of year at 9.30am', 'FREQ=WEEKLY;UNTIL=20261231;BYDAY=MO', '2026-11-23T08:30:00.000Z'],
     ['every day starting next monday', 'FREQ=DAILY', '2026-11-23'],
     ['every weekday in the morning', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', '2026-11-23T08:00:00.000Z'],
+    ['every monday morning', 'FREQ=WEEKLY;BYDAY=MO', '2026-11-23T08:00:00.000Z'],
     ['every day in the evening starting in two weeks', 'FREQ=DAILY', '2026-12-06T18:00:00.000Z'],
   ])('says its ends and times as a due date may: %s', (phrase, rule, due) => {
     expect([parse(phrase).repeat.rule, parse(phrase).due]).toEqual([rule, due]);

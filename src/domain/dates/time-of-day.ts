@@ -26,6 +26,9 @@ const PARTS: Record<string, { hour?: number; from: number; until: number }> = {
   night: { from: 18, until: 24 },
   eod: { from: 12, until: 24 },
 };
+/** Returns the hour that a part of the day stands for; undefined for other words, and for a night, which has none. */
+export const hourOfPart = (word: string): number | undefined =>
+  Object.hasOwn(PARTS, word) ? PARTS[word]?.hour : undefined;
 const PART_LAST = /(?:^| )(?:in the |at )?(?<part>morning|afternoon|evening|night|eod)$/;
 const PART_FIRST = /^(?:in the |at )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
 

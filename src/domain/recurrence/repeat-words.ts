@@ -1,3 +1,4 @@
+import { hourOfPart } from '../dates/time-of-day.js';
 import type { Freq, Rule } from './occurrences.js';
 import { readDate } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
@@ -112,12 +113,13 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   return undefined;
 }
 
-/** The times for parts of a day, as in due dates. */
-const PARTS = new Map([
-  ['morning', '09:00'],
-  ['afternoon', '15:00'],
-  ['evening', '19:00'],
-]);
+/** Reads a part of the day: 09:00 for `morning`. */
+function readPart(cursor: Cursor): string | undefined {
+  const hour = hourOfPart(cursor.peek() ?? '');
+  if (hour === undefined) return undefined;
+  cursor.eat();
+  return `${String(hour).padStart(2, '0')}:00`;
+}
 
 /** Reads what follows the days, in any order: a time, an end or count, a start, and `after completion`. */
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
@@ -131,8 +133,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
     else if (cursor.eat('in')) {
       cursor.eat('the');
-      phrase.time = once(phrase.time, PARTS.get(cursor.peek() ?? ''));
-      cursor.eat();
+      phrase.time = once(phrase.time, readPart(cursor));
     } else if (cursor.eat('until', 'till', 'til')) {
       until = once(until, cursor.at());
       once(rule.until, readDate(cursor, { today, from, edge: 'last' }));
@@ -147,7 +148,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
       phrase.afterCompletion = true;
     } else {
       const count = readTimes(cursor);
-      if (count === undefined) phrase.time = once(phrase.time, cursor.time(false));
+      if (count === undefined) phrase.time = once(phrase.time, readPart(cursor) ?? cursor.time(false));
       else rule.count = once(rule.count, count);
     }
   }
