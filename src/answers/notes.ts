@@ -138,6 +138,14 @@ export function endingNotes(next: Task[], parts: Task[]): string[] {
   return [`${numbersOf(next)} ${come} next. To end ${series}: ${call}.`];
 }
 
+/** Notes series that end because their open task was deleted. */
+export function endedByDeletion(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
+  const last = tasks.filter((each) => each.deletedAt && each.repeats && before.get(each.id)?.deletedAt === null);
+  if (last.length === 0) return [];
+  const skip = sayCall('update_task', { ids: last.map(({ id }) => id), status: 'cancelled' });
+  return [`This ends the series of ${numbersOf(last)}. To skip only this time, undo it, then: ${skip}.`];
+}
+
 /** Notes tasks that are blocked again because a blocker was reopened or restored. */
 export const blockedNotes = (blocked: Task[]): string[] =>
   blocked.length === 0 ? [] : [`${numbersOf(blocked)} ${blocked.length === 1 ? 'is' : 'are'} blocked again.`];

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
+import type { Commented } from '../domain/comment.js';
 import { formatWhen, sayUntil } from '../domain/dates/when.js';
 import { holderOf } from '../domain/lease.js';
 import { MAX_COUNT_EACH } from '../domain/lists/list.js';
@@ -16,6 +17,7 @@ import {
   archivedProjectNotes,
   blockedNotes,
   completedEarlyNotes,
+  endedByDeletion,
   endingNotes,
   idleRuleNotes,
   lapsedNotes,
@@ -149,10 +151,14 @@ function asGiven(
 }
 
 /** Answers `add_comment`. */
-export const commentAnswer = (each: Task): Answer => ({
-  json: { task: { id: each.id, title: each.title } },
-  text: `Commented on #${each.id} ${each.title}`,
-});
+export function commentAnswer({ task, lapsed }: Commented, say: RenderContext): Answer {
+  const { id, title } = task;
+  const note = lapsedNotes(lapsed ? [task] : [], say).join(' ');
+  return {
+    json: withoutEmpty({ task: { id, title }, note: note || null }),
+    text: [`Commented on #${id} ${title}`, ...(note ? [note] : [])].join('\n'),
+  };
+}
 
 /** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
 const MAX_NAMED = 100;
@@ -245,6 +251,7 @@ export function outcomeAnswer(
     ...archivedProjectNotes(tasks, before),
     ...skippedNotes(skipped),
     ...lastNotes(endedSeries),
+    ...endedByDeletion(tasks, before),
     ...alsoOpenNotes(alsoOpen),
     ...idleRuleNotes(tasks),
     ...suspectDateNotes(tasks, say, before),

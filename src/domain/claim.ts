@@ -6,13 +6,13 @@ import { conflict, invalid, sayCall } from '../errors.js';
 import { sayWhen, startSort } from './dates/when.js';
 import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
-import { checkClaim, claimedRefusal, holderOf } from './lease.js';
+import { checkClaim, claimedRefusal } from './lease.js';
 import { type Filter, inStatus, isReady } from './lists/filter.js';
 import { findTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
 import { matches, nothingReady } from './nothing-ready.js';
 import { settle } from './settle.js';
-import { inTrash, isOpenTask, noTask, notArchived, reopenCall, type Status, type Task, UNCLAIMED } from './task.js';
+import { inTrash, isOpenTask, noTask, notArchived, reopenCall, type Status, type Task } from './task.js';
 import { updateTasks } from './update.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
@@ -192,13 +192,5 @@ export interface Release {
  * is refused until the claim has expired.
  */
 export function releaseTask(id: number, { claim, note, status }: Release) {
-  return updateTasks([id], { status }, { claim }, (task, context) => {
-    if (task.deletedAt) throw inTrash(task);
-    if (task.claimed && claim === undefined)
-      throw conflict(
-        `#${id} is claimed by ${holderOf(task, context)}.`,
-        `If that is you, give your claim number. If the holder is gone, release it: ${reopenCall(id)}.`,
-      );
-    return { ...UNCLAIMED, ...(note !== undefined && { note }) };
-  });
+  return updateTasks([id], { status }, { claim }, note === undefined ? {} : { note });
 }

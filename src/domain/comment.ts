@@ -1,15 +1,21 @@
 import { type Gathered, gather } from './gather.js';
-import { attributedToHolder, checkClaim } from './lease.js';
+import { attributedToHolder, checkClaim, hasLapsed } from './lease.js';
 import { settle } from './settle.js';
 import { presentTask, type Task } from './task.js';
 import type { WriteCommand } from './write.js';
+
+export interface Commented {
+  task: Task;
+  /** Whether the claim that the caller named has expired. */
+  lapsed: boolean;
+}
 
 /**
  * Adds a comment to a task of any status, without raising its version.
  *
  * @param claim number of the caller's claim on the task; the comment is then signed with the name of its holder
  */
-export function addComment(id: number, text: string, claim?: number): WriteCommand<Gathered, Task> {
+export function addComment(id: number, text: string, claim?: number): WriteCommand<Gathered, Commented> {
   return {
     read: (tx) => gather(tx, { ids: [id] }),
     decide(state, called) {
@@ -18,7 +24,11 @@ export function addComment(id: number, text: string, claim?: number): WriteComma
       const context = attributedToHolder(task, claim, called);
       const comment = { id: context.nextComment, text, at: context.now, by: context.by };
       const commented = { added: [comment], removed: [] };
-      return { ...settle(state.tasks, [{ after: task, commented }], context), by: context.by, outcome: task };
+      return {
+        ...settle(state.tasks, [{ after: task, commented }], context),
+        by: context.by,
+        outcome: { task, lapsed: claim !== undefined && hasLapsed(task) },
+      };
     },
   };
 }

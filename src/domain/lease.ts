@@ -1,6 +1,6 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
 import { sayUntil } from './dates/when.js';
-import { isOpenTask, reopenCall, type Task } from './task.js';
+import { inTrash, isOpenTask, reopenCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
 /** Returns holder and end of a claim: `claude until 14:30`. */
@@ -35,10 +35,23 @@ export function checkClaim(task: Task, claim: number | undefined, context: Write
   if (claim === undefined || claim === task.claim) return;
   if (task.claim === null || claim > task.claim)
     throw invalid(`#${task.id} has no claim ${claim}.`, 'Use the claim number that claim_task returned for this task.');
-  const [since, hint] = task.claimed
-    ? [`it is claimed by ${holderOf(task, context)}`, READ_FIRST]
+  const [now, hint] = task.claimed
+    ? [`claimed by ${holderOf(task, context)}`, READ_FIRST]
     : isOpenTask(task)
-      ? ['someone ended it, and the task is unclaimed now', `To continue: ${sayCall('claim_task', { id: task.id })}.`]
-      : ['the task has been closed', READ_FIRST];
-  throw conflict(`Claim ${claim} on #${task.id} is over: ${since}.`, hint);
+      ? ['unclaimed', `To continue: ${sayCall('claim_task', { id: task.id })}.`]
+      : [task.deletedAt ? 'in the trash' : task.status, READ_FIRST];
+  throw conflict(`Claim ${claim} on #${task.id} is over: the task is ${now} now.`, hint);
 }
+
+/** @throws Refusal for a claim that runs if its number was not given, and for a deleted task */
+export function checkReleasable(task: Task, claim: number | undefined, context: WriteContext): void {
+  if (task.deletedAt) throw inTrash(task);
+  if (task.claimed && claim === undefined)
+    throw conflict(
+      `#${task.id} is claimed by ${holderOf(task, context)}.`,
+      `If that is you, give your claim number. If the holder is gone, release it: ${reopenCall(task.id)}.`,
+    );
+}
+
+/** Whether the claim on an open task has expired, and nobody has claimed the task since. */
+export const hasLapsed = (task: Task): boolean => isOpenTask(task) && task.claimedBy !== null && !task.claimed;

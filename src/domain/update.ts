@@ -3,7 +3,7 @@ import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange } from './guard.js';
 import { allFailed, type Failure, mergePlans, type Plan, type Planner, planEach } from './judge.js';
-import { attributedToHolder, checkClaim } from './lease.js';
+import { attributedToHolder, checkClaim, checkReleasable, hasLapsed } from './lease.js';
 import { type SimilarName, similarNames } from './names.js';
 import { checkPlace, placeTarget, ranksFor } from './order.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
@@ -56,19 +56,17 @@ async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<Stat
   return { ...gathered, since };
 }
 
-/** Changes to a task beyond the patch. May throw a `Refusal`. */
-type Extra = (task: Task, context: WriteContext) => Partial<Task>;
-
 /**
  * Applies one patch to tasks. Each task is judged separately: valid changes are written, the others reported as failed.
  *
+ * @param release releases the claims too, with this note if there is one
  * @throws Refusal `invalid` for a guard on more than one task; in `decide`, if all tasks fail
  */
 export function updateTasks(
   ids: number[],
   patch: Patch,
   guard: Guard = {},
-  extra?: Extra,
+  release?: Pick<Task, 'note'>,
 ): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   const clear = new Set(patch.clear);
@@ -89,8 +87,8 @@ export function updateTasks(
           series: patch.status !== undefined && !closes,
           waits: [...(patch.add_blocked_by ?? []), ...(patch.parent === undefined ? [] : ids)],
           around,
-          // Closing a repeating task copies it, description included.
-          descriptions: patch.description !== undefined || clear.has('description') || closes || extra !== undefined,
+          // Closing a repeating task copies it, description included. Notes are loaded with descriptions.
+          descriptions: patch.description !== undefined || clear.has('description') || closes || release !== undefined,
           projects: patch.project === undefined ? undefined : { names: [patch.project] },
           labels: patch.add_labels,
         },
@@ -106,6 +104,7 @@ export function updateTasks(
         const closings = new SeriesClosings(state.tasks, context);
         const plan: Planner = (task, together) => {
           checkClaim(task, guard.claim, context);
+          if (release) checkReleasable(task, guard.claim, context);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
           const patched = applyPatch(task, patch, home, context);
           if (parent && parent.id !== task.parentId) {
@@ -115,7 +114,7 @@ export function updateTasks(
           checkExpectations(task, patched, guard, { since: state.since, timezone: context.timezone });
           const after = {
             ...patched,
-            ...extra?.(task, context),
+            ...(release && { ...UNCLAIMED, ...release }),
             ...(patch.status === 'pending' && released(task, guard, context)),
             ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // a claim implies it
           };
@@ -226,9 +225,7 @@ function conclude(
       ended: edits.flatMap(({ before, after }) =>
         before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
       ),
-      expired: shown.filter(
-        (task) => held && plans.has(task.id) && isOpenTask(task) && task.claimedBy !== null && !task.claimed,
-      ),
+      expired: shown.filter((task) => held && plans.has(task.id) && hasLapsed(task)),
       ...readinessChanges(state.tasks, now, { edits, counted }, context),
       next: next.map(({ id }) => now.get(id) as Task),
       nextSubtasks: edits.flatMap(({ before, after }) =>

@@ -10,7 +10,7 @@ export default defineTool({
   description: 'Note progress, a decision or a finding on a task, for whoever works on it next.',
   input: { id: id(), text: prose(10_000), claim: claim().optional() },
   aliases: { ids: 'id', comment: 'text' },
-  output: ['task'],
+  output: ['task', 'note'],
   run: ({ id, text, claim }) => addComment(id, text, claim),
   answer: commentAnswer,
 });

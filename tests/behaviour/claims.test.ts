@@ -152,7 +152,7 @@ describe('when its time is over', () => {
     expect(next.claim).toBeGreaterThan(claim);
     const late = {
       code: 'conflict',
-      message: `Claim ${claim} on #1 is over: it is claimed by two until 15:03.`,
+      message: `Claim ${claim} on #1 is over: the task is claimed by two until 15:03 now.`,
       hint: 'Read it with get_task before you change it again.',
     };
     expect(await one.refused('complete_task', { id: 1, claim })).toEqual(late);
@@ -200,10 +200,10 @@ describe('a write of somebody else', () => {
   });
 
   test.each([
-    ['complete_task', { id: 1 }],
-    ['update_task', { id: 1, status: 'cancelled' }],
-    ['delete_task', { id: 1 }],
-  ])('%s ends the claim, says whose it was, and the holder is told', async (tool, args) => {
+    ['complete_task', { id: 1 }, 'completed'],
+    ['update_task', { id: 1, status: 'cancelled' }, 'cancelled'],
+    ['delete_task', { id: 1 }, 'in the trash'],
+  ])('%s ends the claim, says whose it was, and the holder is told', async (tool, args, became) => {
     const { two, one, claim } = await claimed();
     const reply = await two.call(tool, args);
     expect(reply.json.note).toBe('Ended the claim on #1, held by one until 14:32.');
@@ -211,7 +211,7 @@ describe('a write of somebody else', () => {
     expect((await get(two)).claimed_by).toBeUndefined();
     expect(await one.refused('complete_task', { id: 1, claim })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim} on #1 is over: the task has been closed.`,
+      message: `Claim ${claim} on #1 is over: the task is ${became} now.`,
     });
   });
 
@@ -219,7 +219,7 @@ describe('a write of somebody else', () => {
     const { two, one, claim } = await claimed();
     await two.ok('update_task', { id: 1, status: 'pending' });
     const { message, hint } = await one.refused('update_task', { id: 1, claim, title: 'x' });
-    expect(message).toBe(`Claim ${claim} on #1 is over: someone ended it, and the task is unclaimed now.`);
+    expect(message).toBe(`Claim ${claim} on #1 is over: the task is unclaimed now.`);
     expect(hint).toBe('To continue: claim_task {"id":1}.');
   });
 
@@ -340,7 +340,7 @@ describe('history', () => {
     await two.ok('update_task', { id: 1, status: 'cancelled' });
     expect((await get(two)).history[0]).toEqual({
       what: 'updated',
-      fields: ['status (cancelled)'],
+      fields: ['status (pending → cancelled)'],
       by: 'two',
       at: '2026-11-22T14:02+01:00',
     });

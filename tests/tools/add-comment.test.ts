@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { agentOf, newAgent, useWorld } from '../support/harness.js';
 
 const world = useWorld();
@@ -19,6 +19,22 @@ describe('add_comment', () => {
     expect(shown.text).toContain('Comments:\n  Sun 22 Nov 14:02, test:\n    Two tiles\n    are broken\n');
     expect(shown.json.task).toMatchObject({ version: 1 });
     expect(shown.json.task.history).toBeUndefined(); // each says itself whose it is
+  });
+
+  test('says that the claim it was written under has expired', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    expect((await ana.ok('add_comment', { id: 1, text: 'Begun', claim })).note).toBeUndefined();
+    world.now = new Date('2026-11-22T13:40:00Z');
+    onTestFinished(() => {
+      world.now = new Date('2026-11-22T13:02:00Z');
+    });
+    const late = await ana.call('add_comment', { id: 1, text: 'Done', claim });
+    expect(late.json.note).toBe(
+      `Your claim on #1 expired at 14:32. To renew it: claim_task {"id":1,"claim":${claim}}.`,
+    );
+    expect(late.text).toContain(late.json.note);
   });
 
   test('the latest ten of many are shown, with how many there are', async () => {

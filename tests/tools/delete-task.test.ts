@@ -32,6 +32,18 @@ describe('delete_task', () => {
     expect(text).toContain('\nand 10 more\n');
   });
 
+  test('says that the series of a repeating task ends, and how to skip only this time', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', due: '2026-11-24', repeats: 'every week' });
+    const { note, undo } = await ana.ok('delete_task', { id: 1 });
+    expect(note).toBe(
+      'This ends the series of #1. To skip only this time, undo it, then: update_task {"ids":[1],"status":"cancelled"}.',
+    );
+    await ana.ok('undo', { undo });
+    expect((await ana.ok('update_task', { ids: [1], status: 'cancelled' })).next).toMatchObject([{ id: 2 }]);
+    expect((await ana.ok('delete_task', { id: 1 })).note).toBeUndefined();
+  });
+
   test('what is in the trash is not changed there, and doing it again is no harm', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Gone' });

@@ -99,7 +99,7 @@ describe('release_task', () => {
     });
     expect(await other.refused('release_task', { id: 1, claim: claim - 1 })).toMatchObject({
       code: 'conflict',
-      message: `Claim ${claim - 1} on #1 is over: it is claimed by test until 14:32.`,
+      message: `Claim ${claim - 1} on #1 is over: the task is claimed by test until 14:32 now.`,
     });
     expect((await other.refused('release_task', { id: 1, claim: claim + 1 })).code).toBe('invalid');
   });
