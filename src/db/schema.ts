@@ -142,6 +142,9 @@ export const projects = taskloom.table(
 /** Not completed, not cancelled, not in the trash. Queries must use this text, as the indexes do. */
 export const isOpen = (t: { status: unknown; deletedAt: unknown }): SQL =>
   sql`${t.status} in ('pending', 'in_progress') and ${t.deletedAt} is null`;
+/** The same of the rows of `tasks` under an alias. */
+export const isOpenAs = (alias: string): SQL =>
+  isOpen({ status: sql.raw(`${alias}.status`), deletedAt: sql.raw(`${alias}.deleted_at`) });
 
 /** No open blocker or sub-task. `start_sort` tells whether it has started, `claimed_until` whether it is claimed. */
 export const isUnblocked = (t: { openBlockers: unknown; openSubtasks: unknown }): SQL =>

@@ -1,12 +1,12 @@
 import { type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { arrayOf, literalLimit, preparedBy } from '../db/prepared.js';
-import { dependencies, isOpen, projects, taskLabels, tasks } from '../db/schema.js';
+import { dependencies, isOpenAs, projects, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { labelsInUse } from './labels.js';
 import { nameKey } from './names.js';
 import { NEIGHBOURS } from './order.js';
 import type { Project } from './project.js';
-import { inProject, type Task, type TaskRow, taskColumns, toTask } from './task.js';
+import { inProject, type Task, taskColumns, tasksIn, toTask } from './task.js';
 
 /** Tasks and names to load. Ids of tasks that do not exist are ignored. */
 export interface Wanted {
@@ -92,7 +92,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       labels: JSON.stringify([...new Set(labels.map(nameKey))]),
     },
   );
-  const found = rows.flatMap(({ task }) => (task === null || task.id === null ? [] : [toTask(task as TaskRow, load)]));
+  const found = tasksIn(rows).map((row) => toTask(row, load));
   found.sort((a, b) => a.id - b.id); // the lists in refusals must not depend on the backend
   const known = (rows[0]?.projects ?? []).map(toProject);
   const byKey = new Map(known.map(({ key, project }) => [key, project]));
@@ -224,7 +224,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
     ]);
     members.push('down');
   }
-  const open = isOpen({ status: sql`t.status`, deletedAt: sql`t.deleted_at` });
+  const open = isOpenAs('t');
   if (series) {
     const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${list}))`;
     parts.push([

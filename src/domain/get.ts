@@ -1,6 +1,6 @@
 import { and, asc, or, type Placeholder, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { arrayOf, literalLimit, prepared } from '../db/prepared.js';
-import { type Actor, changes, comments, dependencies, projects, tasks } from '../db/schema.js';
+import { type Actor, changes, comments, dependencies, isOpenAs, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
 import { nameOf, stepIn } from './history.js';
@@ -69,7 +69,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     subtasks: sql<Counted[]>`${list(sql`select s.id, s.title, s.status, s.total from (
       select ${related}, t.rank, count(*) over () as total from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
-      order by t.status in ('pending', 'in_progress') desc, t.rank, t.id limit ${literalLimit(most.related)}) s order by s.rank, s.id`)}`,
+      order by (${isOpenAs('t')}) desc, t.rank, t.id limit ${literalLimit(most.related)}) s order by s.rank, s.id`)}`,
     waitsWith: blockingAncestor(tx),
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
@@ -79,7 +79,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       Counted[]
     >`${list(sql`select ${related}, count(*) over () as total from ${tasks} t where t.user_id = ${user}
       and t.id = any(array(select d.blocked_id from ${dependencies} d where d.user_id = ${user} and d.blocker_id = ${tasks.id}))
-      and t.status in ('pending', 'in_progress') and t.deleted_at is null
+      and ${isOpenAs('t')}
       order by t.id limit ${literalLimit(most.related)}`)}`,
     comments: sql<
       (Omit<Comment, 'at'> & { at: string; total: number })[]
@@ -211,7 +211,7 @@ const MAX_NAMESAKES = 10;
 
 const byTitle = (tx: UserTx, titles: SQL) => sql`${tasks.id} in (
   select id from (
-    select t.id, row_number() over (partition by t.title_key order by t.deleted_at is not null, t.status in ('pending', 'in_progress') desc, t.id desc) as place
+    select t.id, row_number() over (partition by t.title_key order by (${isOpenAs('t')}) desc, t.deleted_at is not null, t.id desc) as place
     from ${tasks} t where t.user_id = ${tx.userId} and t.title_key = any(${titles})
   ) namesakes where place <= ${MAX_NAMESAKES})`;
 

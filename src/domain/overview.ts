@@ -4,7 +4,7 @@ import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { startOfDay, today } from './dates/when.js';
 import { MAX_COUNT_EACH } from './lists/list.js';
-import { archivedProjects, inProject, isClaimed, type Task, taskColumns, toTask } from './task.js';
+import { archivedProjects, inProject, isClaimed, type Task, taskColumns, tasksIn, toTask } from './task.js';
 
 export interface Overview {
   counts: { open: number; in_progress: number; claimed: number; blocked: number; overdue: number; today: number };
@@ -22,7 +22,7 @@ export async function overview(tx: UserTx, now: Date): Promise<Overview> {
   const tomorrow = startOfDay(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
   const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
   const [{ counts, lists }] = rows as [(typeof rows)[0]];
-  const shown = new Map(rows.flatMap(({ task }) => (task ? [[task.id, toTask(task)]] : [])));
+  const shown = new Map(tasksIn(rows).map((row) => [row.id, toTask(row)]));
   const listed = (ids: number[]) => ids.flatMap((id) => shown.get(id) ?? []);
   return { counts, overdue: listed(lists.overdue), today: listed(lists.today), claimed: listed(lists.claimed) };
 }

@@ -1,5 +1,5 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
-import { dependencies, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
+import { dependencies, isOpenAs, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import type { When } from './dates/when.js';
@@ -100,7 +100,7 @@ export interface Load {
 /** Columns of a task, its project, labels and blockers, for `tasks` left-joined with `projects` by `inProject`. */
 export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if open' }: Load = {}) {
   const { userId, titleKey, words, description, note, openBlockers, ...columns } = getTableColumns(tasks);
-  const blockers = sql`select json_agg(json_build_array(d.blocker_id, b.status in ('pending', 'in_progress') and b.deleted_at is null) order by d.blocker_id)
+  const blockers = sql`select json_agg(json_build_array(d.blocker_id, ${isOpenAs('b')}) order by d.blocker_id)
     from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
     where d.user_id = ${tx.userId} and d.blocked_id = ${tasks.id}`;
   const shown = {
@@ -123,6 +123,11 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
     blockers: sql<[number, boolean][] | null>`${shown[which]}`.as('blockers'),
   };
 }
+
+/** Returns the tasks in rows of a left join. Without a match all columns are null, not the task as Drizzle declares. */
+export const tasksIn = <Row extends TaskRow = TaskRow>(
+  rows: readonly { task: { id: number | null } | null }[],
+): Row[] => rows.flatMap(({ task }) => (task && task.id !== null ? [task as Row] : []));
 
 /** The database's current time, as a sub-query evaluated once per statement, so that comparisons can use an index. */
 export const DATABASE_NOW = sql`(select taskloom.app_now())`;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
-import { changes, counters, dependencies, isOpen, projects, tasks } from '../db/schema.js';
+import { changes, counters, dependencies, isOpenAs, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { rowsOf } from './history.js';
 import { nameKey } from './names.js';
@@ -54,8 +54,8 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
       where l.entity = 'task' and l.op <> 'create' and (l.before || l.after) ?| array['status', 'deleted_at', 'start', 'blocked_by', 'parent']
       union select d.blocked_id from ${dependencies} d join own o on o.id = d.blocker_id where d.user_id = ${user}
     ), parts (id) as (
-      select k.id from ${tasks} k join held h on h.id = k.parent_id where k.user_id = ${user} and ${isOpen({ status: sql`k.status`, deletedAt: sql`k.deleted_at` })}
-      union select k.id from parts p join ${tasks} k on k.user_id = ${user} and k.parent_id = p.id and ${isOpen({ status: sql`k.status`, deletedAt: sql`k.deleted_at` })}
+      select k.id from ${tasks} k join held h on h.id = k.parent_id where k.user_id = ${user} and ${isOpenAs('k')}
+      union select k.id from parts p join ${tasks} k on k.user_id = ${user} and k.parent_id = p.id and ${isOpenAs('k')}
     )
     select n.change_seq,
       (select count(*) > ${MOST} or coalesce(bool_or(l.entity = 'project' and l.op <> 'create'), false) from log l),

@@ -3,7 +3,7 @@ import { literalLimit, preparedBy } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { nameKey } from '../names.js';
-import { inProject, type Task, type TaskRow, taskColumns, toTask } from '../task.js';
+import { inProject, type Task, taskColumns, tasksIn, toTask } from '../task.js';
 import { accessPathOf } from './access-path.js';
 import { boundedScan, type ScanSummary } from './bounded-scan.js';
 import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
@@ -131,7 +131,7 @@ export async function findTasks(
   const total = rows[0]?.total ?? 0;
   if (rows[0]?.missing) throw await missingRefusal(tx, rows[0].missing, filter);
 
-  const found = rows.flatMap(({ task }) => (task && task.id !== null ? [task as TaskRow] : []));
+  const found = tasksIn(rows);
   const shown = found.slice(0, limit);
   const { atLeast, newestOnly, lastScanned } = (rows[0] ?? {}) as Partial<ScanSummary>;
   const paused = lastScanned && found.length <= limit;

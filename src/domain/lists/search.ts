@@ -4,7 +4,7 @@ import { comments, isOpen, projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { invalid } from '../../errors.js';
 import { titleKey } from '../names.js';
-import { inProject, type TaskRow, taskColumns, toTask } from '../task.js';
+import { inProject, type TaskRow, taskColumns, tasksIn, toTask } from '../task.js';
 import {
   type Filter,
   filterCondition,
@@ -117,7 +117,7 @@ export async function search(
   if (!head?.searchable) throw nothingToFind();
   if (head.missing) throw await missingRefusal(tx, head.missing, filter);
 
-  const all = rows.flatMap(({ task }) => (task && task.id !== null ? [task as Matched] : []));
+  const all = tasksIn<Matched>(rows);
   const listed = all.slice(0, limit);
   return {
     tasks: listed.map((row) => toTask(row, { descriptions })),
