@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import type { Connection, Database, Row } from './database.js';
 import { SQLSTATE, sqlState } from './database-errors.js';
+import { asTableOwner } from './service.js';
 
 /** One file of `migrations/`. */
 export interface Migration {
@@ -58,27 +59,20 @@ export async function migrate(database: Database, migrations: Migration[]): Prom
   });
 }
 
-function attempt(database: Database, migrations: Migration[]): Promise<string[]> {
-  const transaction = async (connection: Connection) => {
-    try {
-      await connection.script('begin; set local role none');
-      const done = await apply(connection, migrations);
-      await connection.script('select 1; commit');
-      return done;
-    } catch (error) {
-      await connection.script('rollback').catch(() => {});
-      if (sqlState(error) === SQLSTATE.insufficientPrivilege)
-        throw new UsageError(
-          'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
-        );
-      if (sqlState(error) === SQLSTATE.undefinedFile)
-        throw new UsageError(
-          'the database server lacks the extensions Taskloom needs, btree_gin and pg_trgm. They come with PostgreSQL, in a package that is often named postgresql-contrib',
-        );
-      throw error;
-    }
-  };
-  return database.connect(transaction, true); // no timeout: another process may be migrating, or tables be large
+const attempt = (database: Database, migrations: Migration[]): Promise<string[]> =>
+  asTableOwner(database, (connection) => apply(connection, migrations).catch(rethrowForAdministrator));
+
+/** Rethrows an error; as a UsageError if an administrator must first grant rights or install extensions. */
+function rethrowForAdministrator(error: unknown): never {
+  if (sqlState(error) === SQLSTATE.insufficientPrivilege)
+    throw new UsageError(
+      'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
+    );
+  if (sqlState(error) === SQLSTATE.undefinedFile)
+    throw new UsageError(
+      'the database server lacks the extensions Taskloom needs, btree_gin and pg_trgm. They come with PostgreSQL, in a package that is often named postgresql-contrib',
+    );
+  throw error;
 }
 
 /** Runs the migrations that a database lacks, in the caller's transaction, and returns their names. */
