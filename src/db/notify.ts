@@ -49,7 +49,10 @@ export interface NotifyHandlers {
   failed(error: unknown): void;
 }
 
-/** Delay before a broken connection is reopened, in milliseconds: at first, and at most (it doubles). */
+/**
+ * Delay before a broken connection is reopened, in milliseconds: at first, and at most. It doubles with each attempt, and
+ * starts again once a connection was open for longer than `most`.
+ */
 export interface Backoff {
   first: number;
   most: number;
@@ -68,7 +71,7 @@ export function listenForChanges(
   let close = () => {};
   const open = async () => {
     try {
-      const unlisten = await database.listen?.(CHANNEL, (message) => read(message, handlers), reconnect);
+      const unlisten = await database.listen?.(CHANNEL, (message) => read(message, handlers), lost);
       if (!unlisten) return;
       if (stopped) return unlisten();
       close = unlisten;
@@ -76,15 +79,16 @@ export function listenForChanges(
       handlers.opened();
     } catch (error) {
       handlers.failed(error);
-      reconnect();
+      reopenLater();
     }
   };
-  const reconnect = () => {
-    close = () => {};
+  const lost = () => {
+    if (performance.now() - since > retry.most) wait = retry.first;
+    reopenLater();
+  };
+  const reopenLater = () => {
     if (stopped) return;
-    if (since > 0 && performance.now() - since > retry.most) wait = retry.first;
-    const cancel = later(wait, () => void open());
-    close = cancel;
+    close = later(wait, () => void open());
     wait = Math.min(wait * 2, retry.most);
   };
   void open();
