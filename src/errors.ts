@@ -80,6 +80,11 @@ export class UsageError extends Error {
     super(message);
     this.name = 'UsageError';
   }
+
+  /** Returns the line to print. */
+  toLine(): string {
+    return `taskloom: ${this.message}${this.where ? `: ${this.where}` : ''}`;
+  }
 }
 
 /** Another process holds the data directory and cannot be reached. */
@@ -105,6 +110,13 @@ export class OwnerSilent extends UsageError {
 export const MAY_HAVE_HAPPENED =
   'A write may have succeeded. Repeat it with the same request_id; it will not be applied twice.';
 
+/** Hint for what only a person can fix. */
+export const TELL_OPERATOR = 'Tell whoever set up this server.';
+
+/** Returns the refusal for a mistake in how the task database is set up. */
+export const unusableDatabase = (mistake: string): Refusal =>
+  unavailable(`The task database cannot be used: ${mistake}.`, TELL_OPERATOR);
+
 /** Returns the refusal for a problem that a person must fix before the data can be used. */
 export function setupRefusal(error: UsageError): Refusal {
   if (error instanceof OwnerSilent)
@@ -114,7 +126,7 @@ export function setupRefusal(error: UsageError): Refusal {
     );
   if (error instanceof DirectoryInUse)
     return unavailable(sentence(error.message), 'Close that one, or use it instead of this one.');
-  return unavailable(`The task database cannot be used: ${error.message}.`, 'Tell whoever set up this server.');
+  return unusableDatabase(error.message);
 }
 
 const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`;

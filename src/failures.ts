@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { CommitUnknown, isBusy, isUnreachable, setupMistake, sqlState } from './db/database-errors.js';
-import { internal, type RefusalBody, refusalIn, setupRefusal, UsageError, unavailable } from './errors.js';
+import {
+  internal,
+  type RefusalBody,
+  refusalIn,
+  setupRefusal,
+  UsageError,
+  unavailable,
+  unusableDatabase,
+} from './errors.js';
 import { framesOf } from './log.js';
 
 /** Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent. */
@@ -10,14 +18,11 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   if (refusal) return refusal.body;
   const state = sqlState(error);
   const again = 'Try again in a moment. If you repeat a write, keep its request_id; it will not be applied twice.';
-  if (error instanceof UsageError) {
-    log.error({ tool, where: error.where }, error.message);
-    return setupRefusal(error).body;
-  }
+  if (error instanceof UsageError) return asSetupRefusal(log, error, tool);
   const mistake = setupMistake(error);
   if (mistake) {
     log.error({ tool, state }, mistake);
-    return unavailable(`The task database cannot be used: ${mistake}.`, 'Tell whoever set up this server.').body;
+    return unusableDatabase(mistake).body;
   }
   if (error instanceof CommitUnknown) {
     log.warn({ tool, state }, 'connection lost while committing');
@@ -37,4 +42,10 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   const reference = randomBytes(4).toString('hex');
   log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
   return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
+}
+
+/** Turns a problem that a person must fix into a refusal, and logs it with the path or address that this leaves out. */
+export function asSetupRefusal(log: Logger, error: UsageError, tool?: string): RefusalBody {
+  log.error({ tool, where: error.where }, error.message);
+  return setupRefusal(error).body;
 }

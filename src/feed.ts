@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
+import { REFUSED_TOKEN } from './auth/tokens.js';
 import type { Store } from './db/connect.js';
 import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
-import { readAsUser, type UserScope } from './db/scope.js';
+import { accountDisabled, readAsUser, type UserScope } from './db/scope.js';
 import { subscriptionState } from './db/service.js';
 import { type Subject, touchedSince, touches } from './domain/touched.js';
 import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
@@ -140,8 +141,8 @@ export class Feed {
     );
     const seen = users.get(userId);
     const remaining = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
-    if (seen === undefined) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
-    if (remaining === undefined) throw forbidden('This token is unknown, expired or revoked.');
+    if (seen === undefined) throw accountDisabled();
+    if (remaining === undefined) throw forbidden(REFUSED_TOKEN);
     refuseIfFull();
 
     const user: UserFeed = this.#users.get(userId) ?? {

@@ -80,7 +80,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    complain(`taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`);
+    complain(error.toLine());
     return 2;
   }
 }

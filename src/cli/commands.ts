@@ -50,7 +50,7 @@ function withHelpOption(argv: string[], root: Command): string[] {
 
 /** Returns one line about an error that the user can fix; undefined for a bug. */
 function complaint(error: unknown, context: Context): string | undefined {
-  if (error instanceof UsageError) return `taskloom: ${error.message}${error.where ? `: ${error.where}` : ''}`;
+  if (error instanceof UsageError) return error.toLine();
   const mistake = setupMistake(error);
   const isFromDatabase = mistake !== undefined || sqlState(error) !== undefined || isUnreachable(error);
   const database = isFromDatabase && context.config().usesDatabaseUrl ? 'the database of DATABASE_URL' : 'the database';

@@ -106,11 +106,13 @@ const lockOf = (userId: string): Statement => ({
   params: [userId],
 });
 
+export const accountDisabled = (): Refusal => forbidden('This account is disabled.', 'Ask whoever runs this server.');
+
 /** Checks the user's own row, in every transaction: a disabled account or a new time zone applies to the next call. */
 const ownRow = (userId: string): AccountCheck => ({
   statement: { text: 'select timezone, disabled_at is not null from taskloom.users where id = $1', params: [userId] },
   check(row) {
-    if (!row || row[1]) throw forbidden('This account is disabled.', 'Ask whoever runs this server.');
+    if (!row || row[1]) throw accountDisabled();
     return String(row[0]);
   },
 });

@@ -17,6 +17,7 @@ import {
   type Refusal,
   type RefusalBody,
   setupRefusal,
+  TELL_OPERATOR,
   unavailable,
 } from '../errors.js';
 import { CLIENT_KEY, RELAY_KEY, RESUBSCRIBED_KEY } from '../meta.js';
@@ -205,10 +206,7 @@ export class Relay {
     if (method === SHUTDOWN_NOTICE) {
       this.#link = undefined; // reconnecting at once would not help
       this.#refuseAll(
-        unavailable(
-          `The task database cannot be written: ${params?.reason}.`,
-          `Tell whoever set up this server. ${TRY_AGAIN}`,
-        ).body,
+        unavailable(`The task database cannot be written: ${params?.reason}.`, `${TELL_OPERATOR} ${TRY_AGAIN}`).body,
       );
       this.#listenAgain();
       return;

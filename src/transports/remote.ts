@@ -1,7 +1,15 @@
 import { InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { forbidden, invalid, MAY_HAVE_HAPPENED, type Refusal, rateLimited, unavailable } from '../errors.js';
+import {
+  forbidden,
+  invalid,
+  MAY_HAVE_HAPPENED,
+  type Refusal,
+  rateLimited,
+  TELL_OPERATOR,
+  unavailable,
+} from '../errors.js';
 import type { Message } from './conversation.js';
 import type { Link } from './relay.js';
 
@@ -69,8 +77,6 @@ class RemoteTransport extends StreamableHTTPClientTransport {
   }
 }
 
-const TELL = 'Tell whoever set up this server.';
-
 /** Returns a refusal if a retry is useless; undefined if the failure may pass, as when a server restarts. */
 function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof InsufficientScopeError)
@@ -78,14 +84,14 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof SdkHttpError)) return undefined;
   const { status } = error;
   if (status === 401)
-    return forbidden('The Taskloom server refused the token: it is unknown, expired or revoked.', TELL);
-  if (status === 403) return forbidden('The Taskloom server refused the request.', TELL);
+    return forbidden('The Taskloom server refused the token: it is unknown, expired or revoked.', TELL_OPERATOR);
+  if (status === 403) return forbidden('The Taskloom server refused the request.', TELL_OPERATOR);
   if (status === 413) return invalid('The request is too large for the Taskloom server.', 'Send it in smaller parts.');
   if (status === 429)
     return rateLimited('Too many requests to the Taskloom server.', 'Wait a few seconds, then repeat it.');
   if (status === undefined || status >= 500) return undefined;
   return unavailable(
     `There is no Taskloom server at TASKLOOM_URL (HTTP ${status}): the address must end in /mcp.`,
-    TELL,
+    TELL_OPERATOR,
   );
 }
