@@ -6,36 +6,6 @@ import type { Target } from './db/connect.js';
 import { UsageError } from './errors.js';
 import { paths } from './program.js';
 
-/** All environment variables and their descriptions. The README's table is generated from this. */
-export const VARIABLES = {
-  TASKLOOM_HOME:
-    'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that does not exist and cannot be created.',
-  TASKLOOM_DATABASE_URL:
-    '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
-  TASKLOOM_URL:
-    'Address of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then carries its client’s requests there, and has no database of its own.',
-  TASKLOOM_TOKEN: 'Personal access token for `TASKLOOM_URL`.',
-  TASKLOOM_USER: 'Whose tasks a stdio server keeps. Default: `local`. Created by itself only on the embedded database.',
-  TASKLOOM_TZ: 'Time zone of an account that is made without one, such as `Europe/Paris`. Default: the system’s.',
-  TASKLOOM_PUBLIC_URL: 'Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.',
-  TASKLOOM_ALLOWED_HOSTS: 'More host names that `taskloom serve` answers to, separated by commas.',
-  TASKLOOM_TRUST_PROXY:
-    'How many proxies of yours every request to `taskloom serve` comes through: clients are then told apart by what these add to `X-Forwarded-For`. Default: 0, which ignores that header.',
-  TASKLOOM_RATE_LIMIT:
-    'How many requests a minute `taskloom serve` takes from one user, with whichever tokens; 0 for any number. Default: 12000.',
-  TASKLOOM_SECRET:
-    'Signs page cursors, 32 characters or more; the same on every replica. Default: made once and kept in the database.',
-  TASKLOOM_NEON_PROXY:
-    '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
-  TASKLOOM_HISTORY_DAYS: 'For how many days history and undo are kept. Default: 365.',
-  TASKLOOM_IDLE_SECONDS:
-    'After how many seconds without a request the background process that has the embedded database ends, a minute at most while no client is connected. The next request starts another. Default: 300.',
-  TASKLOOM_LOG_LEVEL: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `info`.',
-  DATABASE_URL: 'As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.',
-  HOST: 'Address that `taskloom serve` listens on. Default: `127.0.0.1`.',
-  PORT: 'Port that `taskloom serve` listens on. Default: `8080`.',
-} as const;
-
 export type Environment = Partial<Record<string, string>>;
 
 export interface Config {
@@ -96,39 +66,102 @@ const count = (unit: string, min: number, max: number) =>
 
 const HOST_NAME = /^([^\s/:*[\]]+|\[[\da-f:.]+\])$/i;
 
+const serverUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+/** All environment variables, each with its description, in which `{default}` stands for its default. */
 const schema = z.object({
-  TASKLOOM_HOME: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
-  TASKLOOM_DATABASE_URL: z.string().optional(),
-  TASKLOOM_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
-  TASKLOOM_TOKEN: z.string().optional(),
-  TASKLOOM_USER: handle.default('local'),
-  TASKLOOM_TZ: timezone.optional(),
-  TASKLOOM_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  TASKLOOM_HOME: z
+    .string()
+    .refine(isAbsolute, 'must be an absolute path')
+    .optional()
+    .describe(
+      'Directory of the embedded database, an absolute path. Default: the platform’s data directory, such as `~/.local/share/taskloom`, or `~/.taskloom` where that does not exist and cannot be created.',
+    ),
+  TASKLOOM_DATABASE_URL: z
+    .string()
+    .optional()
+    .describe(
+      '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
+    ),
+  TASKLOOM_URL: serverUrl
+    .optional()
+    .describe(
+      'Address of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then carries its client’s requests there, and has no database of its own.',
+    ),
+  TASKLOOM_TOKEN: z.string().optional().describe('Personal access token for `TASKLOOM_URL`.'),
+  TASKLOOM_USER: handle
+    .default('local')
+    .describe(
+      'Whose tasks a stdio server keeps. Default: `{default}`. Created by itself only on the embedded database.',
+    ),
+  TASKLOOM_TZ: timezone
+    .optional()
+    .describe('Time zone of an account that is made without one, such as `Europe/Paris`. Default: the system’s.'),
+  TASKLOOM_PUBLIC_URL: serverUrl
+    .optional()
+    .describe('Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.'),
   TASKLOOM_ALLOWED_HOSTS: z
     .string()
     .refine(
       (hosts) => hosts.split(',').every((host) => HOST_NAME.test(host.trim())),
       'must name each host, separated by commas, without scheme, port or *; IPv6 addresses in brackets',
     )
-    .optional(),
-  TASKLOOM_TRUST_PROXY: count('proxies', 0, 10).default(0),
-  TASKLOOM_RATE_LIMIT: count('requests', 0, 1_000_000).default(12_000),
-  TASKLOOM_SECRET: z.string().min(32, 'must have 32 characters at least').optional(),
+    .optional()
+    .describe('More host names that `taskloom serve` answers to, separated by commas.'),
+  TASKLOOM_TRUST_PROXY: count('proxies', 0, 10)
+    .default(0)
+    .describe(
+      'How many proxies of yours every request to `taskloom serve` comes through: clients are then told apart by what these add to `X-Forwarded-For`. Default: {default}, which ignores that header.',
+    ),
+  TASKLOOM_RATE_LIMIT: count('requests', 0, 1_000_000)
+    .default(12_000)
+    .describe(
+      'How many requests a minute `taskloom serve` takes from one user, with whichever tokens; 0 for any number. Default: {default}.',
+    ),
+  TASKLOOM_SECRET: z
+    .string()
+    .min(32, 'must have 32 characters at least')
+    .optional()
+    .describe(
+      'Signs page cursors, 32 characters or more; the same on every replica. Default: made once and kept in the database.',
+    ),
   TASKLOOM_NEON_PROXY: z
     .string()
     .regex(/^[^/\s]+:\d+(\/\S*)?$/, 'must look like localhost:5433/v1')
-    .optional(),
-  TASKLOOM_HISTORY_DAYS: count('days', 1, 36_500).default(365),
+    .optional()
+    .describe(
+      '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
+    ),
+  TASKLOOM_HISTORY_DAYS: count('days', 1, 36_500)
+    .default(365)
+    .describe('For how many days history and undo are kept. Default: {default}.'),
   TASKLOOM_IDLE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .min(0.1, 'must be 0.1 at least')
     .max(86_400, 'must be 86400 at most')
-    .default(300),
-  TASKLOOM_LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
-  DATABASE_URL: z.string().optional(),
-  HOST: z.string().default('127.0.0.1'),
-  PORT: port.default(8080),
+    .default(300)
+    .describe(
+      'After how many seconds without a request the background process that has the embedded database ends, a minute at most while no client is connected. The next request starts another. Default: {default}.',
+    ),
+  TASKLOOM_LOG_LEVEL: z
+    .enum(LEVELS, `must be one of ${LEVELS.join(', ')}`)
+    .default('info')
+    .describe('`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`, on stderr. Default: `{default}`.'),
+  DATABASE_URL: z
+    .string()
+    .optional()
+    .describe('As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.'),
+  HOST: z.string().default('127.0.0.1').describe('Address that `taskloom serve` listens on. Default: `{default}`.'),
+  PORT: port.default(8080).describe('Port that `taskloom serve` listens on. Default: `{default}`.'),
 });
+
+/** The descriptions of all environment variables, by name. The README's table is generated from this. */
+export const VARIABLES: Record<string, string> = Object.fromEntries(
+  Object.entries(schema.shape).map(([name, variable]) => [
+    name,
+    String(variable.description).replace('{default}', String(variable.parse(undefined))),
+  ]),
+);
 
 /**
  * Reads the environment.
