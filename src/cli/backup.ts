@@ -9,7 +9,7 @@ import { connect, type Target } from '../db/connect.js';
 import type { Database } from '../db/database.js';
 import { type Migration, migrate } from '../db/migrate.js';
 import { isEmpty, isSameDatabase, type Restored, restore, sameContents } from '../db/restore.js';
-import { syncPath } from '../db/sync.js';
+import { syncDirectory, syncFile } from '../db/sync.js';
 import { UsageError } from '../errors.js';
 
 /**
@@ -48,10 +48,10 @@ export async function writeBackup(file: string, lines: AsyncIterable<string>, fo
       createGzip(),
       createWriteStream(temporary, { flags: 'wx', mode: 0o600 }),
     );
-    await syncPath(temporary, false);
+    await syncFile(temporary);
     checkReplaceable(file, force);
     await rename(temporary, file);
-    await syncPath(dirname(file), true);
+    await syncDirectory(dirname(file));
     return counts;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(temporary, { force: true });

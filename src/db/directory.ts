@@ -5,7 +5,7 @@ import type { Database } from './database.js';
 import type { DirectoryLock } from './lock.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
-import { syncPath, syncTree } from './sync.js';
+import { syncDirectory, syncTree } from './sync.js';
 
 const MAJOR = '18';
 const fromBackup =
@@ -94,7 +94,7 @@ async function make(data: string, migrations: Migration[] | undefined): Promise<
     }
     rmdirSync(data); // it is empty; Windows cannot rename onto a directory
     renameSync(draft, data);
-    await syncPath(dirname(data), true);
+    await syncDirectory(dirname(data));
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     mkdirSync(data, { recursive: true, mode: 0o700 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
 import type { Migration } from './migrate.js';
-import { manyFiles, syncPath, writeSynced } from './sync.js';
+import { manyFiles, syncDirectory, writeSynced } from './sync.js';
 
 const decompress = promisify(brotliDecompress);
 
@@ -60,5 +60,5 @@ export async function unpackImage({ directories, files }: Image, folder: string)
   const written = files.map(([path, content]) => limit(writeSynced, join(folder, path), content));
   await Promise.allSettled(written); // a file still being written would get in the way of removing them
   await Promise.all(written);
-  for (const path of ['', ...directories]) await syncPath(join(folder, path), true);
+  for (const path of ['', ...directories]) await syncDirectory(join(folder, path));
 }

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 
@@ -10,17 +10,21 @@ export const manyFiles = () => pLimit(32);
 export async function syncTree(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const limit = manyFiles();
-  const sync = (entry: Dirent) => syncPath(join(entry.parentPath, entry.name), entry.isDirectory());
+  const sync = (entry: Dirent) => (entry.isDirectory() ? syncDirectory : syncFile)(join(entry.parentPath, entry.name));
   await Promise.all(entries.filter((entry) => !entry.isSymbolicLink()).map((entry) => limit(sync, entry)));
-  await syncPath(folder, true);
+  await syncDirectory(folder);
 }
 
-/** Syncs a file, or a directory's list of entries, to disk. */
-export async function syncPath(path: string, directory: boolean): Promise<void> {
-  if (directory && process.platform === 'win32') return; // it persists them by itself, and refuses to sync them
-  const handle = await open(path, directory ? 'r' : 'r+');
-  await handle.sync().finally(() => handle.close());
+/** Syncs a directory's list of entries to disk. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // it persists them by itself, and refuses to sync them
+  await syncOpened(await open(path, 'r'));
 }
+
+/** Syncs a file to disk. */
+export const syncFile = async (path: string): Promise<void> => syncOpened(await open(path, 'r+'));
+
+const syncOpened = (handle: FileHandle) => handle.sync().finally(() => handle.close());
 
 /** Creates a file, which must not exist, and syncs it to disk. */
 export async function writeSynced(path: string, content: Uint8Array): Promise<void> {
