@@ -22,10 +22,10 @@ export interface Database {
    * Lends a connection to `work` exclusively and always takes it back. A connection that `work` left broken or
    * inside a transaction is discarded (PGlite's only one is rolled back).
    *
-   * @param patient waits for answers without a timeout, for work that is not a user's call
+   * @param options.patient waits for answers without a timeout, for work that is not a user's call
    * @throws Unreachable if there is no connection; Busy if too many callers already wait for one
    */
-  connect<T>(work: (connection: Connection) => Promise<T>, patient?: boolean): Promise<T>;
+  connect<T>(work: (connection: Connection) => Promise<T>, options?: { patient?: boolean }): Promise<T>;
   /**
    * Listens on a channel over a connection of its own, on Neon one that bypasses the pooler. Calls `lost` once if the
    * connection breaks. Returns a function that stops listening. Absent on PGlite, which no other process can notify.

@@ -93,7 +93,7 @@ export function pooled(
 
   const database: Database = {
     kind,
-    async connect(work, patient = false) {
+    async connect(work, { patient = false } = {}) {
       if (pool.waitingCount >= MAX_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
         // What a person must fix (a wrong password, an untrusted certificate) is no outage.

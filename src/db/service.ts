@@ -51,7 +51,7 @@ export async function asTableOwner<T>(
       throw error;
     }
   };
-  return database.connect(transaction, true); // no timeout: migrations, backups and the like may take long
+  return database.connect(transaction, { patient: true }); // no timeout: migrations, backups and the like may take long
 }
 
 /** Checks isolation when run as the runtime role without a user: `isIsolated` judges the row. */
