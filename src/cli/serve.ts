@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { openStore, type Store } from '../db/connect.js';
-import { isUnreachable, Unreachable } from '../db/database-errors.js';
+import { isUnreachable } from '../db/database-errors.js';
 import { makeDirectory } from '../db/lock.js';
 import { readMigrations } from '../db/migrate.js';
-import { DirectoryInUse, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp } from '../transports/http.js';
@@ -13,7 +13,7 @@ import { startHttpServer } from '../transports/http-server.js';
 import type { Context } from './with-store.js';
 
 /** How long `serve` waits for an unreachable database, in milliseconds. */
-const TAKEOVER_TIMEOUT = 30_000;
+const DATABASE_TIMEOUT = 30_000;
 
 /**
  * Serves over HTTP until the process is asked to stop, and then finishes the requests in progress.
@@ -32,7 +32,7 @@ export async function serve(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
   const log = makeLog(config.logLevel);
-  const { store, feed } = await retrying(() => openServed(context, config, log, options.migrate ?? false));
+  const { store, feed } = await openServed(context, config, log, options.migrate ?? false);
   try {
     const app = createApp(
       {
@@ -85,19 +85,19 @@ interface Served {
 async function openServed(context: Context, config: Config, log: Logger, migrate: boolean): Promise<Served> {
   const { target, secret } = config;
   if (target.kind !== 'directory') {
-    const store = await openStore(target, { migrations: readMigrations(context.migrations), migrate, secret });
+    const options = { migrations: readMigrations(context.migrations), migrate, secret };
+    const store = await onceReachable(() => openStore(target, options));
     return { store, feed: new Feed({ store: async () => store, log }) };
   }
-  const [{ askToRetire }, { becomeOwner }] = await Promise.all([
+  const [{ askToRetire }, { becomeOwner, takeOver }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
   ]);
   const home = makeDirectory(target.path, target.fallback);
-  const isFree = await askToRetire(home, context.build);
-  const owner = await becomeOwner(context, config, log, home, false).catch((error: unknown) => {
-    // Another process may have taken the directory since the last owner left.
-    throw isFree && error instanceof DirectoryInUse ? new Unreachable(error) : error;
-  });
+  const owner = await takeOver(
+    () => becomeOwner(context, config, log, home, { retires: false }),
+    () => askToRetire(home, context.build),
+  );
   try {
     return { store: { ...(await owner.store()), close: owner.stop }, feed: owner.feed };
   } catch (error) {
@@ -107,15 +107,12 @@ async function openServed(context: Context, config: Config, log: Logger, migrate
 }
 
 /** Retries while the database is unreachable, since it may be starting too. Throws any other error at once. */
-async function retrying(open: () => Promise<Served>): Promise<Served> {
-  const until = performance.now() + TAKEOVER_TIMEOUT;
-  for (;;) {
+async function onceReachable<T>(open: () => Promise<T>): Promise<T> {
+  for (const until = performance.now() + DATABASE_TIMEOUT; ; await pause(500)) {
     try {
       return await open();
     } catch (error) {
-      if (!isUnreachable(error) || performance.now() > until)
-        throw error instanceof Unreachable && error.cause instanceof DirectoryInUse ? error.cause : error;
-      await pause(500);
+      if (!isUnreachable(error) || performance.now() > until) throw error;
     }
   }
 }

@@ -1,10 +1,9 @@
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from '../config.js';
 import { type OpenedStore, openStore, type Target } from '../db/connect.js';
 import { readMigrations } from '../db/migrate.js';
-import { DirectoryInUse, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
 
@@ -49,9 +48,6 @@ export async function withStore<T>(
   }
 }
 
-/** How long a command waits for a data directory whose owner is changing, in milliseconds. */
-const TAKEOVER_TIMEOUT = 10_000;
-
 /** Has the owner of a data directory run the command, or becomes its owner while the command runs. */
 async function withOwner<T>(
   argv: string[],
@@ -60,28 +56,28 @@ async function withOwner<T>(
   alone: boolean,
   work: (store: OpenedStore) => Promise<T>,
 ): Promise<T> {
-  const [{ askToRetire, callOwner }, { becomeOwner }, { makeDirectory }] = await Promise.all([
+  const [{ askToRetire, callOwner }, { becomeOwner, takeOver }, { makeDirectory }] = await Promise.all([
     import('../owner/reach.js'),
     import('../owner/background.js'),
     import('../db/lock.js'),
   ]);
   const config = context.config();
   const home = makeDirectory(target.path, target.fallback);
-  const { cwd } = context;
-  const wish = () => ({ want: 'command', argv, cwd, timezone: config.timezone }) as const;
-  for (const until = performance.now() + TAKEOVER_TIMEOUT; ; await pause(50)) {
-    const reached = alone ? void (await askToRetire(home, context.build)) : await callOwner(home, context.build, wish);
+  const { build, cwd } = context;
+  const runThere = async () => {
+    const wish = () => ({ want: 'command', argv, cwd, timezone: config.timezone }) as const;
+    const reached = await callOwner(home, build, wish);
     if (reached) throw new RunElsewhere(await exitCode(reached.socket, context));
-    try {
-      const owner = await becomeOwner(context, config, makeLog(config.logLevel), home);
-      try {
-        return await work(await owner.store());
-      } finally {
-        await owner.stop();
-      }
-    } catch (error) {
-      if (!(error instanceof DirectoryInUse) || performance.now() > until) throw error;
-    }
+    return true;
+  };
+  const owner = await takeOver(
+    () => becomeOwner(context, config, makeLog(config.logLevel), home),
+    alone ? () => askToRetire(home, build) : runThere,
+  );
+  try {
+    return await work(await owner.store());
+  } finally {
+    await owner.stop();
   }
 }
 

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { openStore } from '../db/connect.js';
@@ -16,7 +17,7 @@ const LINGER = 60_000;
 /**
  * Makes this process the owner of a data directory. See `runOwner`.
  *
- * @param retires whether it gives the directory up when another process asks for it
+ * @param options.retires whether it gives the directory up when another process asks for it
  * @throws DirectoryInUse if another process owns it
  */
 export function becomeOwner(
@@ -24,7 +25,7 @@ export function becomeOwner(
   config: Config,
   log: Logger,
   home: string,
-  retires = true,
+  { retires = true } = {},
 ): Promise<Owner> {
   const { build, clock } = program;
   return runOwner({
@@ -42,6 +43,27 @@ export function becomeOwner(
       return runCommand(argv, { ...program, ...say, cwd, config: () => ({ ...config, timezone }), store });
     },
   });
+}
+
+/** How long to wait for a data directory whose owner is changing, in milliseconds. One may be closing its database. */
+const TAKEOVER_TIMEOUT = 20_000;
+
+/**
+ * Makes this process the owner of a data directory in place of another.
+ *
+ * @param become calls `becomeOwner`
+ * @param vacate is called before each attempt, to have the present owner leave. Returns false if it stays
+ * @throws DirectoryInUse if the present owner stays, or others still have the directory after `TAKEOVER_TIMEOUT`
+ */
+export async function takeOver(become: () => Promise<Owner>, vacate: () => Promise<boolean>): Promise<Owner> {
+  for (const until = performance.now() + TAKEOVER_TIMEOUT; ; await pause(50)) {
+    const isVacant = await vacate();
+    try {
+      return await become();
+    } catch (error) {
+      if (!(error instanceof DirectoryInUse) || !isVacant || performance.now() > until) throw error;
+    }
+  }
 }
 
 /**
