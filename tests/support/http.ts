@@ -7,8 +7,9 @@ import type { Principal } from '../../src/auth/principal.js';
 import { SCOPES, type Scope } from '../../src/auth/scopes.js';
 import { createToken } from '../../src/cli/accounts.js';
 import type { Deps } from '../../src/tool-calls.js';
-import { createApp, type HttpOptions } from '../../src/transports/http.js';
+import { createApp } from '../../src/transports/http.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../src/transports/http-server.js';
+import type { HttpOptions } from '../../src/transports/mcp-endpoint.js';
 import { newUser, type World } from './harness.js';
 
 /** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
