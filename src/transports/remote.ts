@@ -27,10 +27,16 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
   return link;
 }
 
+/** A request without an answer so far. */
+interface Pending {
+  abort: AbortController;
+  timer?: NodeJS.Timeout;
+}
+
 /** Sends each request on its own, and reports how those ended that got no answer. */
 class RemoteTransport extends StreamableHTTPClientTransport {
   onfailure: NonNullable<Link['onfailure']> = () => {};
-  readonly #underWay = new Map<RequestId, AbortController>();
+  readonly #pending = new Map<RequestId, Pending>();
 
   constructor(
     url: URL,
@@ -44,36 +50,50 @@ class RemoteTransport extends StreamableHTTPClientTransport {
     });
   }
 
+  override async start(): Promise<void> {
+    const { onmessage } = this;
+    this.onmessage = (message) => {
+      const { id, method } = message as Message;
+      if (id !== undefined && method === undefined) this.#forget(id);
+      onmessage?.(message);
+    };
+    await super.start();
+  }
+
   override async send(message: JSONRPCMessage | JSONRPCMessage[]): Promise<void> {
     const { id, method, params } = message as Message;
     const cancelled = params?.requestId;
     if (method === 'notifications/cancelled' && cancelled !== undefined) {
-      this.#underWay.get(cancelled)?.abort();
-      this.#underWay.delete(cancelled);
+      this.#pending.get(cancelled)?.abort.abort();
+      this.#forget(cancelled);
     }
     if (id === undefined || method === undefined) return;
-    const request = new AbortController();
-    this.#underWay.set(id, request);
+    const request: Pending = { abort: new AbortController() };
+    this.#pending.set(id, request);
     if (method !== 'subscriptions/listen')
-      setTimeout(() => {
-        if (this.#underWay.get(id) !== request) return;
-        request.abort();
+      request.timer = setTimeout(() => {
+        request.abort.abort();
         const timedOut = `The Taskloom server did not answer in ${RESPONSE_TIMEOUT / 1000} seconds.`;
         this.#ended(id, request, unavailable(timedOut, MAY_HAVE_HAPPENED));
       }, RESPONSE_TIMEOUT).unref();
     await super
-      .send(message, { requestSignal: request.signal, onRequestStreamEnd: () => this.#ended(id, request) })
+      .send(message, { requestSignal: request.abort.signal, onRequestStreamEnd: () => this.#ended(id, request) })
       .catch((error: Error) => {
         this.log.debug({ kind: error.name }, 'remote call failed');
         this.#ended(id, request, refusalOf(error));
       });
   }
 
-  /** Reports the end of a request, unless it has been sent again under the same id meanwhile. */
-  #ended(id: RequestId, request: AbortController, refusal?: Refusal): void {
-    if (this.#underWay.get(id) !== request) return;
-    this.#underWay.delete(id);
+  /** Reports the end of a request, unless it was answered, or has been sent again under the same id meanwhile. */
+  #ended(id: RequestId, request: Pending, refusal?: Refusal): void {
+    if (this.#pending.get(id) !== request) return;
+    this.#forget(id);
     this.onfailure(id, refusal);
+  }
+
+  #forget(id: RequestId): void {
+    clearTimeout(this.#pending.get(id)?.timer);
+    this.#pending.delete(id);
   }
 }
 
