@@ -2,12 +2,11 @@ import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync
 import { basename, dirname, join } from 'node:path';
 import { UsageError, whyNotWritten } from '../errors.js';
 import type { Database } from './database.js';
-import type { DirectoryLock } from './lock.js';
+import { type DirectoryLock, POSTGRES_MAJOR } from './lock.js';
 import type { Migration } from './migrate.js';
 import type { Fatal } from './pglite-disk.js';
 import { syncDirectory, syncTree } from './sync.js';
 
-const MAJOR = '18';
 const fromBackup =
   'Make a backup with the version of Taskloom that created it (taskloom backup <file>), move it away, and restore that (taskloom restore <file>)';
 
@@ -58,7 +57,7 @@ function isNew(data: string): boolean {
   const other = readdirSync(dirname(data)).find((name) => /^pg\d+$/.test(name) && name !== basename(data));
   if (other)
     throw new UsageError(
-      `this database was created by PostgreSQL ${other.slice(2)}, but this version of Taskloom uses ${MAJOR}. ${fromBackup}`,
+      `this database was created by PostgreSQL ${other.slice(2)}, but this version of Taskloom uses ${POSTGRES_MAJOR}. ${fromBackup}`,
       join(dirname(data), other),
     );
   return true;
@@ -66,9 +65,9 @@ function isNew(data: string): boolean {
 
 function checkFiles(data: string): void {
   const version = readdirSync(data).includes('PG_VERSION') ? readFileSync(join(data, 'PG_VERSION'), 'utf8').trim() : '';
-  if (version !== '' && version !== MAJOR)
+  if (version !== '' && version !== POSTGRES_MAJOR)
     throw new UsageError(
-      `this database was created by PostgreSQL ${version}, but this version of Taskloom uses ${MAJOR}. ${fromBackup}`,
+      `this database was created by PostgreSQL ${version}, but this version of Taskloom uses ${POSTGRES_MAJOR}. ${fromBackup}`,
       data,
     );
   if (version === '')

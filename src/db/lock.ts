@@ -15,8 +15,11 @@ import {
 import { join } from 'node:path';
 import { DirectoryInUse, UsageError, whyNotWritten } from '../errors.js';
 
-/** Subdirectory of the embedded database's files, which belong to one PostgreSQL major version. */
-const DATA = 'pg18';
+/** The major version of the embedded PostgreSQL. It cannot read the files of any other. */
+export const POSTGRES_MAJOR = '18';
+
+/** Subdirectory of the embedded database's files. */
+const DATA = `pg${POSTGRES_MAJOR}`;
 
 /** A data directory that this process has locked. */
 export interface DirectoryLock {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
+import { POSTGRES_MAJOR } from './lock.js';
 import type { Migration } from './migrate.js';
 import { manyFiles, syncDirectory, writeSynced } from './sync.js';
 
@@ -25,7 +26,7 @@ function engineVersion(): string {
 export function imageName(migrations: Migration[]): string {
   const contents = ['1', ...migrations.flatMap(({ when, hash }) => [when, hash])]; // 1: version of the image format
   const digest = createHash('sha256').update(contents.join(' ')).digest('hex');
-  return `pg18-${engineVersion()}-${digest.slice(0, 16)}.br`;
+  return `pg${POSTGRES_MAJOR}-${engineVersion()}-${digest.slice(0, 16)}.br`;
 }
 
 /** Paths of directories, parents first, and contents of files by path, relative to the data directory. */
