@@ -3,6 +3,7 @@ import type { Connection, Database } from './database.js';
 import { APPLIED } from './migrate.js';
 import { asTableOwner } from './service.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
+import { BEGIN_READ } from './transaction.js';
 
 /** Version of the backup format. Raised when an older program could not read a backup. */
 export const FORMAT = 1;
@@ -73,7 +74,7 @@ export function readBackup(database: Database, about: { version: string; now: Da
       }
       await writer.write(`${JSON.stringify({ end, sha256: whole.digest('hex') } satisfies BackupFooter)}\n`);
     },
-    { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
+    { begin: BEGIN_READ, settings: settingsFor(database) },
   );
   // The reader may stop before the end; then an error has nowhere to go.
   void work

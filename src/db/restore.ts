@@ -6,6 +6,7 @@ import { sqlState } from './database-errors.js';
 import { apply, compare, type Migration } from './migrate.js';
 import { asTableOwner } from './service.js';
 import { qualified, quoted, settingsFor, type Table, tablesOf } from './tables.js';
+import { BEGIN_READ } from './transaction.js';
 
 /** How much one INSERT may hold: rows, and characters. */
 const ROWS = 500;
@@ -95,7 +96,7 @@ const sumsOf = (database: Database) =>
       for (const table of await tablesOf(connection)) sums.push([table.name, await readRows(connection, table)]);
       return sums;
     },
-    { begin: 'begin isolation level repeatable read read only', settings: settingsFor(database) },
+    { begin: BEGIN_READ, settings: settingsFor(database) },
   );
 
 /** Whether a database with a schema has no rows. The installation's key does not count: a restore replaces it. */

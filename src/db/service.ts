@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import type { Connection, Database, Row } from './database.js';
+import type { Statement } from './pipeline.js';
 import { TIME_FORMAT } from './settings.js';
 import { BEGIN, COMMIT, plain, ROLLBACK, runPipelined, send, setLocal, TIMEOUTS } from './transaction.js';
 
@@ -37,11 +38,11 @@ export const queryAsTableOwner = (
 export async function asTableOwner<T>(
   database: Pick<Database, 'connect'>,
   work: (connection: Connection) => Promise<T>,
-  { begin = 'begin', settings = [] }: { begin?: string; settings?: readonly string[] } = {},
+  { begin = plain('begin'), settings = [] }: { begin?: Statement; settings?: readonly string[] } = {},
 ): Promise<T> {
   const transaction = async (connection: Connection) => {
     try {
-      await send(connection, [plain(begin), setLocal({ role: 'none', ...TIME_FORMAT }), ...settings.map(plain)]);
+      await send(connection, [begin, setLocal({ role: 'none', ...TIME_FORMAT }), ...settings.map(plain)]);
       const value = await work(connection);
       // In a failed transaction COMMIT rolls back without an error; the select raises one.
       await send(connection, [plain('select 1'), COMMIT]);
