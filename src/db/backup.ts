@@ -29,15 +29,15 @@ export interface TableDigest {
   sha256: string;
 }
 
-/** The last line: the sum of each table, and a digest of all lines before. */
+/** The last line: the digest of each table, and one of all lines before. */
 export interface BackupFooter {
   end: Record<string, TableDigest>;
   sha256: string;
 }
 
 /**
- * Reads a whole installation, in one snapshot, as lines of JSON: a head, then for each table a line `{"table":…}` and
- * one array per row, all values as PostgreSQL's text; then the tail. Yields whole lines, many at a time, with
+ * Reads a whole installation, in one snapshot, as lines of JSON: a header, then for each table a line `{"table":…}` and
+ * one array per row, all values as PostgreSQL's text; then a footer. Yields whole lines, many at a time, with
  * back-pressure.
  */
 export function readBackup(database: Database, about: { version: string; now: Date }): AsyncIterable<string> {
@@ -54,7 +54,7 @@ export function readBackup(database: Database, about: { version: string; now: Da
       const tables = await tablesOf(connection);
       const ledger = await connection.query(`${APPLIED} order by created_at`, []);
       const counts = await countsOf(connection, tables);
-      const head: BackupHeader = {
+      const header: BackupHeader = {
         taskloom: 'backup',
         format: FORMAT,
         version: about.version,
@@ -66,7 +66,7 @@ export function readBackup(database: Database, about: { version: string; now: Da
           rows: counts[i] ?? 0,
         })),
       };
-      await write(`${JSON.stringify(head)}\n`);
+      await write(`${JSON.stringify(header)}\n`);
       const end: BackupFooter['end'] = {};
       for (const table of tables) {
         await write(`${JSON.stringify({ table: table.name })}\n`);
@@ -87,7 +87,7 @@ export function readBackup(database: Database, about: { version: string; now: Da
 }
 
 /**
- * Reads a table in order, a page at a time, and returns its sum.
+ * Reads a table in order, a page at a time, and returns its digest.
  *
  * @param take gets the lines of each page
  */

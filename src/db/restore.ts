@@ -14,7 +14,7 @@ const CHARACTERS = 1_000_000;
 
 const damaged = (what: string) => new UsageError(`the backup is damaged: ${what}`);
 
-/** The sum of each restored table. */
+/** The digest of each restored table. */
 export type Restored = Record<string, TableDigest>;
 
 /**
@@ -31,8 +31,8 @@ export async function restore(
 ): Promise<Restored> {
   const reader = new Lines(lines);
   try {
-    const head = readHead(await reader.next());
-    const backedUp = migrationsOf(head, migrations);
+    const header = readHeader(await reader.next());
+    const backedUp = migrationsOf(header, migrations);
     return await asTableOwner(
       database,
       async (connection) => {
@@ -44,16 +44,16 @@ export async function restore(
         }
         const tables = await tablesOf(connection);
         const constraints = await deferAll(connection);
-        const tail = await writeRows(connection, head, tables, reader);
+        const footer = await writeRows(connection, header, tables, reader);
         await enforce(connection, constraints);
         for (const table of tables) {
           const { rows, sha256 } = await readRows(connection, table);
-          if (rows !== tail.end[table.name]?.rows || sha256 !== tail.end[table.name]?.sha256)
+          if (rows !== footer.end[table.name]?.rows || sha256 !== footer.end[table.name]?.sha256)
             throw damaged(`the restored rows of ${table.name} differ from it`);
         }
         await apply(connection, migrations);
         await connection.script(`analyze ${(await tablesOf(connection)).map(qualified).join(', ')}`);
-        return tail.end;
+        return footer.end;
       },
       { settings: settingsFor(database) },
     );
@@ -84,17 +84,17 @@ const identityOf = (database: Database) =>
 
 /** Whether two databases have the same rows. Compares digests, and reads each database once. */
 export async function sameContents(one: Database, other: Database): Promise<boolean> {
-  const sums = await Promise.all([sumsOf(one), sumsOf(other)]);
-  return JSON.stringify(sums[0]) === JSON.stringify(sums[1]);
+  const [a, b] = await Promise.all([digestsOf(one), digestsOf(other)]);
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
-const sumsOf = (database: Database) =>
+const digestsOf = (database: Database) =>
   asTableOwner(
     database,
     async (connection) => {
-      const sums: [string, TableDigest][] = [];
-      for (const table of await tablesOf(connection)) sums.push([table.name, await readRows(connection, table)]);
-      return sums;
+      const digests: [string, TableDigest][] = [];
+      for (const table of await tablesOf(connection)) digests.push([table.name, await readRows(connection, table)]);
+      return digests;
     },
     { begin: BEGIN_READ, settings: settingsFor(database) },
   );
@@ -144,12 +144,12 @@ async function enforce(connection: Connection, constraints: string[]): Promise<v
 
 async function writeRows(
   connection: Connection,
-  head: BackupHeader,
+  header: BackupHeader,
   tables: Table[],
   reader: Lines,
 ): Promise<BackupFooter> {
-  const sums: BackupFooter['end'] = {};
-  for (const { name, columns, rows: expected } of head.tables) {
+  const digests: BackupFooter['end'] = {};
+  for (const { name, columns, rows: expected } of header.tables) {
     const table = tables.find((each) => each.name === name);
     const known = table?.columns.map((column) => column.name);
     if (!table || JSON.stringify(known) !== JSON.stringify(columns))
@@ -172,19 +172,19 @@ async function writeRows(
       rows += batch.length;
       await connection.query(insertInto(table), [`[${batch.join(',')}]`]);
     }
-    sums[name] = { rows, sha256: hash.digest('hex') };
+    digests[name] = { rows, sha256: hash.digest('hex') };
     if (reader.peek === undefined) throw damaged('it is truncated');
     if (rows !== expected) throw damaged(`${name} has ${rows} rows of ${expected}`);
   }
-  if (tables.length !== head.tables.length) throw damaged('tables are missing');
+  if (tables.length !== header.tables.length) throw damaged('tables are missing');
   const before = reader.digest();
   const { value } = await reader.next();
   if (reader.peek !== undefined) throw damaged('there is data after its end');
   if (!isObject(value) || !isObject(value.end)) throw damaged('its end is missing');
-  const tail = value as unknown as BackupFooter;
-  if (tail.sha256 !== before || JSON.stringify(tail.end) !== JSON.stringify(sums))
+  const footer = value as unknown as BackupFooter;
+  if (footer.sha256 !== before || JSON.stringify(footer.end) !== JSON.stringify(digests))
     throw damaged('its checksum does not match');
-  return tail;
+  return footer;
 }
 
 function insertInto(table: Table): string {
@@ -194,7 +194,7 @@ function insertInto(table: Table): string {
     select ${values.join(', ')} from json_array_elements($1::json) as rows (row)`;
 }
 
-function readHead({ value }: Line): BackupHeader {
+function readHeader({ value }: Line): BackupHeader {
   if (!isObject(value) || value.taskloom !== 'backup') throw new UsageError('the file is not a backup of Taskloom');
   if (value.format !== FORMAT)
     throw new UsageError(
@@ -208,18 +208,18 @@ function readHead({ value }: Line): BackupHeader {
  *
  * @throws UsageError if they are not
  */
-function migrationsOf(head: BackupHeader, migrations: Migration[]): Migration[] {
-  const had = new Map(head.migrations.map(({ name, hash }) => [name, hash]));
+function migrationsOf(header: BackupHeader, migrations: Migration[]): Migration[] {
+  const had = new Map(header.migrations.map(({ name, hash }) => [name, hash]));
   const known = migrations.filter(({ name }) => had.has(name));
   if (known.length !== had.size)
-    throw new UsageError(`the backup was made by a newer Taskloom (${head.version}). Update Taskloom`);
+    throw new UsageError(`the backup was made by a newer Taskloom (${header.version}). Update Taskloom`);
   compare(
     migrations,
     known.map(({ when, name }) => [when, name, had.get(name)]),
   );
   if (known.some((migration, i) => migration !== migrations[i]))
     throw new UsageError(
-      `the backup was made by Taskloom ${head.version}, whose database lacks a migration in between`,
+      `the backup was made by Taskloom ${header.version}, whose database lacks a migration in between`,
     );
   return known;
 }
