@@ -14,7 +14,7 @@ import { SCOPES } from './scopes.js';
  * @throws Refusal `forbidden` if there is no such account, `rate_limited` if too many look-ups of it wait
  */
 export async function localPrincipal(database: Database, handle: string, timezone: string): Promise<Principal> {
-  const limited = limitedTo(database, `handle:${handle}`, 'requests');
+  const limited = limitedTo(database, `handle:${handle}`, 'accountChecks');
   const find = () => asService(limited, 'select user_id, timezone from taskloom.find_user($1)', [handle]);
   let [row] = await find();
   if (!row && database.kind === 'pglite') {

@@ -47,7 +47,7 @@ export async function authenticate(
   expected?: string,
 ): Promise<Principal | undefined> {
   const { text, params } = lookUp(hash);
-  const [row] = await asService(limitedTo(database, expected ?? 'token:unknown', 'requests'), text, params);
+  const [row] = await asService(limitedTo(database, expected ?? 'token:unknown', 'accountChecks'), text, params);
   return holderIn(database, hash, row);
 }
 

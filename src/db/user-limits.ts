@@ -2,44 +2,64 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { rateLimited } from '../errors.js';
 import type { Database } from './database.js';
 
-/** How many requests, reads and writes of one user may hold a connection, and how many more may wait for their turn. */
+/** How much of a user's work may run at once, and how much more may wait for its turn. */
+export interface UserLimit {
+  concurrent: number;
+  waiting: number;
+}
+
+/** How many account checks, reads and writes of one user may hold a connection. */
 export const USER_LIMITS = {
-  requests: { concurrent: 2, waiting: 256 },
+  accountChecks: { concurrent: 2, waiting: 256 },
   reads: { concurrent: 4, waiting: 256 },
   writes: { concurrent: 2, waiting: 64 },
 };
 type Workload = keyof typeof USER_LIMITS;
 
-const queues = new WeakMap<object, Map<string, LimitFunction>>();
+export const tooMany = (what: string) =>
+  rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
 
-/**
- * Runs `work` when fewer than `concurrent` others with the same key run.
- *
- * @param owner the object that the keys belong to
- * @param key whose work it is and, after a space, what a refusal calls it
- * @throws Refusal (rate limited) if `waiting` others wait already
- */
-export async function queued<T>(
-  owner: object,
-  key: string,
-  { concurrent, waiting }: { concurrent: number; waiting: number },
-  work: () => Promise<T>,
-): Promise<T> {
-  const byKey = queues.get(owner) ?? new Map<string, LimitFunction>();
-  queues.set(owner, byKey);
-  const limiter = byKey.get(key) ?? pLimit(concurrent);
-  byKey.set(key, limiter);
-  limiter.concurrency = concurrent;
-  if (limiter.pendingCount >= waiting) throw tooMany(key.split(' ')[1]);
-  try {
-    return await limiter(work);
-  } finally {
-    if (limiter.activeCount + limiter.pendingCount === 0) byKey.delete(key);
+/** Queues one kind of work, for each user on their own. */
+export class UserQueues {
+  readonly #byUser = new Map<string, LimitFunction>();
+
+  /** @param what what a refusal calls the work */
+  constructor(
+    private readonly what: string,
+    private readonly limit: UserLimit,
+  ) {}
+
+  /**
+   * Runs `work` when fewer than `concurrent` others of the same user run.
+   *
+   * @throws Refusal (rate limited) if too many others wait already
+   */
+  async run<T>(user: string, work: () => Promise<T>, concurrent = this.limit.concurrent): Promise<T> {
+    const limiter = this.#byUser.get(user) ?? pLimit(concurrent);
+    this.#byUser.set(user, limiter);
+    limiter.concurrency = concurrent;
+    if (limiter.pendingCount >= this.limit.waiting) throw tooMany(this.what);
+    try {
+      return await limiter(work);
+    } finally {
+      if (limiter.activeCount + limiter.pendingCount === 0) this.#byUser.delete(user);
+    }
+  }
+
+  /** Whether work of any other user runs. */
+  isUsedByOthers(user: string): boolean {
+    return this.#byUser.size > (this.#byUser.has(user) ? 1 : 0);
   }
 }
 
-export const tooMany = (what = 'calls') =>
-  rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
+const makeQueues = () => ({
+  accountChecks: new UserQueues('requests', USER_LIMITS.accountChecks),
+  reads: new UserQueues('reads', USER_LIMITS.reads),
+  writes: new UserQueues('writes', USER_LIMITS.writes),
+  turns: new UserQueues('calls', { concurrent: 1, waiting: Number.POSITIVE_INFINITY }),
+});
+
+const queues = new WeakMap<Database, ReturnType<typeof makeQueues>>();
 
 /**
  * Runs `work` under a per-user limit: beyond it, a user's work waits here and not in the pool, so that other users get
@@ -54,18 +74,12 @@ export function withUserLimit<T>(
   workload: Workload,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { concurrent, waiting } = USER_LIMITS[workload];
-  const serially = () => queued(database, whose, { concurrent: 1, waiting: Number.POSITIVE_INFINITY }, work);
-  const key = `${whose} ${workload}`;
+  const own = queues.get(database) ?? makeQueues();
+  queues.set(database, own);
   // A second write takes a connection to wait for the first one's lock, to be ready when that ends; not if other users
   // are writing and want the connection.
-  const room = workload === 'writes' && othersWrite(queues.get(database), key) ? 1 : concurrent;
-  return queued(database, key, { concurrent: room, waiting }, database.kind === 'pglite' ? serially : work);
-}
-
-function othersWrite(byKey: ReadonlyMap<string, unknown> | undefined, mine: string): boolean {
-  for (const key of byKey?.keys() ?? []) if (key !== mine && key.endsWith(' writes')) return true;
-  return false;
+  const room = workload === 'writes' && own.writes.isUsedByOthers(whose) ? 1 : undefined;
+  return own[workload].run(whose, database.kind === 'pglite' ? () => own.turns.run(whose, work) : work, room);
 }
 
 /** Returns the database with `connect` under a user's limit. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type AuthInfo, createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.js';
-import { queued } from '../db/user-limits.js';
+import { type UserLimit, UserQueues } from '../db/user-limits.js';
 import { forbidden } from '../errors.js';
 import { buildServer } from '../server.js';
 import { type Deps, type ExpectedCall, expectedCall } from '../tool-calls.js';
@@ -19,7 +19,7 @@ export interface HttpOptions extends AuthenticatorOptions {
   /** Host names of this server, besides those of loopback. */
   allowedHosts: string[];
   /** How many requests of one user are worked on at once, and how many more may wait. */
-  atOnce?: { concurrent: number; waiting: number };
+  atOnce?: UserLimit;
 }
 
 /** Pipelined requests are handed over all at once: without this limit, other users' requests would wait for them all. */
@@ -41,7 +41,7 @@ export class McpEndpoint {
   readonly #hosts: HostCheck;
   readonly #authenticator: Authenticator;
   readonly #bodies = new Bodies();
-  readonly #atOnce: NonNullable<HttpOptions['atOnce']>;
+  readonly #requests: UserQueues;
 
   constructor(
     private readonly deps: Deps,
@@ -52,7 +52,7 @@ export class McpEndpoint {
     this.streams = new HttpSubscriptions(deps.feed !== undefined);
     this.#hosts = new HostCheck(allowedHosts, deps.log);
     this.#authenticator = new Authenticator(deps.store, outages, limits);
-    this.#atOnce = atOnce;
+    this.#requests = new UserQueues('requests', atOnce);
   }
 
   /** Answers a request. Throws if the database or a limit keeps it from being answered. */
@@ -75,8 +75,7 @@ export class McpEndpoint {
       return scopes.includes('tasks:read')
         ? this.#bodies.read(request, userId, MAX_LISTEN_BODY, (read) => this.#subscribe(read, caller))
         : lacks('tasks:read');
-    const inTurn = (read: ReadRequest) =>
-      queued(this.#bodies, `${userId} requests`, this.#atOnce, () => this.#answer(read, caller));
+    const inTurn = (read: ReadRequest) => this.#requests.run(userId, () => this.#answer(read, caller));
     return this.#bodies.read(request, userId, MAX_BODY, inTurn, sent);
   }
 
