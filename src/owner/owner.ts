@@ -12,7 +12,7 @@ import type { Deps } from '../tool-calls.js';
 import { type Conversation, converse, SHUTDOWN_NOTICE } from '../transports/conversation.js';
 import { stdioSubscriptions } from '../transports/stdio-subscriptions.js';
 import { type Announcement, announce, withdraw } from './announcement.js';
-import { acceptHandshake, type Build, type OwnerRequest, type Peer, send } from './handshake.js';
+import { acceptHandshake, type Build, type OwnerRequest, send } from './handshake.js';
 import { SocketTransport } from './socket-transport.js';
 
 export interface OwnerOptions {
@@ -41,28 +41,6 @@ export interface Account {
   timezone: string;
 }
 
-/** The process that has the database of a data directory open, and serves all other processes. */
-export interface Owner {
-  store(): Promise<OpenedStore>;
-  /** Publishes every write to the database, by whichever process. */
-  feed: Feed;
-  /** Whether other processes can connect: false if no socket can be opened. */
-  isShared: boolean;
-  /** Connects from within this process. */
-  connect(account: Account): Transport;
-  /**
-   * When a client last asked for something, in milliseconds of `performance.now()`; now while a request or
-   * subscription is open.
-   */
-  lastUse(): number;
-  /** Whether any client is connected. */
-  isConnected(): boolean;
-  /** Answers the requests already read, closes the database and releases the directory to the next owner. */
-  stop(): Promise<void>;
-  /** Resolves when it has stopped, including at the request of another process. */
-  stopped: Promise<void>;
-}
-
 /** How long pending answers may take when the owner stops, in milliseconds. */
 const STOP_TIMEOUT = 8_000;
 
@@ -74,125 +52,157 @@ const STOP_TIMEOUT = 8_000;
  * @throws UsageError if the directory cannot be written to
  */
 export async function runOwner(options: OwnerOptions): Promise<Owner> {
-  const { home, build, retires } = options;
-  const conversations = new Set<Conversation>();
-  const hold = await holdDirectory(home);
-  const announcement = announceOrRelease(home, hold);
-  const opening = options.open(hold, (reason) => {
-    options.deps.log.fatal(reason);
-    for (const each of conversations) each.notify(SHUTDOWN_NOTICE, { reason });
-    process.exit(1); // before the failed write is acknowledged
-  });
-  opening.then(
-    () => options.deps.log.debug({ ms: Math.round(performance.now()) }, 'opened'),
-    () => {}, // each request reports the failure
-  );
-  const feed = new Feed({ store: () => opening, log: options.deps.log });
-  const deps: Deps = { ...options.deps, store: () => opening, feed };
+  const lock = await holdDirectory(options.home);
+  const owner = new Owner(options, lock, announceOrRelease(options.home, lock));
+  await owner.share();
+  return owner;
+}
 
-  const sockets = new Set<Socket>();
-  const commands = new Set<Promise<unknown>>();
-  let lastUse = performance.now();
-  let stopping: Promise<void> | undefined;
-  let done = () => {};
-  const stopped = new Promise<void>((resolve) => {
-    done = resolve;
-  });
+type Handlers = {
+  [W in OwnerRequest['want']]: (socket: Socket, request: Extract<OwnerRequest, { want: W }>) => Promise<void>;
+};
 
-  function serve(transport: Transport, { user, timezone }: Account): Conversation {
+/** The process that has the database of a data directory open, and serves all other processes. */
+export class Owner {
+  /** Publishes every write to the database, by whichever process. */
+  readonly feed: Feed;
+  /** Whether other processes can connect: false if no socket can be opened. */
+  isShared = false;
+  /** Resolves when it has stopped, including at the request of another process. */
+  readonly stopped: Promise<void>;
+  readonly #opening: Promise<OpenedStore>;
+  readonly #deps: Deps;
+  readonly #conversations = new Set<Conversation>();
+  readonly #sockets = new Set<Socket>();
+  readonly #commands = new Set<Promise<unknown>>();
+  readonly #server = createServer((socket) => this.#accept(socket));
+  #lastUse = performance.now();
+  #stopping: Promise<void> | undefined;
+  #markStopped = () => {};
+
+  constructor(
+    private readonly options: OwnerOptions,
+    private readonly lock: DirectoryLock,
+    private readonly announcement: Announcement,
+  ) {
+    const { log } = options.deps;
+    this.#opening = options.open(lock, (reason) => {
+      log.fatal(reason);
+      for (const each of this.#conversations) each.notify(SHUTDOWN_NOTICE, { reason });
+      process.exit(1); // before the failed write is acknowledged
+    });
+    this.#opening.then(
+      () => log.debug({ ms: Math.round(performance.now()) }, 'opened'),
+      () => {}, // each request reports the failure
+    );
+    this.feed = new Feed({ store: this.store, log });
+    this.#deps = { ...options.deps, store: this.store, feed: this.feed };
+    this.stopped = new Promise((resolve) => {
+      this.#markStopped = resolve;
+    });
+  }
+
+  readonly store = (): Promise<OpenedStore> => this.#opening;
+
+  /** Listens for other processes. */
+  async share(): Promise<void> {
+    this.isShared = await listen(this.#server, this.announcement);
+    if (this.isShared) return;
+    withdraw(this.options.home, this.announcement);
+    this.#deps.log.warn('no socket: other processes cannot share these tasks');
+  }
+
+  /** Connects from within this process. */
+  connect(account: Account): Transport {
+    const [near, far] = InMemoryTransport.createLinkedPair();
+    this.#serve(far, account);
+    return near;
+  }
+
+  /**
+   * When a client last asked for something, in milliseconds of `performance.now()`; now while a request or
+   * subscription is open.
+   */
+  lastUse(): number {
+    if (this.#commands.size > 0) this.#lastUse = performance.now();
+    for (const each of this.#conversations) this.#lastUse = Math.max(this.#lastUse, each.lastUse());
+    return this.#lastUse;
+  }
+
+  /** Whether any client is connected. */
+  isConnected(): boolean {
+    return this.#conversations.size > 0;
+  }
+
+  /** Answers the requests already read, closes the database and releases the directory to the next owner. */
+  readonly stop = (): Promise<void> => {
+    this.#stopping ??= this.#close();
+    return this.#stopping;
+  };
+
+  #accept(socket: Socket): void {
+    const { build, retires } = this.options;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket)).on('error', () => {});
+    acceptHandshake(socket, this.announcement.secret, { build, pid: process.pid, retires })
+      .then((request) => this.#handlers[request.want](socket, request as never))
+      .catch((error: Error) => this.#deps.log.warn({ kind: error.name }, 'connection failed'))
+      .finally(() => socket.end());
+  }
+
+  readonly #handlers: Handlers = {
+    mcp: (socket, account) => this.#serve(new SocketTransport(socket), account).ended,
+    command: async (socket, command) => {
+      const say: CommandOutput = { print: (out) => send(socket, { out }), complain: (err) => send(socket, { err }) };
+      const running = this.options.command(command, this.store, say).then((code) => send(socket, { code }));
+      this.#commands.add(running);
+      await running.finally(() => {
+        this.#lastUse = performance.now();
+        this.#commands.delete(running);
+      });
+    },
+    retire: async () => {
+      if (this.options.retires) await this.stop();
+    },
+    status: async (socket) => {
+      const { version } = this.options.build;
+      const idle = Math.round((performance.now() - this.lastUse()) / 1000);
+      send(socket, { pid: process.pid, version, connections: this.#conversations.size, idle });
+    },
+  };
+
+  #serve(transport: Transport, { user, timezone }: Account): Conversation {
     // The user is looked up once; whether the account is still open is checked by every call.
-    const principal = once(async () => localPrincipal((await opening).database, user, timezone));
-    const conversation = converse(transport, deps.log, () => buildServer(deps, principal.get), {
+    const principal = once(async () => localPrincipal((await this.#opening).database, user, timezone));
+    const conversation = converse(transport, this.#deps.log, () => buildServer(this.#deps, principal.get), {
       subscriptions: stdioSubscriptions,
     });
-    conversations.add(conversation);
+    this.#conversations.add(conversation);
     conversation.ended.then(() => {
-      lastUse = Math.max(lastUse, conversation.lastUse());
-      conversations.delete(conversation);
+      this.#lastUse = Math.max(this.#lastUse, conversation.lastUse());
+      this.#conversations.delete(conversation);
     });
     return conversation;
   }
 
-  const self: Peer = { build, pid: process.pid, retires };
-  const handlers: {
-    [W in OwnerRequest['want']]: (socket: Socket, request: Extract<OwnerRequest, { want: W }>) => Promise<void>;
-  } = {
-    async mcp(socket, account) {
-      await serve(new SocketTransport(socket), account).ended;
-    },
-    async command(socket, command) {
-      const say: CommandOutput = { print: (out) => send(socket, { out }), complain: (err) => send(socket, { err }) };
-      const running = options.command(command, () => opening, say).then((code) => send(socket, { code }));
-      commands.add(running);
-      await running.finally(() => {
-        lastUse = performance.now();
-        commands.delete(running);
-      });
-    },
-    async retire() {
-      if (retires) await stop();
-    },
-    async status(socket) {
-      const idle = Math.round((performance.now() - latestUse()) / 1000);
-      send(socket, { pid: process.pid, version: build.version, connections: conversations.size, idle });
-    },
-  };
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket)).on('error', () => {});
-    acceptHandshake(socket, announcement.secret, self)
-      .then((request) => handlers[request.want](socket, request as never))
-      .catch((error: Error) => deps.log.warn({ kind: error.name }, 'connection failed'))
-      .finally(() => socket.end());
-  });
-  const isShared = await listen(server, announcement);
-  if (!isShared) {
-    withdraw(home, announcement);
-    deps.log.warn('no socket: other processes cannot share these tasks');
-  }
-
-  function latestUse(): number {
-    if (commands.size > 0) lastUse = performance.now();
-    for (const each of conversations) lastUse = Math.max(lastUse, each.lastUse());
-    return lastUse;
-  }
-
-  function stop(): Promise<void> {
-    stopping ??= close();
-    return stopping;
-  }
-  async function close(): Promise<void> {
-    withdraw(home, announcement);
-    server.close();
+  async #close(): Promise<void> {
+    withdraw(this.options.home, this.announcement);
+    this.#server.close();
     await Promise.all([
-      ...[...conversations].map((each) => each.drain(STOP_TIMEOUT)),
-      Promise.race([Promise.allSettled(commands), pause(STOP_TIMEOUT, undefined, { ref: false })]),
+      ...[...this.#conversations].map((each) => each.drain(STOP_TIMEOUT)),
+      Promise.race([Promise.allSettled(this.#commands), pause(STOP_TIMEOUT, undefined, { ref: false })]),
     ]);
-    for (const socket of sockets) {
+    for (const socket of this.#sockets) {
       socket.destroySoon();
       setTimeout(() => socket.destroy(), STOP_TIMEOUT).unref(); // a stalled client must not keep the process alive
     }
-    await feed.close();
-    await opening.then(
+    await this.feed.close();
+    await this.#opening.then(
       (store) => store.close(),
-      () => hold.release(),
+      () => this.lock.release(),
     );
-    done();
+    this.#markStopped();
   }
-  return {
-    store: () => opening,
-    feed,
-    isShared,
-    connect(account) {
-      const [near, far] = InMemoryTransport.createLinkedPair();
-      serve(far, account);
-      return near;
-    },
-    lastUse: latestUse,
-    isConnected: () => conversations.size > 0,
-    stop,
-    stopped,
-  };
 }
 
 /**
