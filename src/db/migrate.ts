@@ -40,6 +40,17 @@ const LEDGER = [
   `create table if not exists taskloom.migrations (
   created_at bigint primary key, name text not null, hash text not null, applied_at timestamptz not null default now())`,
 ];
+/**
+ * Loads the library of pg_trgm, if the database has it: only then may a login that is no superuser create a function
+ * that sets one of its parameters.
+ */
+const LOAD_TRIGRAMS = `do $load$
+declare place text := (select quote_ident(n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+  where e.extname = 'pg_trgm');
+begin
+  if place is not null then execute format('select %s.show_limit()', place); end if;
+end
+$load$`;
 const record = (m: Migration) =>
   `insert into taskloom.migrations (created_at, name, hash) values (${m.when}, '${m.name}', '${m.hash}')`;
 
@@ -66,7 +77,7 @@ const attempt = (database: Database, migrations: Migration[]): Promise<string[]>
 function rethrowForAdministrator(error: unknown): never {
   if (sqlState(error) === SQLSTATE.insufficientPrivilege)
     throw new UsageError(
-      'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql',
+      `the database login may not create the role, schema or extensions Taskloom needs (${(error as Error).message}). Have an administrator run the output of: taskloom migrate --print-sql`,
     );
   if (sqlState(error) === SQLSTATE.undefinedFile)
     throw new UsageError(
@@ -81,6 +92,7 @@ export async function apply(connection: Connection, migrations: Migration[]): Pr
   if (!(await hasLedger(connection).catch(rethrowForOperator)))
     for (const statement of LEDGER) await connection.script(statement);
   const missing = await missingFrom(connection, migrations);
+  if (missing.length > 0) await connection.script(LOAD_TRIGRAMS);
   for (const migration of missing) {
     for (const statement of migration.statements) await connection.script(statement);
     await connection.script(record(migration));
@@ -107,7 +119,7 @@ export async function migrationScript(migrations: Migration[], database?: Databa
   const note = login
     ? '-- To be run as a superuser, or as one who may create roles and schemas and is a member of the login it ends with.'
     : '-- For no login in particular: set TASKLOOM_DATABASE_URL to have the schema handed to the login it names.';
-  const statements = [LOCK, ...LEDGER, ...missing.flatMap((m) => [...m.statements, record(m)])];
+  const statements = [LOCK, ...LEDGER, LOAD_TRIGRAMS, ...missing.flatMap((m) => [...m.statements, record(m)])];
   const lines = [...statements, ...(login ? handOver(login) : [])];
   return `${note}\nbegin;\n\n${lines.map((line) => `${line.replace(/;$/, '')};\n`).join('\n')}\ncommit;\n`;
 }
