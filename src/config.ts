@@ -134,7 +134,9 @@ const schema = z.object({
     ),
   TASKLOOM_HISTORY_DAYS: count('days', 1, 36_500)
     .default(365)
-    .describe('For how many days history and undo are kept. Default: {default}.'),
+    .describe(
+      'For how many days history and undo are kept; set the same for all processes that use one database. Default: {default}.',
+    ),
   TASKLOOM_IDLE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .min(0.1, 'must be 0.1 at least')
@@ -151,7 +153,11 @@ const schema = z.object({
     .string()
     .optional()
     .describe('As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.'),
-  HOST: z.string().default('127.0.0.1').describe('Address that `taskloom serve` listens on. Default: `{default}`.'),
+  HOST: z
+    .string()
+    .trim()
+    .default('127.0.0.1')
+    .describe('Address that `taskloom serve` listens on. Default: `{default}`.'),
   PORT: port.default(8080).describe('Port that `taskloom serve` listens on. Default: `{default}`.'),
 });
 
@@ -247,10 +253,14 @@ export function targetOf(url: string, proxy?: string, source = 'TASKLOOM_DATABAS
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw wrong();
   const { hostname, searchParams } = new URL(url);
   if (!hostname && !searchParams.has('host')) throw wrong();
+  if (searchParams.getAll('port').some((port) => !isPort(port)))
+    throw new UsageError('the port in the address of a database must be 1 to 65535');
   const checked = withKnownTlsMode(url, searchParams);
   if (proxy) return { kind: 'neon', url: checked, proxy };
   return { kind: isNeon(hostname) ? 'neon' : 'postgres', url: checked };
 }
+
+const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 
 const TLS_MODES = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full'];
 

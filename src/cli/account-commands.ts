@@ -2,7 +2,16 @@ import { type Command, Option } from 'commander';
 import { SCOPES } from '../auth/scopes.js';
 import { displayName, handle as handleSchema, timezone as timezoneSchema } from '../config.js';
 import { UsageError } from '../errors.js';
-import { addUser, createToken, editUser, listTokens, listUsers, revokeToken, setDisabled } from './accounts.js';
+import {
+  addUser,
+  createToken,
+  editUser,
+  listTokens,
+  listUsers,
+  revokeToken,
+  setDisabled,
+  type TokenDescription,
+} from './accounts.js';
 import type { Shell } from './commands.js';
 import { parseDuration, parserFor, parseScopes } from './options.js';
 import { table } from './print.js';
@@ -73,7 +82,7 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
         each.user,
         each.name,
         each.scopes.join(','),
-        each.revoked ? 'revoked' : each.expires && each.expires < context.clock().toISOString() ? 'expired' : 'active',
+        stateOf(each, context.clock()),
         each.expires ?? 'never',
         each.last_used ?? 'never',
       ]);
@@ -83,4 +92,10 @@ export function accountCommands(root: Command, { context, leaf, show, withStore 
     await withStore(({ database }) => revokeToken(database, id));
     show(options, { id, revoked: true }, `revoked ${id}`);
   });
+}
+
+function stateOf({ revoked, expires, user_disabled }: TokenDescription, now: Date): string {
+  if (revoked) return 'revoked';
+  if (expires && expires < now.toISOString()) return 'expired';
+  return user_disabled ? 'user disabled' : 'active';
 }

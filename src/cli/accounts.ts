@@ -102,6 +102,8 @@ export interface TokenDescription {
   expires?: string;
   last_used?: string;
   revoked?: string;
+  /** Set if its user is disabled. */
+  user_disabled?: true;
 }
 
 /**
@@ -142,13 +144,13 @@ async function expectUser(database: Database, handle: string): Promise<void> {
 export async function listTokens(database: Database, user?: string): Promise<TokenDescription[]> {
   const rows = await queryAsTableOwner(
     database,
-    `select t.id, u.handle, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at
+    `select t.id, u.handle, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at, u.disabled_at is not null
      from taskloom.api_tokens t join taskloom.users u on u.id = t.user_id
      where $1::text is null or u.handle = $1 order by t.created_at, t.id`,
     [user ?? null],
   );
   if (user !== undefined && rows.length === 0) await expectUser(database, user);
-  return rows.map(([id, handle, name, scopes, created, expires, used, revoked]) => ({
+  return rows.map(([id, handle, name, scopes, created, expires, used, revoked, disabled]) => ({
     id: String(id),
     user: String(handle),
     name: String(name),
@@ -157,6 +159,7 @@ export async function listTokens(database: Database, user?: string): Promise<Tok
     ...(expires !== null && { expires: iso(expires) }),
     ...(used !== null && { last_used: iso(used) }),
     ...(revoked !== null && { revoked: iso(revoked) }),
+    ...(disabled === true && { user_disabled: true as const }),
   }));
 }
 

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import type { OpenedStore } from '../db/connect.js';
 import { isUnreachable, SQLSTATE, setupMistake, sqlState } from '../db/database-errors.js';
-import { UsageError } from '../errors.js';
+import { causes, UsageError } from '../errors.js';
 import { accountCommands } from './account-commands.js';
 import { databaseCommands } from './database-commands.js';
 import { printable } from './print.js';
@@ -57,8 +57,13 @@ function complaint(error: unknown, context: Context): string | undefined {
   if (mistake) return `taskloom: ${database} cannot be used: ${mistake}`;
   if (sqlState(error) === SQLSTATE.insufficientPrivilege)
     return `taskloom: the login to ${database} lacks a privilege that this command needs (SQLSTATE 42501)`;
+  if (sqlState(error) === SQLSTATE.tooManyConnections)
+    return `taskloom: ${database} has no connection left: end processes that use it, or raise its max_connections`;
+  if (sqlState(error) === SQLSTATE.readOnlySqlTransaction)
+    return `taskloom: ${database} can only be read: use the address of the primary server, if this is a standby`;
   if (isUnreachable(error)) return `taskloom: ${database} cannot be reached; check its address and that it runs`;
-  return undefined;
+  const [cause] = causes(error).filter((each) => sqlState(each) !== undefined);
+  return cause && `taskloom: ${database} failed (SQLSTATE ${sqlState(cause)}): ${cause.message}`;
 }
 
 function commandLine(argv: string[], context: Context): Command {

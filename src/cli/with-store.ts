@@ -36,6 +36,8 @@ export async function withStore<T>(
 ): Promise<T> {
   if (context.store) return work(await context.store());
   const config = context.config();
+  if (config.target.kind === 'memory')
+    throw new UsageError('a database in memory ends with its process, so that no command can act on it: name another');
   if (config.target.kind === 'directory') return withOwner(argv, context, config.target, alone, work);
   const store = await openStore(config.target, {
     migrations: readMigrations(context.migrations),

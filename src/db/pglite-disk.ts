@@ -20,7 +20,13 @@ export interface Disk {
 /** Emscripten's error numbers in words for a person: ENOSPC, EDQUOT, EACCES, EPERM, EROFS. */
 const MEANINGS = new Map([
   ...[51, 19].map((number) => [number, 'the disk is full'] as const),
-  ...[2, 63, 69].map((number) => [number, 'the database’s files may only be read'] as const),
+  ...[2, 63, 69].map(
+    (number) =>
+      [
+        number,
+        'the database’s files may only be read. If a command was run as another account, give all of them to this one (chown -R)',
+      ] as const,
+  ),
 ]);
 const meaningOf = (error: unknown) => MEANINGS.get((error as { errno?: number }).errno ?? 0);
 

@@ -42,7 +42,11 @@ export async function asTableOwner<T>(
 ): Promise<T> {
   const transaction = async (connection: Connection) => {
     try {
-      await send(connection, [begin, setLocal({ role: 'none', ...TIME_FORMAT }), ...settings.map(plain)]);
+      await send(connection, [
+        begin,
+        setLocal({ role: 'none', ...TIME_FORMAT, statement_timeout: '0' }),
+        ...settings.map(plain),
+      ]);
       const value = await work(connection);
       // In a failed transaction COMMIT rolls back without an error; the select raises one.
       await send(connection, [plain('select 1'), COMMIT]);

@@ -187,6 +187,14 @@ describe('token', () => {
     expect(await succeed(['token', 'list', '--user', user], env)).toMatch(/ revoked /);
   });
 
+  test('list says whose user is disabled', async () => {
+    const user = await newUser();
+    await json(['token', 'create', '--user', user]);
+    await succeed(['user', 'disable', user], env);
+    expect(await succeed(['token', 'list', '--user', user], env)).toMatch(/ user disabled /);
+    expect(await json(['token', 'list', '--user', user])).toMatchObject([{ user_disabled: true }]);
+  });
+
   test('revoke refuses an id that is not there', async () => {
     expect(await complaintOf(['token', 'revoke', 'no-such-id'], env)).toBe(
       'taskloom: there is no token with that id; see: taskloom token list',

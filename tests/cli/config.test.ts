@@ -35,6 +35,7 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_DATABASE_URL', 'postgres:///sesame', /must be postgres/],
     ['TASKLOOM_DATABASE_URL', 'sesame', /must be postgres/],
     ['TASKLOOM_DATABASE_URL', 'postgres://ana:sesame@host/db?sslmode=verify', /sslmode .* one of disable, no-verify, /],
+    ['TASKLOOM_DATABASE_URL', 'postgres://ana:sesame@host/db?port=99999', /port .* 1 to 65535/],
     ['TASKLOOM_USER', 'Ana Sesame', /TASKLOOM_USER must be 1 to 63 of/],
     ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
     ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
@@ -282,9 +283,10 @@ describe('a database', () => {
     );
   });
 
-  test('is TASKLOOM_DATABASE_URL’s where both are set', async () => {
-    const env = environment({ ...MEMORY, DATABASE_URL: unreachable });
-    expect(await succeed([...LIST, '--json'], env)).toBe('[]');
+  test('is TASKLOOM_DATABASE_URL’s where both are set, and no command acts on one in memory', async () => {
+    expect(await complaintOf(LIST, environment({ ...MEMORY, DATABASE_URL: unreachable }))).toBe(
+      'taskloom: a database in memory ends with its process, so that no command can act on it: name another',
+    );
   });
 
   test('directory that cannot be written to is named', async () => {

@@ -128,7 +128,7 @@ describe('a database that cannot be opened says why in one line, and is not touc
     const before = readFileSync(join(home(env), 'pg18/global/pg_control'));
     const at = (SPOIL_CODE: string) => ({ ...env, NODE_OPTIONS: spoil, SPOIL_FOLDER: '/pg18/', SPOIL_CODE });
     expect(await complaintOf(['user', 'list'], at('EROFS'))).toMatch(
-      /^taskloom: the database’s files may only be read: /,
+      /^taskloom: the database’s files may only be read\. If .* \(chown -R\): /,
     );
     expect(await complaintOf(['user', 'list'], at('ENOSPC'))).toMatch(/^taskloom: the disk is full: /);
     expect(readFileSync(join(home(env), 'pg18/global/pg_control'))).toEqual(before);

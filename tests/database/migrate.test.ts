@@ -7,12 +7,12 @@ import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
 import { type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
 import { openPostgres } from '../../src/db/postgres.js';
-import { asService } from '../../src/db/service.js';
+import { asService, queryAsTableOwner } from '../../src/db/service.js';
 import { UsageError } from '../../src/errors.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { run } from '../setup/template.js';
 import { newAgent, useWorld, type World } from '../support/harness.js';
-import { connect, environment } from '../support/process.js';
+import { complaintOf, connect, environment } from '../support/process.js';
 
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
 const names = migrations.map((migration) => migration.name);
@@ -204,9 +204,6 @@ describe('migrating', () => {
 });
 
 describe('the script for an administrator', () => {
-  const complaint =
-    'the database login may not create the role, schema or extensions Taskloom needs. Have an administrator run the output of: taskloom migrate --print-sql';
-
   test('is what a login is pointed to that may not make roles, and then serves that login', async () => {
     const login = await newLogin();
     const name = await emptyDatabase();
@@ -310,5 +307,28 @@ describe('a database that was not migrated', () => {
     await ensureUser(database, { handle: 'ana', timezone: 'UTC' });
     expect(await peer.call('list_tasks')).toMatchObject({ total: 0 });
     expect((await peer.close()).code).toBe(0);
+  });
+});
+
+describe('a command', () => {
+  test('says in one line why a database that runs does not serve it, and is not cut short by the login’s own limits', async () => {
+    const login = await newLogin('superuser');
+    const name = await emptyDatabase();
+    const url = server.url(name, login);
+    await migrate(open(server.url(name)), migrations);
+    const listing = (parameters = '') =>
+      complaintOf(['user', 'list'], environment({ TASKLOOM_DATABASE_URL: url + parameters }));
+
+    await run(server.url(name), `alter role ${login.name} set statement_timeout = '1min'`);
+    expect(await queryAsTableOwner(open(url), 'show statement_timeout', [])).toEqual([['0']]);
+    expect(await listing(`${url.includes('?') ? '&' : '?'}options=-c%20no.such`)).toMatch(
+      /^taskloom: the database failed \(SQLSTATE [0-9A-Z]{5}\): /,
+    );
+    await run(server.url(name), `alter role ${login.name} set default_transaction_read_only = on`);
+    expect(await complaintOf(['user', 'add', 'ana'], environment({ TASKLOOM_DATABASE_URL: url }))).toMatch(
+      /^taskloom: the database can only be read: use the address of the primary server/,
+    );
+    await run(server.url(name), `alter role ${login.name} nosuperuser connection limit 0`);
+    expect(await listing()).toMatch(/^taskloom: the database has no connection left: /);
   });
 });
