@@ -1,16 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, agentOf, newAgent, rowsOf, through, useWorld } from '../support/harness.js';
+import { type Agent, agentOf, newAgent, rowsOf, setClock, through, useWorld } from '../support/harness.js';
 
 const world = useWorld();
-const NOON = world.now;
 
 /** Lets time pass, for this test. */
-function later(minutes: number): void {
-  world.now = new Date(world.now.getTime() + minutes * 60_000);
-  onTestFinished(() => {
-    world.now = NOON;
-  });
-}
+const later = (minutes: number) => setClock(world, world.now.getTime() + minutes * 60_000);
 
 /** Two agents of one user, and a task that the first has claimed. */
 async function claimed(minutes = 30) {

@@ -4,7 +4,7 @@ import { type Database, MAX_WAITING } from '../../src/db/database.js';
 import { sqlState, Unreachable } from '../../src/db/database-errors.js';
 import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
-import { agentOf, newAgent, newUser, rowsOf, through, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, newUser, rowsOf, setClock, through, useWorld } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 
 const world = useWorld();
@@ -560,12 +560,9 @@ describe('a connection', () => {
 
 test('a request id is remembered for a day, and then free again', async () => {
   const ana = await newAgent(world);
-  const start = world.now;
-  onTestFinished(() => {
-    world.now = start;
-  });
+  const start = world.now.getTime();
   const repeat = async (hours: number) => {
-    world.now = new Date(start.getTime() + hours * 3_600_000);
+    setClock(world, start + hours * 3_600_000);
     return ana.ok('add_task', { title: 'Once a day', request_id: 'daily' });
   };
   expect(await repeat(0)).toMatchObject({ task: { id: 1 } });

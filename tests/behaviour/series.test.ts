@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
+import { describe, expect, test } from 'vitest';
+import { type Agent, newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const END = '#2 comes next. To end the series: update_task {"ids":[2],"status":"cancelled","clear":["repeats"]}.';
@@ -119,12 +119,7 @@ describe('what follows a repeating task', () => {
     await ana.ok('add_task', { title: 'Water', parent: 1, due: '2026-11-22', repeats: 'every day' });
     return ana;
   };
-  const later = (minute: number) => {
-    world.now = new Date(`2026-11-22T13:0${minute}:00.000Z`);
-    onTestFinished(() => {
-      world.now = new Date('2026-11-22T13:02:00.000Z');
-    });
-  };
+  const later = (minute: number) => setClock(world, `2026-11-22T13:0${minute}:00.000Z`);
   const twice: [string, (ana: Agent) => Promise<unknown>][] = [
     ['cancelled, and edited since', (ana) => ana.ok('update_task', { id: 2, description: 'It rained' })],
     [
@@ -184,13 +179,7 @@ describe('what follows a repeating task', () => {
 });
 
 describe('what follows a task with a sub-task that repeats too', () => {
-  const NOON = world.now;
-  const wait = () => {
-    world.now = new Date(world.now.getTime() + 60_000);
-  };
-  afterEach(() => {
-    world.now = NOON;
-  });
+  const wait = () => setClock(world, world.now.getTime() + 60_000);
 
   /** A week with a daily walk, as its second task; each time that it is closed is another moment. */
   async function aWeek() {

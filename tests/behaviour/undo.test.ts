@@ -1,5 +1,5 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Agent, agentOf, newAgent, newUser, useWorld } from '../support/harness.js';
+import { describe, expect, test } from 'vitest';
+import { type Agent, agentOf, newAgent, newUser, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const LIVE = { status: 'all', detail: 'ids' };
@@ -370,10 +370,7 @@ describe('undo of a series that others have gone on with', () => {
   test('leaves both where one of the two is no longer kept', async () => {
     const { one } = await oneAndTwo();
     const later = async () => {
-      world.now = new Date('2026-12-24T13:02:00.000Z');
-      onTestFinished(() => {
-        world.now = new Date('2026-11-22T13:02:00.000Z');
-      });
+      setClock(world, '2026-12-24T13:02:00.000Z');
       for (let i = 0; i < 2; i++) await one.ok('add_task', { title: `Other ${i}` }); // removes what was kept long enough
     };
     await one.ok('add_task', daily);
@@ -389,10 +386,7 @@ describe('undo of a series that others have gone on with', () => {
     await one.ok('add_task', { ...daily, repeats: 'every month' });
     const done = await one.ok('complete_task', { id: 1 });
     await one.ok('delete_task', { id: 1 });
-    world.now = new Date('2026-12-24T13:02:00.000Z');
-    onTestFinished(() => {
-      world.now = new Date('2026-11-22T13:02:00.000Z');
-    });
+    setClock(world, '2026-12-24T13:02:00.000Z');
     for (let i = 0; i < 2; i++) await one.ok('add_task', { title: `Other ${i}` });
     expect((await one.refused('undo', { undo: done.undo })).message).toContain('#1 no longer exists');
     expect((await one.ok('get_task', { id: 2 })).task.status).not.toBe('deleted');

@@ -2,7 +2,7 @@ import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcont
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished } from 'vitest';
 import { ensureUser, localPrincipal } from '../../src/auth/local.js';
 import type { Principal } from '../../src/auth/principal.js';
 import { SCOPES } from '../../src/auth/scopes.js';
@@ -16,7 +16,7 @@ import type { Deps } from '../../src/tool-calls.js';
 import { watchPredicates } from './spy.js';
 
 /** A Sunday afternoon in Europe, the clock of every test that does not set its own. */
-const NOON = '2026-11-22T13:02:00.000Z';
+export const NOON = '2026-11-22T13:02:00.000Z';
 
 export interface World extends Deps {
   database: Database;
@@ -76,6 +76,14 @@ export function useWorld(): World {
     expect(spy?.offences ?? [], 'statements that name an owned table without the user').toEqual([]);
   });
   return world;
+}
+
+/** Sets the clock, for the rest of this test. */
+export function setClock(world: World, at: string | number): void {
+  world.now = new Date(at);
+  onTestFinished(() => {
+    world.now = new Date(NOON);
+  });
 }
 
 /** A new user, with nothing in their list. Every test has its own, so nothing needs to be cleaned up. */

@@ -1,6 +1,6 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { queryAsTableOwner } from '../../src/db/service.js';
-import { agentOf, newAgent, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -231,10 +231,7 @@ describe('claim_task', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'A' });
     const { claim } = await ana.ok('claim_task', { id: 1 });
-    onTestFinished(() => {
-      world.now = new Date('2026-11-22T13:02:00Z');
-    });
-    world.now = new Date('2026-11-22T13:40:00Z');
+    setClock(world, '2026-11-22T13:40:00Z');
     expect((await ana.call('claim_task', { id: 1, claim })).text).toMatch(/^Claimed again, until 15:10 · claim /);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, useWorld } from '../support/harness.js';
+import { NOON, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -10,9 +10,9 @@ describe('delete_task', () => {
     await ana.ok('add_task', { title: 'Tiles', parent: 1 });
     await ana.ok('add_task', { title: 'Nails', parent: 2 });
     await ana.ok('add_task', { title: 'Old', parent: 1 });
-    world.now = new Date('2026-11-22T13:00:00Z');
+    setClock(world, '2026-11-22T13:00:00Z');
     await ana.ok('delete_task', { id: 4 }); // earlier, by itself
-    world.now = new Date('2026-11-22T13:02:00Z');
+    setClock(world, NOON);
     const reply = await ana.call('delete_task', { id: 1 });
     expect(reply.text).toMatch(/^Deleted #1 Roof\nDeleted #2 Tiles · in #1\nDeleted #3 Nails · in #2\nundo: u\d+$/);
     expect(reply.json).toMatchObject({ tasks: [{ id: 1 }, { id: 2 }, { id: 3 }], total: 3 });

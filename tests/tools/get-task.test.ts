@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, useWorld } from '../support/harness.js';
+import { NOON, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -78,9 +78,9 @@ describe('get_task', () => {
   test('says when it was changed, if that was later', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
-    world.now = new Date('2026-11-22T13:05:00Z');
+    setClock(world, '2026-11-22T13:05:00Z');
     await ana.ok('update_task', { id: 1, title: 'Roofs' });
-    world.now = new Date('2026-11-22T13:02:00Z');
+    setClock(world, NOON);
     const { json, text } = await ana.call('get_task', { id: 1 });
     expect(json.task).toMatchObject({ created: '2026-11-22T14:02+01:00', updated: '2026-11-22T14:05+01:00' });
     expect(text).toContain('version 2 · created Sun 22 Nov 14:02 by test · updated Sun 22 Nov 14:05\n');

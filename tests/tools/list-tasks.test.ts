@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { queryAsTableOwner } from '../../src/db/service.js';
-import { type Agent, agentOf, newAgent, newUser, useWorld } from '../support/harness.js';
+import { type Agent, agentOf, NOON, newAgent, newUser, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -344,9 +344,9 @@ describe('list_tasks', () => {
 
   test('changed_since and completed_since take a day or a moment', async () => {
     const ana = await newAgent(world);
-    world.now = new Date('2026-11-20T08:00:00Z');
+    setClock(world, '2026-11-20T08:00:00Z');
     for (const title of ['old', 'touched', 'closed']) await ana.ok('add_task', { title });
-    world.now = new Date('2026-11-22T13:02:00Z');
+    setClock(world, NOON);
     await ana.ok('update_task', { id: 2, priority: 'low' });
     await ana.ok('complete_task', { id: 3 });
     expect(await titles(ana, { changed_since: '2026-11-22' })).toEqual(['touched']);
@@ -447,24 +447,19 @@ describe('list_tasks', () => {
       const ana = await newAgent(world);
       for (let i = 0; i < 4; i++) await ana.ok('add_task', { title: `t${i}`, due: '2026-11-22' });
       const first = await ana.ok('list_tasks', { due: 'today', limit: 2 });
-      world.now = new Date('2026-11-23T13:02:00Z');
-      try {
-        const second = await ana.ok('list_tasks', { due: 'today', limit: 2, cursor: first.next_cursor });
-        expect(second.tasks).toHaveLength(2);
-      } finally {
-        world.now = new Date('2026-11-22T13:02:00Z');
-      }
+      setClock(world, '2026-11-23T13:02:00Z');
+      const second = await ana.ok('list_tasks', { due: 'today', limit: 2, cursor: first.next_cursor });
+      expect(second.tasks).toHaveLength(2);
     });
 
     test('what is overdue by less than a second is so on every page or on none', async () => {
       const ana = await newAgent(world);
       const dues = ['14:01', '14:01', '14:01', '14:02', '14:02'];
       await ana.ok('add_tasks', { tasks: dues.map((time) => ({ title: time, due: `2026-11-22T${time}` })) });
-      world.now = new Date('2026-11-22T13:02:00.500Z');
+      setClock(world, '2026-11-22T13:02:00.500Z');
       const pages = [await ana.ok('list_tasks', { due: 'overdue', limit: 2 })];
       for (let page = pages[0]; page.next_cursor; pages.push(page))
         page = await ana.ok('list_tasks', { due: 'overdue', limit: 2, cursor: page.next_cursor });
-      world.now = new Date('2026-11-22T13:02:00Z');
       expect(pages.map(({ total }) => total)).toEqual(pages.map(() => pages[0].total));
       expect(pages.flatMap(({ tasks }) => tasks)).toHaveLength(pages[0].total);
     });
