@@ -4,7 +4,7 @@ import { type Database, MAX_WAITING } from '../../src/db/database.js';
 import { sqlState, Unreachable } from '../../src/db/database-errors.js';
 import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
-import { agentOf, newAgent, newUser, rowsOf, setClock, through, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, newUser, rowsOf, setClock, through, useWorld, withDatabase } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 
 const world = useWorld();
@@ -401,8 +401,7 @@ describe('a write that fails', () => {
         },
       };
     });
-    const store = { ...(await world.store()), database: losing };
-    const agent = await agentOf({ ...world, store: async () => store }, ana);
+    const agent = await agentOf(withDatabase(world, losing), ana);
     await agent.ok('add_task', { title: 'Once' });
     const [, looked = []] = transactions.filter((texts) => texts.some((text) => text.includes('taskloom.c')));
     const [locks, asks] = [/from taskloom\.counters .* for update$/, /from taskloom\.changes/].map((pattern) =>
@@ -593,8 +592,7 @@ describe('a COMMIT whose answer is lost', () => {
 
   test.each(['before', 'after'] as const)('%s it took place leaves the write done once, and answered', async (when) => {
     const user = await newUser(world);
-    const store = { ...(await world.store()), database: breaking(when) };
-    const ana = await agentOf({ ...world, store: async () => store }, user);
+    const ana = await agentOf(withDatabase(world, breaking(when)), user);
     expect(await ana.ok('add_task', { title: 'Once', project: 'Home' })).toMatchObject({ task: { id: 1 }, undo: 'u1' });
     expect(await ana.ok('add_task', { title: 'Twice' })).toMatchObject({ task: { id: 2 }, undo: 'u3' });
     expect((await ana.ok('list_tasks')).tasks.map((task: { title: string }) => task.title)).toEqual(['Twice', 'Once']);

@@ -12,7 +12,7 @@ import type { Deps } from '../../src/tool-calls.js';
 import { converse } from '../../src/transports/conversation.js';
 import { stdioSubscriptions as overStreams } from '../../src/transports/stdio-subscriptions.js';
 import { urlOf } from '../setup/server.js';
-import { type Agent, agentOf, newUser, rowsOf, useWorld, type World } from '../support/harness.js';
+import { type Agent, agentOf, newUser, rowsOf, useWorld, type World, withDatabase } from '../support/harness.js';
 import {
   bearer,
   connectClient,
@@ -576,8 +576,7 @@ describe.skipIf(inject('backend') === 'pglite')('replicas on one database', () =
   beforeAll(async () => {
     const url = urlOf(world.database);
     const database = inject('backend') === 'neon' ? openNeon(url, inject('proxy')) : openPostgres(url);
-    const store = { database, secret: Buffer.alloc(32, 7), close: async () => {} };
-    elsewhere = { ...world, database, store: async () => store };
+    elsewhere = withDatabase(world, database);
   });
   afterAll(() => elsewhere?.database.close());
 

@@ -4,7 +4,7 @@ import { migrate, readMigrations } from '../../src/db/migrate.js';
 import { openMemory } from '../../src/db/pglite.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { rankOf } from '../../src/domain/order.js';
-import { type Agent, agentOf, newUser, useWorld } from '../support/harness.js';
+import { type Agent, agentOf, newUser, useWorld, withDatabase } from '../support/harness.js';
 
 const world = useWorld();
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
@@ -20,7 +20,7 @@ test('tasks from before there were dependencies, an order and search are ready, 
   const database = await unmigrated();
   try {
     await migrate(database, migrations.slice(0, 3));
-    const user = await newUser({ ...world, database }, { timezone: 'Asia/Tokyo' });
+    const user = await newUser(withDatabase(world, database), { timezone: 'Asia/Tokyo' });
     const ids = [1, 2, 3, 61, 62, 63, 3905, 3906, 3907, 242_233, 242_234, 242_235];
     await queryAsTableOwner(
       database,
@@ -50,8 +50,7 @@ test('tasks from before there were dependencies, an order and search are ready, 
     });
     expect(rows.filter(([, , , subtasks]) => subtasks !== 0)).toMatchObject([[1, 'a1', '-infinity', 1, 0]]);
 
-    const store = { database, secret: Buffer.alloc(32), close: async () => {} };
-    const ana: Agent = await agentOf({ ...world, database, store: async () => store }, user);
+    const ana: Agent = await agentOf(withDatabase(world, database), user);
     const listed = await ana.ok('list_tasks', { sort: 'manual', status: 'all' });
     expect(listed.tasks.map((task: { id: number }) => task.id)).toEqual(ids);
     expect((await ana.ok('list_tasks', { text: 'buro 3906' })).tasks).toMatchObject([{ id: 3906 }]);
@@ -67,7 +66,7 @@ test('what was blocked by its own sub-tasks waits for them as before, and they c
   const database = await unmigrated();
   try {
     await migrate(database, migrations.slice(0, 18));
-    const user = await newUser({ ...world, database });
+    const user = await newUser(withDatabase(world, database));
     for (const text of [
       `insert into taskloom.tasks (user_id, id, title, title_key, status, priority, due_sort, rank, parent_id, open_blockers, open_subtasks,
          version, created_at, created_by, updated_at, updated_by)

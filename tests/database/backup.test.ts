@@ -9,7 +9,7 @@ import { restore } from '../../src/db/restore.js';
 import { asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { checkInvariants } from '../model/replay.js';
 import { readTables } from '../model/tables.js';
-import { agentOf, newAgent, newUser, openTestDatabase, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, newUser, openTestDatabase, useWorld, withDatabase } from '../support/harness.js';
 
 const world = useWorld();
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
@@ -103,16 +103,16 @@ describe('a backup', () => {
     const tail = JSON.parse(full.trimEnd().split('\n').at(-1) ?? '') as BackupFooter;
     expect(restored).toEqual(tail.end);
     expect(contentOf(await textOf(other))).toBe(contentOf(full));
-    for (const userId of userIds) checkInvariants(await readTables({ ...world, database: other }, userId));
+    for (const userId of userIds) checkInvariants(await readTables(withDatabase(world, other), userId));
     const links = `select conname::text, condeferrable from pg_constraint where connamespace = 'taskloom'::regnamespace and contype = 'f' order by 1`;
     expect(await rowsOf(other, links)).toEqual(await rowsOf(world.database, links));
 
-    const store = { database: other, secret: Buffer.alloc(32, 7), close: async () => {} };
     const [user] = await rowsOf(other, `select id, handle, timezone from taskloom.users where id = '${userIds[0]}'`);
-    const ana = await agentOf(
-      { ...world, database: other, store: async () => store },
-      { ...(await newUser(world)), userId: String(user?.[0]), handle: String(user?.[1]) },
-    );
+    const ana = await agentOf(withDatabase(world, other), {
+      ...(await newUser(world)),
+      userId: String(user?.[0]),
+      handle: String(user?.[1]),
+    });
     expect((await ana.ok('list_tasks', { text: '牛奶' })).tasks).toMatchObject([{ id: 1, parent: 5 }]);
     expect((await ana.ok('add_task', { title: 'Next' })).task.id).toBe(7);
     expect((await ana.ok('undo', { last: 1 })).failed ?? []).toEqual([]);
@@ -121,8 +121,7 @@ describe('a backup', () => {
   test('is of one moment, whatever is written meanwhile', async () => {
     const source = await empty();
     await restore(source, migrations, pieces(full));
-    const store = { database: source, secret: Buffer.alloc(32, 7), close: async () => {} };
-    const ana = await newAgent({ ...world, database: source, store: async () => store });
+    const ana = await newAgent(withDatabase(world, source));
     for (let i = 0; i < 5; i++) await ana.ok('add_task', { title: `Before ${i}`, labels: ['x'] });
     let writing = true;
     let written = 0;
@@ -142,7 +141,7 @@ describe('a backup', () => {
     expect(written).toBeGreaterThan(0);
     const other = await empty();
     await restore(other, migrations, pieces(text));
-    checkInvariants(await readTables({ ...world, database: other }, ana.principal.userId));
+    checkInvariants(await readTables(withDatabase(world, other), ana.principal.userId));
   });
 
   test('that nobody reads to its end leaves the database as it was', async () => {

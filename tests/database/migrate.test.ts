@@ -11,7 +11,7 @@ import { asService, queryAsTableOwner } from '../../src/db/service.js';
 import { UsageError } from '../../src/errors.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { run } from '../setup/template.js';
-import { newAgent, useWorld, type World } from '../support/harness.js';
+import { newAgent, useWorld, withDatabase } from '../support/harness.js';
 import { complaintOf, connect, environment } from '../support/process.js';
 
 const migrations = readMigrations(new URL('../../migrations/', import.meta.url));
@@ -136,12 +136,7 @@ describe('migrating', () => {
     await run(url, 'create schema "Odd place"; create extension pg_trgm with schema "Odd place"');
     const database = open(url);
     await migrate(database, migrations);
-    const there: World = {
-      ...world,
-      database,
-      store: async () => ({ database, secret: Buffer.alloc(32), close: async () => {} }),
-    };
-    const ana = await newAgent(there);
+    const ana = await newAgent(withDatabase(world, database));
     await ana.ok('add_task', { title: 'Call the plumber' });
     expect(await ana.ok('list_tasks', { text: 'plumer' })).toMatchObject({ near: true, tasks: [{ id: 1 }] });
     const places = await database.connect((connection) =>
@@ -218,7 +213,7 @@ describe('the script for an administrator', () => {
 
     const store = await openStore({ kind: 'postgres', url: server.url(name, login) }, { migrations });
     onTestFinished(() => store.close());
-    const there: World = { ...world, database: store.database, store: async () => store, databaseUsesClock: true };
+    const there = withDatabase(world, store.database);
     const [ana, bob] = [await newAgent(there), await newAgent(there)];
     await ana.ok('add_task', { title: 'Hers' });
     expect((await ana.ok('list_tasks')).total).toBe(1);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
-import { newAgent, openTestDatabase, useWorld } from '../support/harness.js';
+import { newAgent, openTestDatabase, useWorld, withDatabase } from '../support/harness.js';
 
 const world = useWorld();
 let database: Database;
@@ -47,7 +47,7 @@ describe('the one connection of the embedded database', () => {
   });
 
   test('is never sent the limits that would hang it', async () => {
-    const plain = await newAgent({ ...world, database, store: async () => ({ ...(await world.store()), database }) });
+    const plain = await newAgent(withDatabase(world, database));
     const sent: string[] = [];
     database.onStatement = (text) => sent.push(text);
     await plain.ok('add_task', { title: 'One' });

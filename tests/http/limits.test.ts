@@ -5,7 +5,7 @@ import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
 import { RateLimit } from '../../src/transports/limits.js';
-import { newUser, useWorld } from '../support/harness.js';
+import { newUser, useWorld, withDatabase } from '../support/harness.js';
 import {
   anyToken,
   bearer,
@@ -41,11 +41,7 @@ async function serve(options: Parameters<typeof serveHttp>[1] = {}) {
       return world.database.connect(work);
     },
   } as Database;
-  const store = { ...(await world.store()), database };
-  const { server, url } = await serveHttp(
-    { ...world, store: async () => store },
-    { steady: () => state.now, ...options },
-  );
+  const { server, url } = await serveHttp(withDatabase(world, database), { steady: () => state.now, ...options });
   onTestFinished(() => server.close());
   const ask = (headers: Record<string, string> = {}) => send(url, withHeaders(hello('2026-07-28'), headers));
   return { state, url, ask };

@@ -1,8 +1,7 @@
 import { setTimeout as deadline } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
-import { newUser, rowsOf, useWorld } from '../support/harness.js';
+import { newUser, rowsOf, useWorld, withDatabase } from '../support/harness.js';
 import {
   bearer,
   callOf,
@@ -84,8 +83,7 @@ describe('the last use of a token', () => {
         return database.connect(work);
       },
     } as Database;
-    const store: Store = { ...(await world.store()), database: hampered };
-    const running = await serveHttp({ ...world, store: async () => store });
+    const running = await serveHttp(withDatabase(world, hampered));
     try {
       const answer = await send(running.url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)));
       expect(answer.status).toBe(200);

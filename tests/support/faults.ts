@@ -1,7 +1,7 @@
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { Unreachable } from '../../src/db/database-errors.js';
-import type { World } from './harness.js';
+import { type World, withDatabase } from './harness.js';
 import { anyToken, type Running, serveHttp } from './http.js';
 
 /** What only a look into the machine room could tell: stack frames, paths, SQL, parameters. */
@@ -18,14 +18,13 @@ export function failingStore(base: World, from: number, error: () => Error): () 
       return base.database.connect(work);
     },
   } as Database;
-  return async () => ({ ...(await base.store()), database });
+  return withDatabase(base, database).store;
 }
 
 /** A server whose database can be held up, cut off and given back. */
 export async function serveGated(world: World): Promise<Running & { gate: Gate; token: string }> {
   const gate = new Gate(world.database);
-  const store: Store = { ...(await world.store()), database: gate.database };
-  const running = await serveHttp({ ...world, store: async () => store }, { timeouts: { stopping: 5_000 } });
+  const running = await serveHttp(withDatabase(world, gate.database), { timeouts: { stopping: 5_000 } });
   return { ...running, gate, token: await anyToken(world) };
 }
 

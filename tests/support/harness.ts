@@ -78,6 +78,13 @@ export function useWorld(): World {
   return world;
 }
 
+/** The same world on another database. */
+export const withDatabase = (world: World, database: Database): World => ({
+  ...world,
+  database,
+  store: async () => ({ ...(await world.store()), database }),
+});
+
 /** Sets the clock, for the rest of this test. */
 export function setClock(world: World, at: string | number): void {
   world.now = new Date(at);
