@@ -4,21 +4,13 @@ import { type Database, MAX_WAITING } from '../../src/db/database.js';
 import { sqlState, Unreachable } from '../../src/db/database-errors.js';
 import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
+import { gate } from '../support/gate.js';
 import { agentOf, newAgent, newUser, rowsOf, setClock, through, useWorld, withDatabase } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
 
 const world = useWorld();
 /** PGlite has one connection: nothing waits for a lock there, because nothing runs beside it. */
 const embedded = inject('backend') === 'pglite';
-
-/** A gate that is closed until it is opened. */
-function gate(): { opened: Promise<void>; open(): void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
 
 /** Keeps a user's writes waiting: by their lock, or where there is one connection, by that. */
 async function holdWrites(userId: string): Promise<{ release(): Promise<void> }> {

@@ -5,6 +5,7 @@ import { ensureUser } from '../../src/auth/local.js';
 import { Unreachable } from '../../src/db/database-errors.js';
 import { asService, asTableOwner } from '../../src/db/service.js';
 import { urlOf } from '../setup/server.js';
+import { gate } from '../support/gate.js';
 import { newAgent, rowsOf, useWorld } from '../support/harness.js';
 import { send, serveHttp } from '../support/http.js';
 import { connect, environment } from '../support/process.js';
@@ -149,16 +150,13 @@ test('statements are kept parsed, until a pooler that mixes connections up has l
   /** Runs a script on every connection of the pool at once. */
   const everywhere = (script: string) => {
     let arrived = 0;
-    let go: () => void;
-    const all = new Promise<void>((resolve) => {
-      go = resolve;
-    });
+    const all = gate();
     return Promise.all(
       Array.from({ length: SLOTS }, () =>
         world.database.connect(async (connection) => {
           arrived += 1;
-          if (arrived === SLOTS) go();
-          await all;
+          if (arrived === SLOTS) all.open();
+          await all.opened;
           return (await connection.script(script))[0]?.[0]?.[0];
         }),
       ),

@@ -5,6 +5,7 @@ import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
 import { RateLimit } from '../../src/transports/limits.js';
+import { gate } from '../support/gate.js';
 import { newUser, useWorld, withDatabase } from '../support/harness.js';
 import {
   anyToken,
@@ -100,10 +101,7 @@ describe('an address that sends wrong tokens', () => {
     const { state, ask } = await serve();
     const good = await anyToken(world);
     expect((await ask(bearer(good))).status).toBe(200);
-    let release = () => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { opened: held, open: release } = gate();
     state.gate = () => held;
     const before = state.looks;
     const looks = (count: number) =>
@@ -237,10 +235,7 @@ describe('a user who sends more than so many requests a minute', () => {
     const { state, ask } = await serve({ atOnce: { concurrent: 2, waiting: 3 } });
     const headers = bearer(await anyToken(world));
     await ask(headers);
-    let open = () => {};
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const { opened, open } = gate();
     state.gate = () => opened;
     const statuses: number[] = [];
     const asking = Array.from({ length: 8 }, async () => {
@@ -298,10 +293,7 @@ test.each(ERAS)('a body has its room until its request is answered (%s)', async 
   const token = await anyToken(world);
   const status = async () => (await ask(bearer(token))).status;
   const begun = await beginMany(url, token, callOf(era, 'list_tasks'));
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { opened: held, open: release } = gate();
   state.gate = () => held;
   const before = state.looks;
   for (const { socket } of begun) socket.write(' ');
@@ -318,10 +310,7 @@ test.each(ERAS)('a body has its room until its request is answered (%s)', async 
 test.each(ERAS)('a body whose client hangs up before it is let in takes no room (%s)', async (era) => {
   const { url, state } = await serve();
   const token = await anyToken(world);
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { opened: held, open: release } = gate();
   state.gate = () => held;
   const head = `${headOf(url, token, callOf(era, 'list_tasks'))}Content-Length: ${4 * 1024 * 1024}\r\n\r\n`;
   const sockets = await Promise.all(Array.from({ length: 20 }, () => openSocket(url)));
@@ -392,10 +381,7 @@ test.each([
 
 test('whoever asks whether it is ready, all at once, has one look taken into the database', async () => {
   const { state, url } = await serve();
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { opened: held, open: release } = gate();
   const holding = world.database.connect(() => held);
   const ask = async () => (await send(url, { method: 'GET', path: '/readyz' })).status;
   const asking = Array.from({ length: 50 }, ask);

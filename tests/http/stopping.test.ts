@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Unreachable } from '../../src/db/database-errors.js';
 import { Feed } from '../../src/feed.js';
 import { failingStore, INSIDES, serveGated } from '../support/faults.js';
+import { gate } from '../support/gate.js';
 import { useWorld } from '../support/harness.js';
 import {
   addedBy,
@@ -27,16 +28,16 @@ const OVERVIEW = 'taskloom://overview';
 
 describe('stopping', () => {
   test('what is under way is answered; nothing new is taken', async () => {
-    const { server, url, gate } = await serveGated(world);
+    const { server, url, gated } = await serveGated(world);
     // Of two users that have been here: what is one user's, or any stranger's, would wait for its turn.
     const tokens = await Promise.all(ERAS.map(() => anyToken(world)));
     for (const token of tokens) await send(url, withHeaders(hello('2026-07-28'), bearer(token)));
-    gate.shut();
+    gated.shut();
     const underWay = ERAS.map((era, i) =>
       send(url, withHeaders(callOf(era, 'add_task', { title: `Last words ${era}` }), bearer(tokens[i] as string))),
     );
     await eventually(
-      async () => gate.waiting,
+      async () => gated.waiting,
       (count) => count === underWay.length,
     );
     let ended = false;
@@ -45,7 +46,7 @@ describe('stopping', () => {
     });
     await expect(openSocket(url)).rejects.toThrow(/ECONNREFUSED/);
     expect(ended).toBe(false);
-    gate.open();
+    gated.open();
     for (const answer of await Promise.all(underWay)) {
       expect(answer.status).toBe(200);
       expect(answer.message.result.structuredContent.task.title).toMatch(/^Last words/);
@@ -54,8 +55,8 @@ describe('stopping', () => {
   });
 
   test('a connection kept open is told to close with its last answer, and holds nothing up', async () => {
-    const { server, url, gate, token } = await serveGated(world);
-    gate.shut();
+    const { server, url, gated, token } = await serveGated(world);
+    gated.shut();
     const given = callOf('2026-07-28', 'get_overview');
     const socket = await openSocket(url);
     socket.write(
@@ -63,12 +64,12 @@ describe('stopping', () => {
     );
     const heard = untilClosed(socket);
     await eventually(
-      async () => gate.waiting,
+      async () => gated.waiting,
       (count) => count === 1,
     );
     const started = performance.now();
     const closing = server.close();
-    gate.open();
+    gated.open();
     const answer = await heard;
     await closing;
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -87,17 +88,10 @@ describe('stopping', () => {
   });
 
   test('a stream that is just being opened holds nothing up, and is refused', async () => {
-    let arrived = () => {};
-    const asked = new Promise<void>((resolve) => {
-      arrived = resolve;
-    });
-    let pass = () => {};
-    const gate = new Promise<void>((resolve) => {
-      pass = resolve;
-    });
+    const [asked, answered] = [gate(), gate()];
     const store = async () => {
-      arrived();
-      await gate;
+      asked.open();
+      await answered.opened;
       return world.store();
     };
     const feed = new Feed({ store, log: world.log });
@@ -110,9 +104,9 @@ describe('stopping', () => {
         bearer(token),
       ),
     );
-    await asked;
+    await asked.opened;
     const closing = server.close();
-    pass();
+    answered.open();
     expect((await opening).status).toBe(503);
     await closing;
     await feed.close();
@@ -155,7 +149,7 @@ test('the built server, told to stop under load, ends well in 10 seconds, and wh
 
 describe('while the database is away', () => {
   test('a signed-in client is told 503, anyone else 401 as ever; all is well when it is back', async () => {
-    const { server, url, gate, token } = await serveGated(world);
+    const { server, url, gated, token } = await serveGated(world);
     try {
       const probe = async (path: string) => (await send(url, { method: 'GET', path })).status;
       const states = async () => ({
@@ -169,12 +163,12 @@ describe('while the database is away', () => {
       });
       const well = { live: 200, ready: 200, anyone: [401, 401], foreign: 403, signedIn: [200, 200] };
       expect(await states()).toEqual(well);
-      gate.cut = true;
+      gated.cut = true;
       expect(await states()).toEqual({ ...well, ready: 503, signedIn: [503, 503] });
       expect((await send(url, withHeaders(hello('2026-07-28'), bearer(token)))).headers['retry-after']).toBe('1');
       for (const given of [withHeaders(hello('2026-07-28'), bearer(token)), { method: 'GET', path: '/readyz' }])
         expect((await send(url, given)).body).not.toMatch(INSIDES);
-      gate.cut = false;
+      gated.cut = false;
       expect(await states()).toEqual(well);
     } finally {
       await server.close();

@@ -1,6 +1,7 @@
 import { setTimeout as deadline } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Connection, Database } from '../../src/db/database.js';
+import { gate } from '../support/gate.js';
 import { newUser, rowsOf, useWorld, withDatabase } from '../support/harness.js';
 import {
   bearer,
@@ -67,10 +68,7 @@ describe('the last use of a token', () => {
 
   test.each(['waits', 'fails'])('keeps nobody waiting: an answer comes although noting it %s', async (how) => {
     const { token, id } = await newToken(world, await newUser(world));
-    let release = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { opened: released, open: release } = gate();
     // The second thing a request asks of the database is to note the use of its token.
     let asked = 0;
     const { database } = world;

@@ -7,35 +7,41 @@ import { Client } from '@modelcontextprotocol/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { announce, withdraw } from '../../src/owner/announcement.js';
 import type { OwnerRequest } from '../../src/owner/handshake.js';
-import { runOwner } from '../../src/owner/owner.js';
+import { type OwnerOptions, runOwner } from '../../src/owner/owner.js';
 import { callOwner } from '../../src/owner/reach.js';
+import { gate } from '../support/gate.js';
 import { useWorld } from '../support/harness.js';
 import { scratch } from '../support/process.js';
 
 const world = useWorld();
 const build = { version: '1.0.0', at: 1 };
 
-test('who is connected is looked up once, not with every call', async () => {
-  const owner = await runOwner({
-    home: scratch(),
+const ownerOf = (home: string, command: OwnerOptions['command'] = async () => 0) =>
+  runOwner({
+    home,
     build,
     retires: true,
-    open: async () => ({ database: world.database, secret: Buffer.alloc(32), applied: [], close: async () => {} }),
+    open: async () => ({ ...(await world.store()), applied: [] }),
     deps: world,
-    command: async () => 0,
+    command,
   });
+
+test('who is connected is looked up once, not with every call', async () => {
+  const owner = await ownerOf(scratch());
   const client = new Client({ name: 'test', version: '0' });
   await client.connect(owner.connect({ user: 'dora', timezone: 'UTC' }));
   const call = () => client.callTool({ name: 'get_overview', arguments: {} });
   await call();
   const { onStatement } = world.database;
+  onTestFinished(() => {
+    world.database.onStatement = onStatement;
+  });
   const sent: string[] = [];
   world.database.onStatement = (text, params) => {
     onStatement?.(text, params);
     sent.push(text);
   };
   expect((await call()).isError).toBeFalsy();
-  world.database.onStatement = onStatement;
   expect(sent.filter((text) => text.startsWith('begin'))).toHaveLength(1);
   expect(sent.filter((text) => text.includes('find_user'))).toEqual([]);
   await client.close();
@@ -44,22 +50,12 @@ test('who is connected is looked up once, not with every call', async () => {
 
 test('an owner is in use while it runs a command, and finishes it when it is told to stop', async () => {
   const home = scratch();
-  let begin = () => {};
-  const begun = new Promise<void>((resolve) => (begin = resolve));
-  let finish = () => {};
-  const finished = new Promise<void>((resolve) => (finish = resolve));
-  const owner = await runOwner({
-    home,
-    build,
-    retires: true,
-    open: async () => ({ database: world.database, secret: Buffer.alloc(32), applied: [], close: async () => {} }),
-    deps: world,
-    async command(_command, _store, { print }) {
-      begin();
-      await finished;
-      print('done');
-      return 0;
-    },
+  const [begun, finished] = [gate(), gate()];
+  const owner = await ownerOf(home, async (_command, _store, { print }) => {
+    begun.open();
+    await finished.opened;
+    print('done');
+    return 0;
   });
   const reached = await callOwner(home, build, () => ({
     want: 'command',
@@ -74,11 +70,11 @@ test('an owner is in use while it runs a command, and finishes it when it is tol
       .on('line', (line) => said.push(JSON.parse(line)))
       .once('close', resolve),
   );
-  await begun;
+  await begun.opened;
   const before = performance.now();
   expect(owner.lastUse()).toBeGreaterThanOrEqual(before);
   const stopped = owner.stop();
-  finish();
+  finished.open();
   await Promise.all([stopped, ended]);
   expect(said).toEqual([{ out: 'done' }, { code: 0 }]);
 });

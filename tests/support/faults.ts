@@ -1,6 +1,7 @@
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { Unreachable } from '../../src/db/database-errors.js';
+import { gate } from './gate.js';
 import { type World, withDatabase } from './harness.js';
 import { anyToken, type Running, serveHttp } from './http.js';
 
@@ -22,28 +23,29 @@ export function failingStore(base: World, from: number, error: () => Error): () 
 }
 
 /** A server whose database can be held up, cut off and given back. */
-export async function serveGated(world: World): Promise<Running & { gate: Gate; token: string }> {
-  const gate = new Gate(world.database);
-  const running = await serveHttp(withDatabase(world, gate.database), { timeouts: { stopping: 5_000 } });
-  return { ...running, gate, token: await anyToken(world) };
+export async function serveGated(world: World): Promise<Running & { gated: GatedDatabase; token: string }> {
+  const gated = new GatedDatabase(world.database);
+  const running = await serveHttp(withDatabase(world, gated.database), { timeouts: { stopping: 5_000 } });
+  return { ...running, gated, token: await anyToken(world) };
 }
 
-class Gate {
-  /** How many have come to the gate while it was shut. */
+/** The way to a database, which can be shut or cut off. */
+class GatedDatabase {
+  /** How many have come to it while it was shut. */
   waiting = 0;
   cut = false;
-  #open = () => {};
-  #opened = Promise.resolve();
+  #gate = gate();
   readonly database: Database;
 
   constructor(inner: Database) {
-    const gate = this;
+    const gated = this;
+    this.#gate.open();
     this.database = {
       ...inner,
       async connect<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-        if (gate.cut) throw new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432 hunter2'));
-        gate.waiting++;
-        await gate.#opened;
+        if (gated.cut) throw new Unreachable(new Error('connect ECONNREFUSED 10.0.0.7:5432 hunter2'));
+        gated.waiting++;
+        await gated.#gate.opened;
         return inner.connect(work);
       },
     } as Database;
@@ -51,12 +53,10 @@ class Gate {
 
   shut() {
     this.waiting = 0;
-    this.#opened = new Promise((resolve) => {
-      this.#open = resolve;
-    });
+    this.#gate = gate();
   }
 
   open() {
-    this.#open();
+    this.#gate.open();
   }
 }

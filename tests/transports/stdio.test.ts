@@ -8,6 +8,7 @@ import { McpServer } from '@modelcontextprotocol/server';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { serveStreams } from '../../src/transports/stdio.js';
+import { gate } from '../support/gate.js';
 import {
   connect,
   environment,
@@ -331,21 +332,18 @@ test('a bare DATABASE_URL, which is somebody else’s, is not used, and that is 
 describe('requests that nobody waits for', () => {
   test('do not keep a server whose input has ended', async () => {
     const [input, output] = [new PassThrough(), new PassThrough()];
-    let called = () => {};
-    const calling = new Promise<void>((resolve) => {
-      called = resolve;
-    });
+    const called = gate();
     const factory = () => {
       const server = new McpServer({ name: 'test', version: '1' });
       server.registerTool('wait', {}, () => {
-        called();
+        called.open();
         return new Promise<never>(() => {});
       });
       return server;
     };
     const served = serveStreams(factory, input, output, pino({ level: 'silent' }));
     input.write(initialize + initialized + call(2, 'wait'));
-    await calling;
+    await called.opened;
     input.end(line({ method: 'notifications/cancelled', params: { requestId: 2 } }));
     const started = performance.now();
     await served.ended;
