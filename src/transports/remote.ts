@@ -30,6 +30,7 @@ export function remoteLink({ url, token }: { url: URL; token: string }, log: Log
 /** A request without an answer so far. */
 interface Pending {
   abort: AbortController;
+  /** Unless it is a stream. */
   timer?: NodeJS.Timeout;
 }
 
@@ -54,7 +55,8 @@ class RemoteTransport extends StreamableHTTPClientTransport {
     const { onmessage } = this;
     this.onmessage = (message) => {
       const { id, method } = message as Message;
-      if (id !== undefined && method === undefined) this.#forget(id);
+      // Not a stream, which may have been opened again under the same id before the first one ends.
+      if (id !== undefined && method === undefined && this.#pending.get(id)?.timer) this.#forget(id);
       onmessage?.(message);
     };
     await super.start();
