@@ -1,5 +1,5 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { agentOf, newAgent, useWorld } from '../support/harness.js';
+import { describe, expect, test } from 'vitest';
+import { agentOf, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -26,10 +26,7 @@ describe('add_comment', () => {
     await ana.ok('add_task', { title: 'Roof' });
     const { claim } = await ana.ok('claim_task', { id: 1 });
     expect((await ana.ok('add_comment', { id: 1, text: 'Begun', claim })).note).toBeUndefined();
-    world.now = new Date('2026-11-22T13:40:00Z');
-    onTestFinished(() => {
-      world.now = new Date('2026-11-22T13:02:00Z');
-    });
+    setClock(world, '2026-11-22T13:40:00Z');
     const late = await ana.call('add_comment', { id: 1, text: 'Done', claim });
     expect(late.json.note).toBe(
       `Your claim on #1 expired at 14:32. To renew it: claim_task {"id":1,"claim":${claim}}.`,
