@@ -197,13 +197,13 @@ export async function connectClient(url: URL, token: string, era: Era): Promise<
 
 /** Asks again until the answer is as hoped, and fails when it has not become so in ten seconds. */
 export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => boolean): Promise<T> {
-  const until = performance.now() + 10_000;
-  for (;;) {
-    const value = await ask();
-    if (hoped(value)) return value;
-    expect(performance.now(), `still ${JSON.stringify(value)}`).toBeLessThan(until);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  let value: T | undefined;
+  const look = async () => {
+    value = await ask();
+    return { value, isHoped: hoped(value) };
+  };
+  await expect.poll(look, { interval: 5 }).toMatchObject({ isHoped: true });
+  return value as T;
 }
 
 /** One request of a crowd: the answer, or nothing where the connection broke. */
