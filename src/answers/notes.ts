@@ -1,22 +1,29 @@
 import { dueSort, sayToday, sayUntil, startSort } from '../domain/dates/when.js';
+import { holderOf } from '../domain/lease.js';
+import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
 import { reopenInsteadHint } from '../domain/recurrence/series.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
-import { counted, type RenderContext } from './shapes.js';
+import { capped, counted, type RenderContext, tasksWord } from './shapes.js';
 
-/** Most tasks that a note names. */
-const MAX_NAMED = 20;
+/** Most tasks that a note names, or a list beside the notes. */
+export const MAX_NAMED = 20;
 
 /** Most notes of one kind. */
 const MAX_NOTES = 5;
 
-const numbersOf = (tasks: Task[]) =>
+/** Keeps the first notes of one kind, and says how many more there are. */
+const firstNotes = (notes: string[], most = MAX_NOTES): string[] =>
+  notes.length > most ? [...notes.slice(0, most), `And ${notes.length - most} more like that.`] : notes;
+
+const numbers = (ids: number[]) =>
   [
-    ...tasks.slice(0, MAX_NAMED).map(({ id }) => `#${id}`),
-    ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
+    ...ids.slice(0, MAX_NAMED).map((id) => `#${id}`),
+    ...(ids.length > MAX_NAMED ? [`and ${ids.length - MAX_NAMED} more`] : []),
   ].join(', ');
+const numbersOf = (tasks: Task[]) => numbers(tasks.map(({ id }) => id));
 
 /**
  * Notes dates just given that were accepted but may be mistakes: due in the past, or start after due. Models easily
@@ -42,6 +49,13 @@ export function suspectDateNotes(
   ];
 }
 
+/** Notes claims, as they were, that someone other than their holder ended. */
+export const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
+  firstNotes(
+    ended.map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, say)}.`),
+    MAX_NAMED,
+  );
+
 /** Notes expired claims. Writes that give the claim number still succeed, but others can claim the task at any time. */
 export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {
@@ -51,12 +65,12 @@ export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): s
 
 /** Notes dates of a series with an end that were past already. */
 export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
-  skipped
-    .slice(0, MAX_NOTES)
-    .map(
+  firstNotes(
+    skipped.map(
       ([{ id }, count]) =>
         `${counted(count, 'date')} of the series after #${id} ${count === 1 ? 'was' : 'were'} past and skipped.`,
-    );
+    ),
+  );
 
 /** Notes series that ended because their rule has no further occurrence. */
 export const lastNotes = (last: Task[]): string[] =>
@@ -72,24 +86,25 @@ export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, 
 
 /** Notes tasks that were completed while blocked: their blockers may be done too. */
 export const completedEarlyNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
-  tasks
-    .filter(
-      ({ id, status, waitsFor }) => status === 'completed' && before.get(id)?.status !== status && waitsFor.length > 0,
-    )
-    .slice(0, MAX_NOTES)
-    .map(({ id, waitsFor }) => {
-      const open = waitsFor.slice(0, MAX_NAMED).map((each) => `#${each}`);
-      return `#${id} waits for ${open.join(', ')}, still open.`;
-    });
+  firstNotes(
+    tasks
+      .filter(
+        ({ id, status, waitsFor }) =>
+          status === 'completed' && before.get(id)?.status !== status && waitsFor.length > 0,
+      )
+      .map(({ id, waitsFor }) => `#${id} waits for ${numbers(waitsFor)}, still open.`),
+  );
 
 const MARKS = { project: '+', label: '@' };
 
 /** Notes new names that resemble existing ones and may be typos. */
 export const similarNameNotes = (similar: SimilarName[]): string[] =>
-  similar.slice(0, MAX_NOTES).map(({ of, name, alike }) => {
-    const mark = MARKS[of];
-    return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
-  });
+  firstNotes(
+    similar.map(({ of, name, alike }) => {
+      const mark = MARKS[of];
+      return `${mark}${name} is new; there is also ${alike.map((other) => mark + other).join(', ')}.`;
+    }),
+  );
 
 /** Notes tasks of one plan that have the same title, project and parent. */
 export function twinNotes(tasks: Task[]): string[] {
@@ -99,28 +114,31 @@ export function twinNotes(tasks: Task[]): string[] {
     groups.set(key, [...(groups.get(key) ?? []), each]);
   }
   const twins = [...groups.values()].filter((each) => each.length > 1);
-  return twins.slice(0, MAX_NOTES).map((each) => `${numbersOf(each)} have the same title.`);
+  return firstNotes(twins.map((each) => `${numbersOf(each)} have the same title.`));
 }
 
 /** Notes restored sub-tasks whose parent is still in the trash. */
 export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
-  orphans.slice(0, MAX_NOTES).map(([{ id }, children]) => {
-    const [are, its] = children.length === 1 ? ['is', 'its'] : ['are', 'their'];
-    return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear ${its} parent.`;
-  });
+  firstNotes(
+    orphans.map(([{ id }, children]) => {
+      const [are, its] = children.length === 1 ? ['is', 'its'] : ['are', 'their'];
+      return `${numbersOf(children)} ${are} part of #${id}, still in the trash: restore that too, or clear ${its} parent.`;
+    }),
+  );
 
 /** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
 export const alsoOpenNotes = (pairs: Outcome['alsoOpen']): string[] =>
-  pairs
-    .slice(0, MAX_NOTES)
-    .map(([task, next]) => `#${next.id} of the same series is open too. ${reopenInsteadHint(task, next)}`);
+  firstNotes(
+    pairs.map(([task, next]) => `#${next.id} of the same series is open too. ${reopenInsteadHint(task, next)}`),
+  );
 
 /** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
 export const idleRuleNotes = (tasks: Task[]): string[] =>
-  tasks
-    .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
-    .slice(0, MAX_NOTES)
-    .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`);
+  firstNotes(
+    tasks
+      .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
+      .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`),
+  );
 
 /**
  * Notes how to end a series: cancelling a repeating task creates the next, which may not be meant.
@@ -149,3 +167,17 @@ export function endedByDeletion(tasks: Task[], before: ReadonlyMap<number, Task>
 /** Notes tasks that are blocked again because a blocker was reopened or restored. */
 export const blockedNotes = (blocked: Task[]): string[] =>
   blocked.length === 0 ? [] : [`${numbersOf(blocked)} ${blocked.length === 1 ? 'is' : 'are'} blocked again.`];
+
+/** Notes that not all tasks that became ready are listed. */
+export const moreReadyNotes = ({ length }: Task[]): string[] =>
+  length > MAX_NAMED
+    ? [
+        `${tasksWord(length)} are ready now, ${MAX_NAMED} listed; all: ${sayCall('list_tasks', { ready: true, limit: 100 })}.`,
+      ]
+    : [];
+
+/** Notes that not all open tasks with the titles of a plan are listed. */
+export const moreNamesakesNotes = ({ length }: unknown[]): string[] =>
+  length > MAX_NAMED
+    ? [`${capped(length, MAX_NAMESAKES)} open tasks have the same titles; the newest ${MAX_NAMED} are listed.`]
+    : [];

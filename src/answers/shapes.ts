@@ -8,7 +8,7 @@ import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
-import type { Candidate, RefusalBody } from '../errors.js';
+import { type Candidate, MAX_CANDIDATES, type RefusalBody } from '../errors.js';
 import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
 /** What the wording of an answer depends on besides its content. */
@@ -31,6 +31,7 @@ const refusal = {
   message: z.string(),
   hint: z.string().optional(),
   candidates: z.array(candidate).optional(),
+  candidates_total: z.int().optional(),
   conflict: z
     .array(z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json() }))
     .optional(),
@@ -367,29 +368,42 @@ export const counted = (count: number | string, noun: string) => `${count} ${nou
 export const tasksWord = (count: number | string) => counted(count, 'task');
 export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
 
-const candidateLine = ({ id, title, name }: Candidate) => (id === undefined ? `+${name}` : `#${id} ${title}`);
+const candidateLines = (candidates: Candidate[]) => [
+  ...candidates
+    .slice(0, MAX_CANDIDATES)
+    .map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${title}`)),
+  ...(candidates.length > MAX_CANDIDATES ? [`and ${candidates.length - MAX_CANDIDATES} more`] : []),
+];
+const refusalJson = ({ code, message, hint, candidates = [], conflict }: RefusalBody) => ({
+  code,
+  message,
+  hint,
+  candidates: candidates.slice(0, MAX_CANDIDATES),
+  candidates_total: candidates.length > MAX_CANDIDATES ? candidates.length : null,
+  conflict,
+});
 
 /** Renders failures for both channels. A hint shared with the next failure is given there only. */
 const hintOf = (failed: Failure[], i: number) =>
   failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
 export const failedJson = (failed: Failure[]) =>
-  failed.map(({ hint, ...failure }, i) => withoutEmpty({ ...failure, hint: hintOf(failed, i) }));
+  failed.map(({ id, ...failure }, i) => withoutEmpty({ id, ...refusalJson(failure), hint: hintOf(failed, i) }));
 export const failedLines = (failed: Failure[]) =>
   failed.flatMap(({ id, message, candidates = [] }, i) => [
     ['Failed:', typeof id === 'number' && !message.includes(`#${id}`) ? `#${id}:` : '', message, hintOf(failed, i)]
       .filter(Boolean)
       .join(' '),
-    ...candidates.map((each) => `  ${candidateLine(each)}`),
+    ...candidateLines(candidates).map((each) => `  ${each}`),
   ]);
 
 /** Renders a refusal as an answer, with its candidates and conflicting fields. */
 export function refusalAnswer(body: RefusalBody): Answer {
-  const { code, message, hint, candidates, conflict } = body;
+  const { message, hint, candidates = [], conflict } = body;
   return {
-    json: { error: withoutEmpty({ code, message, hint, candidates, conflict }) },
+    json: { error: withoutEmpty(refusalJson(body)) },
     text: [
       [message, hint].filter(Boolean).join(' '),
-      ...(candidates ?? []).map(candidateLine),
+      ...candidateLines(candidates),
       ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
         escaped(
           `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,

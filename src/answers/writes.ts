@@ -3,7 +3,6 @@ import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
 import type { Commented } from '../domain/comment.js';
 import { formatWhen, sayUntil } from '../domain/dates/when.js';
-import { holderOf } from '../domain/lease.js';
 import { MAX_COUNT_EACH } from '../domain/lists/list.js';
 import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';
@@ -18,10 +17,14 @@ import {
   blockedNotes,
   completedEarlyNotes,
   endedByDeletion,
+  endedClaimNotes,
   endingNotes,
   idleRuleNotes,
   lapsedNotes,
   lastNotes,
+  MAX_NAMED,
+  moreNamesakesNotes,
+  moreReadyNotes,
   orphanNotes,
   similarNameNotes,
   skippedNotes,
@@ -65,8 +68,9 @@ export function addedAnswer({ tasks: [first], similar, similarNames }: Added, sa
   };
 }
 
+const listedOf = <T>(tasks: T[]): T[] => tasks.slice(0, MAX_NAMED);
 const similarLines = (similar: Added['similar'], heading: string): string[] =>
-  similar.length > 0 ? [`${heading}:`, ...similar.map(({ id, title }) => `  #${id} ${title}`)] : [];
+  similar.length > 0 ? [`${heading}:`, ...listedOf(similar).map(({ id, title }) => `  #${id} ${title}`)] : [];
 
 const AS_GIVEN = 'Other fields are as given.';
 
@@ -81,7 +85,12 @@ export function plannedAnswer(
     news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
     ref: refs?.get(each.id),
   }));
-  const doubts = [...suspectDateNotes(tasks, say), ...similarNameNotes(similarNames), ...twinNotes(tasks)].join(' ');
+  const doubts = [
+    ...suspectDateNotes(tasks, say),
+    ...similarNameNotes(similarNames),
+    ...twinNotes(tasks),
+    ...moreNamesakesNotes(similar),
+  ].join(' ');
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
@@ -89,7 +98,7 @@ export function plannedAnswer(
         return withoutEmpty({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
       }),
       total: tasks.length,
-      ...(similar.length > 0 && { similar }),
+      ...(similar.length > 0 && { similar: listedOf(similar) }),
       note: [AS_GIVEN, doubts].filter(Boolean).join(' '),
     },
     text: [
@@ -161,15 +170,12 @@ export function commentAnswer({ task, lapsed }: Commented, say: RenderContext): 
 }
 
 /** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
-const MAX_NAMED = 100;
+const MOST_LISTED = 100;
 
 /** Most of those that changed along with the tasks that a write named: what became of them is the same for all. */
 const MAX_ALONG = 20;
 
-/** Most ready tasks, and most ended claims, that an answer lists. */
-const MOST_READY = 20;
-
-const readyRows = (ready: Task[]) => ready.slice(0, MOST_READY).map(({ id, title }) => ({ id, title }));
+const readyRows = (ready: Task[]) => listedOf(ready).map(({ id, title }) => ({ id, title }));
 const readyLine = (ready: Task[]): string[] =>
   ready.length === 0
     ? []
@@ -212,7 +218,7 @@ export function outcomeAnswer(
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
   const told = only ? verb.toLowerCase() : asked;
   const along = tasks.filter(({ id }) => !before.has(id));
-  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MAX_NAMED);
+  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MOST_LISTED);
   const named = listed.map((each) => {
     const was = before.get(each.id);
     const same = unchanged.has(each.id);
@@ -243,7 +249,7 @@ export function outcomeAnswer(
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
   const note = [
-    ...ended.slice(0, MOST_READY).map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, say)}.`),
+    ...endedClaimNotes(ended, say),
     ...lapsedNotes(expired, say),
     ...completedEarlyNotes(tasks, before),
     ...blockedNotes(blocked),
@@ -257,6 +263,7 @@ export function outcomeAnswer(
     ...suspectDateNotes(tasks, say, before),
     ...similarNameNotes(similar),
     ...(first?.status === 'cancelled' ? endingNotes(following, nextSubtasks) : []),
+    ...moreReadyNotes(ready),
   ].join(' ');
   return {
     json: withoutEmpty({
@@ -300,10 +307,11 @@ export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderC
 /** Answers `undo`: the tasks and projects that were changed back. */
 export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }: Undone, say: RenderContext): Answer {
   const named = tasks
-    .slice(0, MAX_NAMED)
+    .slice(0, MOST_LISTED)
     .map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
   const notes = [
     ...blockedNotes(blocked),
+    ...moreReadyNotes(ready),
     ...(fewer ? [`Of your last ${fewer.asked} writes, only ${fewer.found} could be undone.`] : []),
   ];
   const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: stepsText(steps, say) }));
@@ -319,7 +327,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }:
     text: [
       `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} reverted`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
-      ...(tasks.length > MAX_NAMED ? [`and ${tasks.length - MAX_NAMED} more`] : []),
+      ...(tasks.length > MOST_LISTED ? [`and ${tasks.length - MOST_LISTED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
       ...notes,
       ...readyLine(ready),

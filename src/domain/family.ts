@@ -1,4 +1,4 @@
-import { conflict, invalid, type Refusal } from '../errors.js';
+import { conflict, invalid, MAX_CANDIDATES, type Refusal, sayCall } from '../errors.js';
 import { archivedRefusal } from './project.js';
 import { isOpenTask, MAX_DEPTH, reopenCall, type Task } from './task.js';
 
@@ -80,9 +80,6 @@ const openBelow = (family: Family, id: number): Task[] =>
     .filter(isOpenTask)
     .flatMap((child) => [child, ...openBelow(family, child.id)]);
 
-/** Maximum number of open sub-tasks listed in a refusal. */
-const OFFERED = 20;
-
 /** Returns why a task may not be left like this, or undefined: an open sub-task needs an open parent. */
 export function openParentRefusal(after: Family, task: Task): Refusal | undefined {
   if (task.deletedAt) return undefined;
@@ -96,13 +93,14 @@ export function openParentRefusal(after: Family, task: Task): Refusal | undefine
       : undefined;
   }
   const open = openBelow(after, task.id);
-  return open.length === 0
-    ? undefined
-    : conflict(
-        `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
-        'Complete or cancel them first, or all together: complete_task and update_task take many ids.',
-        open.slice(0, OFFERED).map(({ id, title }) => ({ id, title })),
-      );
+  if (open.length === 0) return undefined;
+  const hint = 'Complete or cancel them first, or all together: complete_task and update_task take many ids.';
+  const call = sayCall('list_tasks', { parent: task.id, limit: 100 });
+  return conflict(
+    `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
+    open.length > MAX_CANDIDATES ? `${hint} Those directly below #${task.id}: ${call}.` : hint,
+    open.map(({ id, title }) => ({ id, title })),
+  );
 }
 
 /**

@@ -30,6 +30,17 @@ describe('add_tasks', () => {
     expect(again.text).toContain('\nOpen tasks with the same titles:\n  #2 Buy paint\n');
   });
 
+  test('counts the open tasks of the same titles that it does not list', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 60 }, (_, i) => ({ title: `Step ${i + 1}` }));
+    await ana.ok('add_tasks', { tasks });
+    const { text, json } = await ana.call('add_tasks', { tasks });
+    const note = '60 open tasks have the same titles; the newest 20 are listed.';
+    expect(json.note).toBe(`Other fields are as given. ${note}`);
+    expect(json.similar).toHaveLength(20);
+    expect(text).toContain(`\n${note}\nOpen tasks with the same titles:\n  #60 Step 60\n`);
+  });
+
   test('leaves what is like a number in the caller’s own words as it is', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Old', project: 'Sprint #3' });

@@ -94,6 +94,36 @@ describe('complete_task', () => {
     expect((await ana.ok('complete_task', { ids: [1, 3] })).tasks).toHaveLength(2);
   });
 
+  test('of a parent with very many sub-tasks says how many are not named, and how to find them', async () => {
+    const ana = await newAgent(world);
+    const parts = Array.from({ length: 25 }, (_, i) => ({ title: `Part ${i + 1}`, parent: 'a' }));
+    await ana.ok('add_tasks', { tasks: [{ title: 'House', ref: 'a' }, ...parts] });
+    const { text, json } = await ana.call('complete_task', { id: 1 });
+    expect(json.error).toMatchObject({
+      message: '#1 has 25 open sub-tasks.',
+      hint: expect.stringMatching(/Those directly below #1: list_tasks \{"parent":1,"limit":100\}\.$/),
+      candidates_total: 25,
+    });
+    expect(json.error.candidates).toHaveLength(20);
+    expect(text).toMatch(/\n#21 Part 20\nand 5 more$/);
+    await ana.ok('add_task', { title: 'Errand' });
+    const partly = await ana.call('complete_task', { ids: [1, 27] });
+    expect(partly.json.failed[0]).toMatchObject({ id: 1, candidates_total: 25 });
+    expect(partly.text).toContain('\n  #21 Part 20\n  and 5 more');
+  });
+
+  test('of very many tasks that became ready says how many there are, and how to see all', async () => {
+    const ana = await newAgent(world);
+    const rest = Array.from({ length: 25 }, (_, i) => ({ title: `Step ${i + 1}`, blocked_by: ['a'] }));
+    await ana.ok('add_tasks', { tasks: [{ title: 'Gate', ref: 'a' }, ...rest] });
+    const { text, json } = await ana.call('complete_task', { id: 1 });
+    const note = '25 tasks are ready now, 20 listed; all: list_tasks {"ready":true,"limit":100}.';
+    expect(json).toMatchObject({ note });
+    expect(json.ready).toHaveLength(20);
+    expect(text).toMatch(/^Completed #1 Gate\n25 tasks are ready now, .*\nReady now: #2 Step 1, .*, #21 Step 20\n/);
+    expect((await ana.ok('list_tasks', { ready: true, limit: 100 })).tasks).toHaveLength(25);
+  });
+
   test('an alias beside its field is refused, not half obeyed', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'One' });

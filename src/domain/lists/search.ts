@@ -209,10 +209,10 @@ const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =
     .orderBy(sql`alike.rank desc`, sql`alike.id desc`);
 });
 
-/** How many open tasks with the same titles are returned at most. */
-const NAMESAKES = 20;
+/** Up to how many open tasks with the same titles are counted. */
+export const MAX_NAMESAKES = 200;
 
-/** Finds open tasks that have the titles of new ones (compared by `titleKey`), newest first. */
+/** Finds open tasks that have the titles of new ones (compared by `titleKey`), newest first: one more than is counted. */
 export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>
   openCalled(tx, { keys: JSON.stringify(titles.map(titleKey)) });
 
@@ -230,7 +230,7 @@ const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
       ),
     )
     .orderBy(desc(tasks.id))
-    .limit(literalLimit(NAMESAKES)),
+    .limit(literalLimit(MAX_NAMESAKES + 1)),
 );
 
 /** Finds up to 5 tasks, open or closed, whose words match a title best. */
