@@ -28,26 +28,35 @@ interface Omitted {
  *
  * @param elsewhere where to get everything, if not with a larger `max_tokens`
  */
-export function fitToBudget({ levels, at }: DetailLevels, budget: number, elsewhere?: string): Answer {
+export const fitToBudget = (what: DetailLevels, budget: number, elsewhere?: string): Answer =>
+  highestFitting(what, budget, elsewhere, ({ json, text }) => [text, JSON.stringify(json)]);
+
+/** The same where only the text is sent. */
+export const fitText = (what: DetailLevels, budget: number, elsewhere?: string): string =>
+  highestFitting(what, budget, elsewhere, ({ text }) => [text]).text;
+
+/** @param sent what of an answer is sent, each within the budget */
+function highestFitting(
+  { levels, at }: DetailLevels,
+  budget: number,
+  elsewhere: string | undefined,
+  sent: (answer: Answer) => string[],
+): Answer {
+  const fits = (answer: Answer) => sent(answer).every((each) => costsAtMost(each, budget));
+  const cost = (answer: Answer) => Math.max(...sent(answer).map((each) => estimateTokens(each)));
   const more = elsewhere ?? (budget < MAX_BUDGET ? 'a larger max_tokens' : undefined);
   const withOmitted = (level: Level) => withOmissions(level, budget, more);
   const whole = withOmitted(at(levels - 1));
-  if (levels === 1 || fits(whole, budget)) return whole;
+  if (levels === 1 || fits(whole)) return whole;
   let best = withOmitted(at(0));
   for (let [low, high] = [0, levels - 1]; high - low > 1; ) {
     const middle = (low + high) >> 1;
     const answer = withOmitted(at(middle));
-    if (fits(answer, budget)) [low, best] = [middle, answer];
+    if (fits(answer)) [low, best] = [middle, answer];
     else high = middle;
   }
   return cost(best) < cost(whole) ? best : whole; // the note on what was left out may cost more than it saves
 }
-
-/** Estimated tokens of the more expensive channel. */
-const cost = ({ json, text }: Answer): number => Math.max(estimateTokens(text), estimateTokens(JSON.stringify(json)));
-
-const fits = ({ json, text }: Answer, budget: number): boolean =>
-  costsAtMost(text, budget) && costsAtMost(JSON.stringify(json), budget);
 
 function withOmissions({ json, text, omitted }: Level, budget: number, more: string | undefined): Answer {
   if (!omitted || omitted.what.length === 0) return { json, text };

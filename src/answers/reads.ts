@@ -82,6 +82,7 @@ function listed(each: Task, say: RenderContext, detail: Detail) {
  *
  * @param options.detail the detail asked for, that of the top level
  * @param options.least the lowest detail: if that does not fit, rows are dropped
+ * @param options.dated whether to say what day it is
  */
 export function pageAnswer(
   page: TaskPage,
@@ -89,8 +90,9 @@ export function pageAnswer(
   {
     detail: asked = 'compact',
     least = 'ids',
+    dated = true,
     remarks,
-  }: { detail?: Detail | undefined; least?: Detail; remarks?: Remarks | undefined } = {},
+  }: { detail?: Detail | undefined; least?: Detail; dated?: boolean; remarks?: Remarks | undefined } = {},
 ): DetailLevels {
   const { tasks } = page;
   const note = noteOf(page, remarks);
@@ -117,7 +119,7 @@ export function pageAnswer(
           ...(note && { note }),
         },
         text: [
-          `${count}; ${todayLine(say)}`,
+          dated ? `${count}; ${todayLine(say)}` : count,
           ...(note ? [note] : []),
           ...shown.flatMap(({ lines }) => lines),
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),

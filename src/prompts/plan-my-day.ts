@@ -1,4 +1,4 @@
-import { overviewAnswer, pageAnswer } from '../answers/reads.js';
+import { overviewAnswer } from '../answers/reads.js';
 import { labelNames } from '../completion.js';
 import { formatWhen, parseWhen, sayWhen, today } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
@@ -6,7 +6,7 @@ import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { dayBefore } from '../domain/recurrence/rrule.js';
 import { name, shortText, wholeNumber } from '../fields.js';
-import { definePrompt } from '../prompt.js';
+import { definePrompt, sectionsOf } from '../prompt.js';
 
 export default definePrompt({
   name: 'plan_my_day',
@@ -33,14 +33,7 @@ export default definePrompt({
   },
   message: ({ day, all, due, earlier, doing, rest }, say, { minutes, label }) => {
     const isToday = day === today(say.now, say.timezone).toString();
-    const shown = new Set<number>();
-    /** Returns a section with the tasks of a page that earlier sections did not show, or none if it would be empty. */
-    const part = (title: string, page: typeof rest) => {
-      const tasks = page.tasks.filter(({ id }) => !shown.has(id));
-      for (const { id } of tasks) shown.add(id);
-      const nothing = tasks.length === 0 && page.total === page.tasks.length && !page.paused;
-      return nothing ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, { least: 'compact' }) }];
-    };
+    const section = sectionsOf(say);
     const only = label === undefined ? '' : ` with @${label}`;
     const head = {
       ...(label !== undefined && { title: 'Of all my tasks' }),
@@ -58,10 +51,10 @@ export default definePrompt({
       ].join(' '),
       data: [
         head,
-        ...part(`Due ${isToday ? 'today' : day}${only}`, due),
-        ...part(`Due before${only}`, earlier),
-        ...part(`In progress${only}`, doing),
-        ...part(`Open${only}, by priority`, rest),
+        ...section(`Due ${isToday ? 'today' : day}${only}`, due),
+        ...section(`Due before${only}`, earlier),
+        ...section(`In progress${only}`, doing),
+        ...section(`Open${only}, by priority`, rest),
       ],
     };
   },

@@ -3,7 +3,7 @@ import { today } from '../domain/dates/when.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { listProjects } from '../domain/projects.js';
-import { definePrompt } from '../prompt.js';
+import { definePrompt, sectionsOf } from '../prompt.js';
 
 export default definePrompt({
   name: 'weekly_review',
@@ -12,23 +12,28 @@ export default definePrompt({
   args: {},
   run: async (_args, tx, { now }) => {
     const firstDay = today(now, tx.timezone).subtract({ days: 6 }).toString(); // of seven with today
-    const [all, done, doing, ahead, projects] = await Promise.all([
+    const [all, done, late, doing, ahead, projects] = await Promise.all([
       overview(tx, now),
       firstTasks(tx, { status: 'completed', completed_since: firstDay }, { now }),
+      firstTasks(tx, { due: 'overdue' }, { now }),
       firstTasks(tx, { status: 'in_progress' }, { now }),
       firstTasks(tx, { due: 'week' }, { now }),
       listProjects(tx),
     ]);
-    return { all, done, doing, ahead, projects };
+    return { all, done, late, doing, ahead, projects };
   },
-  message: ({ all, done, doing, ahead, projects }, say) => ({
-    ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress and should be finished or put back, and overloaded days in the coming week. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
-    data: [
-      { what: overviewAnswer(all, say) },
-      { title: 'Completed in the last 7 days', what: pageAnswer(done, say) },
-      { title: 'In progress', what: pageAnswer(doing, say) },
-      { title: 'Due in the 7 days from today', what: pageAnswer(ahead, say, { least: 'compact' }) },
-      { title: 'My projects', what: projectsAnswer(projects) },
-    ],
-  }),
+  message: ({ all, done, late, doing, ahead, projects }, say) => {
+    const section = sectionsOf(say);
+    return {
+      ask: 'Guide me through my weekly review with the data below. First sum up in a few sentences what I got done in the last 7 days, by project. Then point out what needs a decision: what is overdue, what is in progress and should be finished or put back, and overloaded days in the coming week. For each propose one thing: do it, move it to a day, split it, or drop it; name tasks by their numbers (#12). Last, suggest three priorities for the week. Ask me one question at a time, and change nothing before I agree; then use update_task and complete_task.',
+      data: [
+        { what: overviewAnswer({ ...all, overdue: [], today: [], claimed: [] }, say) },
+        { title: 'Completed in the last 7 days', what: pageAnswer(done, say, { least: 'compact', dated: false }) },
+        ...section('Overdue', late),
+        ...section('In progress', doing),
+        ...section('Due in the 7 days from today', ahead),
+        { title: 'My projects', what: projectsAnswer(projects) },
+      ],
+    };
+  },
 });

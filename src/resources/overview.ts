@@ -1,4 +1,4 @@
-import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { fitText, MAX_BUDGET } from '../answers/budget.js';
 import { overviewAnswer } from '../answers/reads.js';
 import { overview } from '../domain/overview.js';
 import { defineResource } from '../resource.js';
@@ -11,5 +11,5 @@ export default defineResource({
   fields: {},
   shows: () => 'everything',
   run: (_args, tx, { now }) => overview(tx, now),
-  text: (found, say) => fitToBudget(overviewAnswer(found, say), MAX_BUDGET).text,
+  text: (found, say) => fitText(overviewAnswer(found, say), MAX_BUDGET),
 });

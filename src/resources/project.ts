@@ -1,4 +1,4 @@
-import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { fitText, MAX_BUDGET } from '../answers/budget.js';
 import { pageAnswer } from '../answers/reads.js';
 import { projectNames } from '../completion.js';
 import { firstTasks } from '../domain/lists/list.js';
@@ -16,7 +16,7 @@ export default defineResource({
   run: ({ name }, tx, { now }) => firstTasks(tx, { project: name, sort: 'due' }, { now, most: 100 }),
   text: (page, say, { name }) =>
     [
-      `+${name}: ${fitToBudget(pageAnswer(page, say), MAX_BUDGET).text}`,
+      `+${name}: ${fitText(pageAnswer(page, say), MAX_BUDGET)}`,
       ...(page.total > page.tasks.length ? ['More: list_tasks with this project'] : []),
     ].join('\n'),
 });

@@ -1,4 +1,4 @@
-import { fitToBudget, MAX_BUDGET } from '../answers/budget.js';
+import { fitText, MAX_BUDGET } from '../answers/budget.js';
 import { detailAnswer } from '../answers/reads.js';
 import { taskIds } from '../completion.js';
 import { getTasks } from '../domain/get.js';
@@ -19,5 +19,5 @@ export default defineResource({
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },
-  text: (found, say) => fitToBudget(detailAnswer(found, say), MAX_BUDGET).text,
+  text: (found, say) => fitText(detailAnswer(found, say), MAX_BUDGET),
 });
