@@ -180,6 +180,7 @@ export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compac
     parent: each.parentId,
     open_subtasks: each.openSubtasks || null,
     blocked_by: each.waitsFor,
+    waits_with: each.waitsWith,
     ...(each.claimed && {
       claimed_by: each.claimedBy,
       claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
@@ -252,7 +253,6 @@ export const detailJson = (each: TaskDetail, say: RenderContext) =>
     subtasks: each.subtasks.map(relatedJson),
     subtasks_total: each.subtaskCount > each.subtasks.length ? each.subtaskCount : null,
     blocked_by: each.blockers.map(relatedJson),
-    waits_with: isOpenTask(each) ? each.waitsWith : null,
     blocks: each.blocks.map(relatedJson),
     blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
     comments: each.comments.map((comment) => commentJson(comment, say)),
@@ -292,6 +292,7 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
       each.claimedUntil &&
       `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}`,
     each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
+    each.waitsWith && `waits with #${each.waitsWith}`,
   ]
     .filter(Boolean)
     .join(' · ');
@@ -326,7 +327,7 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
   const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
   return [
-    line({ ...each, openSubtasks: 0, waitsFor: [] }, say), // both are listed below
+    line({ ...each, openSubtasks: 0, waitsFor: [], waitsWith: null }, say), // all are listed below
     [
       `  version ${each.version}`,
       `created ${created} by ${each.createdBy}`,
@@ -340,7 +341,7 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
       subtasks.map(relatedLine),
     ),
     ...section('Blocked by', each.blockers.map(relatedLine)),
-    ...(each.waitsWith && isOpenTask(each) ? [`  Waits with its ancestor #${each.waitsWith}.`] : []),
+    ...(each.waitsWith ? [`  Waits with its ancestor #${each.waitsWith}.`] : []),
     ...section(
       part('Blocks', blocks.length, blockCount, '', moreOf(blocks, 'related', 'the rest is not shown')),
       blocks.map(relatedLine),

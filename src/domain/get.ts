@@ -9,7 +9,6 @@ import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
 import type { Comment, Step } from './record.js';
 import {
-  blockingAncestor,
   DATABASE_NOW,
   inProject,
   isOpenStatus,
@@ -39,8 +38,6 @@ export interface TaskDetail extends Task {
   subtasks: Related[];
   subtaskCount: number;
   blockers: Related[];
-  /** Id of the nearest ancestor that is blocked or starts later, if any: until then this task cannot start either. */
-  waitsWith: number | null;
   /** Open tasks that this one blocks; `blockCount` is the total. */
   blocks: Related[];
   blockCount: number;
@@ -55,7 +52,7 @@ export interface TaskDetail extends Task {
 export const SHOWN = { related: 50, comments: 10, happenings: 8 };
 export const MANY_SHOWN = { related: 200, comments: 100, happenings: 50 };
 
-const LOAD = { descriptions: true, blockers: 'none' } as const; // loaded by `belongings`
+const LOAD = { descriptions: true, blockers: 'none', ancestors: true } as const; // `belongings` loads the blockers
 
 type Counted = Related & { total: number };
 
@@ -70,7 +67,6 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       select ${related}, t.rank, count(*) over () as total from ${tasks} t
       where t.user_id = ${user} and t.parent_id = ${tasks.id} and t.deleted_at is null
       order by (${isOpenAs('t')}) desc, t.rank, t.id limit ${literalLimit(most.related)}) s order by s.rank, s.id`)}`,
-    waitsWith: blockingAncestor(tx),
     blockers: sql<Related[]>`${list(sql`select ${related} from ${dependencies} d
       join ${tasks} t on t.user_id = ${user} and t.id = d.blocker_id
       where d.user_id = ${user} and d.blocked_id = ${tasks.id} order by t.id`)}`,
@@ -190,7 +186,6 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     subtasks: has.subtasks,
     subtaskCount: has.subtasks[0]?.total ?? 0,
     blockers: has.blockers,
-    waitsWith: has.waitsWith,
     blocks: has.blocks,
     blockCount: has.blocks[0]?.total ?? 0,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),

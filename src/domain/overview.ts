@@ -68,7 +68,7 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
       ) as counts, ${first('late')} as late, ${first('soon')} as soon, ${first('held')} as held`,
   );
   const page = tx.db
-    .select(taskColumns(tx))
+    .select(taskColumns(tx, { ancestors: true }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
     .where(and(tx.mine(tasks), sql`${tasks.id} = any((select late || soon || held from found)::int[])`))

@@ -1,5 +1,5 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
-import { dependencies, isOpenAs, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
+import { dependencies, isOpen, isOpenAs, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import type { When } from './dates/when.js';
@@ -45,6 +45,8 @@ export interface Task {
   waitsFor: number[];
   /** Number of its open sub-tasks. */
   openSubtasks: number;
+  /** Id of the nearest ancestor that is blocked or starts later: until then this task waits too. Null if not loaded. */
+  waitsWith: number | null;
   /** Whether it has a claim that has not expired by the database's clock. */
   claimed: boolean;
   /** Holder and end of the last claim, even if it has expired; null once it is released. */
@@ -78,6 +80,7 @@ export const UNCLAIMED = { claimed: false, claimedBy: null, claimedUntil: null }
 export const newTaskDefaults = ({ now, by }: { now: Date; by: string }) => ({
   waitsFor: [],
   openSubtasks: 0,
+  waitsWith: null,
   ...UNCLAIMED,
   claim: null,
   note: null,
@@ -95,10 +98,12 @@ export interface Load {
   descriptions?: boolean | undefined;
   /** When to load blockers: if one of them is open (enough for lists, and the default), always, or never. */
   blockers?: 'if open' | 'all' | 'none';
+  /** Whether to look up the ancestor that an open task waits with. */
+  ancestors?: boolean | undefined;
 }
 
 /** Columns of a task, its project, labels and blockers, for `tasks` left-joined with `projects` by `inProject`. */
-export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if open' }: Load = {}) {
+export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if open', ancestors }: Load = {}) {
   const { userId, titleKey, words, description, note, openBlockers, ...columns } = getTableColumns(tasks);
   const blockers = sql`select json_agg(json_build_array(d.blocker_id, ${isOpenAs('b')}) order by d.blocker_id)
     from ${dependencies} d join ${tasks} b on b.user_id = ${tx.userId} and b.id = d.blocker_id
@@ -121,6 +126,10 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
       'labels',
     ),
     blockers: sql<[number, boolean][] | null>`${shown[which]}`.as('blockers'),
+    waitsWith: (ancestors
+      ? sql<number | null>`case when ${isOpen(tasks)} then ${blockingAncestor(tx)} end`
+      : sql<null>`null::int`
+    ).as('waits_with'),
   };
 }
 
@@ -156,6 +165,7 @@ export type TaskRow = Omit<typeof tasks.$inferSelect, 'userId' | 'titleKey' | 'w
   claimed: boolean;
   labels: string[];
   blockers: [id: number, open: boolean][] | null;
+  waitsWith: number | null;
 };
 
 /** Converts a row of `taskColumns` to a task. */
@@ -181,6 +191,7 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
     blockedBy: blockers?.map(([id]) => id) ?? [],
     waitsFor: blockers?.filter(([, open]) => open).map(([id]) => id) ?? [],
     openSubtasks: row.openSubtasks,
+    waitsWith: row.waitsWith,
     claimed: row.claimed,
     claimedBy,
     claimedUntil: claimedBy === null ? null : new Date(row.claimedUntil),

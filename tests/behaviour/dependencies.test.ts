@@ -177,6 +177,23 @@ describe('what is part of a task that is not to be begun', () => {
     return ana;
   }
 
+  test('is shown by every list as waiting, until its ancestor can start', async () => {
+    const ana = await deployment();
+    await ana.ok('update_task', { id: 4, due: '2026-11-22' });
+    for (const [tool, args] of [
+      ['list_tasks', {}],
+      ['list_tasks', { text: 'warn' }],
+      ['list_tasks', { project: 'none', labels: ['none'] }],
+      ['get_overview', {}],
+    ] as const) {
+      const { text, json } = await ana.call(tool, args);
+      expect(text).toContain('\n#4 Warn · due Sun 22 Nov · in #3 · waits with #2');
+      expect((json.tasks ?? json.today).find((task: { id: number }) => task.id === 4)).toMatchObject({ waits_with: 2 });
+    }
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.call('list_tasks')).text).not.toContain('waits with');
+  });
+
   test('is not ready, is not handed out, and is refused to who asks for it by its id', async () => {
     const ana = await deployment();
     expect(await titles(ana, { ready: true })).toEqual(['Build']);

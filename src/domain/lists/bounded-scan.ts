@@ -68,7 +68,7 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, inOr
         union all (select id from walked where fits limit ${literalLimit(limit + 1)})`,
   );
   const page = tx.db
-    .select(taskColumns(tx, { descriptions }))
+    .select(taskColumns(tx, { descriptions, ancestors: !asked.ready }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
     .where(and(tx.mine(tasks), sql`${tasks.id} = any(array(select id from picked))`))

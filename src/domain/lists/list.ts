@@ -202,7 +202,7 @@ function inOrder(tx: UserTx, page: Page, value: Value) {
     )
     .as('count');
   const shown = tx.db
-    .select(taskColumns(tx, { descriptions }))
+    .select(taskColumns(tx, { descriptions, ancestors: !page.ready }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
     .where(and(matches, page.after ? afterPosition(sort, positionFrom(value)) : undefined))

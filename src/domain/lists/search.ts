@@ -155,7 +155,7 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
       .where(filterCondition(tx, page, value)),
   );
   const shown = tx.db
-    .select({ ...taskColumns(tx, { descriptions }), match: sql<number>`hits.rank`.as('match') })
+    .select({ ...taskColumns(tx, { descriptions, ancestors: !page.ready }), match: sql<number>`hits.rank`.as('match') })
     .from(hits)
     .innerJoin(tasks, and(tx.mine(tasks), sql`${tasks.id} = hits.id`))
     .leftJoin(projects, inProject(tx))
