@@ -27,7 +27,7 @@ export default definePrompt({
       firstTasks(tx, { labels, due: day }, { now }),
       firstTasks(tx, { labels, due: `..${dayBefore(day)}` }, { now }),
       firstTasks(tx, { labels, status: 'in_progress' }, { now }),
-      firstTasks(tx, { labels, sort: 'priority' }, { now }),
+      firstTasks(tx, { labels, ready: true }, { now }),
     ]);
     return { day, all, due, earlier, doing, rest };
   },
@@ -42,7 +42,7 @@ export default definePrompt({
     return {
       ask: [
         `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, say.now, say.timezone)}`} with the tasks below.`,
-        'Choose a realistic set and put it in order: what is overdue or due by then first, then what is in progress, then what matters most.',
+        'Choose a realistic set and put it in order: what is overdue or due by then first, then what is in progress, then what matters most. Tasks that are blocked or wait with another cannot be started yet.',
         minutes === undefined
           ? 'Ask me how much time I have if that would change the plan.'
           : `I have ${minutes} minutes: the plan must fit, with some slack.`,
@@ -54,7 +54,7 @@ export default definePrompt({
         ...section(`Due ${isToday ? 'today' : day}${only}`, due),
         ...section(`Due before${only}`, earlier),
         ...section(`In progress${only}`, doing),
-        ...section(`Open${only}, by priority`, rest),
+        ...section(`Ready to start${only}, by priority`, rest),
       ],
     };
   },

@@ -26,6 +26,23 @@ describe('plan_my_day', () => {
     ]);
   });
 
+  test('offers what can be started, and marks what is due and cannot', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_tasks', {
+      tasks: [
+        { title: 'Choose', ref: 'choose', priority: 'low' },
+        { title: 'Build', ref: 'build', priority: 'urgent', blocked_by: ['choose'] },
+        { title: 'Walls', parent: 'build', priority: 'urgent' },
+        { title: 'Roof', parent: 'build', due: '2026-11-22' },
+        { title: 'Read' },
+      ],
+    });
+    const text = await promptText(client, 'plan_my_day');
+    expect(text).toMatch(/Due today: 1 task\n {4}#4 Roof · .* · waits with #2\n/);
+    expect(text).toMatch(/Ready to start, by priority: 2 tasks\n {4}#1 Choose · low\n {4}#5 Read$/);
+    expect(text).not.toMatch(/#3 Walls/);
+  });
+
   test('plans another day, within the time there is', async () => {
     const { ok, client } = await newAgent(world);
     await ok('add_task', { title: 'On Tuesday', due: '2026-11-24' });
@@ -79,11 +96,11 @@ describe('plan_my_day', () => {
     );
     await add('1301, 2600', 1);
     const found = await ask();
-    expect(found).toMatch(/Open with @rare, by priority: 25 of \d+\+ tasks\n/);
+    expect(found).toMatch(/Ready to start with @rare, by priority: 25 of \d+\+ tasks\n/);
     expect(found.match(/#\d+ Task \d+ · low @rare/g)).toHaveLength(25);
     await add('2601, 12000', 1);
     expect(await ask()).toMatch(
-      /Open with @rare, by priority: 0 of 0\+ tasks\n.*The scan limit was reached; there may be more\./,
+      /Ready to start with @rare, by priority: 0 of 0\+ tasks\n.*The scan limit was reached; there may be more\./,
     );
   });
 
