@@ -1,4 +1,4 @@
-import { dueSort, sayToday, sayUntil, startSort } from '../domain/dates/when.js';
+import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/when.js';
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
@@ -84,15 +84,15 @@ export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, 
   return first ? [`+${first.project} is archived: lists omit its tasks.`] : [];
 }
 
-/** Notes tasks that were completed while blocked: their blockers may be done too. */
-export const completedEarlyNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
+/** Notes tasks that were begun or completed while they wait: what they wait for may be done too. */
+export const earlyNotes = (early: Outcome['early'], { now, timezone }: RenderContext): string[] =>
   firstNotes(
-    tasks
-      .filter(
-        ({ id, status, waitsFor }) =>
-          status === 'completed' && before.get(id)?.status !== status && waitsFor.length > 0,
-      )
-      .map(({ id, waitsFor }) => `#${id} waits for ${numbers(waitsFor)}, still open.`),
+    early.map(([{ id }, { id: by, waitsFor, start }]) => {
+      const subject = by === id ? `#${id}` : `#${id} is part of #${by}, which`;
+      return waitsFor.length > 0
+        ? `${subject} waits for ${numbers(waitsFor)}, still open.`
+        : `${subject} starts ${start && sayWhen(start, now, timezone)}.`;
+    }),
   );
 
 const MARKS = { project: '+', label: '@' };

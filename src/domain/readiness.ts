@@ -1,15 +1,18 @@
 import { startSort } from './dates/when.js';
 import { ancestors, descendants } from './family.js';
+import type { Edit } from './record.js';
 import type { Settled } from './settle.js';
 import { isOpenTask, isUnblockedTask, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
-/** Effects of a write on tasks that it did not edit. */
+/** What a write means for what can be started. */
 export interface ReadinessChanges {
   /** Tasks that can be started now because they no longer wait for others. */
   ready: Task[];
   /** Open tasks that were not blocked before and are now. */
   blocked: Task[];
+  /** Tasks begun or completed though they wait, each with the one that is blocked or starts later: itself, or an ancestor. */
+  early: [task: Task, because: Task][];
 }
 
 type Tasks = ReadonlyMap<number, Task>;
@@ -38,17 +41,28 @@ export function readinessChanges(
       isReady(task, now, context),
     ),
     blocked: others(open.filter((task) => !waited(task) && task.waitsFor.length > 0)),
+    early: edits.filter(isUnderWay).flatMap(({ after }) => {
+      const waits = after.waitsFor.length > 0;
+      const because = waits ? after : ancestors(now, after).find((each) => holdsBack(each, context));
+      return because ? [[after, because] satisfies [Task, Task]] : [];
+    }),
   };
 }
+
+/** Whether an edit begins or completes a task. */
+const isUnderWay = ({ before, after }: Edit): boolean =>
+  before !== null && before.status !== after.status && ['in_progress', 'completed'].includes(after.status);
 
 const isReady = (task: Task, tasks: Tasks, context: WriteContext): boolean =>
   isUnblockedTask(task) &&
   !task.inArchivedProject &&
   !task.claimed &&
   hasStarted(task, context) &&
-  ancestors(tasks, task).every(
-    (each) => !isOpenTask(each) || (each.waitsFor.length === 0 && hasStarted(each, context)),
-  );
+  !ancestors(tasks, task).some((each) => holdsBack(each, context));
+
+/** Whether the sub-tasks of a task wait with it. */
+const holdsBack = (task: Task, context: WriteContext): boolean =>
+  isOpenTask(task) && (task.waitsFor.length > 0 || !hasStarted(task, context));
 
 const hasStarted = ({ start }: Task, { now, timezone }: WriteContext): boolean =>
   start === null || startSort(start, timezone) <= now.toISOString();

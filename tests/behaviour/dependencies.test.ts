@@ -194,6 +194,18 @@ describe('what is part of a task that is not to be begun', () => {
     expect((await ana.call('list_tasks')).text).not.toContain('waits with');
   });
 
+  test('is begun or completed all the same, with a note', async () => {
+    const ana = await deployment();
+    const note = '#4 is part of #2, which waits for #1, still open.';
+    expect((await ana.ok('update_task', { id: 4, status: 'in_progress' })).note).toBe(note);
+    expect((await ana.ok('update_task', { id: 4, priority: 'high' })).note).toBeUndefined();
+    expect((await ana.ok('complete_task', { id: 4 })).note).toBe(note);
+    expect((await ana.ok('update_task', { id: 2, status: 'in_progress' })).note).toBe('#2 waits for #1, still open.');
+    expect((await ana.ok('complete_task', { ids: [1, 3] })).note).toBeUndefined();
+    await ana.ok('update_task', { id: 2, start: '2026-11-30' });
+    expect((await ana.ok('complete_task', { id: 5 })).note).toBe('#5 is part of #2, which starts 30 Nov.');
+  });
+
   test('is not ready, is not handed out, and is refused to who asks for it by its id', async () => {
     const ana = await deployment();
     expect(await titles(ana, { ready: true })).toEqual(['Build']);
