@@ -48,7 +48,7 @@ function remarkOf(
 ): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && closestOnly)
-    return `No open task has these words; these are similar. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
+    return `No open task has all these words; these are similar. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
   if (remarks?.elsewhere) return `Only closed or archived tasks match: status all finds ${capped(remarks.elsewhere)}.`;
   if (remarks?.trashed) return `Only tasks in the trash match: status deleted finds ${capped(remarks.trashed)}.`;
   if (remarks?.namedLikeText)
@@ -56,7 +56,7 @@ function remarkOf(
   if (remarks?.excludedReady) return 'ready false lists only tasks that cannot start now: omit it to see all.';
   if (remarks?.holders)
     return remarks.holders.length > 0 ? `Claims are held by ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
-  if (closestOnly) return 'No task has these words; these are similar.';
+  if (closestOnly) return 'No task has all these words; these are similar.';
   if (cut) return `More than ${MAX_RANKED} tasks match; only the newest ${MAX_RANKED} were ranked: narrow the search.`;
   if (sampled)
     return `More than ${MAX_SCANNED} tasks could match; only the newest ${MAX_SCANNED} were sorted: use more filters.`;

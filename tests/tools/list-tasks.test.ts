@@ -392,7 +392,7 @@ describe('list_tasks', () => {
     expect(first.note).toMatch(/^due "next week": /);
     expect((await ana.ok('list_tasks', { ...asked, cursor: first.next_cursor })).note).toBeUndefined();
     expect((await ana.ok('list_tasks', { due: 'next week', text: 'rene passport' })).note).toMatch(
-      /^due "next week": .*\. No task has these words; these are similar\.$/,
+      /^due "next week": .*\. No task has all these words; these are similar\.$/,
     );
   });
 
@@ -509,7 +509,7 @@ describe('list_tasks', () => {
     const { json } = await ana.call('list_tasks', { text: 'paint' });
     expect(json).toMatchObject({
       near: true,
-      note: 'No open task has these words; these are similar. status all finds 1 closed or archived.',
+      note: 'No open task has all these words; these are similar. status all finds 1 closed or archived.',
     });
   });
 

@@ -17,7 +17,7 @@ import {
   statusOf,
   type Value,
 } from './filter.js';
-import { search } from './search.js';
+import { anyWordOf, search } from './search.js';
 import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, positionValues, type Sort } from './sort.js';
 
 export interface ListFilter extends Filter {
@@ -36,7 +36,7 @@ export interface FoundTasks {
   total: number;
   /** Returns the position after the first `shown` of `tasks`, if anything follows. */
   positionAfter(shown: number): Position | undefined;
-  /** No task has all the words; these come closest. */
+  /** No task has all the words; these have similar ones, or some of them. */
   closestOnly?: true;
   /** More tasks have the words than can be ranked; `total` counts only ranked ones. */
   cut?: true;
@@ -97,7 +97,8 @@ export async function listTasks(
   const given = Object.entries({ ...canonical(filter), sort }).filter(([, value]) => value !== undefined);
   const context = JSON.stringify([tx.userId, given.sort()]);
   const start = cursor === undefined ? undefined : unpackCursor(cursor, context, secret);
-  const found = await findTasks(tx, filter, { ...options, limit, start });
+  const all = await findTasks(tx, filter, { ...options, limit, start });
+  const found = start ? all : await orSomeWords(tx, filter, all, options);
   return {
     ...found,
     cursorAfter(shown) {
@@ -105,6 +106,22 @@ export async function listTasks(
       return at && packCursor(at, context, secret);
     },
   };
+}
+
+/** How many tasks that have only some of the words are returned at most. */
+const MAX_PARTLY = 5;
+
+/** Returns the page, or if no task has all words of a search, nor similar ones, those that have some of them. */
+async function orSomeWords(
+  tx: UserTx,
+  filter: ListFilter,
+  page: FoundTasks,
+  options: { now: Date; descriptions?: boolean },
+): Promise<FoundTasks> {
+  const text = page.total === 0 && filter.text !== undefined && anyWordOf(filter.text);
+  if (!text) return page;
+  const { tasks } = await findTasks(tx, { ...filter, text, sort: undefined }, { ...options, limit: MAX_PARTLY });
+  return { ...page, tasks, total: tasks.length, ...(tasks.length > 0 && { closestOnly: true }) };
 }
 
 /** Finds the first tasks that match every filter, or the first after a position. Throws as `listTasks` does. */

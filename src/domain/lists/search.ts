@@ -88,6 +88,21 @@ function normalizeOperators(text: string): string {
   return rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
 }
 
+/** Letters of a word that tells tasks apart; shorter ones, such as "the", are left out unless all words are short. */
+const TELLING = 4;
+
+/**
+ * Returns a search for any telling word of a text instead of all its words, which still count for the rank.
+ *
+ * @returns undefined for a single word, and for a text with phrases or operators
+ */
+export function anyWordOf(text: string): string | undefined {
+  const words = text.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  if (words.length < 2 || words.some((word) => /["|&()]|^-|^(?:or|and|not)$/i.test(word))) return undefined;
+  const telling = words.filter((word) => word.length >= TELLING);
+  return [words.join(' '), ...(telling.length > 0 ? telling : words)].join(' or ');
+}
+
 /** Returns the task number if the text is just that (`12`, `#12`). */
 function numberIn(text: string): number | null {
   const digits = /^#?(\d{1,9})$/.exec(text)?.[1];
