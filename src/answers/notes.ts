@@ -6,10 +6,8 @@ import { reopenInsteadHint } from '../domain/recurrence/series.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
+import { MAX_NAMED, numbers } from './groups.js';
 import { capped, counted, type RenderContext, tasksWord } from './shapes.js';
-
-/** Most tasks that a note names, or a list beside the notes. */
-export const MAX_NAMED = 20;
 
 /** Most notes of one kind. */
 const MAX_NOTES = 5;
@@ -18,11 +16,6 @@ const MAX_NOTES = 5;
 const firstNotes = (notes: string[], most = MAX_NOTES): string[] =>
   notes.length > most ? [...notes.slice(0, most), `And ${notes.length - most} more like that.`] : notes;
 
-const numbers = (ids: number[]) =>
-  [
-    ...ids.slice(0, MAX_NAMED).map((id) => `#${id}`),
-    ...(ids.length > MAX_NAMED ? [`and ${ids.length - MAX_NAMED} more`] : []),
-  ].join(', ');
 const numbersOf = (tasks: Task[]) => numbers(tasks.map(({ id }) => id));
 
 /**

@@ -11,6 +11,7 @@ import type { ProjectOutcome } from '../domain/update-project.js';
 import { sayCall } from '../errors.js';
 import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
+import { grouped, MAX_NAMED, numbers } from './groups.js';
 import {
   alsoOpenNotes,
   archivedProjectNotes,
@@ -22,7 +23,6 @@ import {
   idleRuleNotes,
   lapsedNotes,
   lastNotes,
-  MAX_NAMED,
   moreNamesakesNotes,
   moreReadyNotes,
   orphanNotes,
@@ -185,6 +185,10 @@ const readyLine = (ready: Task[]): string[] =>
           .join(', ')}`,
       ];
 
+/** Renders what is new of a task that changed like many others: not its title, its labels and what it waits for. */
+const restOf = (each: Task, say: RenderContext, told?: string): string =>
+  line({ ...each, id: 0, title: '', labels: [], openSubtasks: 0, waitsFor: [] }, say, told).slice('#0 '.length);
+
 /**
  * Renders the tasks that a write was asked to change, and those that changed with them.
  *
@@ -225,23 +229,30 @@ export function outcomeAnswer(
     const same = unchanged.has(each.id);
     const news = was ? unknownOf(each, was) : each;
     const dated = !same && (news.due ?? news.repeats) !== null; // show how a changed rule or due date was understood
+    const shown = only || same ? each : news;
     return {
       each,
-      did: restored.has(each.id) ? 'Restored' : verb,
+      did: same ? 'Unchanged' : restored.has(each.id) ? 'Restored' : verb,
       same,
-      shown: only || same ? each : news,
+      shown,
+      rest: same ? '' : restOf(shown, say, told),
       next: dated ? datesOf(each, say) : [],
       dated,
     };
   });
-  const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) =>
-    same
-      ? [`Unchanged ${line(each, say)}`]
-      : [`${did} ${line(shown, say, told)}`, ...(dated ? nextDatesLine(each, say) : [])];
+  const { groups, others } = grouped(named, ({ did, rest, next }) => (next.length > 0 ? undefined : did + rest));
+  const summed = groups.map((rows) => {
+    const [{ did, rest }] = rows as [(typeof rows)[0]];
+    return `${did} ${tasksWord(rows.length)}, ${numbers(rows.map(({ each }) => each.id))}${rest}.`;
+  });
+  const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) => [
+    `${did} ${line(shown, say, same ? undefined : told)}`,
+    ...(dated ? nextDatesLine(each, say) : []),
+  ];
   const json = only
     ? { task: withoutEmpty({ ...taskJson(only, say), next: named[0]?.next }) }
     : {
-        tasks: named.map(({ each, same, shown, next }) => {
+        tasks: others.map(({ each, same, shown, next }) => {
           const restoration = restored.has(each.id) && { what: 'restored' };
           return withoutEmpty({ ...rowJson(shown, say, 'compact', same ? undefined : told), ...restoration, next });
         }),
@@ -249,7 +260,7 @@ export function outcomeAnswer(
         failed: failedJson(failed),
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
-  const note = [
+  const notes = [
     ...endedClaimNotes(ended, say),
     ...lapsedNotes(expired, say),
     ...earlyNotes(early, say),
@@ -270,14 +281,15 @@ export function outcomeAnswer(
     json: withoutEmpty({
       ...json,
       ready: readyRows(ready),
-      note: note || null,
+      note: [...summed, notes].filter(Boolean).join(' ') || null,
       unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
       next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
     }),
     text: [
-      ...named.flatMap(toLines),
+      ...summed,
+      ...others.flatMap(toLines),
       ...more,
-      ...(note ? [note] : []),
+      ...(notes ? [notes] : []),
       ...readyLine(ready),
       ...following.map((each) => `Next ${line(unknownOf(each, { ...each, due: null }), say)}`),
       ...failedLines(failed),
@@ -307,10 +319,11 @@ export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderC
 
 /** Answers `undo`: the tasks and projects that were changed back. */
 export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }: Undone, say: RenderContext): Answer {
-  const named = tasks
-    .slice(0, MOST_LISTED)
-    .map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
+  const reverted = tasks.map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
+  const { groups, others } = grouped(reverted, ({ what }) => what);
+  const named = others.slice(0, MOST_LISTED);
   const notes = [
+    ...groups.map((rows) => `${tasksWord(rows.length)}, ${numbers(rows.map(({ id }) => id))}: ${rows[0]?.what}.`),
     ...blockedNotes(blocked),
     ...moreReadyNotes(ready),
     ...(fewer ? [`Of your last ${fewer.asked} writes, only ${fewer.found} could be undone.`] : []),
@@ -328,7 +341,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }:
     text: [
       `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} reverted`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
-      ...(tasks.length > MOST_LISTED ? [`and ${tasks.length - MOST_LISTED} more`] : []),
+      ...(others.length > MOST_LISTED ? [`and ${others.length - MOST_LISTED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
       ...notes,
       ...readyLine(ready),

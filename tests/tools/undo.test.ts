@@ -229,6 +229,25 @@ describe('undo', () => {
     expect(all.text).toMatch(/^Undone: 1 task and 1 project reverted\n/);
   });
 
+  test('says once what it did to very many tasks', async () => {
+    const ana = await newAgent(world);
+    const plan = await ana.ok('add_tasks', {
+      tasks: Array.from({ length: 60 }, (_, i) => ({ title: `Step ${i + 1}` })),
+    });
+    const ids = Array.from({ length: 60 }, (_, i) => i + 1).filter((id) => id !== 8);
+    const moved = await ana.ok('update_task', { ids, project: 'Home' });
+    await ana.ok('update_task', { id: 5, project: 'Past' });
+    const back = await ana.call('undo', { undo: moved.undo });
+    expect(back.text).toMatch(
+      /^Undone: 58 tasks and 1 project reverted\n\+Home · .*\n58 tasks, #1–#4, #6, #7, #9–#60: undone project \(none\)\.\nFailed: /,
+    );
+    expect(back.json).toMatchObject({ total: 58, note: '58 tasks, #1–#4, #6, #7, #9–#60: undone project (none).' });
+    expect(back.json.tasks).toBeUndefined();
+    const gone = await ana.call('undo', { undo: plan.undo });
+    expect(gone.json.note).toContain('60 tasks, #1–#60: deleted by undo.');
+    expect(gone.text.length).toBeLessThan(500);
+  });
+
   test('a second undo of the same write is refused, and says what did it', async () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'One' });

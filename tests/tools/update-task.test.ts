@@ -285,6 +285,23 @@ describe('update_task', () => {
     ]);
   });
 
+  test('of very many tells once what is the same for all, and of each what is not', async () => {
+    const ana = await newAgent(world);
+    const tasks = Array.from({ length: 40 }, (_, i) => ({ title: `Step ${i + 1}`, labels: [`l${i}`] }));
+    await ana.ok('add_tasks', { tasks: [...tasks, { title: 'Bins', due: '2026-11-24', repeats: 'every week' }] });
+    const ids = Array.from({ length: 41 }, (_, i) => 41 - i);
+    await ana.ok('update_task', { id: 3, priority: 'high' });
+    const { text, json } = await ana.call('update_task', { ids, due: 'in 9 days', add_labels: ['now'] });
+    expect(text).toBe(
+      'Updated 40 tasks, #1–#40 · due 1 Dec.\nUpdated #41 Bins · due 1 Dec · @now\n  then 8 Dec, 15 Dec, 22 Dec\nundo: u43',
+    );
+    expect(json).toMatchObject({ tasks: [{ id: 41 }], total: 41, note: 'Updated 40 tasks, #1–#40 · due 1 Dec.' });
+    const again = await ana.call('update_task', { ids: [...ids.slice(1), 99], due: '2026-12-01' });
+    expect(again.text).toBe('Unchanged 40 tasks, #1–#40.\nFailed: No task #99. Use list_tasks to find its id.');
+    expect(again.json.unchanged).toHaveLength(40);
+    expect((await ana.call('delete_task', { ids: ids.slice(1) })).text).toBe('Deleted 40 tasks, #1–#40.\nundo: u84');
+  });
+
   test('of many that repeat it tells the next dates where these changed, in both channels', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Bins', due: '2026-11-24', repeats: 'every week' });
