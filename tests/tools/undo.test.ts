@@ -229,6 +229,24 @@ describe('undo', () => {
     expect(all.text).toMatch(/^Undone: 1 task and 1 project reverted\n/);
   });
 
+  test('of a write that was reverted otherwise says which it is, and how to go past it', async () => {
+    const ana = await newAgent(world);
+    const other = await agentOf(world, ana.principal, 'laptop');
+    await ana.ok('add_task', { title: 'One' });
+    await ana.ok('update_task', { id: 1, priority: 'high' });
+    const done = await ana.ok('complete_task', { id: 1 });
+    await other.ok('update_task', { id: 1, status: 'pending' });
+    expect(await ana.refused('undo', { last: 1 })).toMatchObject({
+      code: 'conflict',
+      message: 'Nothing is left to undo of u3: already reverted.',
+      hint: 'To undo the write before as well: undo {"last":2}.',
+    });
+    expect(await ana.refused('undo', { undo: done.undo })).toMatchObject({ hint: 'Give the handle of another write.' });
+    expect((await ana.ok('undo', { last: 2 })).tasks).toEqual([
+      { id: 1, title: 'One', what: 'undone priority (none)' },
+    ]);
+  });
+
   test('says once what it did to very many tasks', async () => {
     const ana = await newAgent(world);
     const plan = await ana.ok('add_tasks', {

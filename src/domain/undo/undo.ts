@@ -1,6 +1,6 @@
 import type { Actor } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
-import { conflict, invalid } from '../../errors.js';
+import { conflict, invalid, type Refusal, sayCall } from '../../errors.js';
 import { type Gathered, gather } from '../gather.js';
 import {
   commentsOf,
@@ -43,8 +43,8 @@ export interface Undone extends ReadinessChanges {
 interface State extends Gathered {
   /** The writes to undo, newest first. */
   batches: number[];
-  /** How many were asked for. */
-  asked: number;
+  /** How many of the caller's last were asked for, if not one by its handle. */
+  asked: number | undefined;
   entries: Entry[];
   later: LaterEntry[];
   /** Ids of projects to be removed that have tasks other than those loaded. */
@@ -74,8 +74,8 @@ export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undon
   return { read: (tx, actor) => stateOf(tx, actor, handle, last), decide };
 }
 
-async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last = 1): Promise<State> {
-  const { batches, entries } = await (handle ? loadWrite(tx, Number(handle)) : lastWrites(tx, actor, last));
+async function stateOf(tx: UserTx, actor: Actor, handle: string | undefined, last?: number): Promise<State> {
+  const { batches, entries } = await (handle ? loadWrite(tx, Number(handle)) : lastWrites(tx, actor, last ?? 1));
   if (entries.every(({ op }) => isClaimOrRelease(op)))
     throw conflict(`u${handle} is a claim or a release, which cannot be undone.`, 'Use claim_task or release_task.');
   const wanted = mentioned(entries);
@@ -151,7 +151,7 @@ function decide(state: State, context: WriteContext) {
   }
   if (edits.length + projectEdits.length === 0) {
     if (failed.length > 0) throw allFailed(failed);
-    throw conflict('Nothing of that write is left to undo.', 'Its changes have already been reverted.');
+    throw nothingLeft(state);
   }
   // The undo may also have archived projects or brought them back.
   const recounted = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
@@ -171,10 +171,22 @@ function decide(state: State, context: WriteContext) {
         { edits, counted: recounted },
         context,
       ),
-      ...(state.batches.length < state.asked && { fewer: { asked: state.asked, found: state.batches.length } }),
+      ...(state.asked &&
+        state.batches.length < state.asked && { fewer: { asked: state.asked, found: state.batches.length } }),
       failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
     },
   };
+}
+
+/** A write that was reverted otherwise does not count as undone: the last of a caller's writes, it would stay that. */
+function nothingLeft({ batches, asked }: State): Refusal {
+  const goesOn = asked === batches.length && asked < MAX_UNDO;
+  return conflict(
+    `Nothing is left to undo of ${batches.map((batch) => `u${batch}`).join(', ')}: already reverted.`,
+    goesOn
+      ? `To undo the write before as well: ${sayCall('undo', { last: asked + 1 })}.`
+      : 'Give the handle of another write.',
+  );
 }
 
 /** Maximum number of failures reported one by one. */
