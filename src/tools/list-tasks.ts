@@ -34,7 +34,7 @@ export default defineTool({
     parent: idOrNone().describe('or none').optional(),
     ready: flag()
       .describe(
-        'can start now: open, unclaimed, unblocked, no open sub-tasks, start reached; and no parent is blocked or starts later',
+        'can start now: open, unclaimed, unblocked, no open sub-tasks, start reached; no parent is blocked or starts later',
       )
       .optional(),
     claimed_by: shortText().describe('a name, me, any or none').optional(),
@@ -42,7 +42,7 @@ export default defineTool({
     completed_since: shortText().optional(),
     sort: oneOf(SORTS)
       .describe(
-        'default: best match with text, due with due, priority with ready, else newest; manual: as placed by hand',
+        'default: best match with text, due with due, priority with ready, latest completed, else newest; manual: by hand',
       )
       .optional(),
     detail: oneOf(DETAILS).optional(),

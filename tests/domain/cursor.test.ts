@@ -21,6 +21,7 @@ const position = fc.oneof(
   fc.record({ now, id }),
   fc.record({ now, id, dueSort }),
   fc.record({ now, id, dueSort, priority: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ now, id, completedAt: instant.map((date) => date.toISOString()) }),
 );
 
 test('a cursor gives back the position it was made of, in 24 tokens at most', () => {

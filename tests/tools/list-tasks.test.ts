@@ -357,6 +357,35 @@ describe('list_tasks', () => {
     expect((await ana.refused('list_tasks', { completed_since: '2027-04-30' })).message).toContain('in the future');
   });
 
+  test('completed tasks come with the latest completed first, on every page', async () => {
+    const ana = await newAgent(world);
+    const ids = Array.from({ length: 8 }, (_, i) => i + 1);
+    await ana.ok('add_tasks', { tasks: ids.map((id) => ({ title: `T${id}`, ...(id > 2 && { project: 'Home' }) })) });
+    const done = [4, 8, 1, 6, 3];
+    for (const [i, id] of done.entries()) {
+      world.now = new Date(`2026-11-22T12:00:0${i}.5Z`);
+      await ana.ok('complete_task', { id });
+    }
+    world.now = new Date('2026-11-22T13:02:00Z');
+    const latest = done.toReversed();
+    for (const [filter, found] of [
+      [{ status: 'completed' }, latest],
+      [{ completed_since: '2026-11-22T13:00:01' }, latest.slice(0, 4)],
+      [{ status: 'completed', project: 'Home' }, latest.filter((id) => id > 2)],
+      [{ status: 'completed', sort: 'newest' }, [8, 6, 4, 3, 1]],
+    ] as const) {
+      const seen: number[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await ana.ok('list_tasks', { ...filter, limit: 2, cursor });
+        expect(page.total).toBe(found.length);
+        seen.push(...page.tasks.map(({ id }: { id: number }) => id));
+        cursor = page.next_cursor;
+      } while (cursor);
+      expect([filter, seen]).toEqual([filter, found]);
+    }
+  });
+
   test.each([
     [{ due: 'next week' }, 'due "next week": Mon 23 Nov to 29 Nov.'],
     [{ due: 'by friday' }, 'due "by friday": up to Fri 27 Nov.'],

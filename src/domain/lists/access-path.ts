@@ -44,7 +44,8 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
     parts.push(
       sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${label} order by l.task_id desc`,
     );
-  if (shape.completedSince) push(isCompletedSince(value), desc(tasks.completedAt));
+  const byCompletion = sort === 'completed'; // of completed tasks only
+  if (shape.completedSince && !byCompletion) push(isCompletedSince(value), desc(tasks.completedAt));
   if (shape.changedSince)
     parts.push(
       // Of a time before the history that is kept, it may be any task.
@@ -65,11 +66,10 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
       union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${isNotNull(tasks.claimedBy)} and ${isClaimed})`);
   if (status === 'deleted') push(inStatus(status), desc(tasks.deletedAt));
   if (status === 'cancelled') push(inStatus(status), newest);
-  if (status === 'completed' && !shape.completedSince)
-    push(and(isNotNull(tasks.completedAt), inStatus(status)), desc(tasks.completedAt));
+  if (status === 'completed' && !shape.completedSince && !byCompletion) push(inStatus(status), desc(tasks.completedAt));
   if (status === 'all' && sort !== 'newest') push(inStatus(status), newest);
 
-  const inOrder = opens || sort === 'newest';
+  const inOrder = opens || byCompletion || sort === 'newest';
   /** Whether one part of the filter has an index of its own in the requested order. */
   const ordered =
     (shape.project === 'called' && opens && (sort === 'newest' || sort === 'due')) ||
@@ -81,6 +81,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
     ready && sort === 'priority' ? isReady(tx) : undefined,
     sort === 'due' ? due : undefined,
     sort === 'priority' ? priority : undefined,
+    byCompletion ? (shape.completedSince ? isCompletedSince(value) : isNotNull(tasks.completedAt)) : undefined,
   );
   return {
     parts,
@@ -88,7 +89,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
     singleIndex:
       inOrder &&
       parts.length === (ordered ? 1 : 0) &&
-      ['open', 'all', 'cancelled'].includes(status) &&
+      (byCompletion || ['open', 'all', 'cancelled'].includes(status)) &&
       shape.claimed === undefined &&
       shape.parent !== 'none' &&
       shape.labels !== 'none' &&

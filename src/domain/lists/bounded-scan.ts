@@ -6,7 +6,7 @@ import { inProject, taskColumns } from '../task.js';
 import type { AccessPath } from './access-path.js';
 import { filterCondition, missingReference, type Value } from './filter.js';
 import type { Page } from './list.js';
-import { afterPosition, columnsOf, ORDER, orderOf, PAGE_ORDER, positionFrom } from './sort.js';
+import { afterPosition, columnsOf, ORDER, orderOf, PAGE_ORDER, type position, positionFrom } from './sort.js';
 
 /** How many tasks of one filter part, or in the requested order, are checked against the whole filter at most. */
 export const MAX_SCANNED = 1_000;
@@ -20,10 +20,10 @@ export interface ScanSummary {
   /** Only the newest `MAX_SCANNED` of a filter part were checked and sorted. */
   newestOnly: boolean;
   /** The last task examined, if the scan reached `MAX_SCANNED` before it found more than a page; otherwise null. */
-  lastScanned: { id: number; dueSort: string; priority: number; rank: string } | null;
+  lastScanned: Parameters<typeof position>[1] | null;
 }
 
-const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}`;
+const KEY = sql`${tasks.id}, ${tasks.dueSort}, ${tasks.priority}, ${tasks.rank}, ${tasks.completedAt}`;
 const HITS = columnsOf('hits');
 
 /**
@@ -83,7 +83,7 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, inOr
         ),
       newestOnly: sql<boolean>`chosen.sampled`.as('sampled'),
       lastScanned: sql<ScanSummary['lastScanned']>`case when (select count(*) from picked) <= ${limit} then (
-        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank) from walked offset ${literalLimit(MAX_SCANNED - 1)} limit 1) end`.as(
+        select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank, 'completedAt', completed_at) from walked offset ${literalLimit(MAX_SCANNED - 1)} limit 1) end`.as(
         'last_scanned',
       ),
     })

@@ -11,6 +11,8 @@ export interface Position {
   priority?: number;
   /** If sorted manually. */
   rank?: string;
+  /** If sorted by completion. */
+  completedAt?: string;
   /** The rank of the match, if sorted by best match. */
   match?: number;
 }
@@ -28,7 +30,7 @@ const NEVER = 0xff_ff_ff_ff_ff_ff;
  * @param context the user, filter and sort that the cursor is valid for, as a string
  */
 export function packCursor(position: Position, context: string, secret: Buffer): string {
-  const { now, id, dueSort, priority, rank = '', match } = position;
+  const { now, id, completedAt, dueSort = completedAt, priority, rank = '', match } = position;
   const size = 9 + (dueSort ? 6 : 0) + (priority ? 1 : 0) + (match === undefined ? 0 : 4);
   const payload = Buffer.alloc(size + rank.length);
   payload.writeUIntBE(toSecond(now).getTime() / 1000, 0, 5);
@@ -38,7 +40,7 @@ export function packCursor(position: Position, context: string, secret: Buffer):
   if (priority) payload.writeUInt8(priority, 15);
   if (match !== undefined) payload.writeInt32BE(match, 9);
   payload.write(rank, size, 'latin1');
-  const head = Buffer.concat([Buffer.of(rank ? 2 : 1), payload]);
+  const head = Buffer.concat([Buffer.of(rank ? 2 : completedAt ? 3 : 1), payload]);
   const packed = Buffer.concat([head, sign(head, context, secret)]);
   return `c${BigInt(`0x${packed.toString('hex')}`)}`;
 }
@@ -52,7 +54,7 @@ const OFFSET = 2_300_000_000_000;
  * @throws Refusal `invalid` for a cursor that was not issued to this user for this filter and sort
  */
 export function unpackCursor(cursor: string, context: string, secret: Buffer): Position {
-  // The first byte is 1 or 2, so the number has lost its leading hex digit 0.
+  // The first byte is 1, 2 or 3, so the number has lost its leading hex digit 0.
   const hex = /^c\d{20,2000}$/.test(cursor) ? `0${BigInt(cursor.slice(1)).toString(16)}` : '';
   const packed = Buffer.from(hex, 'hex');
   const payload = packed.subarray(1, -MAC);
@@ -66,10 +68,11 @@ export function unpackCursor(cursor: string, context: string, secret: Buffer): P
     );
   const at = { now: new Date(payload.readUIntBE(0, 5) * 1000), id: payload.readUInt32BE(5) };
   if (packed[0] === 2) return { ...at, rank: payload.toString('latin1', 9) };
-  const due = payload.length > 13 ? payload.readUIntBE(9, 6) : undefined;
+  const time = payload.length > 13 ? payload.readUIntBE(9, 6) : undefined;
+  const name = packed[0] === 3 ? 'completedAt' : 'dueSort';
   return {
     ...at,
-    ...(due !== undefined && { dueSort: due === NEVER ? 'infinity' : new Date(due - OFFSET).toISOString() }),
+    ...(time !== undefined && { [name]: time === NEVER ? 'infinity' : new Date(time - OFFSET).toISOString() }),
     ...(payload.length > 15 && { priority: payload.readUInt8(15) }),
     ...(payload.length === 13 && { match: payload.readInt32BE(9) }),
   };

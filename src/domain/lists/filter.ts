@@ -228,7 +228,9 @@ export function inStatus(status: ListStatus): SQL | undefined {
       return and(isOpen(tasks), hasStatus('pending'), not(isClaimed));
     case 'in_progress':
       return and(isOpen(tasks), isInProgress);
-    default:
+    case 'completed':
+      return and(hasStatus(status), isNull(tasks.deletedAt), isNotNull(tasks.completedAt)); // as the index is made
+    case 'cancelled':
       return and(hasStatus(status), isNull(tasks.deletedAt));
   }
 }

@@ -72,9 +72,10 @@ const canonical = (filter: Filter) => ({
   claimed_by: typeof filter.claimed_by === 'string' ? nameKey(filter.claimed_by) : filter.claimed_by,
 });
 
-/** Returns the requested sort. By default, lists of a due window are sorted by due date, and of ready tasks by priority. */
-const sortOf = ({ sort, due, ready }: ListFilter): Sort =>
-  sort ?? (due && due !== 'none' ? 'due' : ready ? 'priority' : 'newest');
+/** Returns the requested sort, or the default: by due date in a due window, by priority if ready, by completion if completed. */
+const sortOf = ({ sort, due, ready, ...filter }: ListFilter): Sort =>
+  sort ??
+  (due && due !== 'none' ? 'due' : ready ? 'priority' : statusOf(filter) === 'completed' ? 'completed' : 'newest');
 
 export interface ListOptions {
   now: Date;

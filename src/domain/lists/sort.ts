@@ -3,23 +3,26 @@ import { tasks } from '../../db/schema.js';
 import type { Position } from './cursor.js';
 
 export const SORTS = ['newest', 'due', 'priority', 'manual'] as const;
-export type Sort = (typeof SORTS)[number];
+/** Lists of completed tasks are sorted by completion unless another order is asked for. */
+export type Sort = (typeof SORTS)[number] | 'completed';
 
 /** The columns that lists are sorted by, of `tasks` or of a sub-query. */
-type Columns = Record<'id' | 'dueSort' | 'priority' | 'rank', SQLWrapper>;
+type Columns = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'completedAt', SQLWrapper>;
 
 export const columnsOf = (query: string): Columns => ({
   id: sql.raw(`${query}.id`),
   dueSort: sql.raw(`${query}.due_sort`),
   priority: sql.raw(`${query}.priority`),
   rank: sql.raw(`${query}.rank`),
+  completedAt: sql.raw(`${query}.completed_at`),
 });
 
-export const orderOf = ({ id, dueSort, priority, rank }: Columns): Record<Sort, SQL[]> => ({
+export const orderOf = ({ id, dueSort, priority, rank, completedAt }: Columns): Record<Sort, SQL[]> => ({
   newest: [desc(id)],
   due: [asc(dueSort), asc(id)],
   priority: [asc(priority), asc(dueSort), asc(id)],
   manual: [asc(rank), asc(id)],
+  completed: [desc(completedAt), desc(id)],
 });
 
 export const ORDER = orderOf(tasks);
@@ -30,7 +33,7 @@ export const PAGE_ORDER = orderOf(columnsOf('page'));
 /** Returns the position of a row in a list. */
 export function position(
   sort: Sort,
-  row: { id: number; dueSort: string; priority: number; rank: string },
+  row: { id: number; dueSort: string; priority: number; rank: string; completedAt: Date | string | null },
   now: Date,
 ): Position {
   const dueSort = row.dueSort === 'infinity' ? row.dueSort : new Date(row.dueSort).toISOString();
@@ -40,10 +43,11 @@ export function position(
     ...((sort === 'due' || sort === 'priority') && { dueSort }),
     ...(sort === 'priority' && { priority: row.priority }),
     ...(sort === 'manual' && { rank: row.rank }),
+    ...(sort === 'completed' && row.completedAt && { completedAt: new Date(row.completedAt).toISOString() }),
   };
 }
 
-type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'match', unknown>;
+type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'completedAt' | 'match', unknown>;
 
 /** Converts a position to named statement values; `positionFrom` reads them. */
 export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
@@ -53,13 +57,14 @@ export const positionFrom = (value: (name: string) => unknown): Place => ({
   dueSort: value('after_dueSort'),
   priority: value('after_priority'),
   rank: value('after_rank'),
+  completedAt: value('after_completedAt'),
   match: value('after_match'),
 });
 
 /** Builds the condition for rows after a position (keyset pagination). */
 export function afterPosition(
   sort: Sort,
-  { id, dueSort, priority, rank }: Omit<Place, 'match'>,
+  { id, dueSort, priority, rank, completedAt }: Omit<Place, 'match'>,
   of: Columns = tasks,
 ): SQL {
   switch (sort) {
@@ -71,5 +76,7 @@ export function afterPosition(
       return sql`(${of.priority}, ${of.dueSort}, ${of.id}) > (${priority}::smallint, ${dueSort}::timestamptz, ${id})`;
     case 'manual':
       return sql`(${of.rank}, ${of.id}) > (${rank}, ${id})`;
+    case 'completed':
+      return sql`(${of.completedAt}, ${of.id}) < (${completedAt}::timestamptz, ${id})`;
   }
 }
