@@ -49,6 +49,7 @@ const task = z
     next: z.array(z.string()),
     estimate_minutes: z.int(),
     project: z.string(),
+    project_archived: z.boolean(),
     labels: z.array(z.string()),
     parent: z.int(),
     open_subtasks: z.int(),
@@ -176,6 +177,7 @@ export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compac
     repeats: each.repeats && sayRepeat(each.repeats),
     estimate_minutes: each.estimateMinutes,
     project: each.project,
+    project_archived: isInArchived(each) || null,
     labels: each.labels,
     parent: each.parentId,
     open_subtasks: each.openSubtasks || null,
@@ -189,6 +191,8 @@ export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compac
     ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
   });
 }
+
+const isInArchived = ({ project, inArchivedProject }: Task): boolean => project !== null && inArchivedProject;
 
 /** Returns the next due dates of a repeating task after the current one. */
 const nextDates = (each: Task, say: RenderContext): When[] =>
@@ -283,7 +287,11 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
     each.start && `starts ${when(each.start)}`,
     each.repeats && sayRepeat(each.repeats),
     each.estimateMinutes && `${each.estimateMinutes} min`,
-    [each.priority, each.project && `+${each.project}`, ...each.labels.map((label) => `@${label}`)]
+    [
+      each.priority,
+      each.project && `+${each.project}${isInArchived(each) ? ' (archived)' : ''}`,
+      ...each.labels.map((label) => `@${label}`),
+    ]
       .filter(Boolean)
       .join(' '), // the signs + and @ separate them well enough
     each.parentId && `in #${each.parentId}`,

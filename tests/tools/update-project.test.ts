@@ -116,7 +116,9 @@ describe('update_project', () => {
     for (const args of [{}, { ready: true }, { due: 'overdue' }, { sort: 'manual' }])
       expect((await ana.ok('list_tasks', args)).tasks, JSON.stringify(args)).toMatchObject([{ title: 'New' }]);
     expect((await ana.ok('get_overview')).counts).toMatchObject({ open: 1, overdue: 1 });
-    expect((await ana.ok('list_tasks', { project: 'past' })).tasks).toMatchObject([{ title: 'Old' }]);
+    const named = await ana.call('list_tasks', { project: 'past' });
+    expect(named.json.tasks).toMatchObject([{ title: 'Old', project: 'Past', project_archived: true }]);
+    expect(named.text).toContain('#1 Old · due Fri 20 Nov · +Past (archived)');
     expect((await ana.ok('list_tasks', { status: 'all' })).total).toBe(2);
     for (const [tool, args] of [
       ['add_task', { title: 'More', project: 'PAST' }],
