@@ -157,6 +157,10 @@ export function endedByDeletion(tasks: Task[], before: ReadonlyMap<number, Task>
   return [`This ends the series of ${numbersOf(last)}. To skip only this time, undo it, then: ${skip}.`];
 }
 
+/** Notes blockers just named that are closed, and so block nothing. */
+export const closedBlockerNotes = (blockers: Task[]): string[] =>
+  firstNotes(blockers.map(({ id, status }) => `#${id} is ${status}, so it blocks nothing.`));
+
 /** Notes tasks that are blocked again because a blocker was reopened or restored. */
 export const blockedNotes = (blocked: Task[]): string[] =>
   blocked.length === 0 ? [] : [`${numbersOf(blocked)} ${blocked.length === 1 ? 'is' : 'are'} blocked again.`];

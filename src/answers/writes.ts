@@ -16,6 +16,7 @@ import {
   alsoOpenNotes,
   archivedProjectNotes,
   blockedNotes,
+  closedBlockerNotes,
   earlyNotes,
   endedByDeletion,
   endedClaimNotes,
@@ -50,9 +51,16 @@ import {
 } from './shapes.js';
 
 /** Answers `add_task`. */
-export function addedAnswer({ tasks: [first], similar, similarNames }: Added, say: RenderContext): Answer {
+export function addedAnswer(
+  { tasks: [first], similar, similarNames, closedBlockers }: Added,
+  say: RenderContext,
+): Answer {
   const task = first as Task;
-  const note = [...suspectDateNotes([task], say), ...similarNameNotes(similarNames)].join(' ');
+  const note = [
+    ...suspectDateNotes([task], say),
+    ...closedBlockerNotes(closedBlockers),
+    ...similarNameNotes(similarNames),
+  ].join(' ');
   return {
     json: withoutEmpty({
       task: withoutEmpty({ ...taskJson(task, say), next: datesOf(task, say) }),
@@ -76,7 +84,7 @@ const AS_GIVEN = 'Other fields are as given.';
 
 /** Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given. */
 export function plannedAnswer(
-  { tasks, refs, similar, similarNames }: Added,
+  { tasks, refs, similar, similarNames, closedBlockers }: Added,
   say: RenderContext,
   { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
 ): Answer {
@@ -87,6 +95,7 @@ export function plannedAnswer(
   }));
   const doubts = [
     ...suspectDateNotes(tasks, say),
+    ...closedBlockerNotes(closedBlockers),
     ...similarNameNotes(similarNames),
     ...twinNotes(tasks),
     ...moreNamesakesNotes(similar),
@@ -211,6 +220,7 @@ export function outcomeAnswer(
     skipped,
     orphans,
     similar,
+    closedBlockers,
     restored,
     nextSubtasks,
     alsoOpen,
@@ -273,6 +283,7 @@ export function outcomeAnswer(
     ...alsoOpenNotes(alsoOpen),
     ...idleRuleNotes(tasks),
     ...suspectDateNotes(tasks, say, before),
+    ...closedBlockerNotes(closedBlockers),
     ...similarNameNotes(similar),
     ...(first?.status === 'cancelled' ? endingNotes(following, nextSubtasks) : []),
     ...moreReadyNotes(ready),

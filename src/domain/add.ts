@@ -11,7 +11,7 @@ import { rankOf } from './order.js';
 import { chooseProject } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { applyEdits, settle } from './settle.js';
-import { absenceRefusal, newTaskDefaults, type Priority, type Task, uniqueBlockers } from './task.js';
+import { absenceRefusal, closedAmong, newTaskDefaults, type Priority, type Task, uniqueBlockers } from './task.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
 /** A task to create. It refers to other tasks by id, or in a plan also by ref. */
@@ -42,6 +42,8 @@ export interface Added {
   similar: { id: number; title: string }[];
   /** New project and label names that are spelled almost like existing ones. */
   similarNames: SimilarName[];
+  /** Tasks that were named as blockers although they are closed. */
+  closedBlockers: Task[];
 }
 
 /** Adds one task. Creates its project if there is none of that name. Without one, a sub-task takes its parent's. */
@@ -52,8 +54,8 @@ export function addTask(input: NewTask): WriteCommand<Gathered & Pick<Added, 'si
       return { ...gathered, similar };
     },
     decide(state, context) {
-      const { tasks, alike, ...decision } = createTasks([input], state, context);
-      return { ...decision, outcome: { tasks, similar: state.similar, similarNames: alike } };
+      const { created, ...decision } = createTasks([input], state, context);
+      return { ...decision, outcome: { ...created, similar: state.similar } };
     },
   };
 }
@@ -93,9 +95,9 @@ export function addTasks(inputs: PlannedTask[]): WriteCommand<Gathered & Pick<Ad
       return { ...gathered, similar };
     },
     decide(state, context) {
-      const { tasks, alike, ...decision } = createTasks(resolved, state, context);
+      const { created, ...decision } = createTasks(resolved, state, context);
       const named = new Map([...refs].map(([ref, place]) => [context.nextTask + place, ref]));
-      return { ...decision, outcome: { tasks, refs: named, similar: state.similar, similarNames: alike } };
+      return { ...decision, outcome: { ...created, refs: named, similar: state.similar } };
     },
   };
 }
@@ -160,8 +162,17 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
   return {
     ...result,
     projects,
-    tasks: tasks.map(({ id }) => now.get(id) as Task),
-    alike: [...similarNames('project', names, state.projectNames), ...similarNames('label', labels, state.labelNames)],
+    created: {
+      tasks: tasks.map(({ id }) => now.get(id) as Task),
+      similarNames: [
+        ...similarNames('project', names, state.projectNames),
+        ...similarNames('label', labels, state.labelNames),
+      ],
+      closedBlockers: closedAmong(
+        inputs.flatMap(({ blocked_by = [] }) => blocked_by),
+        state.tasks,
+      ),
+    },
   };
 }
 

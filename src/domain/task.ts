@@ -133,6 +133,10 @@ export function taskColumns(tx: UserTx, { descriptions, blockers: which = 'if op
   };
 }
 
+/** Returns the closed ones of the tasks with these ids. */
+export const closedAmong = (ids: number[], tasks: ReadonlyMap<number, Task>): Task[] =>
+  [...new Set(ids)].flatMap((id) => tasks.get(id) ?? []).filter((task) => !isOpenTask(task));
+
 /** Returns the tasks in rows of a left join. Without a match all columns are null, not the task as Drizzle declares. */
 export const tasksIn = <Row extends TaskRow = TaskRow>(
   rows: readonly { task: { id: number | null } | null }[],

@@ -13,7 +13,7 @@ import type { Edit, ProjectEdit } from './record.js';
 import { SeriesClosings } from './recurrence/closings.js';
 import { areOfOneSeries, isClosing } from './recurrence/series.js';
 import { applyEdits, settle } from './settle.js';
-import { inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
+import { closedAmong, inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
 
 /** Result of an update: each task that the call names as it is now, whether it changed, or why it failed. */
@@ -45,6 +45,8 @@ export interface Outcome extends ReadinessChanges {
   orphans: [parent: Task, children: Task[]][];
   /** New project and label names that are spelled almost like existing ones. */
   similar: SimilarName[];
+  /** Tasks that were named as blockers although they are closed. */
+  closedBlockers: Task[];
 }
 
 interface State extends Gathered {
@@ -128,6 +130,7 @@ export function updateTasks(
       return conclude(state, plans, failed, context, {
         projects: newProjects,
         labels: patch.add_labels,
+        blockers: patch.add_blocked_by,
         closings: collected,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
@@ -180,12 +183,14 @@ function conclude(
   {
     projects = [],
     labels = [],
+    blockers = [],
     closings: { next, ended: endedSeries, skipped } = NO_CLOSINGS,
     ranks,
     held,
   }: {
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
+    blockers?: number[] | undefined;
     closings?: Pick<SeriesClosings, 'next' | 'ended' | 'skipped'>;
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
@@ -239,6 +244,7 @@ function conclude(
         ...similarNames('project', names, state.projectNames),
         ...similarNames('label', labels, state.labelNames),
       ],
+      closedBlockers: closedAmong(blockers, state.tasks),
     },
   };
 }

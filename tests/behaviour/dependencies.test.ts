@@ -315,3 +315,19 @@ describe('what is part of a task that is not to be begun', () => {
     ).toMatch(/would wait for itself/);
   });
 });
+
+test('a blocker that is closed already is said to block nothing', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_tasks', { tasks: [{ title: 'Done' }, { title: 'Dropped' }, { title: 'Open' }] });
+  await ana.ok('complete_task', { id: 1 });
+  await ana.ok('update_task', { id: 2, status: 'cancelled' });
+  const added = await ana.call('add_task', { title: 'Next', blocked_by: [1, 3] });
+  expect(added.json).toMatchObject({ note: '#1 is completed, so it blocks nothing.', task: { blocked_by: [3] } });
+  expect(added.text).toContain(added.json.note);
+  expect((await ana.ok('add_tasks', { tasks: [{ title: 'Last', blocked_by: [1, 2] }] })).note).toContain(
+    '#1 is completed, so it blocks nothing. #2 is cancelled, so it blocks nothing.',
+  );
+  expect((await ana.ok('update_task', { id: 3, add_blocked_by: [2] })).note).toBe(
+    '#2 is cancelled, so it blocks nothing.',
+  );
+});
