@@ -129,14 +129,19 @@ export class Draft {
     return [...above];
   }
 
-  /** Whether anybody may begin with it. */
-  free(task: Task, now: string): boolean {
-    const started = ({ start }: Task) =>
-      start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(now);
-    const holds = (each: Task) => isOpen(each) && (this.openBlockers(each) > 0 || !started(each));
-    return this.unblocked(task) && started(task) && !isClaimed(task, now) && !this.above(task).some(holds);
+  /** The nearest task above an open one that is blocked or starts later. */
+  waitsWith(task: Task, now: string): Task | undefined {
+    const holds = (each: Task) => isOpen(each) && (this.openBlockers(each) > 0 || !hasStarted(each, now));
+    return isOpen(task) ? this.above(task).find(holds) : undefined;
   }
+
+  /** Whether anybody may begin with it. */
+  free = (task: Task, now: string): boolean =>
+    this.unblocked(task) && hasStarted(task, now) && !isClaimed(task, now) && !this.waitsWith(task, now);
 }
+
+const hasStarted = ({ start }: Task, now: string): boolean =>
+  start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(now);
 
 /** All that one user has, and all that ever happened to it. */
 export class Model extends Draft {
