@@ -136,6 +136,8 @@ function each(
   }
 }
 
+const meet = (some: unknown[] = [], others: unknown[] = []) => some.some((each) => others.includes(each));
+
 export function update(
   model: Model,
   ids: number[],
@@ -152,6 +154,8 @@ export function update(
   if (Object.keys(patch).length === 0 || [...clear].some((field) => patch[field] !== undefined))
     return refused('invalid');
   if ((patch.before !== undefined && patch.after !== undefined) || tooMany(ids, guard)) return refused('invalid');
+  if (meet(patch.add_labels?.map(key), patch.remove_labels?.map(key))) return refused('invalid');
+  if (meet(patch.add_blocked_by, patch.remove_blocked_by)) return refused('invalid');
 
   const wrong = new Set<string>();
   const home = patch.project === undefined ? undefined : house(model.draft(), patch.project);
