@@ -18,7 +18,10 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   if (refusal) return refusal.body;
   const state = sqlState(error);
   const again = 'Try again in a moment. If you repeat a write, keep its request_id; it will not be applied twice.';
-  if (error instanceof UsageError) return asSetupRefusal(log, error, tool);
+  if (error instanceof UsageError) {
+    log.error({ tool, where: error.where }, error.message);
+    return setupRefusal(error).body;
+  }
   const mistake = setupMistake(error);
   if (mistake) {
     log.error({ tool, state }, mistake);
@@ -42,10 +45,4 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
   const reference = randomBytes(4).toString('hex');
   log.error({ tool, reference, state, at: framesOf(error) }, 'unforeseen failure');
   return internal(`Something went wrong inside Taskloom (reference ${reference}).`, again).body;
-}
-
-/** Turns a problem that a person must fix into a refusal, and logs it with the path or address that this leaves out. */
-export function asSetupRefusal(log: Logger, error: UsageError, tool?: string): RefusalBody {
-  log.error({ tool, where: error.where }, error.message);
-  return setupRefusal(error).body;
 }

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
-import { UsageError, unavailable } from './errors.js';
-import { asSetupRefusal } from './failures.js';
+import { setupRefusal, UsageError, unavailable } from './errors.js';
 import { framesOf } from './log.js';
 import { OWNER_COMMAND, type Program } from './program.js';
 import type { RelayOptions } from './transports/relay.js';
@@ -18,7 +17,10 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
   let close = async () => {};
   const options = {
     refusal: (error: unknown) => {
-      if (error instanceof UsageError) return asSetupRefusal(log, error);
+      if (error instanceof UsageError) {
+        log.error({ where: error.where }, error.message);
+        return setupRefusal(error).body;
+      }
       const { code } = error as NodeJS.ErrnoException;
       log.error({ code, at: framesOf(error) }, 'no way to the data');
       // Code is loaded on demand from hashed file names, which an update replaces.
