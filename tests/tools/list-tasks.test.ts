@@ -363,10 +363,10 @@ describe('list_tasks', () => {
     await ana.ok('add_tasks', { tasks: ids.map((id) => ({ title: `T${id}`, ...(id > 2 && { project: 'Home' }) })) });
     const done = [4, 8, 1, 6, 3];
     for (const [i, id] of done.entries()) {
-      world.now = new Date(`2026-11-22T12:00:0${i}.5Z`);
+      setClock(world, `2026-11-22T12:00:0${i}.5Z`);
       await ana.ok('complete_task', { id });
     }
-    world.now = new Date('2026-11-22T13:02:00Z');
+    setClock(world, NOON);
     const latest = done.toReversed();
     for (const [filter, found] of [
       [{ status: 'completed' }, latest],
