@@ -213,7 +213,7 @@ export class Run {
     expect((await pages(agent, { status: 'deleted' })).map(({ id }) => id)).toEqual(
       trash.map(({ id }) => id).reverse(),
     );
-    const manual = live.filter((task) => isOpen(task) && !this.putAway(task));
+    const manual = live.filter((task) => isOpen(task) && !this.model.inArchivedProject(task));
     manual.sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id - b.id));
     expect((await pages(agent, { sort: 'manual' })).map(({ id }) => id)).toEqual(manual.map(({ id }) => id));
     for (const task of [...live.slice(-3), ...trash.slice(-1)]) {
@@ -236,9 +236,6 @@ export class Run {
     }
   }
 
-  private putAway = (task: Task) =>
-    task.project !== null && this.model.projects.get(task.project)?.archived_at !== null;
-
   private row(task: Task): Args {
     const blockers = task.blocked_by.filter((id) => isOpen(this.model.task(id)));
     const now = this.world.now.toISOString();
@@ -246,6 +243,7 @@ export class Run {
     return {
       id: task.id,
       title: task.title,
+      project_archived: this.model.inArchivedProject(task) || undefined,
       status: task.status !== 'pending' ? task.status : claimed ? 'in_progress' : undefined,
       priority: task.priority ?? undefined,
       estimate_minutes: task.estimate_minutes ?? undefined,
