@@ -4,6 +4,7 @@ import { BIDI, CONTROL, TAGS, VISIBLE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_ID, MAX_LABELS, PRIORITIES } from './domain/task.js';
+import { isTooComplex, MAX_FIELDS } from './json-bounds.js';
 
 /**
  * Schemas of tool inputs. Each accepts the variants that models and hosts are known to send (numbers as strings, lists
@@ -218,18 +219,21 @@ export const listField = <T extends z.ZodType>(item: T, max: number, separator?:
     z.array(item).min(1, 'is empty').max(max, `can have at most ${max} items`),
   );
 
-/** Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids. */
-const MAX_ID_LIST_LENGTH = 10_000;
+/**
+ * Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids; nor
+ * are they split into more items.
+ */
+const MAX_LIST_LENGTH = 10_000;
 
 function listOf(text: string, separator: ',' | undefined): unknown {
-  if (text.length <= MAX_ID_LIST_LENGTH && /^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
-  if (!text.trim().startsWith('[')) return separator ? text.split(separator) : text;
+  if (text.length <= MAX_LIST_LENGTH && /^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
+  if (!text.trim().startsWith('[')) return separator ? text.split(separator, MAX_LIST_LENGTH) : text;
   return fromJson(text);
 }
 
 function fromJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return isTooComplex(text) ? text : JSON.parse(text);
   } catch {
     return text;
   }
@@ -333,9 +337,6 @@ export function meantBy(unknown: string[], known: string[], given: ReadonlySet<s
   });
   return [...new Set(matches)];
 }
-
-/** More fields than any object has. */
-const MAX_FIELDS = 100;
 
 /** Returns the unknown fields of an object that has too many to look at each of them and its value. */
 export function floodOfUnknown(given: object, isKnown: (field: string) => boolean): string[] | undefined {

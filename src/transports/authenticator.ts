@@ -17,7 +17,7 @@ export interface AuthenticatedCaller {
 export interface AuthenticatorOptions {
   /** How many of our proxies are in front, each of which appends to X-Forwarded-For. Default: 0. */
   proxies?: number | undefined;
-  /** How many requests one user may send per minute. Default: 0, for no limit. */
+  /** How many requests one user may send per minute. Default: 0, for no limit, of bytes either. */
   perMinute?: number | undefined;
   /** Milliseconds on a monotonic clock. */
   steady?: (() => number) | undefined;
@@ -29,12 +29,16 @@ export interface AuthenticatorOptions {
  */
 const STRANGERS = 300;
 
-/** Authenticates requests by their tokens, and limits their rate. */
+/** How many bytes of request bodies one user may send per minute: large ones cost more than many small ones. */
+const BYTES_PER_MINUTE = 64 * 1024 * 1024;
+
+/** Authenticates requests by their tokens, and limits their rate, in requests and in bytes. */
 export class Authenticator {
   readonly #proxies: number;
   readonly #perMinute: number;
   readonly #strangers: RateLimit;
   readonly #users: RateLimit;
+  readonly #bytes: RateLimit;
   /** The holders of tokens that were good last time, by the hash of the token. */
   readonly #known = new LruMap<Principal>();
 
@@ -47,6 +51,7 @@ export class Authenticator {
     this.#perMinute = perMinute;
     this.#strangers = new RateLimit(STRANGERS, steady);
     this.#users = new RateLimit(perMinute, steady);
+    this.#bytes = new RateLimit(perMinute > 0 ? BYTES_PER_MINUTE : 0, steady);
   }
 
   /**
@@ -106,6 +111,12 @@ export class Authenticator {
     return isTooLarge
       ? refuse(413, 'too_large', `${batch} is too large: send at most ${this.#perMinute} calls per batch.`)
       : tooManyRequests(wait, `${batch} exceeds the rate limit: send fewer calls at once.`);
+  }
+
+  /** Counts the bytes of a body. Returns a refusal if they exceed the rate limit. */
+  overweight(bytes: number, { userId }: Principal): Response | undefined {
+    const wait = this.#bytes.take(userId, bytes);
+    return wait > 0 ? tooManyRequests(wait, 'Too many large requests.') : undefined;
   }
 
   #forget(hash: string): Response {

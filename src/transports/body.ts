@@ -1,28 +1,44 @@
 import { tooMany } from '../db/user-limits.js';
 import { Refusal } from '../errors.js';
+import { isTooComplex, TOO_COMPLEX } from '../json-bounds.js';
 
 /** Limit of memory for the bodies of one user's requests, in bytes: sixteen of the largest. */
 const USER_LIMIT = 64 * 1024 * 1024;
 
-/** A request whose body has been read. If it is not JSON, `parsedBody` is missing and the SDK refuses the request. */
+/** A request whose body has been read, but not parsed. */
 export interface ReadRequest {
   request: Request;
+  /** The body of a POST. */
+  text?: string;
+}
+
+/** A request with its parsed body. If that is not JSON, `parsedBody` is missing and the SDK refuses the request. */
+export interface ParsedRequest {
+  request: Request;
   parsedBody?: unknown;
+}
+
+/** What a body may have. */
+export interface BodyLimits {
+  /** The maximum size, in bytes. */
+  largest: number;
+  /** Counts bytes before they are read. Returns the response that refuses them if they are too many. */
+  count(bytes: number): Response | undefined;
 }
 
 /**
  * Reads bodies before the SDK does: the SDK would clone the request first, which takes as long as the rest of its work.
  * A body takes memory from its first byte until its request is answered, and a client may send most of a hundred large
- * bodies and then stall, so the bytes held for each user are limited.
+ * bodies and then stall, so the bytes held for each user are limited. One that would take long to parse is refused
+ * unparsed.
  */
 export class Bodies {
   readonly #held = new Map<string, number>();
 
   /**
-   * Reads the body of a POST and passes it to `work`; answers 413 if it is too large.
+   * Reads the body of a POST and passes it to `work`; answers 413 if it is too large or too complex.
    *
    * @param whose the user whose limit the body counts against
-   * @param largest the maximum size, in bytes
    * @param work answers the request; the body counts until this resolves
    * @param sent resolves once the response is sent: a body answered by a stream counts until then
    * @throws Refusal `rate_limited` if the user's limit is reached
@@ -30,18 +46,20 @@ export class Bodies {
   async read(
     request: Request,
     whose: string,
-    largest: number,
+    { largest, count }: BodyLimits,
     work: (read: ReadRequest) => Promise<Response>,
     sent?: Promise<void>,
   ): Promise<Response> {
     if (request.method !== 'POST') return work({ request });
     let size = 0;
     let streamed = false;
-    const hold = (bytes: number) => {
+    const take = (bytes: number) => {
+      if (size + bytes > largest) return tooLarge(`Request body must not exceed ${largest} bytes`);
       const held = (this.#held.get(whose) ?? 0) + bytes;
       if (held > USER_LIMIT) throw tooMany('large requests');
       this.#held.set(whose, held);
       size += bytes;
+      return count(bytes);
     };
     const giveBack = () => {
       const left = (this.#held.get(whose) ?? 0) - size;
@@ -49,9 +67,10 @@ export class Bodies {
       else this.#held.delete(whose);
     };
     try {
-      const text = await textOf(request, largest, hold);
-      if (text === undefined) return tooLarge(largest);
-      const response = await work(parsed(request, text));
+      const text = await textOf(request, take);
+      if (typeof text !== 'string') return text;
+      if (isTooComplex(text)) return tooLarge(`Request body must have ${TOO_COMPLEX}; send it in smaller parts`);
+      const response = await work({ request, text });
       streamed = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
       return response;
     } finally {
@@ -61,21 +80,29 @@ export class Bodies {
   }
 }
 
-/** @returns undefined if the body is larger than `largest`; `""`, which is not JSON, if the client disconnected */
-async function textOf(request: Request, largest: number, hold: (bytes: number) => void): Promise<string | undefined> {
-  const contentLength = request.headers.get('content-length');
-  if (Number(contentLength) > largest) return undefined;
-  if (contentLength !== null) {
-    hold(Number(contentLength));
-    return request.text().catch(() => '');
+/** Parses the body of a request. Do so only when it is the request's turn: parsed, a body may take ten times the memory. */
+export function parsed({ request, text }: ReadRequest): ParsedRequest {
+  if (text === undefined) return { request };
+  try {
+    return { request, parsedBody: JSON.parse(text) };
+  } catch {
+    const { method, url, headers, signal } = request;
+    return { request: new Request(url, { method, headers, body: '', signal }) }; // as little JSON as the body was
   }
+}
+
+/**
+ * @param take counts bytes; returns a response if that refuses the body
+ * @returns that response, or the body; `""`, which is not JSON, if the client disconnected
+ */
+async function textOf(request: Request, take: (bytes: number) => Response | undefined): Promise<string | Response> {
+  const contentLength = request.headers.get('content-length');
+  if (contentLength !== null) return take(Number(contentLength)) ?? request.text().catch(() => '');
   const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
     for await (const chunk of request.body ?? []) {
-      size += chunk.length;
-      if (size > largest) return undefined;
-      hold(chunk.length);
+      const refusal = take(chunk.length);
+      if (refusal) return refusal;
       chunks.push(chunk);
     }
   } catch (error) {
@@ -85,22 +112,9 @@ async function textOf(request: Request, largest: number, hold: (bytes: number) =
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parsed(request: Request, text: string): ReadRequest {
-  try {
-    return { request, parsedBody: JSON.parse(text) };
-  } catch {
-    const { method, url, headers, signal } = request;
-    return { request: new Request(url, { method, headers, body: text, signal }) };
-  }
-}
-
 /** The same response as the SDK's. */
-const tooLarge = (largest: number) =>
+const tooLarge = (why: string) =>
   Response.json(
-    {
-      jsonrpc: '2.0',
-      error: { code: -32000, message: `Payload Too Large: Request body must not exceed ${largest} bytes` },
-      id: null,
-    },
+    { jsonrpc: '2.0', error: { code: -32000, message: `Payload Too Large: ${why}` }, id: null },
     { status: 413 },
   );

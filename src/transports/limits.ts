@@ -25,8 +25,8 @@ export class LruMap<T> {
 }
 
 /**
- * A rate limit for each key: a token bucket of one minute's requests, which may all come at once and refill one by one.
- * For each key it stores only the time at which the bucket will be full again.
+ * A rate limit for each key: a token bucket of one minute's requests (or bytes), which may all come at once and refill
+ * one by one. For each key it stores only the time at which the bucket will be full again.
  */
 export class RateLimit {
   readonly #whole = new LruMap<number>();

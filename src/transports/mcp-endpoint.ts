@@ -6,7 +6,7 @@ import { forbidden } from '../errors.js';
 import { buildServer } from '../server.js';
 import { type Deps, type ExpectedCall, expectedCall } from '../tool-calls.js';
 import { type AuthenticatedCaller, Authenticator, type AuthenticatorOptions } from './authenticator.js';
-import { Bodies, type ReadRequest } from './body.js';
+import { Bodies, parsed, type ReadRequest } from './body.js';
 import { HostCheck } from './host-check.js';
 import { inOurWords, lacks, refuse } from './http-responses.js';
 import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
@@ -71,15 +71,18 @@ export class McpEndpoint {
         'Accept-Encoding': 'identity',
       });
     const { userId, scopes } = caller.principal;
-    if (isListenRequest(request))
-      return scopes.includes('tasks:read')
-        ? this.#bodies.read(request, userId, MAX_LISTEN_BODY, (read) => this.#subscribe(read, caller))
-        : lacks('tasks:read');
+    const count = (bytes: number) => this.#authenticator.overweight(bytes, caller.principal);
+    if (isListenRequest(request)) {
+      if (!scopes.includes('tasks:read')) return lacks('tasks:read');
+      const listen = (read: ReadRequest) => this.#subscribe(read, caller);
+      return this.#bodies.read(request, userId, { largest: MAX_LISTEN_BODY, count }, listen);
+    }
     const inTurn = (read: ReadRequest) => this.#requests.run(userId, () => this.#answer(read, caller));
-    return this.#bodies.read(request, userId, MAX_BODY, inTurn, sent);
+    return this.#bodies.read(request, userId, { largest: MAX_BODY, count }, inTurn, sent);
   }
 
-  async #answer({ request, parsedBody }: ReadRequest, caller: AuthenticatedCaller): Promise<Response> {
+  async #answer(read: ReadRequest, caller: AuthenticatedCaller): Promise<Response> {
+    const { request, parsedBody } = parsed(read);
     const { principal } = caller;
     const exceeded = this.#authenticator.overdrawn(parsedBody, principal);
     if (exceeded) return exceeded;
@@ -95,9 +98,10 @@ export class McpEndpoint {
   }
 
   async #subscribe(read: ReadRequest, { principal, hash }: AuthenticatedCaller): Promise<Response> {
+    const request = parsed(read);
     return (
-      this.#authenticator.overdrawn(read.parsedBody, principal) ??
-      this.streams.serve(read, authInfoOf(principal), () => buildServer(this.deps, async () => principal), hash)
+      this.#authenticator.overdrawn(request.parsedBody, principal) ??
+      this.streams.serve(request, authInfoOf(principal), () => buildServer(this.deps, async () => principal), hash)
     );
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { localPrincipal } from '../../src/auth/local.js';
 import { authenticate, hashToken, makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
@@ -20,6 +20,7 @@ import {
   hello,
   newToken,
   openSocket,
+  rpc,
   send,
   serveHttp,
   untilClosed,
@@ -258,6 +259,117 @@ describe('a user who sends more than so many requests a minute', () => {
     const token = await anyToken(world);
     expect(await flood(ask, 500, () => bearer(token))).toEqual(all(200, 500));
   });
+});
+
+const MEGABYTE = 1024 * 1024;
+const fields = (count: number, value: unknown = 1) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`field_${i}`, value]));
+
+/** The texts that are parsed from now on, but for short ones, which the test itself parses too. */
+function largeParses(): () => number {
+  const parse = vi.spyOn(JSON, 'parse');
+  onTestFinished(() => parse.mockRestore());
+  return () => parse.mock.calls.filter(([text]) => text.length > 10_000).length;
+}
+
+describe('a body that would take long to parse or to validate', () => {
+  const call = (args: unknown) => callOf('2025-11-25', 'get_overview', args as Record<string, unknown>);
+  const bodies: [string, HttpRequest][] = [
+    ['brackets alone', { ...call({}), body: '['.repeat(2_000_000) }],
+    ['arguments nested 70 deep', call({ text: JSON.parse('['.repeat(70) + ']'.repeat(70)), pad: 'x'.repeat(10_000) })],
+    ['200,000 arguments', call(fields(200_000))],
+    ['101 fields in `_meta`', rpc('2025-11-25', 'tools/list', { _meta: fields(101, 'x'.repeat(100)) })],
+    ['a list of two million values', call({ ids: Array(2_000_000).fill(1) })],
+  ];
+
+  test.each(bodies)('is refused unparsed: %s', async (_what, given) => {
+    const { url } = await serve();
+    const token = await anyToken(world);
+    const parses = largeParses();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => send(url, withHeaders(given, bearer(token)))));
+    for (const { status, message } of answers) {
+      expect(status).toBe(413);
+      expect(message.error.message).toMatch(/at most 20000 values, 100 fields .*; send it in smaller parts$/);
+    }
+    expect(parses()).toBe(0);
+  });
+
+  test('is not parsed as a list that is sent as a text', async () => {
+    const { url } = await serve();
+    const parses = largeParses();
+    const given = callOf('2025-11-25', 'add_tasks', { tasks: '['.repeat(1_000_000) });
+    const { message } = await send(url, withHeaders(given, bearer(await anyToken(world))));
+    expect(message.result.structuredContent.error.code).toBe('invalid');
+    expect(parses(), 'the body alone').toBe(1);
+  });
+
+  test('is none with brackets, commas and quotes in its texts', async () => {
+    const { url } = await serve();
+    const description = '[{"a\\": [,:{[\\\n'.repeat(500);
+    const given = callOf('2025-11-25', 'add_task', { title: 'Odd', description });
+    const { message } = await send(url, withHeaders(given, bearer(await anyToken(world))));
+    expect(message.result.structuredContent.task.title).toBe('Odd');
+  });
+
+  test('is none with the largest plan', async () => {
+    const { url } = await serve();
+    const tasks = Array.from({ length: 100 }, (_, i) => ({
+      title: `Task ${i}`,
+      ref: `r${i}`,
+      description: 'word '.repeat(2_000).trim(),
+      priority: 'high',
+      due: '2026-12-24',
+      start: '2026-12-01',
+      estimate_minutes: 30,
+      project: 'Large',
+      labels: Array.from({ length: 20 }, (_, n) => `label ${n}`),
+      blocked_by: Array.from({ length: Math.min(i, 50) }, (_, n) => `r${i - n - 1}`),
+    }));
+    const given = callOf('2025-11-25', 'add_tasks', { tasks, dry_run: true });
+    const { status, message } = await send(url, withHeaders(given, bearer(await anyToken(world))));
+    expect(status).toBe(200);
+    expect(message.result.structuredContent).toMatchObject({ dry_run: true });
+  });
+
+  test('is not parsed while it waits for its turn', async () => {
+    const { url, state, ask } = await serve({ atOnce: { concurrent: 1, waiting: 2 } });
+    const token = await anyToken(world);
+    expect((await ask(bearer(token))).status).toBe(200);
+    const { opened: held, open: release } = gate();
+    state.gate = () => held;
+    const parses = largeParses();
+    const given = callOf('2026-07-28', 'list_tasks', { text: 'x'.repeat(20_000) });
+    const statuses: number[] = [];
+    const asking = Array.from({ length: 4 }, async () => {
+      statuses.push((await send(url, withHeaders(given, bearer(token)))).status);
+    });
+    await eventually(
+      async () => statuses.length,
+      (answered) => answered === 1,
+    );
+    expect(parses()).toBe(1);
+    release();
+    await Promise.all(asking);
+    expect({ statuses: statuses.sort(), parses: parses() }).toEqual({ statuses: [...all(200, 3), 429], parses: 3 });
+  });
+});
+
+test('large requests count by their size too, against their user alone', async () => {
+  const { url, state, ask } = await serve({ perMinute: 1_000 });
+  const [hers, his] = [await anyToken(world), await anyToken(world)];
+  const given = hello('2025-11-25');
+  const large = { ...withHeaders(given, bearer(hers)), body: String(given.body).padEnd(4 * MEGABYTE) };
+  for (let i = 0; i < 16; i++) expect((await send(url, large)).status).toBe(200);
+  const chunked = withHeaders(large, { 'transfer-encoding': 'chunked' });
+  for (const each of [large, chunked]) {
+    const { status, headers, message } = await send(url, each);
+    expect({ status, error: message.error }).toEqual({ status: 429, error: 'rate_limited' });
+    expect(message.message).toContain('Too many large requests. Wait');
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  }
+  expect((await ask(bearer(his))).status).toBe(200);
+  state.now += 4_000;
+  expect((await send(url, large)).status).toBe(200);
 });
 
 /** Sixteen requests of the largest size, which are all that a user has room for, but for their last byte; more are refused. */
