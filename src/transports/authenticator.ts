@@ -32,6 +32,9 @@ const STRANGERS = 300;
 /** How many bytes of request bodies one user may send per minute: large ones cost more than many small ones. */
 const BYTES_PER_MINUTE = 64 * 1024 * 1024;
 
+/** How many messages a batch may have; the SDK would refuse more, but after they were counted. */
+const MAX_BATCH = 100;
+
 /** Authenticates requests by their tokens, and limits their rate, in requests and in bytes. */
 export class Authenticator {
   readonly #proxies: number;
@@ -99,17 +102,20 @@ export class Authenticator {
     return undefined;
   }
 
-  /** Counts a batch as one request per call. Returns a refusal if they exceed the rate limit, or always would. */
+  /**
+   * Counts a batch as one request per call. Returns a refusal if they exceed the rate limit, and without counting them if
+   * no batch may have as many.
+   */
   overdrawn(body: unknown, { userId }: Principal): Response | undefined {
-    const more = Array.isArray(body) ? body.length - 1 : 0;
-    if (more <= 0) return undefined;
-    const isTooLarge = this.#perMinute > 0 && more + 1 > this.#perMinute;
-    const wait = isTooLarge ? 0 : this.#users.take(userId, more);
-    if (!isTooLarge && wait === 0) return undefined;
+    const calls = Array.isArray(body) ? body.length : 1;
+    if (calls <= 1) return undefined;
+    const most = Math.min(this.#perMinute || MAX_BATCH, MAX_BATCH);
+    const wait = calls > most ? 0 : this.#users.take(userId, calls - 1);
+    if (calls <= most && wait === 0) return undefined;
     this.#users.refund(userId); // the one that `admit` counted
-    const batch = `A batch of ${more + 1} calls`;
-    return isTooLarge
-      ? refuse(413, 'too_large', `${batch} is too large: send at most ${this.#perMinute} calls per batch.`)
+    const batch = `A batch of ${calls} calls`;
+    return calls > most
+      ? refuse(413, 'too_large', `${batch} is too large: send at most ${most} calls per batch.`)
       : tooManyRequests(wait, `${batch} exceeds the rate limit: send fewer calls at once.`);
   }
 

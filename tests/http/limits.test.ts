@@ -232,6 +232,21 @@ describe('a user who sends more than so many requests a minute', () => {
     expect((await batch(2)).status).toBe(200);
   });
 
+  test('may send a hundred in a batch, and one that has more is not counted', async () => {
+    const { url } = await serve({ perMinute: 200 });
+    const token = await anyToken(world);
+    const ping = rpc('2025-11-25', 'ping');
+    const batch = (size: number) => {
+      const messages = Array.from({ length: size }, (_, id) => rpc('2025-11-25', 'ping', {}, id).body);
+      return send(url, { ...withHeaders(ping, bearer(token)), body: `[${messages}]` });
+    };
+    const { status, message } = await batch(101);
+    expect({ status, error: message.error }).toEqual({ status: 413, error: 'too_large' });
+    expect(message.message).toContain('at most 100 calls per batch');
+    for (let i = 0; i < 2; i++) expect((await batch(100)).status).toBe(200);
+    expect((await batch(2)).status).toBe(429);
+  });
+
   test('has only so many worked on at once, and so many wait', async () => {
     const { state, ask } = await serve({ atOnce: { concurrent: 2, waiting: 3 } });
     const headers = bearer(await anyToken(world));
