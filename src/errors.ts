@@ -109,6 +109,10 @@ export class OwnerSilent extends UsageError {
   }
 }
 
+/** Says that a request is refused because its answer could not be told from that of another. */
+export const reusedId = (id: string | number): string =>
+  `The request id ${JSON.stringify(id)} is that of another request, which is not answered yet. Use a new id.`;
+
 /** Hint for a call whose answer was lost, so that its outcome is unknown. */
 export const MAY_HAVE_HAPPENED =
   'A write may have succeeded. Repeat it with the same request_id; it will not be applied twice.';

@@ -1,6 +1,7 @@
 import { tooMany } from '../db/user-limits.js';
 import { Refusal } from '../errors.js';
 import { isTooComplex, TOO_COMPLEX } from '../json-bounds.js';
+import { jsonRpcError } from './http-responses.js';
 
 /** Limit of memory for the bodies of one user's requests, in bytes: sixteen of the largest. */
 const USER_LIMIT = 64 * 1024 * 1024;
@@ -113,8 +114,4 @@ async function textOf(request: Request, take: (bytes: number) => Response | unde
 }
 
 /** The same response as the SDK's. */
-const tooLarge = (why: string) =>
-  Response.json(
-    { jsonrpc: '2.0', error: { code: -32000, message: `Payload Too Large: ${why}` }, id: null },
-    { status: 413 },
-  );
+const tooLarge = (why: string) => jsonRpcError(413, -32000, `Payload Too Large: ${why}`);

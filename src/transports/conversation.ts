@@ -1,13 +1,15 @@
-import type {
-  JSONRPCMessage,
-  McpServerFactory,
-  MessageExtraInfo,
-  RequestId,
-  Transport,
-  TransportSendOptions,
+import {
+  type JSONRPCMessage,
+  type McpServerFactory,
+  type MessageExtraInfo,
+  ProtocolErrorCode,
+  type RequestId,
+  type Transport,
+  type TransportSendOptions,
 } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
+import { reusedId } from '../errors.js';
 import type { StdioSubscriptions } from './stdio-subscriptions.js';
 import { TransportLayer } from './transport-layer.js';
 
@@ -78,7 +80,10 @@ export function converse(
   return tracker;
 }
 
-/** Keeps track of the requests that a client waits for, answers heartbeats, and lets the relay take messages. */
+/**
+ * Keeps track of the requests that a client waits for, refuses others under their ids, answers heartbeats, and lets the
+ * relay take messages.
+ */
 class RequestTracker extends TransportLayer implements Conversation {
   readonly ended: Promise<void>;
   readonly #unanswered = new Map<RequestId, Message>();
@@ -112,6 +117,12 @@ class RequestTracker extends TransportLayer implements Conversation {
     const { id, method, params } = message as Message;
     if (method === HEARTBEAT && id !== undefined) {
       this.below.send({ jsonrpc: '2.0', id, result: {} }).catch(() => {});
+      return;
+    }
+    if (id !== undefined && method !== undefined && this.#isPending(id)) {
+      this.below
+        .send({ jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidRequest, message: reusedId(id) } })
+        .catch(() => {});
       return;
     }
     // A cancelled request gets no answer, and a subscription none before its end: neither counts as unanswered.
@@ -151,6 +162,10 @@ class RequestTracker extends TransportLayer implements Conversation {
 
   notify(method: string, params: Record<string, unknown>): void {
     this.below.send({ jsonrpc: '2.0', method, params }).catch(() => {});
+  }
+
+  #isPending(id: RequestId): boolean {
+    return this.#unanswered.has(id) || this.#listeners.has(id);
   }
 
   #noteAnswered(id: RequestId | undefined, result?: unknown): void {

@@ -9,6 +9,10 @@ export const refuse = (
   headers: Record<string, string> = {},
 ): Response => Response.json({ error, message }, { status, headers });
 
+/** Makes an error response in the protocol's form, to a body that is refused as a whole. */
+export const jsonRpcError = (status: 400 | 413, code: number, message: string): Response =>
+  Response.json({ jsonrpc: '2.0', error: { code, message }, id: null }, { status });
+
 const REALM = 'Bearer realm="taskloom"';
 
 const challenge = (text: string) => ({ 'WWW-Authenticate': text });

@@ -1,14 +1,21 @@
 import type { Socket } from 'node:net';
-import { type AuthInfo, createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
+import {
+  type AuthInfo,
+  createMcpHandler,
+  type McpHttpHandler,
+  ProtocolErrorCode,
+  type RequestId,
+} from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.js';
 import { type UserLimit, UserQueues } from '../db/user-limits.js';
-import { forbidden } from '../errors.js';
+import { forbidden, reusedId } from '../errors.js';
 import { buildServer } from '../server.js';
 import { type Deps, type ExpectedCall, expectedCall } from '../tool-calls.js';
 import { type AuthenticatedCaller, Authenticator, type AuthenticatorOptions } from './authenticator.js';
 import { Bodies, parsed, type ReadRequest } from './body.js';
+import type { Message } from './conversation.js';
 import { HostCheck } from './host-check.js';
-import { inOurWords, lacks, refuse } from './http-responses.js';
+import { inOurWords, jsonRpcError, lacks, refuse } from './http-responses.js';
 import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
 import type { OutageLog } from './outage.js';
 
@@ -84,6 +91,8 @@ export class McpEndpoint {
   async #answer(read: ReadRequest, caller: AuthenticatedCaller): Promise<Response> {
     const { request, parsedBody } = parsed(read);
     const { principal } = caller;
+    const repeated = repeatedId(parsedBody);
+    if (repeated !== undefined) return jsonRpcError(400, ProtocolErrorCode.InvalidRequest, reusedId(repeated));
     const exceeded = this.#authenticator.overdrawn(parsedBody, principal);
     if (exceeded) return exceeded;
     const body = withoutCancellations(parsedBody);
@@ -142,6 +151,18 @@ const isModern = (request: Request) =>
   request.headers.has('mcp-method') &&
   (request.headers.get('mcp-protocol-version') ?? '') >= MODERN &&
   !isListenRequest(request);
+
+/** Returns an id that two requests of a batch have, if any. */
+function repeatedId(body: unknown): RequestId | undefined {
+  const seen = new Set<RequestId>();
+  for (const message of Array.isArray(body) ? body : []) {
+    const { id, method } = (message ?? {}) as Message;
+    if (id === undefined || method === undefined) continue;
+    if (seen.has(id)) return id;
+    seen.add(id);
+  }
+  return undefined;
+}
 
 /**
  * Drops cancellations from a batch that has requests. The SDK never answers a cancelled request, and would wait for that

@@ -63,6 +63,16 @@ describe('what goes wrong inside stays inside', () => {
     expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([]);
   });
 
+  test('a batch with two requests of one id is refused before either is run', async () => {
+    const ana = await newUser(world);
+    const { token } = await newToken(world, ana);
+    const [one, two] = ['One', 'Two'].map((title) => callOf('2025-11-25', 'add_task', { title }));
+    const { status, message } = await as(token, { ...one, body: `[${one?.body},${two?.body}]` });
+    expect({ status, code: message.error.code }).toEqual({ status: 400, code: -32600 });
+    expect(message.error.message).toContain('The request id 1 is that of another request');
+    expect(await rowsOf(world, 'select 1 from taskloom.tasks where user_id = $1', [ana.userId])).toEqual([]);
+  });
+
   test('a batch that cancels its own call ends', async () => {
     const token = await anyToken(world);
     const one = callOf('2025-11-25', 'list_tasks');

@@ -214,8 +214,9 @@ describe('a user who sends more than so many requests a minute', () => {
     const { url } = await serve({ perMinute: 6 });
     const token = await anyToken(world);
     const one = callOf('2025-11-25', 'list_tasks');
+    const calls = Array.from({ length: 7 }, (_, id) => callOf('2025-11-25', 'list_tasks', {}, id).body);
     const batch = (size: number, framing: Record<string, string> = {}) =>
-      send(url, { ...withHeaders(one, { ...bearer(token), ...framing }), body: `[${Array(size).fill(one.body)}]` });
+      send(url, { ...withHeaders(one, { ...bearer(token), ...framing }), body: `[${calls.slice(0, size)}]` });
     const tooLarge = await batch(7);
     expect({ status: tooLarge.status, after: tooLarge.headers['retry-after'] }).toEqual({
       status: 413,

@@ -146,6 +146,25 @@ describe('the process', () => {
     expect(messages.filter(({ id }) => id > 1).every(({ result }) => result.isError !== true)).toBe(true);
   });
 
+  test('refuses a request under the id of one that is not answered yet, and answers that one', async () => {
+    const env = seeded();
+    const script = [
+      initialize,
+      initialized,
+      call(2, 'add_task', { title: 'First' }),
+      call(2, 'add_task', { title: 'Second' }),
+    ];
+    const { code, stdout } = await run([], env, script.join(''));
+    expect(code).toBe(0);
+    const [refused, answered, ...others] = messagesIn(stdout).filter(({ id }) => id === 2);
+    expect(refused?.error).toEqual({ code: -32600, message: expect.stringContaining('Use a new id') });
+    expect(answered?.result.structuredContent.task.title).toBe('First');
+    expect(others).toEqual([]);
+    const peer = await connect(env);
+    expect(await peer.call('list_tasks')).toMatchObject({ total: 1 });
+    await peer.close();
+  });
+
   test('exits when the input is closed before anything was said', async () => {
     expect(await run([], environment())).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
   });
