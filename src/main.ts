@@ -107,7 +107,8 @@ function configReader(mode: 'stdio' | 'command'): () => Config {
 /**
  * Serves one client on stdin and stdout: answers lists itself and relays requests that need data.
  *
- * @returns the exit code: 1 if the input has ended and a request is left unanswered, so that nobody takes it for done
+ * @returns the exit code: 1 if a request is left unanswered, at the end of the input or after a message that is too
+ *   large, so that nobody takes it for done
  */
 async function serveStdin(config: Config, stopped: Promise<void>): Promise<number> {
   const log = makeLog(config.logLevel);
@@ -135,7 +136,7 @@ async function serveStdin(config: Config, stopped: Promise<void>): Promise<numbe
   await route.close();
   process.stdin.destroy();
   setTimeout(() => process.exit(), EXIT_TIMEOUT).unref(); // a search for an owner may still be running
-  return isCutShort ? 1 : 0;
+  return isCutShort || conversation.isBrokenOff() ? 1 : 0;
 }
 
 /** Prints help for a person who started it in a terminal: what it is, where the data is, how to configure a client. */

@@ -11,6 +11,12 @@ import type { Relay } from './relay.js';
  */
 const DRAIN_TIMEOUT = 75_000;
 
+/** A client served over a pair of streams. */
+interface StreamConversation extends Pick<Conversation, 'ended' | 'drain'> {
+  /** Whether it was closed at a message that is too large: neither that one nor what follows it is answered. */
+  isBrokenOff(): boolean;
+}
+
 /**
  * Serves one client over a pair of streams. When the input ends, requests already received are still
  * answered, so a piped script of messages gets every answer.
@@ -23,15 +29,22 @@ export function serveStreams(
   output: Writable,
   log: Logger,
   relay?: Relay,
-): Pick<Conversation, 'ended' | 'drain'> {
+): StreamConversation {
   const incoming = new PassThrough();
   const transport = new StdioServerTransport(incoming, output);
   const conversation = converse(transport, log, factory, { take: relay?.take });
   relay?.start((message) => conversation.send(message).catch(() => {}));
   let finishing = false;
+  let isRead = true;
+  let brokenOff = false;
+  output.once('error', () => {
+    isRead = false;
+  });
   conversation.ended.then(() => {
-    if (!input.readableEnded && !finishing)
-      log.warn('connection closed: a message was too large, or nobody reads the answers');
+    if (!input.readableEnded && !finishing) {
+      brokenOff = isRead; // there is no other reason
+      log.warn(`connection closed: ${brokenOff ? 'a message was too large' : 'nobody reads the answers'}`);
+    }
     relay?.close();
   });
   const finish = (patience: number) => {
@@ -43,5 +56,5 @@ export function serveStreams(
   const onEnd = () => setImmediate(() => finish(DRAIN_TIMEOUT));
   input.once('error', onEnd);
   input.once('end', onEnd);
-  return { ended: conversation.ended, drain: finish };
+  return { ended: conversation.ended, drain: finish, isBrokenOff: () => brokenOff };
 }

@@ -73,11 +73,11 @@ describe('the pipe', () => {
     expectNoDump(stderr);
   });
 
-  test('ends, with a word in the log, at a line too long to be a message', async () => {
+  test('ends, with a word in the log and exit code 1, at a line too long to be a message', async () => {
     const peer = await connect(environment());
-    peer.write(`{"jsonrpc":"2.0","id":7,"method":"${'x'.repeat(11_000_000)}"}\n`);
+    peer.write(`{"jsonrpc":"2.0","id":7,"method":"${'x'.repeat(11_000_000)}"}\n${call(8, 'list_tasks')}`);
     const { code, stdout, stderr } = await peer.process.ended;
-    expect(code).toBe(0);
+    expect(code, 'the answers to both are missing').toBe(1);
     expect(messagesIn(stdout)).toHaveLength(1);
     expect(stderr).toMatch(/^[^\n]*too large[^\n]*\n$/);
   });
