@@ -44,6 +44,8 @@ export class Authenticator {
   readonly #bytes: RateLimit;
   /** The holders of tokens that were good last time, by the hash of the token. */
   readonly #known = new LruMap<Principal>();
+  /** Pending look-ups of tokens that were not, by hash. Requests that come meanwhile await them, and are not counted. */
+  readonly #lookUps = new Map<string, Promise<Principal | undefined>>();
 
   constructor(
     private readonly store: () => Promise<Store>,
@@ -66,29 +68,51 @@ export class Authenticator {
   async admit({ headers }: Request, peer: string | undefined, defer: boolean): Promise<AuthenticatedCaller | Response> {
     const token = bearerToken(headers.get('authorization'));
     const hash = token && hashToken(token);
-    const last = hash ? this.#known.get(hash) : undefined;
-    const from = () => originOf(peer, headers.get('x-forwarded-for'), this.#proxies);
-    const wait = last ? this.#users.take(last.userId) : this.#strangers.take(from());
-    if (wait > 0)
-      return last
-        ? tooManyRequests(wait)
-        : tooManyRequests(wait, 'Too many requests without a valid token came from this address.');
+    const pending = hash && this.#lookUps.get(hash);
+    if (pending && !(await pending)) return badToken();
+    const last = hash && this.#known.get(hash);
+    if (last) return this.#admitAgain(hash, last, defer);
+    const from = originOf(peer, headers.get('x-forwarded-for'), this.#proxies);
+    const wait = this.#strangers.take(from);
+    if (wait > 0) return tooManyRequests(wait, 'Too many requests without a valid token came from this address.');
     if (!hash) return noToken();
+    const principal = await this.#lookUp(hash);
+    if (!principal) return badToken();
+    this.#strangers.refund(from);
+    return this.#overdrawnBy(principal) ?? { hash, principal };
+  }
+
+  async #admitAgain(hash: string, last: Principal, defer: boolean): Promise<AuthenticatedCaller | Response> {
+    const refusal = this.#overdrawnBy(last);
+    if (refusal) return refusal;
     const { database } = await this.store();
-    if (last && defer) {
+    if (defer) {
       const proof = new TokenProof(database, hash, last);
       return { hash, principal: { ...last, proof }, proof };
     }
-    const principal = await authenticate(database, hash, last?.userId);
+    const principal = await authenticate(database, hash, last.userId);
     this.outages.answered();
-    if (!principal) return this.#forget(hash);
-    if (!last) {
-      this.#strangers.refund(from());
-      this.#known.set(hash, principal);
-      const wait = this.#users.take(principal.userId);
-      if (wait > 0) return tooManyRequests(wait);
-    }
-    return { hash, principal };
+    return principal ? { hash, principal } : this.#forget(hash);
+  }
+
+  /** Looks a token up for all requests that come with it meanwhile. */
+  #lookUp(hash: string): Promise<Principal | undefined> {
+    const found = this.store()
+      .then(({ database }) => authenticate(database, hash))
+      .then((principal) => {
+        this.outages.answered();
+        if (principal) this.#known.set(hash, principal);
+        return principal;
+      })
+      .finally(() => this.#lookUps.delete(hash));
+    this.#lookUps.set(hash, found);
+    return found;
+  }
+
+  /** Counts a request of a user. Returns a refusal if it exceeds the rate limit. */
+  #overdrawnBy({ userId }: Principal): Response | undefined {
+    const wait = this.#users.take(userId);
+    return wait > 0 ? tooManyRequests(wait) : undefined;
   }
 
   /** Completes a deferred check. Returns the response that refuses the request, if the token is no longer good. */

@@ -119,6 +119,21 @@ describe('an address that sends wrong tokens', () => {
     for (const { status } of await Promise.all(wrong)) expect(status).toBe(401);
   });
 
+  test('has each of them looked up and counted once, however often it comes at once', async () => {
+    const { state, ask } = await serve();
+    const { opened: held, open: release } = gate();
+    state.gate = () => held;
+    const asking = [await anyToken(world), makeToken()].map((token) =>
+      Promise.all(Array.from({ length: STRANGERS + 10 }, async () => (await ask(bearer(token))).status)),
+    );
+    await eventually(
+      async () => state.looks,
+      (looks) => looks > 0,
+    );
+    release();
+    expect(await Promise.all(asking)).toEqual([all(200, STRANGERS + 10), all(401, STRANGERS + 10)]);
+  });
+
   test('is not one that sends good ones, however many', async () => {
     const { ask } = await serve();
     expect(await flood(ask, STRANGERS - 1, () => ({}))).toEqual(all(401, STRANGERS - 1));
