@@ -80,6 +80,8 @@ export async function startHttpServer(
   const limits = { ...connectionLimits(), ...options.limits };
   const server = createAdaptorServer({
     fetch,
+    // Of a request of HTTP/1.0 without a Host, as health checks send it. Only `HostCheck` reads the header itself.
+    hostname: url.hostname,
     serverOptions: {
       requestTimeout: timeouts.request,
       headersTimeout: timeouts.headers,

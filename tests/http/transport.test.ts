@@ -111,6 +111,24 @@ describe('a request', () => {
     expect((await send(http.url, { method, path })).status).toBe(status);
   });
 
+  test('of HTTP/1.0 without a host is answered by the health endpoints alone', async () => {
+    const ask = async (lines: string) => {
+      const socket = await openSocket(http.url);
+      socket.write(`${lines}\r\n\r\n`);
+      return untilClosed(socket);
+    };
+    for (const path of ['/livez', '/readyz'])
+      expect(await ask(`GET ${path} HTTP/1.0`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nok$/);
+    const { headers, body } = callOf('2026-07-28', 'get_overview');
+    const lines = Object.entries({
+      ...headers,
+      ...bearer(await anyToken(world)),
+      'content-length': String(body).length,
+    });
+    const post = ['POST /mcp HTTP/1.0', ...lines.map(([name, value]) => `${name}: ${value}`), '', body].join('\r\n');
+    expect(await ask(post)).toMatch(/^HTTP\/1\.1 403 /);
+  });
+
   test('finds the endpoint with a query too', async () => {
     const answer = await as(await anyToken(world), {
       ...callOf('2026-07-28', 'get_overview'),
