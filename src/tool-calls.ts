@@ -105,7 +105,8 @@ export async function runTool(
       ? runRead(deps, call, caller)
       : runWrite(deps, call, caller, requestKey(tool.name, call, meta));
   });
-  deps.log.debug({ tool: tool.name, ms: Math.round(performance.now() - started) }, 'call');
+  const ms = Math.round(performance.now() - started);
+  deps.log.debug({ tool: tool.name, user: principal.handle, token: principal.token, ms }, 'call');
   return answer;
 }
 

@@ -1,13 +1,13 @@
 import { SCOPES, type Scope } from '../auth/scopes.js';
 import { REFUSED_TOKEN } from '../auth/tokens.js';
 
-/** Makes an error response that says what is wrong and nothing else. */
+/** Makes an error response that says what is wrong and nothing else. `statusText` is the reason that is logged. */
 export const refuse = (
   status: 401 | 403 | 413 | 415 | 429 | 503,
   error: string,
   message: string,
   headers: Record<string, string> = {},
-): Response => Response.json({ error, message }, { status, headers });
+): Response => Response.json({ error, message }, { status, statusText: error, headers });
 
 /** Makes an error response in the protocol's form, to a body that is refused as a whole. */
 export const jsonRpcError = (status: 400 | 413, code: number, message: string): Response =>

@@ -4,9 +4,11 @@ import { refusalIn } from '../errors.js';
 import type { Deps } from '../tool-calls.js';
 import { refuse, tooManyRequests } from './http-responses.js';
 import type { HttpSubscriptions } from './http-subscriptions.js';
+import { originOf } from './limits.js';
 import { type Ends, type HttpOptions, McpEndpoint } from './mcp-endpoint.js';
 import { OutageLog } from './outage.js';
 import { Readiness } from './readiness.js';
+import { RefusalLog } from './refusal-log.js';
 
 /** The web application: answers one request. */
 type Fetch = (request: Request, ends: Ends) => Promise<Response>;
@@ -17,13 +19,20 @@ export function createApp(
   options: HttpOptions,
 ): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
   const outages = new OutageLog(deps.log);
+  const refusals = new RefusalLog(deps.log, options.steady);
   const mcp = new McpEndpoint(deps, outages, options);
   const readiness = new Readiness(deps.store, outages);
 
   const fetch: Fetch = async (request, ends) => {
     const path = /^\w+:\/\/[^/]*([^?#]*)/.exec(request.url)?.[1];
     try {
-      if (path === '/mcp') return await mcp.fetch(request, ends).catch((error) => refusalOf(error, outages));
+      if (path === '/mcp') {
+        const response = await mcp.fetch(request, ends).catch((error) => refusalOf(error, outages));
+        refusals.note(response, () =>
+          originOf(ends.incoming.socket.remoteAddress, request.headers.get('x-forwarded-for'), options.proxies),
+        );
+        return response;
+      }
       const isRead = request.method === 'GET' || request.method === 'HEAD';
       if (isRead && path === '/livez') return new Response('ok');
       if (isRead && path === '/readyz')

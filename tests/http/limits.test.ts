@@ -188,6 +188,52 @@ describe('an address that sends wrong tokens', () => {
   });
 });
 
+describe('the log', () => {
+  const linesOf = (logged: string[], msg: string) =>
+    logged.map((line) => JSON.parse(line)).filter((line) => line.msg === msg);
+
+  test('names a refused address and why, once a minute for each', async () => {
+    const { state, ask } = await serve({ proxies: 1, perMinute: 1 });
+    const before = world.logged.length;
+    const from = (address: string, headers = {}) => ask({ ...headers, 'x-forwarded-for': address });
+    const good = bearer(await anyToken(world));
+    for (let i = 0; i < 3; i++) {
+      await from('203.0.113.7');
+      await from('203.0.113.7', bearer(makeToken()));
+      await from('203.0.113.8');
+      await from('203.0.113.9', good);
+    }
+    const refusals = () =>
+      linesOf(world.logged.slice(before), 'refused a request').map(({ level, address, status, reason }) => [
+        level,
+        address,
+        status,
+        reason,
+      ]);
+    const once = [
+      [40, '203.0.113.7', 401, 'unauthorized'],
+      [40, '203.0.113.7', 401, 'invalid_token'],
+      [40, '203.0.113.8', 401, 'unauthorized'],
+      [40, '203.0.113.9', 429, 'rate_limited'],
+    ];
+    expect(refusals()).toEqual(once);
+    state.now += 60_000;
+    await from('203.0.113.8');
+    expect(refusals()).toEqual([...once, once[2]]);
+  });
+
+  test('names the user and the token of a call', async () => {
+    const { url } = await serve();
+    const ana = await newUser(world);
+    const { token, id } = await newToken(world, ana);
+    const before = world.logged.length;
+    await send(url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)));
+    const [line, ...others] = linesOf(world.logged.slice(before), 'call');
+    expect(line).toMatchObject({ tool: 'get_overview', user: ana.handle, token: id });
+    expect(others).toEqual([]);
+  });
+});
+
 describe('a user who sends more than so many requests a minute', () => {
   test('is told after how many seconds there is room, with whichever token, and nobody else is', async () => {
     const { state, ask } = await serve({ perMinute: 6 });
