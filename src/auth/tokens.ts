@@ -27,6 +27,9 @@ export function bearerToken(header: string | null): string | undefined {
   return token && TOKEN.test(token) ? token : undefined;
 }
 
+/** Whether an `Authorization` header has a token, of whatever format. */
+export const hasBearerToken = (header: string | null): boolean => /^bearer +\S/i.test(header ?? '');
+
 /** Selects the holder of a token, if that is known, not revoked and not expired, and its user not disabled. */
 const lookUp = (hash: string): Statement => ({
   text: 'select hash, token_id, scopes, user_id, handle, timezone, use_noted, name from taskloom.authenticate($1)',

@@ -1,7 +1,7 @@
 import type { Principal } from '../auth/principal.js';
-import { authenticate, bearerToken, hashToken, TokenProof } from '../auth/tokens.js';
+import { authenticate, bearerToken, hasBearerToken, hashToken, TokenProof } from '../auth/tokens.js';
 import type { Store } from '../db/connect.js';
-import { badToken, noToken, refuse, tooManyRequests } from './http-responses.js';
+import { badToken, malformedToken, noToken, refuse, tooManyRequests } from './http-responses.js';
 import { LruMap, originOf, RateLimit } from './limits.js';
 import type { OutageLog } from './outage.js';
 
@@ -66,7 +66,8 @@ export class Authenticator {
    * @param defer whether a token that was good last time may be checked later, with the first statement
    */
   async admit({ headers }: Request, peer: string | undefined, defer: boolean): Promise<AuthenticatedCaller | Response> {
-    const token = bearerToken(headers.get('authorization'));
+    const authorization = headers.get('authorization');
+    const token = bearerToken(authorization);
     const hash = token && hashToken(token);
     const pending = hash && this.#lookUps.get(hash);
     if (pending && !(await pending)) return badToken();
@@ -75,7 +76,7 @@ export class Authenticator {
     const from = originOf(peer, headers.get('x-forwarded-for'), this.#proxies);
     const wait = this.#strangers.take(from);
     if (wait > 0) return tooManyRequests(wait, 'Too many requests without a valid token came from this address.');
-    if (!hash) return noToken();
+    if (!hash) return hasBearerToken(authorization) ? malformedToken() : noToken();
     const principal = await this.#lookUp(hash);
     if (!principal) return badToken();
     this.#strangers.refund(from);

@@ -25,7 +25,14 @@ export const noToken = () =>
     challenge(REALM),
   );
 
-export const badToken = () => refuse(401, 'invalid_token', REFUSED_TOKEN, challenge(`${REALM}, error="invalid_token"`));
+export const badToken = (message = REFUSED_TOKEN) =>
+  refuse(401, 'invalid_token', message, challenge(`${REALM}, error="invalid_token"`));
+
+/** For a token that was cut off, or that another program made. */
+export const malformedToken = () =>
+  badToken(
+    'The token in the header Authorization is no token of Taskloom. Send all of one: tlm_ and 43 characters more.',
+  );
 
 export const lacks = (scope: Scope) =>
   refuse(

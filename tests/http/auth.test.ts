@@ -41,6 +41,8 @@ describe('without a token of ours, nobody gets past the door', () => {
     ['the scheme and a blank', 'Bearer '],
     ['another scheme', `Basic ${Buffer.from('ana:secret').toString('base64')}`],
     ['a token without a scheme', someone],
+  ];
+  const malformed: [string, string][] = [
     ['a token of 8 KB', `Bearer tlm_${'a'.repeat(8192)}`],
     ['a token of another make', 'Bearer ghp_0123456789abcdefghijklmnopqrstuvwxyz'],
     ['a token cut short', `Bearer ${someone.slice(0, -1)}`],
@@ -50,10 +52,19 @@ describe('without a token of ours, nobody gets past the door', () => {
     ['a NUL, percent-encoded', `Bearer ${someone}%00`],
   ];
 
-  for (const era of ERAS)
+  for (const era of ERAS) {
     test.each(headers)(`%s is answered 401 with the challenge (${era})`, async (_what, authorization) => {
-      expectTurnedAway(await send(http.url, withHeaders(hello(era), { authorization })), CHALLENGE);
+      const answer = await send(http.url, withHeaders(hello(era), { authorization }));
+      expectTurnedAway(answer, CHALLENGE);
+      expect(answer.message.message).toContain('Send the header Authorization');
     });
+
+    test.each(malformed)(`%s is answered 401, and that it is no token (${era})`, async (_what, authorization) => {
+      const answer = await send(http.url, withHeaders(hello(era), { authorization }));
+      expectTurnedAway(answer, INVALID);
+      expect(answer.message.message).toContain('is no token of Taskloom');
+    });
+  }
 
   test('two Authorization headers are answered 401, though either alone would open', async () => {
     const { token } = await newToken(world, await newUser(world));
@@ -69,7 +80,7 @@ describe('without a token of ours, nobody gets past the door', () => {
       );
       const answer = await untilClosed(socket);
       expect(answer).toMatch(/^HTTP\/1\.1 401 /);
-      expect(answer.match(/^www-authenticate: .*$/gim)).toEqual([`www-authenticate: ${CHALLENGE}`]);
+      expect(answer.match(/^www-authenticate: .*$/gim)).toEqual([`www-authenticate: ${INVALID}`]);
     }
   });
 
