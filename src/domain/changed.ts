@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { type Actors, clientInSql, nameInSql, nameOf, rowsOf, stepIn } from './history.js';
+import { type Actors, clientInSql, isRenewal, nameInSql, nameOf, rowsOf, stepIn } from './history.js';
 import type { Step } from './record.js';
 
 /** The changes that one write made to one task or project. */
@@ -58,7 +58,7 @@ export async function whatChanged(
           (select p.name from ${projects} p where p.user_id = ${user} and c.entity = 'project' and p.id = c.entity_id),
           c.after ->> 'title', c.before ->> 'title')) order by c.seq)
       from (
-        select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0}
+        select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0} and not ${isRenewal('l')}
           ${notBy === undefined ? sql`` : sql`and not ${isBy(notBy)}`}
         order by ${cursor === undefined ? sql`l.seq desc limit ${literalLimit(NEWEST)}` : sql`l.seq limit ${literalLimit(PAGE + 1)}`}
       ) c)

@@ -3,7 +3,7 @@ import { arrayOf, literalLimit, prepared } from '../db/prepared.js';
 import { type Actor, changes, comments, dependencies, isOpenAs, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
-import { nameOf, stepIn } from './history.js';
+import { isRenewal, nameOf, stepIn } from './history.js';
 import type { Failure } from './judge.js';
 import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
@@ -85,7 +85,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
-        and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and (h.op <> 'claim' or h.after->'claim' is not null)
+        and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and not ${isRenewal('h')}
       order by h.seq desc limit ${literalLimit(most.happenings)}`)}`,
   };
 }

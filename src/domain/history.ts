@@ -38,6 +38,9 @@ export const nameInSql = (actor: SQL): SQL =>
 /** The client that made a change, else its transport, whatever name its agent gave, as an SQL expression. */
 export const clientInSql = (actor: SQL): SQL => sql`coalesce(${actor} ->> 'client', ${actor} ->> 'via')`;
 
+/** Whether a change only extends a claim, which nobody else needs to know. */
+export const isRenewal = (row: 'h' | 'l'): SQL => sql.raw(`(${row}.op = 'claim' and ${row}.after -> 'claim' is null)`);
+
 /** Those with a name, however it is written, or all agents of a client. */
 export type Actors = string | { client: string };
 

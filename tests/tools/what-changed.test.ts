@@ -174,6 +174,15 @@ describe('what_changed', () => {
     expect(done(await ana.ok('what_changed', { not_by: 'test' }))).toHaveLength(1);
   });
 
+  test('does not tell of a claim that is only extended, and the cursor goes past it', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Roof' });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    const { cursor } = await ana.ok('what_changed');
+    await ana.ok('claim_task', { id: 1, claim, minutes: 60 });
+    expect(await ana.ok('what_changed', { cursor })).toEqual({ changes: [], cursor: cursor + 1 });
+  });
+
   test('says what short fields became, what was remarked, and what came into lists and went', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', { tasks: [{ title: 'A', labels: ['home'] }, { title: 'B' }, { title: 'C' }] });
