@@ -41,6 +41,7 @@ const program: Program = {
   // In Electron, `execPath` is the desktop program, which would open its window.
   canSpawn: process.versions.electron === undefined,
   cwd: workingDirectory(),
+  readInput: async () => (await import('node:stream/consumers')).text(process.stdin),
   print: (text) => process.stdout.write(`${text}\n`),
   complain,
   untilStopped: () =>

@@ -14,6 +14,8 @@ export interface Program {
   canSpawn: boolean;
   /** Working directory at start; undefined if it was deleted. */
   cwd: string | undefined;
+  /** Reads standard input to its end. */
+  readInput(): Promise<string>;
   print(text: string): void;
   complain(text: string): void;
   /** Resolves on a stop signal. Until it is called, signals end the process as usual. */

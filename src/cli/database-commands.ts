@@ -94,8 +94,9 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);
     });
   leaf(root, 'move', 'copy everything to a new database on PostgreSQL or Neon')
-    .argument('<url>', 'the address of the new database', parserFor(notEmpty))
-    .action(async (url: string, options) => {
+    .argument('<url>', 'the address of the new database, or - to read it from standard input', parserFor(notEmpty))
+    .action(async (given: string, options) => {
+      const url = given === '-' ? (await context.readInput()).trim() : given;
       const { proxy } = context.config();
       const target = targetOf(url, proxy, 'the argument of move');
       if (target.kind === 'memory')

@@ -283,6 +283,7 @@ describe('a database that was not migrated', () => {
       environment: {},
       canSpawn: false,
       cwd: '/',
+      readInput: async () => '',
       print: () => {},
       complain: (line) => complaints.push(line),
       untilStopped: () => new Promise(() => {}),
