@@ -11,9 +11,18 @@ import {
   unusableDatabase,
 } from './errors.js';
 import { framesOf } from './log.js';
+import type { OutageLog } from './transports/outage.js';
 
-/** Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent. */
-export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBody {
+/**
+ * Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent.
+ *
+ * @param outages logs an unreachable database once; without it, each error is logged
+ */
+export function asRefusal(
+  { log, outages }: { log: Logger; outages?: OutageLog },
+  tool: string,
+  error: unknown,
+): RefusalBody {
   const refusal = refusalIn(error);
   if (refusal) return refusal.body;
   const state = sqlState(error);
@@ -39,7 +48,8 @@ export function asRefusal(log: Logger, tool: string, error: unknown): RefusalBod
     return unavailable('The task database is busy.', again).body;
   }
   if (isUnreachable(error)) {
-    log.warn({ tool, state }, 'database unreachable');
+    if (outages) outages.unreachable();
+    else log.warn({ tool, state }, 'database unreachable');
     return unavailable('The task database cannot be reached.', again).body;
   }
   const reference = randomBytes(4).toString('hex');

@@ -47,10 +47,10 @@ export function buildServer(
       try {
         return reply(await (asked?.result ?? runTool(deps, tool, raw, await resolve(), origin)));
       } catch (error) {
-        return { ...reply(refusalAnswer(asRefusal(deps.log, tool.name, error))), isError: true };
+        return { ...reply(refusalAnswer(asRefusal(deps, tool.name, error))), isError: true };
       }
     });
-  const refusal = (what: string, error: unknown) => asRefusal(deps.log, what, error);
+  const refusal = (what: string, error: unknown) => asRefusal(deps, what, error);
   if (!asked)
     offerMenus(server, {
       read: async (scope, read) => runReading(deps, await resolve(), scope, read),

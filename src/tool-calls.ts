@@ -21,6 +21,7 @@ import type { ReadContext, Reading } from './reading.js';
 import { type RequestKey, replay, requestKey, storedRequest } from './replay.js';
 import type { Decide, ReadCall, Tool, WriteCall } from './tool.js';
 import { tools } from './tools/index.js';
+import type { OutageLog } from './transports/outage.js';
 
 export interface Deps {
   /** Returns the database, opened on first use: listing tools never waits for it. */
@@ -36,6 +37,8 @@ export interface Deps {
   historyDays: number;
   /** Receives every write and notifies subscribers. Without it, subscriptions are refused. */
   feed?: Feed;
+  /** Logs an outage of the database once. Without it, each call that it refuses is logged. */
+  outages?: OutageLog;
 }
 
 /** The tool call that a request was found to contain. */
@@ -105,6 +108,7 @@ export async function runTool(
       ? runRead(deps, call, caller)
       : runWrite(deps, call, caller, requestKey(tool.name, call, meta));
   });
+  deps.outages?.answered();
   const ms = Math.round(performance.now() - started);
   deps.log.debug({ tool: tool.name, user: principal.handle, token: principal.token, ms }, 'call');
   return answer;

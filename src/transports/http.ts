@@ -20,7 +20,7 @@ export function createApp(
 ): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
   const outages = new OutageLog(deps.log);
   const refusals = new RefusalLog(deps.log, options.steady);
-  const mcp = new McpEndpoint(deps, outages, options);
+  const mcp = new McpEndpoint({ ...deps, outages }, outages, options);
   const readiness = new Readiness(deps.store, outages);
 
   const fetch: Fetch = async (request, ends) => {

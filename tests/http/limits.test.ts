@@ -5,6 +5,7 @@ import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
 import { RateLimit } from '../../src/transports/limits.js';
+import { serveGated } from '../support/faults.js';
 import { gate } from '../support/gate.js';
 import { newUser, useWorld, withDatabase } from '../support/harness.js';
 import {
@@ -220,6 +221,23 @@ describe('the log', () => {
     state.now += 60_000;
     await from('203.0.113.8');
     expect(refusals()).toEqual([...once, once[2]]);
+  });
+
+  test('tells of an outage once, however many calls it refuses', async () => {
+    const { server, url, gated, token } = await serveGated(world);
+    onTestFinished(() => server.close());
+    const call = async () => (await send(url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)))).status;
+    expect(await call()).toBe(200);
+    const before = world.logged.length;
+    gated.cut = true;
+    for (let i = 0; i < 3; i++) expect(await call()).toBe(503);
+    gated.cut = false;
+    expect(await call()).toBe(200);
+    const loud = world.logged.slice(before).flatMap((line) => {
+      const { level, msg } = JSON.parse(line);
+      return level >= 40 ? [msg] : [];
+    });
+    expect(loud).toEqual(['database unreachable: requests are refused with 503', 'database reachable again']);
   });
 
   test('names the user and the token of a call', async () => {
