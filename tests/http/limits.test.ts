@@ -533,7 +533,7 @@ test.each(ERAS)('a body whose client hangs up before it is let in takes no room 
   release();
   await eventually(
     async () => state.looks,
-    (looks) => looks >= sockets.length,
+    (looks) => looks > 16, // one for all, and then as many as there is room for
   );
   const large = { ...callOf(era, 'list_tasks'), body: String(callOf(era, 'list_tasks').body).padEnd(4 * 1024 * 1024) };
   const again = async () => (await send(url, withHeaders(large, bearer(token)))).status;
