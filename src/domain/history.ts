@@ -3,6 +3,7 @@ import { arrayOf, literalLimit } from '../db/prepared.js';
 import { type Actor, changes, comments, counters, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, notFound } from '../errors.js';
+import { nameKey } from './names.js';
 import type { Operation, Recorded, Step } from './record.js';
 
 /** A recorded change of a task or a project. */
@@ -43,6 +44,10 @@ export const isRenewal = (row: 'h' | 'l'): SQL => sql.raw(`(${row}.op = 'claim' 
 
 /** Those with a name, however it is written, or all agents of a client. */
 export type Actors = string | { client: string };
+
+/** Returns whom a client means by a name: by `me`, all of its agents. */
+export const actorsCalled = (name: string | undefined, client: string): Actors | undefined =>
+  name !== undefined && nameKey(name) === 'me' ? { client } : name;
 
 /** Maximum length at which a comment or note is shown, in characters. */
 export const REMARK_LENGTH = 100;

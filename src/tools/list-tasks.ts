@@ -1,10 +1,10 @@
 import { pageAnswer } from '../answers/reads.js';
 import { DETAILS } from '../answers/shapes.js';
+import { actorsCalled } from '../domain/history.js';
 import { LIST_STATUSES } from '../domain/lists/filter.js';
 import { listTasks } from '../domain/lists/list.js';
 import { refuseContradictions, remarksOn } from '../domain/lists/remarks.js';
 import { SORTS } from '../domain/lists/sort.js';
-import { nameKey } from '../domain/names.js';
 import { clampedWhole, flag, idOrNone, labels, nameOrNone, oneOf, priority, shortText } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -52,12 +52,7 @@ export default defineTool({
   aliases: { query: 'text', search: 'text', label: 'labels' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
-    const { claimed_by } = filter;
-    const input = {
-      ...filter,
-      limit,
-      claimed_by: claimed_by && nameKey(claimed_by) === 'me' ? { client: callerName } : claimed_by,
-    };
+    const input = { ...filter, limit, claimed_by: actorsCalled(filter.claimed_by, callerName) };
     refuseContradictions(input);
     const page = await listTasks(tx, input, { now, secret, descriptions: detail === 'full' });
     return { ...page, remarks: await remarksOn(tx, page, input, now) };

@@ -1,6 +1,6 @@
 import { changedAnswer } from '../answers/reads.js';
 import { whatChanged } from '../domain/changed.js';
-import { nameKey } from '../domain/names.js';
+import { actorsCalled } from '../domain/history.js';
 import { shortText, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -15,7 +15,6 @@ export default defineTool({
     not_by: shortText().describe('exclude changes by this name, or me').optional(),
   },
   output: ['changes', 'cursor', 'more'],
-  run: ({ cursor, not_by }, tx, { callerName }) =>
-    whatChanged(tx, { cursor, notBy: not_by && nameKey(not_by) === 'me' ? { client: callerName } : not_by }),
+  run: ({ cursor, not_by }, tx, { callerName }) => whatChanged(tx, { cursor, notBy: actorsCalled(not_by, callerName) }),
   answer: changedAnswer,
 });
