@@ -7,11 +7,15 @@ export const CONTROL = /[\p{Cc}\u2028\u2029]/u;
  */
 export const BIDI = /[\u202a-\u202e\u2066-\u2069]/u;
 
-/** Tag characters, which spell out text that no reader sees. Flags of regions consist of them: 🏴󠁧󠁢󠁳󠁣󠁴󠁿. */
-export const TAGS = /(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]{0,6})[\u{e0000}-\u{e007f}]/u;
+/**
+ * Characters that nobody sees and that can spell out text: tags, except those that make up flags of regions (🏴󠁧󠁢󠁳󠁣󠁴󠁿), and
+ * three or more other ignorable ones in a row. Emoji have two: a variation selector and a joiner.
+ */
+export const HIDDEN =
+  /(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]{0,6})[\u{e0000}-\u{e007f}]|(?:(?![\u{e0000}-\u{e007f}])\p{Default_Ignorable_Code_Point}){3,}/u;
 
-/** Matches every character of these kinds (global). */
-export const UNSAFE = new RegExp(`${CONTROL.source}|${BIDI.source}|${TAGS.source}`, 'gu');
+/** Matches all of these characters (global): a control or tag alone, hidden ones as a run. */
+export const UNSAFE = new RegExp(`${CONTROL.source}|${BIDI.source}|${HIDDEN.source}`, 'gu');
 
 /** Matches text of which something can be seen: not only spaces, formatting characters and blank letters. */
 export const VISIBLE = /[^\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;

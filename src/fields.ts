@@ -1,6 +1,6 @@
 import * as z from 'zod/v4';
 import { DEFAULT_BUDGET, MAX_BUDGET, MIN_BUDGET } from './answers/budget.js';
-import { BIDI, CONTROL, TAGS, VISIBLE } from './characters.js';
+import { BIDI, CONTROL, HIDDEN, VISIBLE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_ID, MAX_LABELS, PRIORITIES } from './domain/task.js';
@@ -29,8 +29,8 @@ function refuseText(text: string): string | undefined {
 function refuseLine(text: string): string | undefined {
   if (CONTROL.test(text)) return 'must be one line without control characters: put longer text into the description';
   if (BIDI.test(text)) return 'contains characters that change the direction of text: remove them';
-  if (TAGS.test(text)) return 'contains tag characters, which nobody can see: remove them';
   if (!VISIBLE.test(text)) return 'has no visible character: write it out';
+  if (HIDDEN.test(text)) return 'contains hidden characters, which nobody can see: remove them';
   return undefined;
 }
 

@@ -103,6 +103,8 @@ describe('every text field', () => {
     ['title', { title: 'evil \u202etxt.exe' }],
     ['title', { title: 'x'.repeat(201) }],
     ['title', { title: 'Buy milk\u{e0049}\u{e0067}\u{e006e}' }],
+    ['title', { title: 'Buy milk 🥛\u{fe0f}\u{e0135}\u{e0147}\u{e014f}' }],
+    ['title', { title: 'Buy\u200b\u200c\u200b\u200c milk' }],
     ['title', { title: '\u200b\u2060\u00ad' }],
     ['project', { title: 'x', project: '\u200d\u3164' }],
     ['title', { title: '   ' }],
@@ -147,6 +149,7 @@ describe('every text field', () => {
     for (const title of [
       '👩‍👩‍👧‍👦 café',
       '🏴󠁧󠁢󠁳󠁣󠁴󠁿 trip',
+      '👁️‍🗨️ और क्‍ष',
       'שלום \u200fעולם',
       '牛奶',
       "Robert'); drop table tasks;--",
@@ -156,11 +159,11 @@ describe('every text field', () => {
       const { task } = await ana.ok('add_task', { title });
       expect((await ana.ok('get_task', { id: task.id })).task.title).toBe(title);
     }
-    const description = 'tab\there\n\u001b[31mred\u001b[0m \u202eabc \u{e0069}\n```\n| a |\n```';
+    const description = 'tab\there\n\u001b[31mred\u001b[0m \u202eabc \u{e0069} \u200b\u200c\u200b\n```\n| a |\n```';
     const { task } = await ana.ok('add_task', { title: 'notes', description: description.replaceAll('\n', '\r\n') });
     const reply = await ana.call('get_task', { id: task.id });
     expect(reply.json.task.description).toBe(description);
-    expect(reply.text).toContain('    \\u{1b}[31mred\\u{1b}[0m \\u{202e}abc \\u{e0069}');
+    expect(reply.text).toContain('    \\u{1b}[31mred\\u{1b}[0m \\u{202e}abc \\u{e0069} \\u{200b}\\u{200c}\\u{200b}');
   });
 });
 

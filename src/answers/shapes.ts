@@ -309,9 +309,11 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
 /** Quotes a title that contains the separator of a row's parts. */
 export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
-/** Escapes control characters, line separators and bidirectional controls, except newlines and tabs. */
+/** Escapes unsafe characters, except newlines and tabs. */
 const escaped = (text: string): string =>
-  text.replace(UNSAFE, (each) => (/[\n\t]/.test(each) ? each : `\\u{${each.codePointAt(0)?.toString(16)}}`));
+  text.replace(UNSAFE, (found) =>
+    /[\n\t]/.test(found) ? found : [...found].map((each) => `\\u{${each.codePointAt(0)?.toString(16)}}`).join(''),
+  );
 
 /** Indents every line of a text, so that none can be mistaken for a row. */
 export function indented(text: string): string {
