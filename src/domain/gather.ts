@@ -12,7 +12,7 @@ import { inProject, type Task, taskColumns, tasksIn, toTask } from './task.js';
 export interface Wanted {
   /** These tasks. */
   ids: number[];
-  /** Also the tasks of the project of this name, the oldest `MAX_IN_PROJECT`. */
+  /** Also the tasks of the project of this name: the oldest `MAX_MERGED`, and one more if there are any. */
   inProjectNamed?: string | undefined;
   /** Also the ancestors of `ids` (and of `dependents`), to check the depth of nesting. */
   parents?: boolean | undefined;
@@ -48,8 +48,8 @@ export interface Gathered {
 /** Maximum number of existing names loaded to compare a new name with. */
 const NAMES = 500;
 
-/** Maximum number of tasks loaded of a project: one more than a write moves without blocking others for too long. */
-export const MAX_IN_PROJECT = 2001;
+/** How many tasks of a project one write moves, without blocking others for too long. */
+export const MAX_MERGED = 2000;
 
 /** Maximum number of descendants of blocked tasks that are loaded, to report which of them a write makes ready. */
 const INSIDE = 200;
@@ -212,7 +212,7 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
       'members_of_project (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
         select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('inProjectNamed')})
-        order by t.id limit ${literalLimit(MAX_IN_PROJECT)}`,
+        order by t.id limit ${literalLimit(MAX_MERGED + 1)}`,
     ]);
     members.push('members_of_project');
   }

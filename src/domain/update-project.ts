@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { isOpen, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid } from '../errors.js';
-import { type Gathered, gather, MAX_IN_PROJECT } from './gather.js';
+import { type Gathered, gather, MAX_MERGED } from './gather.js';
 import { isInProject } from './lists/filter.js';
 import { MAX_COUNT_EACH } from './lists/list.js';
 import { nameKey } from './names.js';
@@ -32,8 +32,8 @@ interface State extends Gathered {
 }
 
 /**
- * Renames, archives or unarchives a project, or merges it into another: moves its tasks, at most `MAX_IN_PROJECT` − 1
- * per call, and removes it once none is left.
+ * Renames, archives or unarchives a project, or merges it into another: moves its tasks, at most `MAX_MERGED` per
+ * call, and removes it once none is left.
  *
  * @throws Refusal `invalid` for contradictory or no changes; in `decide`, also `not_found` or `conflict`
  */
@@ -66,9 +66,9 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
           throw conflict(`"${into.name}" cannot be merged into itself.`, 'Choose another project.');
         if (into.archivedAt) throw archivedRefusal(into);
         const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
-        const more = members.length === MAX_IN_PROJECT;
+        const more = members.length > MAX_MERGED;
         const moved = members
-          .slice(0, MAX_IN_PROJECT - 1)
+          .slice(0, MAX_MERGED)
           .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
         const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
         const shown = moved.filter((each) => !each.after.deletedAt).length;

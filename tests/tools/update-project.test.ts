@@ -55,6 +55,30 @@ describe('update_project', () => {
     expect((await ana.ok('list_tasks', { project: 'One', status: 'deleted' })).total).toBe(1);
   });
 
+  test('a project of more than 2,000 tasks is merged in several calls, each of which can be undone', async () => {
+    const ana = await newAgent(world);
+    const hundred = Array.from({ length: 100 }, (_, i) => ({ title: `Page ${i}`, project: 'Book' }));
+    for (let i = 0; i < 21; i++) await ana.ok('add_tasks', { tasks: hundred.slice(0, i < 20 ? 100 : 3) });
+    const total = async (project: string) => (await ana.ok('list_tasks', { project, limit: 1 })).total;
+    await ana.ok('add_task', { title: 'Shelf', project: 'Books' });
+    const merge = { project: 'Book', merge_into: 'Books' };
+
+    const first = await ana.call('update_project', merge);
+    expect(first.text).toMatch(/^Moved 2000 tasks from \+Book to \+Books\. More tasks remain\. Repeat the call/);
+    expect(await total('Book')).toBe(3);
+    const second = await ana.call('update_project', merge);
+    expect(second.json).toMatchObject({ project: { merged_into: 'Books' }, moved: 3 });
+    expect(names(await ana.ok('list_projects'))).toEqual(['Books']);
+
+    await ana.ok('undo', { undo: second.json.undo });
+    await ana.ok('undo', { undo: first.json.undo });
+    expect(await total('Books')).toBe(1);
+    expect((await ana.ok('get_task', { ids: [1, 2003] })).tasks).toMatchObject([
+      { project: 'Book' },
+      { project: 'Book' },
+    ]);
+  });
+
   test('a merge whose name was taken since stays, and so do its tasks; both are named', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
