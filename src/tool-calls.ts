@@ -9,7 +9,7 @@ import { oneLine } from './characters.js';
 import type { Store } from './db/connect.js';
 import type { Actor } from './db/schema.js';
 import { type LockedState, readAsUser, writeAsUser } from './db/scope.js';
-import { nameOf } from './domain/history.js';
+import { nameOf } from './domain/actors.js';
 import { withLazyModules } from './domain/lazy-module.js';
 import { changeCount, undoHandle, type WriteContext } from './domain/write.js';
 import { writeStatement } from './domain/write-statement.js';

@@ -7,14 +7,6 @@ import { nextReady } from '../src/domain/claim.js';
 import { gather } from '../src/domain/gather.js';
 import { getTasks } from '../src/domain/get.js';
 import { changesSince } from '../src/domain/guard.js';
-import {
-  commentsOf,
-  lastWrites,
-  laterChanges,
-  loadWrite,
-  projectNamesOf,
-  projectsWithOtherTasks,
-} from '../src/domain/history.js';
 import { usedLabels } from '../src/domain/labels.js';
 import { firstTasks, listTasks } from '../src/domain/lists/list.js';
 import { namesakes, nearTitles, similarTasks } from '../src/domain/lists/search.js';
@@ -22,6 +14,14 @@ import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
 import { completeLabels, completeProjects, completeTasks } from '../src/domain/suggest.js';
 import { touchedSince } from '../src/domain/touched.js';
+import {
+  commentsOf,
+  lastWrites,
+  laterChanges,
+  loadWrite,
+  projectNamesOf,
+  projectsWithOtherTasks,
+} from '../src/domain/undo/past-writes.js';
 import { prompts } from '../src/prompts/index.js';
 import { resources } from '../src/resources/index.js';
 import { tools } from '../src/tools/index.js';

@@ -52,6 +52,11 @@ export interface UserTx extends UserScope {
   mine(table: { userId: PgColumn }): SQL;
 }
 
+/** Runs a query and returns raw rows, as arrays of column values. */
+export async function rowsOf(tx: UserTx, query: SQL): Promise<unknown[][]> {
+  return (await tx.db.execute(query)) as unknown as unknown[][]; // the pg-proxy driver passes rows through
+}
+
 /** State read at the start of a write, with the user's write lock held. */
 export interface LockedState {
   /** The database's clock, read after the lock was taken. */

@@ -1,9 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
 import { type Actor, changes, counters, projects, tasks } from '../db/schema.js';
-import type { UserTx } from '../db/scope.js';
+import { rowsOf, type UserTx } from '../db/scope.js';
 import { invalid } from '../errors.js';
-import { type Actors, clientInSql, isRenewal, nameInSql, nameOf, rowsOf, stepIn } from './history.js';
+import { type Actors, clientInSql, nameInSql, nameOf } from './actors.js';
+import { isRenewal, stepIn } from './history.js';
 import type { Step } from './record.js';
 
 /** The changes that one write made to one task or project. */

@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
 import { changes, counters, dependencies, isOpenAs, projects, tasks } from '../db/schema.js';
-import type { UserTx } from '../db/scope.js';
-import { rowsOf } from './history.js';
+import { rowsOf, type UserTx } from '../db/scope.js';
 import { nameKey } from './names.js';
 
 /** The subject of a resource: one task, one project by its name, or everything. */

@@ -1,6 +1,6 @@
 import { pageAnswer } from '../answers/reads.js';
 import { DETAILS } from '../answers/shapes.js';
-import { actorsCalled } from '../domain/history.js';
+import { actorsCalled } from '../domain/actors.js';
 import { LIST_STATUSES } from '../domain/lists/filter.js';
 import { listTasks } from '../domain/lists/list.js';
 import { refuseContradictions, remarksOn } from '../domain/lists/remarks.js';

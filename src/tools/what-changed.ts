@@ -1,6 +1,6 @@
 import { changedAnswer } from '../answers/reads.js';
+import { actorsCalled } from '../domain/actors.js';
 import { whatChanged } from '../domain/changed.js';
-import { actorsCalled } from '../domain/history.js';
 import { shortText, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 

@@ -1,11 +1,11 @@
 import { conflict } from '../../errors.js';
-import type { Entry, LaterEntry } from '../history.js';
 import type { Failure } from '../judge.js';
 import { holderOf } from '../lease.js';
 import type { Project } from '../project.js';
 import type { Comment } from '../record.js';
 import type { Task } from '../task.js';
 import type { WriteContext } from '../write.js';
+import type { Entry, LaterEntry } from './past-writes.js';
 
 interface Known {
   tasks: ReadonlyMap<number, Task>;

@@ -1,8 +1,8 @@
-import type { Entry } from '../history.js';
 import { nameKey } from '../names.js';
 import { isGone, type Project } from '../project.js';
 import { changedFields, projectStillHas, withProjectField } from '../record.js';
 import type { Draft } from './draft.js';
+import type { Entry } from './past-writes.js';
 
 /** Whether undoing a change removes a project. */
 export const endsProject = ({ entity, op, before }: Entry): boolean =>

@@ -1,11 +1,11 @@
 import { parentRefusal } from '../family.js';
-import type { Entry } from '../history.js';
 import { uniqueLabels } from '../labels.js';
 import { nameKey } from '../names.js';
 import { isGone } from '../project.js';
 import { type Comment, changedFields, isTaskField, STATUS_FIELDS, stillHas, withField } from '../record.js';
 import { isOpenStatus, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from '../task.js';
 import type { Draft } from './draft.js';
+import type { Entry } from './past-writes.js';
 
 type Change = Pick<Entry, 'before' | 'after'>;
 

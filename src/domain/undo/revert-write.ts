@@ -1,10 +1,10 @@
 import { childrenOf } from '../family.js';
-import type { Entry } from '../history.js';
 import { type Failure, planRefusal } from '../judge.js';
 import { type ProjectEdit, projectDifferences } from '../record.js';
 import { type Settled, settle } from '../settle.js';
 import type { Task } from '../task.js';
 import type { Draft } from './draft.js';
+import type { Entry } from './past-writes.js';
 import { endsProject, removeProject, revertProject } from './revert-project.js';
 import { removeTask, revertTask } from './revert-task.js';
 import { SeriesGroup } from './series-group.js';

@@ -1,8 +1,8 @@
-import type { Entry } from '../history.js';
 import { type Recorded, stillAsMade } from '../record.js';
 import { areOfOneSeries, reopenInsteadHint } from '../recurrence/series.js';
 import { isOpenTask, type Task } from '../task.js';
 import type { Draft } from './draft.js';
+import type { Entry } from './past-writes.js';
 
 /**
  * The repeating tasks that a write closed or reopened, and the tasks that it created, deleted or restored along with

@@ -2,6 +2,14 @@ import type { Actor } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { conflict, invalid, type Refusal, sayCall } from '../../errors.js';
 import { type Gathered, gather } from '../gather.js';
+import { allFailed, type Failure } from '../judge.js';
+import type { Project } from '../project.js';
+import { type ReadinessChanges, readinessChanges } from '../readiness.js';
+import { type Edit, isClaimOrRelease, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
+import { applyEdits } from '../settle.js';
+import type { Task } from '../task.js';
+import type { WriteCommand, WriteContext } from '../write.js';
+import { Draft } from './draft.js';
 import {
   commentsOf,
   type Entry,
@@ -11,15 +19,7 @@ import {
   loadWrite,
   projectNamesOf,
   projectsWithOtherTasks,
-} from '../history.js';
-import { allFailed, type Failure } from '../judge.js';
-import type { Project } from '../project.js';
-import { type ReadinessChanges, readinessChanges } from '../readiness.js';
-import { type Edit, isClaimOrRelease, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
-import { applyEdits } from '../settle.js';
-import type { Task } from '../task.js';
-import type { WriteCommand, WriteContext } from '../write.js';
-import { Draft } from './draft.js';
+} from './past-writes.js';
 import { endsProject } from './revert-project.js';
 import { commentsIn } from './revert-task.js';
 import { revertWrite } from './revert-write.js';
