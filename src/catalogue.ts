@@ -2,6 +2,7 @@ import { InMemoryTransport, type JSONRPCMessage, LATEST_PROTOCOL_VERSION } from 
 import { pino } from 'pino';
 import type { Catalogue } from './front.js';
 import { buildServer } from './server.js';
+import { OutageLog } from './transports/outage.js';
 
 /**
  * Returns the server's answers to all list requests. Generated at build time, so that a process that only lists and
@@ -9,8 +10,9 @@ import { buildServer } from './server.js';
  */
 export async function catalogue(): Promise<Catalogue> {
   const never = () => Promise.reject(new Error('lists need no data'));
+  const log = pino({ level: 'silent' });
   const server = buildServer(
-    { store: never, clock: () => new Date(), log: pino({ level: 'silent' }), version: '', historyDays: 1 },
+    { store: never, clock: () => new Date(), log, outages: new OutageLog(log), version: '', historyDays: 1 },
     never,
   );
   const [near, far] = InMemoryTransport.createLinkedPair();

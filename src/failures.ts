@@ -13,13 +13,9 @@ import {
 import { framesOf } from './log.js';
 import type { OutageLog } from './transports/outage.js';
 
-/**
- * Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent.
- *
- * @param outages logs an unreachable database once; without it, each error is logged
- */
+/** Turns any error into a refusal, and logs it unless it is one. For unexpected errors, only a reference is sent. */
 export function asRefusal(
-  { log, outages }: { log: Logger; outages?: OutageLog },
+  { log, outages }: { log: Logger; outages: OutageLog },
   tool: string,
   error: unknown,
 ): RefusalBody {
@@ -44,12 +40,11 @@ export function asRefusal(
     ).body;
   }
   if (isBusy(error)) {
-    log.warn({ tool, state }, 'database busy');
+    outages.busy();
     return unavailable('The task database is busy.', again).body;
   }
   if (isUnreachable(error)) {
-    if (outages) outages.unreachable();
-    else log.warn({ tool, state }, 'database unreachable');
+    outages.unreachable();
     return unavailable('The task database cannot be reached.', again).body;
   }
   const reference = randomBytes(4).toString('hex');

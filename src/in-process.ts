@@ -9,6 +9,7 @@ import { once } from './once.js';
 import type { Program } from './program.js';
 import { buildServer } from './server.js';
 import { converse } from './transports/conversation.js';
+import { OutageLog } from './transports/outage.js';
 import type { Link } from './transports/relay.js';
 import { stdioSubscriptions } from './transports/stdio-subscriptions.js';
 
@@ -26,7 +27,15 @@ export function serveLocally(program: Program, config: Config, target: Target, l
   const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
   const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));
   const feed = new Feed({ store: store.get, log });
-  const deps = { store: store.get, feed, clock: program.clock, log, version: program.build.version, historyDays };
+  const deps = {
+    store: store.get,
+    feed,
+    clock: program.clock,
+    log,
+    outages: new OutageLog(log),
+    version: program.build.version,
+    historyDays,
+  };
   return {
     async open() {
       const [near, far] = InMemoryTransport.createLinkedPair();

@@ -37,8 +37,8 @@ export interface Deps {
   historyDays: number;
   /** Receives every write and notifies subscribers. Without it, subscriptions are refused. */
   feed?: Feed;
-  /** Logs an outage of the database once. Without it, each call that it refuses is logged. */
-  outages?: OutageLog;
+  /** Logs an outage of the database once, however many calls it refuses. */
+  outages: OutageLog;
 }
 
 /** The tool call that a request was found to contain. */
@@ -108,7 +108,7 @@ export async function runTool(
       ? runRead(deps, call, caller)
       : runWrite(deps, call, caller, requestKey(tool.name, call, meta));
   });
-  deps.outages?.answered();
+  deps.outages.answered();
   const ms = Math.round(performance.now() - started);
   deps.log.debug({ tool: tool.name, user: principal.handle, token: principal.token, ms }, 'call');
   return answer;

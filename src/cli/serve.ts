@@ -10,6 +10,7 @@ import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
 import { createApp } from '../transports/http.js';
 import { startHttpServer } from '../transports/http-server.js';
+import { OutageLog } from '../transports/outage.js';
 import type { Context } from './with-store.js';
 
 /** How long `serve` waits for an unreachable database, in milliseconds. */
@@ -39,6 +40,7 @@ export async function serve(
         store: async () => store,
         clock: context.clock,
         log,
+        outages: new OutageLog(log),
         version: context.build.version,
         historyDays: config.historyDays,
         feed,

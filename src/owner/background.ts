@@ -8,6 +8,7 @@ import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
+import { OutageLog } from '../transports/outage.js';
 import { type Owner, runOwner } from './owner.js';
 import type { StartOutcome } from './reach.js';
 
@@ -37,7 +38,7 @@ export function becomeOwner(
         { kind: 'directory', path: home },
         { migrations: readMigrations(program.migrations), secret: config.secret, held, fatal },
       ),
-    deps: { clock, log, version: build.version, historyDays: config.historyDays },
+    deps: { clock, log, outages: new OutageLog(log), version: build.version, historyDays: config.historyDays },
     async command({ argv, cwd, timezone }, store, say) {
       const { runCommand } = await import('../cli/commands.js');
       return runCommand(argv, { ...program, ...say, cwd, config: () => ({ ...config, timezone }), store });

@@ -6,7 +6,7 @@ import { refuse, tooManyRequests } from './http-responses.js';
 import type { HttpSubscriptions } from './http-subscriptions.js';
 import { originOf } from './limits.js';
 import { type Ends, type HttpOptions, McpEndpoint } from './mcp-endpoint.js';
-import { OutageLog } from './outage.js';
+import type { OutageLog } from './outage.js';
 import { Readiness } from './readiness.js';
 import { RefusalLog } from './refusal-log.js';
 
@@ -18,16 +18,15 @@ export function createApp(
   deps: Deps,
   options: HttpOptions,
 ): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
-  const outages = new OutageLog(deps.log);
   const refusals = new RefusalLog(deps.log, options.steady);
-  const mcp = new McpEndpoint({ ...deps, outages }, outages, options);
-  const readiness = new Readiness(deps.store, outages);
+  const mcp = new McpEndpoint(deps, options);
+  const readiness = new Readiness(deps.store, deps.outages);
 
   const fetch: Fetch = async (request, ends) => {
     const path = /^\w+:\/\/[^/]*([^?#]*)/.exec(request.url)?.[1];
     try {
       if (path === '/mcp') {
-        const response = await mcp.fetch(request, ends).catch((error) => refusalOf(error, outages));
+        const response = await mcp.fetch(request, ends).catch((error) => refusalOf(error, deps.outages));
         refusals.note(response, () =>
           originOf(ends.incoming.socket.remoteAddress, request.headers.get('x-forwarded-for'), options.proxies),
         );
@@ -52,7 +51,8 @@ function refusalOf(error: unknown, outages: OutageLog): Response {
   if (refusal?.body.code === 'rate_limited') return tooManyRequests(1, refusal.message);
   const busy = isBusy(error);
   if (!(busy || isUnreachable(error) || setupMistake(error))) throw error;
-  if (!busy) outages.unreachable();
+  if (busy) outages.busy();
+  else outages.unreachable();
   const message = `The task database ${busy ? 'is busy' : 'cannot be reached'}. Try again in a moment.`;
   return refuse(503, 'unavailable', message, { 'Retry-After': '1' });
 }

@@ -17,7 +17,6 @@ import type { Message } from './conversation.js';
 import { HostCheck } from './host-check.js';
 import { inOurWords, jsonRpcError, lacks, refuse } from './http-responses.js';
 import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
-import type { OutageLog } from './outage.js';
 
 /** The largest request body, in bytes: room for a hundred tasks with full descriptions. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -52,13 +51,12 @@ export class McpEndpoint {
 
   constructor(
     private readonly deps: Deps,
-    outages: OutageLog,
     { allowedHosts, atOnce = AT_ONCE, ...limits }: HttpOptions,
   ) {
     this.handler = sdkHandler(deps);
     this.streams = new HttpSubscriptions(deps.feed !== undefined);
     this.#hosts = new HostCheck(allowedHosts, deps.log);
-    this.#authenticator = new Authenticator(deps.store, outages, limits);
+    this.#authenticator = new Authenticator(deps.store, deps.outages, limits);
     this.#requests = new UserQueues('requests', atOnce);
   }
 

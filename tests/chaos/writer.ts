@@ -7,6 +7,7 @@ import { ensureUser, localPrincipal } from '../../src/auth/local.js';
 import { openStore, type Target } from '../../src/db/connect.js';
 import { readMigrations } from '../../src/db/migrate.js';
 import { buildServer } from '../../src/server.js';
+import { OutageLog } from '../../src/transports/outage.js';
 import { type Plan, seen, spoil } from './disk.js';
 
 export interface Order {
@@ -41,10 +42,12 @@ if (order.disk) spoil(order.disk, random, (picture) => say({ picture }));
 const store = await openStore(order.target, { migrations: readMigrations(new URL(order.migrations)) });
 await ensureUser(store.database, { handle: order.handle, timezone: 'Europe/Paris' });
 const principal = await localPrincipal(store.database, order.handle, 'Europe/Paris');
+const log = pino({ level: 'silent' });
 const deps = {
   store: async () => store,
   clock: () => new Date(),
-  log: pino({ level: 'silent' }),
+  log,
+  outages: new OutageLog(log),
   version: '0.0.0-test',
   historyDays: 365,
 };

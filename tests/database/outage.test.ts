@@ -8,7 +8,7 @@ import { openPostgres } from '../../src/db/postgres.js';
 import { asService } from '../../src/db/service.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { type NeonProxy, startProxy } from '../setup/proxy.js';
-import { newAgent, newUser, rowsOf, useWorld, type World } from '../support/harness.js';
+import { newAgent, newUser, rowsOf, useWorld, type World, withDatabase } from '../support/harness.js';
 import { addedBy, crowd, eventually, newToken, send, serveHttp } from '../support/http.js';
 
 const shared = useWorld();
@@ -30,15 +30,12 @@ afterAll(async () => {
   await server?.close();
 });
 
-const worldOf = (database: Database): World => ({
-  ...shared,
-  database,
-  store: async () => ({ database, secret: Buffer.alloc(32, 7), close: async () => {} }),
-});
+const worldOf = (database: Database): World => withDatabase(shared, database);
 const world = () => worldOf(database);
 
 test('a database that goes away is told as such, and used again when it is back', async () => {
   const ana = await newAgent(world());
+  const from = shared.logged.length;
   await ana.ok('add_task', { title: 'Before' });
   for (const round of [1, 2]) {
     await server.stop();
@@ -55,7 +52,15 @@ test('a database that goes away is told as such, and used again when it is back'
     expect((await ana.ok('add_task', { title: 'Meanwhile', request_id: `r-${round}` })).task.id).toBe(round + 1);
     expect((await ana.ok('list_tasks')).total).toBe(round + 1);
   }
-  expect(shared.logged.join('')).not.toMatch(/Meanwhile|password|postgres:/);
+  const logged = shared.logged.slice(from);
+  expect(logged.join('')).not.toMatch(/Meanwhile|password|postgres:/);
+  const loud = logged.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40);
+  expect(loud.map(({ msg }) => msg)).toEqual([
+    'database unreachable: calls are refused',
+    'database reachable again',
+    'database unreachable: calls are refused',
+    'database reachable again',
+  ]);
 });
 
 test('a database that falls silent is given up in time, with its connections', async () => {

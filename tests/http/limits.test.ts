@@ -237,7 +237,7 @@ describe('the log', () => {
       const { level, msg } = JSON.parse(line);
       return level >= 40 ? [msg] : [];
     });
-    expect(loud).toEqual(['database unreachable: requests are refused with 503', 'database reachable again']);
+    expect(loud).toEqual(['database unreachable: calls are refused', 'database reachable again']);
   });
 
   test('names the user and the token of a call', async () => {

@@ -13,6 +13,7 @@ import { readImage } from '../../src/db/pglite-image.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { buildServer } from '../../src/server.js';
 import type { Deps } from '../../src/tool-calls.js';
+import { OutageLog } from '../../src/transports/outage.js';
 import { watchPredicates } from './spy.js';
 
 /** A Sunday afternoon in Europe, the clock of every test that does not set its own. */
@@ -54,13 +55,15 @@ export async function openTestDatabase(): Promise<Database> {
 /** The world of one test file: a database, a clock that stands still, and a log that is kept. */
 export function useWorld(): World {
   const logged: string[] = [];
+  const log = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
   const world = {
     now: new Date(NOON),
     clock: () => world.now,
     databaseUsesClock: true,
     validateAnswers: true,
     logged,
-    log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
+    log,
+    outages: new OutageLog(log),
     version: '0.0.0-test',
     historyDays: 365,
   } as World;
@@ -82,6 +85,7 @@ export function useWorld(): World {
 export const withDatabase = (world: World, database: Database): World => ({
   ...world,
   database,
+  outages: new OutageLog(world.log),
   store: async () => ({ ...(await world.store()), database }),
 });
 
