@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { serialize } from 'pg-protocol';
 import type { Row } from './database.js';
 import { isOutdatedPlan, isStaleStatement } from './database-errors.js';
@@ -23,8 +24,8 @@ interface CachedStatement {
 
 /** LRU cache of a database's prepared statements and their column types. */
 export class StatementCache {
-  /** By text, least recently used first. */
-  readonly #kept = new Map<string, CachedStatement>();
+  /** By text. */
+  readonly #kept = new LRUCache<string, CachedStatement>({ max: CACHE_SIZE });
   /** False once disabled: behind a pooler that gives each transaction another connection, statements get lost. */
   #keeps = true;
   /** Part of all names: raised to abandon the statements that connections have. */
@@ -34,10 +35,7 @@ export class StatementCache {
   get(text: string): CachedStatement {
     const named = this.#generation === 0 ? text : `${this.#generation} ${text}`;
     const kept = this.#kept.get(text) ?? { name: hash('sha256', named, 'base64url') };
-    this.#kept.delete(text);
     this.#kept.set(text, kept);
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined && this.#kept.size > CACHE_SIZE) this.#kept.delete(oldest);
     if (!this.#keeps) kept.name = UNNAMED;
     return kept;
   }

@@ -1,6 +1,7 @@
 import { Column, eq, fillPlaceholders, is, Placeholder, SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { drizzle } from 'drizzle-orm/pg-proxy';
+import { LRUCache } from 'lru-cache';
 import type { Row } from './database.js';
 import type { UserTx } from './scope.js';
 
@@ -81,14 +82,11 @@ const MAX_SHAPES = 200;
 export function preparedBy<Shape extends object, Name extends string, Rows>(
   build: (shape: Shape) => Build<Name, Rows>,
 ): (shape: Shape, ...given: Parameters<Prepared<Name, Rows>>) => Promise<Rows> {
-  const kept = new Map<string, Prepared<Name, Rows>>();
+  const kept = new LRUCache<string, Prepared<Name, Rows>>({ max: MAX_SHAPES });
   return (shape, ...given) => {
     const key = JSON.stringify(shape);
     const select = kept.get(key) ?? prepared(build(shape));
-    kept.delete(key);
     kept.set(key, select);
-    const [oldest] = kept.keys();
-    if (oldest !== undefined && kept.size > MAX_SHAPES) kept.delete(oldest);
     return select(...given);
   };
 }

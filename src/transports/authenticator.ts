@@ -1,8 +1,9 @@
+import { LRUCache } from 'lru-cache';
 import type { Principal } from '../auth/principal.js';
 import { authenticate, bearerToken, hasBearerToken, hashToken, TokenProof } from '../auth/tokens.js';
 import type { Store } from '../db/connect.js';
 import { badToken, malformedToken, noToken, refuse, tooManyRequests } from './http-responses.js';
-import { LruMap, originOf, RateLimit } from './limits.js';
+import { MAX_KEYS, originOf, RateLimit } from './limits.js';
 import type { OutageLog } from './outage.js';
 
 /** An authenticated caller. */
@@ -43,7 +44,7 @@ export class Authenticator {
   readonly #users: RateLimit;
   readonly #bytes: RateLimit;
   /** The holders of tokens that were good last time, by the hash of the token. */
-  readonly #known = new LruMap<Principal>();
+  readonly #known = new LRUCache<string, Principal>({ max: MAX_KEYS });
   /** Pending look-ups of tokens that were not, by hash. Requests that come meanwhile await them, and are not counted. */
   readonly #lookUps = new Map<string, Promise<Principal | undefined>>();
 

@@ -3,9 +3,10 @@ import {
   localhostAllowedHostnames,
   originValidationResponse,
 } from '@modelcontextprotocol/server';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { refuse } from './http-responses.js';
-import { LruMap } from './limits.js';
+import { MAX_KEYS } from './limits.js';
 
 /** Longer Host headers are not cached: unauthenticated clients must not fill the memory. */
 const MAX_HOST_LENGTH = 100;
@@ -20,7 +21,7 @@ const FOREIGN_HOST =
 export class HostCheck {
   readonly #allowed: string[];
   /** Host headers found valid. Parsing one takes a fifth of the time that a request needs before it is run. */
-  readonly #good = new LruMap<true>();
+  readonly #good = new LRUCache<string, true>({ max: MAX_KEYS });
   readonly #foreign = new Set<string>();
 
   /** @param allowed host names of this server, besides those of loopback */

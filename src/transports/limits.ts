@@ -1,35 +1,15 @@
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 
 /** Maximum number of keys: a flood of addresses evicts older ones instead of taking more memory. */
-const MAX_KEYS = 10_000;
-
-/** A map of at most `MAX_KEYS` entries, which evicts the least recently used. */
-export class LruMap<T> {
-  readonly #entries = new Map<string, T>();
-
-  get(key: string): T | undefined {
-    const value = this.#entries.get(key);
-    if (value !== undefined) this.set(key, value);
-    return value;
-  }
-
-  set(key: string, value: T): void {
-    this.#entries.delete(key); // moves an existing key to the end
-    this.#entries.set(key, value);
-    if (this.#entries.size > MAX_KEYS) this.#entries.delete(this.#entries.keys().next().value as string);
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key);
-  }
-}
+export const MAX_KEYS = 10_000;
 
 /**
  * A rate limit for each key: a token bucket of one minute's requests (or bytes), which may all come at once and refill
  * one by one. For each key it stores only the time at which the bucket will be full again.
  */
 export class RateLimit {
-  readonly #whole = new LruMap<number>();
+  readonly #whole = new LRUCache<string, number>({ max: MAX_KEYS });
   /** Time in which one request refills, in milliseconds. */
   readonly #each: number;
 
