@@ -27,11 +27,6 @@ export function asRefusal(
     log.error({ tool, where: error.where }, error.message);
     return setupRefusal(error).body;
   }
-  const mistake = setupMistake(error);
-  if (mistake) {
-    log.error({ tool, state }, mistake);
-    return unusableDatabase(mistake).body;
-  }
   if (error instanceof CommitUnknown) {
     log.warn({ tool, state }, 'connection lost while committing');
     return unavailable(
@@ -39,12 +34,17 @@ export function asRefusal(
       'Repeat it with the same request_id; without one, check before you repeat it.',
     ).body;
   }
+  const mistake = setupMistake(error);
+  if (mistake) {
+    log.error({ tool, state }, mistake);
+    return unusableDatabase(mistake).body;
+  }
   if (isBusy(error)) {
     outages.busy();
     return unavailable('The task database is busy.', again).body;
   }
   if (isUnreachable(error)) {
-    outages.unreachable();
+    outages.unreachable(error);
     return unavailable('The task database cannot be reached.', again).body;
   }
   const reference = randomBytes(4).toString('hex');

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { setupRefusal, UsageError, unavailable } from './errors.js';
 import { framesOf } from './log.js';
+import { once } from './once.js';
 import { OWNER_COMMAND, type Program } from './program.js';
 import type { RelayOptions } from './transports/relay.js';
 
@@ -52,13 +53,10 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
         });
       },
     };
-  let local: Promise<import('./in-process.js').InProcessServer> | undefined;
-  close = async () => (await local)?.close();
+  const local = once(async () => (await import('./in-process.js')).serveLocally(program, config, target, log));
+  close = async () => (await local.started()?.catch(() => undefined))?.close();
   return {
     ...options,
-    async open() {
-      local ??= import('./in-process.js').then(({ serveLocally }) => serveLocally(program, config, target, log));
-      return (await local).open();
-    },
+    open: async () => (await local.get()).open(),
   };
 }

@@ -221,6 +221,9 @@ export function parse(
   raw: unknown,
   { aliases = new Map(), none }: Leniency = {},
 ): Record<string, unknown> {
+  // A read is started before the SDK has checked that it is an object: the keys of a long text would take seconds.
+  if (raw != null && (typeof raw !== 'object' || Array.isArray(raw)))
+    throw invalid('The arguments are not an object.', `${tool} takes named fields.`);
   const known = Object.keys(schema.shape);
   const flood = floodOfUnknown(raw ?? {}, (field) => known.includes(field) || aliases.has(field));
   if (flood) throw unknownFields(tool, flood, known);

@@ -136,6 +136,12 @@ describe('every text field', () => {
     expect((await ana.ok('list_tasks', { status: 'all' })).total).toBe(0);
   });
 
+  test('arguments that are no object are refused unread, whatever their length', () => {
+    const tool = tools.find(({ name }) => name === 'get_task');
+    for (const raw of ['abc', ['abc'], 5, true])
+      expect(() => tool?.parse(raw)).toThrow('The arguments are not an object.');
+  });
+
   test('lengths are counted in characters, as people and the database count', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: '🦓'.repeat(200), description: '🦓'.repeat(10_000) });

@@ -424,6 +424,23 @@ describe('a write that fails', () => {
     expect((await (await agentOf(world, ana)).ok('list_tasks')).tasks).toMatchObject([{ title: 'Late' }]);
   });
 
+  test('whose COMMIT may have taken effect is said to, whatever broke the connection', async () => {
+    let broken = false;
+    const losing = through(world.database, (connection) => ({
+      async query(text, params) {
+        if (broken) throw new Error('no look is possible');
+        if (text !== 'commit') return connection.query(text, params);
+        broken = true;
+        throw new Unreachable(Object.assign(new Error('bad record'), { code: 'EPROTO' }));
+      },
+    }));
+    const agent = await agentOf(withDatabase(world, losing), await newUser(world));
+    expect(await agent.refused('add_task', { title: 'Perhaps' })).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('may have succeeded'),
+    });
+  });
+
   test('is not taken for a success where only its COMMIT failed', async () => {
     const failing = through(world.database, (connection) => ({
       query: (text, params) =>

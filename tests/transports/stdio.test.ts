@@ -298,16 +298,18 @@ describe('the program itself', () => {
     },
   );
 
-  test('that was updated before the first call says so, and that a restart helps', async () => {
+  test.each([
+    ['its owner', /^(chunk|reach)-/, {}],
+    ['its own database', /^in-process-/, { TASKLOOM_DATABASE_URL: 'memory://' }],
+  ])('that was updated before it loaded %s says so, and that a restart helps', async (_, parts, settings) => {
     const folder = scratch();
     cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
     for (const name of ['package.json', 'migrations', 'node_modules'])
       symlinkSync(join(ROOT, name), join(folder, name));
-    const env = seeded();
+    const env = seeded(settings);
     const peer = new Peer(startCommand(process.execPath, [join(folder, 'dist/main.js')], env));
     await peer.initialize();
-    for (const file of readdirSync(join(folder, 'dist')))
-      if (/^(chunk|reach)-/.test(file)) rmSync(join(folder, 'dist', file));
+    for (const file of readdirSync(join(folder, 'dist'))) if (parts.test(file)) rmSync(join(folder, 'dist', file));
     expect(await peer.call('list_tasks')).toMatchObject({
       error: {
         code: 'unavailable',
@@ -315,7 +317,8 @@ describe('the program itself', () => {
         hint: expect.stringContaining('Restart'),
       },
     });
-    const { stderr } = await peer.close();
+    const { code, stderr } = await peer.close();
+    expect(code).toBe(0);
     expect(stderr).toContain('ERR_MODULE_NOT_FOUND');
   });
 });
