@@ -1,11 +1,14 @@
 import type { Logger } from 'pino';
 import { REFUSED_TOKEN } from './auth/tokens.js';
 import type { Store } from './db/connect.js';
+import type { Database } from './db/database.js';
+import { isBusy, isUnreachable } from './db/database-errors.js';
 import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
 import { accountDisabled, readAsUser, type UserScope } from './db/scope.js';
 import { subscriptionState } from './db/service.js';
 import { type Subject, touchedSince, touches } from './domain/touched.js';
 import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
+import { framesOf } from './log.js';
 import { subjectOf } from './resources/index.js';
 
 /** A subscriber as a transport describes it. */
@@ -134,11 +137,8 @@ export class Feed {
         throw rateLimited('Too many subscriptions are open.', 'End some of them, or try again later.');
     };
     refuseIfFull();
-    const { users, tokens } = await subscriptionState(
-      (await this.#store()).database,
-      [userId],
-      listener.token ? [listener.token] : [],
-    );
+    const { database } = await this.#store();
+    const { users, tokens } = await subscriptionState(database, [userId], listener.token ? [listener.token] : []);
     const seen = users.get(userId);
     const remaining = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
     if (seen === undefined) throw accountDisabled();
@@ -161,7 +161,7 @@ export class Feed {
       until: performance.now() + remaining,
     };
     user.subscribers.add(subscriber);
-    this.#startListening(subscriber);
+    this.#startListening(database, subscriber);
     const subscription: Subscription = {
       add: (more) => {
         for (const uri of more) {
@@ -218,31 +218,18 @@ export class Feed {
   }
 
   /** Starts the poll timer and the notification connection unless they are running. */
-  #startListening(subscriber: Subscriber): void {
+  #startListening(database: Database, subscriber: Subscriber): void {
     const pollAt = Math.min(performance.now() + this.#timing.check, subscriber.until);
     if (pollAt < this.#pollAt) this.#arm(this.#timing.check); // new subscribers never postpone it
-    if (this.#stopListening) return;
-    let stopped = false;
-    let stop = () => {};
-    this.#stopListening = () => {
-      stopped = true;
-      stop();
-    };
-    this.#store().then(
-      ({ database }) => {
-        if (stopped) return;
-        const handlers = {
-          heard: (userId: string, seq: number | undefined) => {
-            if (seq === undefined) this.#checkSoon(userId);
-            else if (this.#noteChange(userId, seq)) this.#gather();
-          },
-          opened: () => void this.#poll(),
-          failed: (error: unknown) => this.#failed(error),
-        };
-        stop = listenForChanges(database, handlers, this.#timing.retry, this.#startTimer);
+    const handlers = {
+      heard: (userId: string, seq: number | undefined) => {
+        if (seq === undefined) this.#checkSoon(userId);
+        else if (this.#noteChange(userId, seq)) this.#gather();
       },
-      () => {},
-    );
+      opened: () => void this.#poll(),
+      failed: (error: unknown) => this.#log.debug({ at: framesOf(error) }, 'no notifications: polling'),
+    };
+    this.#stopListening ??= listenForChanges(database, handlers, this.#timing.retry, this.#startTimer);
   }
 
   /** Queues a user for reading if `seq` is newer than its subscribers know. Returns whether it is. */
@@ -396,7 +383,9 @@ export class Feed {
     this.#pollTimer = this.#startTimer(wait, () => void this.#pollAgain());
   }
 
+  /** Logs an error, after which the next poll tries again. Only an unforeseen one is of interest. */
   #failed(error: unknown): void {
-    this.#log.debug({ kind: error instanceof Error ? error.name : typeof error }, 'feed');
+    const isForeseen = isUnreachable(error) || isBusy(error) || refusalIn(error) !== undefined;
+    this.#log[isForeseen ? 'debug' : 'error']({ at: framesOf(error) }, 'subscribers were not notified');
   }
 }

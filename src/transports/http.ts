@@ -1,6 +1,7 @@
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
 import { isBusy, isUnreachable, setupMistake } from '../db/database-errors.js';
 import { refusalIn } from '../errors.js';
+import { framesOf } from '../log.js';
 import type { Deps } from '../tool-calls.js';
 import { refuse, tooManyRequests } from './http-responses.js';
 import type { HttpSubscriptions } from './http-subscriptions.js';
@@ -38,7 +39,7 @@ export function createApp(
         return (await readiness.check()) ? new Response('ok') : new Response('database unreachable', { status: 503 });
       return new Response('404 Not Found', { status: 404 });
     } catch (error) {
-      deps.log.error({ kind: (error as Error).name }, 'http failure');
+      deps.log.error({ kind: (error as Error).name, at: framesOf(error) }, 'http failure');
       return Response.json({ error: 'internal' }, { status: 500 });
     }
   };
@@ -52,7 +53,7 @@ function refusalOf(error: unknown, outages: OutageLog): Response {
   const busy = isBusy(error);
   if (!(busy || isUnreachable(error) || setupMistake(error))) throw error;
   if (busy) outages.busy();
-  else outages.unreachable();
+  else outages.unreachable(error);
   const message = `The task database ${busy ? 'is busy' : 'cannot be reached'}. Try again in a moment.`;
   return refuse(503, 'unavailable', message, { 'Retry-After': '1' });
 }

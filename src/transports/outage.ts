@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { setupMistake, sqlState } from '../db/database-errors.js';
 import { RateLimit } from './limits.js';
 
 /** Logs when the database becomes unreachable and when it answers again, once each, and at most once a minute that it is busy. */
@@ -8,8 +9,9 @@ export class OutageLog {
 
   constructor(private readonly log: Logger) {}
 
-  unreachable(): void {
-    if (!this.#isOut) this.log.warn('database unreachable: calls are refused');
+  unreachable(error: unknown): void {
+    if (!this.#isOut)
+      this.log.warn({ state: sqlState(error), why: setupMistake(error) }, 'database unreachable: calls are refused');
     this.#isOut = true;
   }
 

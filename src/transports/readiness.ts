@@ -24,8 +24,8 @@ export class Readiness {
       await assertWritable((await this.store()).database);
       this.outages.answered();
       return true;
-    } catch {
-      this.outages.unreachable();
+    } catch (error) {
+      this.outages.unreachable(error);
       return false;
     }
   }
