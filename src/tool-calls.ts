@@ -147,6 +147,12 @@ async function readAndRender<T>(
   return render(renderContext(principal, context.now));
 }
 
+/** What a write comes to: its answer, and the user's newest change if it made any. */
+interface Done {
+  answer: Answer;
+  newest?: number | undefined;
+}
+
 async function runWrite(
   deps: Deps,
   { read, dryRun }: WriteCall,
@@ -154,8 +160,7 @@ async function runWrite(
   key: RequestKey | undefined,
 ): Promise<Answer> {
   const { database } = await deps.store();
-  let newest: number | undefined;
-  const answer = await writeAsUser<Decide | Refusal, Answer>(
+  const { answer, newest } = await writeAsUser<Decide | Refusal, Done>(
     database,
     principal,
     {
@@ -164,26 +169,24 @@ async function runWrite(
       // A refusal is held until `decide`: a retry gets its first answer, whatever has changed since.
       read: (tx) => read(tx, actor, now).catch(refusalOrThrow),
       decide(prepared, opened) {
-        newest = undefined; // `decide` runs again if the connection broke
         const say = renderContext(principal, now);
         if (key && opened.request) {
           const first = replay(opened.request, key, say);
-          return { value: dryRun ? asDryRun(first) : first };
+          return { value: { answer: dryRun ? asDryRun(first) : first } };
         }
         if (prepared instanceof Refusal) throw prepared;
-        const { decision, answer } = prepared(writeContext(principal, actor, opened), say);
-        const value = dryRun ? asDryRun(answer) : withHandle(answer, undoHandle(opened, decision));
-        checkAnswer(value.json); // before COMMIT: a committed write must have a valid answer
+        const { decision, answer: plain } = prepared(writeContext(principal, actor, opened), say);
+        const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
+        checkAnswer(answer.json); // before COMMIT: a committed write must have a valid answer
         const call = randomUUID();
         const statement = writeStatement(principal, opened, decision, {
           actor: actingAs(actor, decision.by),
           call,
-          request: key && !dryRun ? storedRequest(value, key) : undefined,
+          request: key && !dryRun ? storedRequest(answer, key) : undefined,
         });
         const count = changeCount(decision);
-        if (count > 0 && !dryRun) newest = opened.changeSeq + count;
         return {
-          value,
+          value: { answer, newest: count > 0 && !dryRun ? opened.changeSeq + count : undefined },
           ...(statement && { statement }),
           ...(opened.purgeDue && { purge: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
           ...(count > 0 && { mark: { seq: opened.changeSeq + 1, call } }),
@@ -202,11 +205,10 @@ const fakeClock = (deps: Deps) => (deps.databaseUsesClock ? { clock: deps.clock 
 const renderContext = ({ timezone, handle: user }: Principal, now: Date): RenderContext => ({ now, timezone, user });
 
 const writeContext = (
-  { userId, timezone }: Principal,
+  { timezone }: Principal,
   actor: Actor,
   { now, changeSeq, nextTask, nextProject, nextComment }: LockedState,
 ): WriteContext => ({
-  userId,
   timezone,
   now,
   by: nameOf(actor),

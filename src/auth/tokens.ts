@@ -54,19 +54,25 @@ export async function authenticate(
   return holderIn(database, hash, row);
 }
 
+type LookedUp = [
+  hash: string,
+  token: string,
+  scopes: string,
+  userId: string,
+  handle: string,
+  timezone: string,
+  isUseNoted: boolean,
+  tokenName: string,
+];
+
 /** Returns the holder of a token from a row of `lookUp`, and has the use of the token recorded if that is due. */
 function holderIn(database: Database, hash: string, row: Row | undefined): Principal | undefined {
+  if (!row) return undefined;
+  const [found, token, scopes, userId, handle, timezone, isUseNoted, tokenName] = row as LookedUp;
   // The look-up is by a hash of 256 random bits, so its timing reveals nothing; this guards against a wrong row.
-  if (!row || !timingSafeEqual(Buffer.from(String(row[0])), Buffer.from(hash))) return undefined;
-  if (!row[6]) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
-  const [token, scopes, userId, handle, timezone] = row.slice(1, 6).map(String) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { userId, handle, timezone, token, tokenName: String(row[7]), scopes: grantedBy(scopes), via: 'http' };
+  if (!timingSafeEqual(Buffer.from(found), Buffer.from(hash))) return undefined;
+  if (!isUseNoted) asService(database, 'select taskloom.note_token_use($1)', [hash]).catch(() => {});
+  return { userId, handle, timezone, token, tokenName, scopes: grantedBy(scopes), via: 'http' };
 }
 
 export const REFUSED_TOKEN = 'This token is unknown, expired or revoked.';

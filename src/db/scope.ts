@@ -42,7 +42,7 @@ declare const brand: unique symbol;
  * One user's view of the database, the only one that code below the server gets. It isolates users twice: the
  * transaction runs under row-level security as that user, and every query restricts its tables with `mine`.
  */
-export interface UserTx extends UserScope {
+export interface UserTx extends Readonly<Pick<UserScope, 'userId' | 'timezone'>> {
   readonly [brand]: true;
   /** For selects only: all rows are written by one function, see `domain/write-statement.ts`. */
   readonly db: PgRemoteDatabase;
@@ -132,7 +132,14 @@ const requestOf = (userId: string, key: string): Statement => ({
 
 function userTx(scope: UserScope, connection: Pick<Connection, 'query'>): UserTx {
   const db = drizzle(async (text, params) => ({ rows: await connection.query(text, params) }));
-  return { ...scope, connection, db, mine: (table: { userId: PgColumn }) => eq(table.userId, scope.userId) } as UserTx;
+  const { userId, timezone } = scope;
+  return {
+    userId,
+    timezone,
+    connection,
+    db,
+    mine: (table: { userId: PgColumn }) => eq(table.userId, userId),
+  } as UserTx;
 }
 
 const NOW = plain('select taskloom.app_now()');

@@ -157,8 +157,9 @@ export async function getTasks(
   const near = await Promise.all(unknown.slice(0, MAX_GUESSED).map((title) => nearTitles(tx, title)));
   const found = new Map<number, TaskDetail>();
   const failed: Failure[] = [];
-  for (const { each, hits } of chosen)
-    if (hits.length === 1) found.set((hits[0] as DetailRow).task.id as number, toDetail(hits[0] as DetailRow));
+  for (const { each, hits } of chosen) {
+    const [hit, another] = hits;
+    if (hit && !another) found.set(hit.task.id, toDetail(hit));
     else if (typeof each === 'number') failed.push({ id: each, ...noTask(each).body });
     else if (hits.length > 1)
       failed.push({
@@ -169,6 +170,7 @@ export async function getTasks(
         ).body,
       });
     else failed.push({ id: each, ...noneTitled(each, near[unknown.indexOf(each)] ?? []).body });
+  }
   return { tasks: [...found.values()], failed };
 }
 

@@ -25,7 +25,7 @@ export function allRefused(bodies: RefusalBody[]): Refusal {
 type Tasks = ReadonlyMap<number, Task>;
 
 /** The new state of a task, followed by those of the tasks that change along with it. */
-export type Plan = Task[];
+export type Plan = [Task, ...Task[]];
 
 /** Plans a task's change or throws a `Refusal`. `together` are the requested tasks that are not refused so far. */
 export type Planner = (task: Task, together: ReadonlySet<number>) => Plan;
@@ -80,7 +80,7 @@ const brief = (failed: Failure[]): Failure[] =>
   );
 
 /** Returns why a plan is not allowed, or undefined. `after` has the tasks as all plans together leave them. */
-export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | undefined {
+export function planRefusal(before: Tasks, after: Tasks, plan: Task[]): Refusal | undefined {
   for (const task of plan) {
     const was = before.get(task.id);
     const moved = was?.parentId !== task.parentId;
@@ -99,6 +99,6 @@ export function planRefusal(before: Tasks, after: Tasks, plan: Plan): Refusal | 
 /** Merges the tasks of all plans. A task's own plan takes precedence over a change along with another task. */
 export function mergePlans(plans: ReadonlyMap<number, Plan>): Map<number, Task> {
   const along = [...plans.values()].flatMap(([, ...rest]) => rest);
-  const asked = [...plans.values()].flatMap(([task]) => task ?? []);
+  const asked = [...plans.values()].map(([task]) => task);
   return new Map([...along, ...asked].map((task) => [task.id, task]));
 }

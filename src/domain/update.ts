@@ -160,7 +160,7 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
       const plan: Planner = (task) => {
         checkClaim(task, guard.claim, context);
         checkExpectations(task, gone(task), guard, { since: state.since, timezone: context.timezone });
-        return [task, ...descendants(state.tasks, task.id)].map(gone);
+        return [gone(task), ...descendants(state.tasks, task.id).map(gone)];
       };
       const { plans, failed } = planEach(ids, state.tasks, () => ({ plan, collected: undefined }));
       return conclude(state, plans, failed, context, { held: guard.claim !== undefined });

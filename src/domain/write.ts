@@ -16,7 +16,9 @@ export interface Decision<Outcome> {
 }
 
 /** Time, actor and next ids of a write: everything a rule may depend on besides the rows. */
-export interface WriteContext extends UserScope, Pick<LockedState, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
+export interface WriteContext
+  extends Readonly<Pick<UserScope, 'timezone'>>,
+    Pick<LockedState, 'now' | 'nextTask' | 'nextProject' | 'nextComment'> {
   /** Short name of the actor, see `nameOf`. */
   by: string;
   /** Sequence number of the first change of this write. It identifies the write and any claim that it makes. */

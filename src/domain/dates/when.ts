@@ -103,7 +103,11 @@ export const today = (now: Date, timezone: string): Temporal.PlainDate =>
 
 /** Formats for people: the weekday only if less than 7 days from today, the year only if it is not this one. */
 export const sayWhen = (when: When, now: Date, timezone: string): string =>
-  sayClock(isDay(when) ? when : wallClock(Date.parse(when), timezone), now, timezone);
+  sayClock(localTime(when, timezone), now, timezone);
+
+/** Returns a day as it is, a moment as the wall-clock time in a zone. */
+export const localTime = (when: When, timezone: string): string =>
+  isDay(when) ? when : wallClock(Date.parse(when), timezone);
 
 /** @param shown the day, or the wall-clock time in the zone */
 function sayClock(shown: string, now: Date, timezone: string): string {

@@ -2,7 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
 import type { TimeContext } from '../dates/read-date.js';
-import { isDay, today, type When } from '../dates/when.js';
+import { isDay, localTime, today, type When } from '../dates/when.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
 import { type Phrase, readPhrase } from './repeat-words.js';
@@ -27,11 +27,7 @@ interface Local {
 const read = (local: string): Local => ({ day: local.slice(0, 10), time: local.slice(11) || undefined });
 const write = ({ day, time }: Local): string => (time ? `${day}T${time}` : day);
 
-function localOf(when: When, timezone: string): Local {
-  if (isDay(when)) return { day: when };
-  const local = Temporal.Instant.from(when).toZonedDateTimeISO(timezone).toPlainDateTime();
-  return read(local.toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' }));
-}
+const localOf = (when: When, timezone: string): Local => read(localTime(when, timezone));
 
 /** A time that the clocks skip moves later by the gap; of a repeated time it is the first (RFC 5545, 3.3.5). */
 function whenOf({ day, time }: Local, timezone: string): When {
