@@ -229,6 +229,14 @@ describe('what is not yours does not exist', () => {
     await ana.ok('list_tasks', { completed_since: 'today 20:00' });
   });
 
+  test('a user who moves is told by the clocks there when to ask again', async () => {
+    const carl = await newAgent(world);
+    await carl.ok('add_task', { title: 'later', start: '2026-11-23T09:00' });
+    expect((await carl.refused('claim_task')).hint).toBe('Ask again on Mon 23 Nov 09:00.');
+    await rowsOf(world, `update taskloom.users set timezone = 'Asia/Tokyo' where id = $1`, [carl.principal.userId]);
+    expect((await carl.refused('claim_task')).hint).toBe('Ask again on Mon 23 Nov 17:00.');
+  });
+
   test('a user who moves has another today on the next call', async () => {
     const { bob } = await anaAndBob();
     await bob.ok('add_task', { title: 'sunday', due: '2026-11-22' });

@@ -10,7 +10,7 @@ import { checkClaim, claimedRefusal } from './lease.js';
 import { type Filter, inStatus, isReady } from './lists/filter.js';
 import { findTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
-import { matches, nothingReady } from './nothing-ready.js';
+import { matches, nothingReady, type Obstacles, obstaclesTo } from './nothing-ready.js';
 import { settle } from './settle.js';
 import { inTrash, isOpenTask, noTask, notArchived, reopenCall, type Status, type Task } from './task.js';
 import { updateTasks } from './update.js';
@@ -37,12 +37,8 @@ export interface Claimed {
 const DEFAULT_CLAIM_MINUTES = 30;
 export const MAX_CLAIM_MINUTES = 1440;
 
-/** The task to claim, if it exists: with full details for a new claim, without for an extension. */
-interface State {
-  id: number;
-  task: Task | undefined;
-  whole?: TaskDetail | undefined;
-}
+/** The task to claim, if it exists: with full details for a new claim, without for an extension. Or why none is ready. */
+type State = { id: number; task: Task | undefined; whole?: TaskDetail | undefined } | { obstacles: Obstacles };
 
 /**
  * Claims a task for some minutes, or extends a claim. Until it expires, the task is not handed out again; closing the
@@ -64,7 +60,9 @@ export function claimTask({
     throw invalid('claim extends a claim, but the id of its task is missing.', 'Give id too.');
   return {
     read: (tx, _actor, now) => stateOf(tx, id, claim !== undefined, filter, now),
-    decide({ id: asked, task, whole }, context) {
+    decide(state, context) {
+      if ('obstacles' in state) throw nothingReady(state.obstacles, context);
+      const { id: asked, task, whole } = state;
       if (!task) throw noTask(asked);
       const renewed = claim !== undefined;
       if (renewed) refuseRenewal(task, claim, context);
@@ -99,8 +97,7 @@ async function stateOf(
 ): Promise<State> {
   if (asked === undefined) {
     const next = await nextReady(tx, filter, now);
-    if (!next) throw await nothingReady(tx, filter, now);
-    return { id: next.id, task: next, whole: next };
+    return next ? { id: next.id, task: next, whole: next } : { obstacles: await obstaclesTo(tx, filter, now) };
   }
   if (renewed) return { id: asked, task: (await gather(tx, { ids: [asked] })).tasks.get(asked) };
   const whole = await wholeTask(tx, asked);

@@ -3,8 +3,9 @@ import { literalLimit } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal, sayCall } from '../errors.js';
+import type { TimeContext } from './dates/read-date.js';
 import { sayUntil, sayWhen } from './dates/when.js';
-import { sayUnused, unusedLabels } from './labels.js';
+import { sayUnused, type Unused, unusedLabels } from './labels.js';
 import { type Filter, filterCondition, shapeOf } from './lists/filter.js';
 import { MAX_COUNT } from './lists/list.js';
 import { hasWords } from './lists/search.js';
@@ -33,22 +34,34 @@ interface Group {
   above: number | null;
 }
 
-/** Builds the refusal if no task is ready: the reasons, and when to ask again. */
-export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promise<Refusal> {
+/** What keeps the open tasks that match a filter from being ready. */
+export interface Obstacles {
+  groups: Partial<Record<Obstacle, Group>>;
+  /** Whether only a part of the tasks was counted. */
+  partial: boolean;
+  /** The labels of the filter that no task has, if nothing matches it. */
+  unused?: Unused | undefined;
+}
+
+/** Counts the open tasks that match a filter by what keeps them from being ready; of more than `MAX_COUNT`, only a part. */
+export async function obstaclesTo(tx: UserTx, filter: Filter, now: Date): Promise<Obstacles> {
   const { groups, partial } = await countObstacles(tx, filter, now);
-  const unused = groups.size === 0 && filter.labels && (await unusedLabels(tx, filter.labels));
+  const isEmpty = Object.keys(groups).length === 0;
+  return { groups, partial, unused: isEmpty && filter.labels ? await unusedLabels(tx, filter.labels) : undefined };
+}
+
+/** Builds the refusal if no task is ready: the reasons, and when to ask again. */
+export function nothingReady({ groups, partial, unused }: Obstacles, { now, timezone }: TimeContext): Refusal {
   if (unused)
     return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
 
-  const { claimed, waiting, held, later, begun } = Object.fromEntries(groups) as Partial<Record<Obstacle, Group>>;
+  const { claimed, waiting, held, later, begun } = groups;
   const counted = ({ count }: Group, one: string, many: string) =>
     `${partial ? `${Math.min(count, MAX_COUNT)}+` : count} ${count === 1 && !partial ? one : many}`;
   // Of a part of the tasks, the first is not known.
-  const until = claimed && !partial ? sayUntil(new Date(claimed.until), now, tx.timezone) : undefined;
+  const until = claimed && !partial ? sayUntil(new Date(claimed.until), now, timezone) : undefined;
   const start =
-    later && !partial
-      ? sayWhen(new Date(later.start).toISOString(), now, tx.timezone).replace(/ 00:00$/, '')
-      : undefined;
+    later && !partial ? sayWhen(new Date(later.start).toISOString(), now, timezone).replace(/ 00:00$/, '') : undefined;
   const reasons = [
     claimed && `${counted(claimed, 'is', 'are')} claimed${until ? `, the first until ${until}` : ''}`,
     waiting && `${counted(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
@@ -72,12 +85,7 @@ export async function nothingReady(tx: UserTx, filter: Filter, now: Date): Promi
   );
 }
 
-/** Counts the open tasks that match a filter by what keeps them from being ready; of more than `MAX_COUNT`, only a part. */
-async function countObstacles(
-  tx: UserTx,
-  filter: Filter,
-  now: Date,
-): Promise<{ groups: Map<Obstacle, Group>; partial: boolean }> {
+async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Pick<Obstacles, 'groups' | 'partial'>> {
   const open = tx.db
     .select({
       obstacle:
@@ -104,7 +112,7 @@ async function countObstacles(
     .from(open)
     .groupBy(open.obstacle);
   return {
-    groups: new Map(rows.map(({ obstacle, ...group }) => [obstacle, group])),
+    groups: Object.fromEntries(rows.map(({ obstacle, ...group }) => [obstacle, group])),
     partial: rows.reduce((sum, { count }) => sum + count, 0) > MAX_COUNT,
   };
 }
