@@ -139,14 +139,18 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
     (value, context) => {
       const parsed = typeof value === 'string' ? fromJson(value) : value;
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return parsed;
-      const flood = floodOfUnknown(parsed, (field) => Object.hasOwn(shape, field));
+      const isField = (field: string) => Object.hasOwn(shape, field);
+      const flood = floodOfUnknown(parsed, isField);
       if (flood) {
         context.addIssue({ code: 'custom', message: `has no field ${joinNames(flood)}` });
         return z.NEVER;
       }
-      return Object.fromEntries(
-        Object.entries(parsed).filter(([field, each]) => !isNotGiven(field, each) && !isNoneFor(field, each)),
-      );
+      const given = new Map<string, unknown>();
+      for (const [field, each] of Object.entries(parsed)) {
+        const own = ownName(field, isField);
+        if (!isNotGiven(own, each) && !isNoneFor(own, each)) given.set(given.has(own) ? field : own, each);
+      }
+      return Object.fromEntries(given);
     },
     z.strictObject(shape, {
       error: (issue) => {
@@ -296,30 +300,50 @@ export const guard = {
   claim: claim().describe('with one id: yours').optional(),
 };
 
-/** Names of our fields in other task lists; of two targets, the second applies if the first is given already. */
+/** Names of our fields in other task lists, where their values mean the same: they are accepted. */
 const SYNONYMS = new Map([
-  ['name', 'title'],
-  ['content', 'title description'],
-  ['notes', 'description'],
-  ['body', 'description'],
-  ['deadline', 'due'],
-  ['when', 'due'],
-  ['recurrence', 'repeats'],
-  ['duration', 'estimate_minutes'],
-  ['dependencies', 'blocked_by'],
-  ['dependson', 'blocked_by'],
-  ['tags', 'labels'],
-  ['state', 'status'],
-  ['completed', 'status'],
-  ['taskid', 'ids'],
-  ['taskids', 'ids'],
-  ['task', 'ids'],
+  ['name', ['title']],
+  ['duedate', ['due']],
+  ['deadline', ['due']],
+  ['startdate', ['start']],
+  ['recurrence', ['repeats']],
+  ['dependencies', ['blocked_by']],
+  ['dependson', ['blocked_by']],
+  ['tag', ['labels']],
+  ['tags', ['labels']],
+  ['label', ['labels']],
+  ['parentid', ['parent']],
+  ['projectname', ['project']],
+  ['state', ['status']],
+  ['assignee', ['claimed_by']],
+  ['sortby', ['sort']],
+  ['orderby', ['sort']],
+  ['id', ['ids', 'ref']],
+  ['ids', ['id']],
+  ['taskid', ['ids', 'id']],
+  ['taskids', ['ids']],
+]);
+
+/** Names that may mean one of our fields; of two, the second if the first is given already. */
+const SIMILAR = new Map([
+  ['content', ['title', 'description']],
+  ['notes', ['description']],
+  ['body', ['description']],
+  ['when', ['due']],
+  ['duration', ['estimate_minutes']],
+  ['completed', ['status']],
+  ['task', ['ids']],
 ]);
 
 /** How many unknown fields a refusal names, and how many characters of each. */
 const [MAX_NAMED, MAX_NAME_LENGTH] = [10, 40];
 
-const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
+/** A field's name without case, dashes and underscores. */
+export const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
+
+/** Returns our name of a field that has another one elsewhere, or the name itself. */
+export const ownName = (field: string, isKnown: (name: string) => boolean): string =>
+  isKnown(field) ? field : (SYNONYMS.get(plain(field))?.find(isKnown) ?? field);
 
 /**
  * Returns the known fields that unknown ones may have been meant as.
@@ -329,7 +353,7 @@ const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
 export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
   const matches = unknown.slice(0, MAX_NAMED).flatMap((unknownField) => {
     const field = unknownField.slice(0, MAX_NAME_LENGTH);
-    const [first, other = first] = (SYNONYMS.get(plain(field)) ?? field).split(' ') as [string, string?];
+    const [first = field, other = first] = SYNONYMS.get(plain(field)) ?? SIMILAR.get(plain(field)) ?? [];
     const word = plain(given.has(first) ? other : first);
     const resembles = (each: string) =>
       each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));

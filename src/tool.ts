@@ -7,7 +7,18 @@ import type { Actor } from './db/schema.js';
 import type { UserTx } from './db/scope.js';
 import type { Decision, WriteCommand, WriteContext } from './domain/write.js';
 import { invalid, type Refusal } from './errors.js';
-import { flag, floodOfUnknown, isNoneFor, isNotGiven, joinNames, maxTokens, meantBy, shortText } from './fields.js';
+import {
+  flag,
+  floodOfUnknown,
+  isNoneFor,
+  isNotGiven,
+  joinNames,
+  maxTokens,
+  meantBy,
+  ownName,
+  plain,
+  shortText,
+} from './fields.js';
 import { type ReadContext, type Reading, reading } from './reading.js';
 
 /** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
@@ -23,8 +34,10 @@ interface Description<F extends Fields> {
   /** What it does, when to use it, what to use instead. A model knows nothing else about the tool. */
   description: string;
   input: F;
-  /** Field names by accepted alias. */
+  /** Field names by accepted alias, besides those that every tool accepts. */
   aliases?: Record<string, keyof F & string>;
+  /** What to do instead of giving fields that callers may expect, by their plain names. */
+  instead?: Record<string, string>;
   /** Whether repeating the call changes nothing more. Default: false for `create`, else true. */
   idempotent?: boolean;
   /** How the value "none" of a clearable field is read: as absent, or as if the field were named in `clear`. */
@@ -104,6 +117,7 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outco
   const { name, effect, title, description } = spec;
   const reads = effect === 'read';
   const schema = z.strictObject({ ...spec.input, ...(reads ? commonRead : commonWrite) });
+  const { none, instead } = spec;
   const aliases = new Map<string, string>(Object.entries(spec.aliases ?? {}));
   const scope = reads ? 'tasks:read' : 'tasks:write';
   return {
@@ -126,7 +140,7 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outco
       scopeChallenge: requireScopes(scope),
     },
     parse(raw) {
-      const { request_id, dry_run, max_tokens, ...rest } = parse(name, schema, raw, { aliases, none: spec.none });
+      const { request_id, dry_run, max_tokens, ...rest } = parse(name, schema, raw, { aliases, instead, none });
       const args = rest as Args<F>; // TypeScript cannot take the common parameters off a generic type
       if (spec.effect === 'read')
         return {
@@ -207,6 +221,7 @@ function outputJson(fields: AnswerField[]): Record<string, unknown> {
 interface Leniency {
   /** Field names by accepted alias. */
   aliases?: ReadonlyMap<string, string>;
+  instead?: Record<string, string> | undefined;
   none?: 'absent' | 'clear' | undefined;
 }
 
@@ -219,7 +234,7 @@ export function parse(
   tool: string,
   schema: z.ZodObject,
   raw: unknown,
-  { aliases = new Map(), none }: Leniency = {},
+  { aliases = new Map(), instead = {}, none }: Leniency = {},
 ): Record<string, unknown> {
   // A read is started before the SDK has checked that it is an object: the keys of a long text would take seconds.
   if (raw != null && (typeof raw !== 'object' || Array.isArray(raw)))
@@ -230,7 +245,7 @@ export function parse(
   const given = new Map<string, unknown>();
   const cleared: string[] = [];
   for (const [field, value] of Object.entries(raw ?? {})) {
-    const name = aliases.get(field) ?? field;
+    const name = aliases.get(field) ?? ownName(field, (own) => Object.hasOwn(schema.shape, own));
     if (isNotGiven(name, value)) continue;
     if (given.has(name)) throw invalid(`${name} is given twice, under two names.`, `Give ${name} alone.`);
     if (none && isNoneFor(name, value)) cleared.push(name);
@@ -238,7 +253,8 @@ export function parse(
   }
 
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
-  if (unknown.length > 0) throw unknownFields(tool, unknown, known, new Set(given.keys()));
+  const [other] = unknown.flatMap((field) => (Object.hasOwn(instead, plain(field)) ? instead[plain(field)] : []));
+  if (unknown.length > 0) throw unknownFields(tool, unknown, known, { given: new Set(given.keys()), other });
   const result = schema.safeParse(Object.fromEntries(given));
   if (!result.success) {
     const messages = result.error.issues.map((issue) => describeIssue(issue, given, raw as object));
@@ -250,13 +266,19 @@ export function parse(
   return args;
 }
 
-function unknownFields(tool: string, unknown: string[], known: string[], given = new Set<string>()): Refusal {
+function unknownFields(
+  tool: string,
+  unknown: string[],
+  known: string[],
+  { given = new Set(), other }: { given?: ReadonlySet<string>; other?: string | undefined } = {},
+): Refusal {
   const alternatives = meantBy(unknown, known, given);
   return invalid(
     `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
-    alternatives.length > 0
-      ? `Did you mean ${alternatives.join(', ')}?`
-      : `${tool} takes ${known.join(', ') || 'no fields'}.`,
+    other ??
+      (alternatives.length > 0
+        ? `Did you mean ${alternatives.join(', ')}?`
+        : `${tool} takes ${known.join(', ') || 'no fields'}.`),
   );
 }
 

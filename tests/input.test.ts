@@ -234,14 +234,39 @@ describe('what clients are known to send', () => {
     },
   );
 
-  test('a field known elsewhere by another name is pointed out', async () => {
+  test('a field known elsewhere by another name, with the same meaning, is taken by that', async () => {
+    const ana = await newAgent(world);
+    const given = { name: 'Call', dueDate: '2026-12-24', tags: ['home'] };
+    const meant = { title: 'Call', due: '2026-12-24', labels: ['home'] };
+    expect((await ana.ok('add_task', given)).task).toMatchObject(meant);
+    const plan = [
+      { id: 'roof', ...given },
+      { name: 'Pay', parent_id: 'roof', dependsOn: 1 },
+    ];
+    await ana.ok('add_tasks', { tasks: plan });
+    expect((await ana.ok('get_task', { task_id: 3 })).task).toMatchObject({ parent: 2, blocked_by: [{ id: 1 }] });
+    expect((await ana.ok('list_tasks', { tag: 'home', sort_by: 'due', state: 'open' })).total).toBe(2);
+    expect((await ana.ok('complete_task', { task_id: 3 })).undo).toBeDefined();
+    expect(await ana.refused('add_task', { title: 'One', name: 'Two' })).toMatchObject({
+      message: 'title is given twice, under two names.',
+    });
+    expect((await ana.refused('add_tasks', { tasks: [{ title: 'One', name: 'Two' }] })).message).toBe(
+      'tasks[0] has no field name (did you mean title?).',
+    );
+  });
+
+  test('a field that may mean another is pointed out, or what to do instead', async () => {
     const ana = await newAgent(world);
     const meant = async (tool: string, field: string) => (await ana.refused(tool, { [field]: 'x' })).hint;
-    expect(await meant('add_task', 'due_date')).toBe('Did you mean due?');
-    expect(await meant('add_task', 'tags')).toBe('Did you mean labels?');
-    expect(await meant('update_task', 'labels')).toBe('Did you mean add_labels, remove_labels?');
-    expect(await meant('complete_task', 'task_ids')).toBe('Did you mean ids?');
+    expect(await meant('update_task', 'tags')).toBe('Did you mean add_labels, remove_labels?');
     expect(await meant('add_task', 'content')).toBe('Did you mean title?');
+    expect(await meant('add_task', 'status')).toMatch(/^Add the task, then/);
+    expect(await meant('add_tasks', 'project')).toMatch(/^Give project in each/);
+    expect(await meant('what_changed', 'since')).toMatch(/^list_tasks with changed_since/);
+    for (const field of ['append_description', 'notes', 'comment'])
+      expect(await meant('update_task', field), field).toMatch(/^add_comment adds/);
+    const status = await ana.refused('list_tasks', { status: 'blocked' });
+    expect(status.message).toMatch(/use ready true, for blocked ones ready false\.$/);
     const both = { title: 'Call', content: 'about the roof' };
     expect((await ana.refused('add_task', both)).hint).toBe('Did you mean description?');
     expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');

@@ -9,7 +9,7 @@ export default defineTool({
   effect: 'create',
   description: 'Note progress, a decision or a finding on a task, for whoever works on it next.',
   input: { id: id(), text: prose(10_000), claim: claim().optional() },
-  aliases: { ids: 'id', comment: 'text' },
+  aliases: { comment: 'text', body: 'text', content: 'text' },
   output: ['task', 'note'],
   run: ({ id, text, claim }) => addComment(id, text, claim),
   answer: commentAnswer,

@@ -14,6 +14,7 @@ export default defineTool({
     labels: newLabels().optional(),
     blocked_by: ids().optional(),
   },
+  instead: { status: 'Add the task, then set its status with complete_task or update_task.' },
   none: 'absent',
   output: ['task', 'similar', 'note'],
   run: (args) => addTask(args),

@@ -22,6 +22,7 @@ export default defineTool({
       100,
     ),
   },
+  instead: { project: 'Give project in each of tasks; a sub-task is in its parent’s project anyway.' },
   output: ['tasks', 'similar', 'note'],
   run: ({ tasks }) => addTasks(tasks),
   answer: plannedAnswer,

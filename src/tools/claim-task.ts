@@ -20,7 +20,7 @@ export default defineTool({
     minutes: wholeNumber(1, MAX_CLAIM_MINUTES).describe('30 by default').optional(),
     agent: shortText(100).describe('your name').optional(),
   },
-  aliases: { ids: 'id', query: 'text', label: 'labels' },
+  aliases: { query: 'text' },
   output: ['task', 'claim'],
   run: (args) => claimTask(args),
   answer: claimAnswer,

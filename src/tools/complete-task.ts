@@ -10,7 +10,6 @@ export default defineTool({
   description:
     'Mark one or many tasks as done. Repeating it changes nothing. Returns what became ready, and the next task of a series. To reopen, use update_task.',
   input: { ids: ids(), ...guard },
-  aliases: { id: 'ids' },
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
   run: ({ ids, ...guard }) => updateTasks(ids, { status: 'completed' }, guard),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed', 'completed'),

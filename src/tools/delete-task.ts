@@ -10,7 +10,6 @@ export default defineTool({
   description:
     'Move one or many tasks, with their sub-tasks, to the trash. For work that is done or dropped, complete or cancel instead.',
   input: { ids: ids(), ...guard },
-  aliases: { id: 'ids' },
   output: ['task', 'tasks', 'ready', 'failed'],
   run: ({ ids, ...guard }) => deleteTasks(ids, guard),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted', 'deleted'),

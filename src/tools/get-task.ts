@@ -11,7 +11,7 @@ export default defineTool({
   description:
     'Everything about up to 20 tasks: description, sub-tasks, blockers, comments, history, version. Takes ids, or exact titles.',
   input: { ids: listField(idOrTitle(), 20) },
-  aliases: { id: 'ids', title: 'ids' },
+  aliases: { title: 'ids' },
   output: ['task', 'tasks', 'failed'],
   run: async ({ ids }, tx, { detailed }) => {
     const found = await getTasks(tx, ids, detailed);

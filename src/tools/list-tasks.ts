@@ -15,15 +15,19 @@ export default defineTool({
   description:
     'Find tasks; all filters must match. Use it to learn ids before acting on them. For today at a glance use get_overview.',
   input: {
-    status: oneOf(LIST_STATUSES, {
-      pending: 'open',
-      todo: 'open',
-      active: 'open',
-      done: 'completed',
-      trash: 'deleted',
-      any: 'all',
-      canceled: 'cancelled',
-    })
+    status: oneOf(
+      LIST_STATUSES,
+      {
+        pending: 'open',
+        todo: 'open',
+        active: 'open',
+        done: 'completed',
+        trash: 'deleted',
+        any: 'all',
+        canceled: 'cancelled',
+      },
+      '; for those that can start now use ready true, for blocked ones ready false',
+    )
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
     text: shortText().describe('words of title, description or one comment; "a phrase", or, -word').optional(),
@@ -49,7 +53,7 @@ export default defineTool({
     limit: clampedWhole(100).describe('25 by default, at most 100').optional(),
     cursor: shortText(2000).describe('next_cursor of the same list').optional(),
   },
-  aliases: { query: 'text', search: 'text', label: 'labels' },
+  aliases: { query: 'text', search: 'text' },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
     const input = { ...filter, limit, claimed_by: actorsCalled(filter.claimed_by, callerName) };

@@ -19,7 +19,6 @@ export default defineTool({
       canceled: 'cancelled',
     }).optional(),
   },
-  aliases: { ids: 'id' },
   output: ['task', 'ready', 'next'],
   run: ({ id, ...release }) => releaseTask(id, release),
   answer: (outcome, say) => outcomeAnswer(outcome, say, 'Released'),

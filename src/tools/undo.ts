@@ -14,7 +14,7 @@ export default defineTool({
     undo: shortText().describe('such as u57').optional(),
     last: wholeNumber(1, MAX_UNDO).describe('how many of your last writes, not counting undos').optional(),
   },
-  aliases: { handle: 'undo' },
+  aliases: { handle: 'undo', id: 'undo' },
   output: ['tasks', 'projects', 'failed'],
   run: (args) => undoWrites(args),
   answer: undoneAnswer,

@@ -39,7 +39,12 @@ export default defineTool({
     clear: listField(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
     ...guard,
   },
-  aliases: { id: 'ids' },
+  instead: Object.fromEntries(
+    ['append', 'appenddescription', 'comment', 'note', 'notes'].map((field) => [
+      field,
+      'add_comment adds to a task; description replaces the whole text.',
+    ]),
+  ),
   none: 'clear',
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
   run: ({ ids, expected_version, expect_title, claim, ...patch }) =>

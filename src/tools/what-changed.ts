@@ -14,6 +14,7 @@ export default defineTool({
     cursor: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
     not_by: shortText().describe('exclude changes by this name, or me').optional(),
   },
+  instead: { since: 'list_tasks with changed_since finds the tasks that changed since a time.' },
   output: ['changes', 'cursor', 'more'],
   run: ({ cursor, not_by }, tx, { callerName }) => whatChanged(tx, { cursor, notBy: actorsCalled(not_by, callerName) }),
   answer: changedAnswer,
