@@ -25,6 +25,7 @@ export function readDuration(text: string): Temporal.Duration | undefined {
     .replace(/(\S+) fortnights?\b/g, '$1 weeks and $1 weeks') // chrono does not know fortnights
     .replace(/wks?\b/g, 'weeks')
     .replace(/yrs\b/g, 'years')
+    .replace(/(\dh ?\d+) ?m$/, '$1 minutes')
     .split(/ and | ?(?<=[a-z] ?)(?=\d)/);
   let total = new Temporal.Duration();
   for (const amount of amounts) {

@@ -80,7 +80,11 @@ function readIso(said: string, here: TimeContext, field: string): DayRange | Tem
       `${field}: ${date} is out of range.`,
       `Use a year from ${FIRST_YEAR} to ${LAST_YEAR}. For no date, omit ${field} or use none.`,
     );
-  return time ? instantOf(Temporal.PlainDateTime.from(`${date}T${time}`), offset, here, field) : singleDay(day, true);
+  if (!time) return singleDay(day, true);
+  const local = /^24:00(?::00)?$/.test(time)
+    ? day.add({ days: 1 }).toPlainDateTime() // ISO 8601-1:2019/Amd 1:2022
+    : Temporal.PlainDateTime.from(`${date}T${time}`);
+  return instantOf(local, offset, here, field);
 }
 
 /** The text and its context, as refusals need them. */

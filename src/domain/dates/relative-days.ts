@@ -60,10 +60,10 @@ const RULES: [RegExp, Rule][] = [
     const days = period(unit, today, offsetOf(which));
     return [which === 'this' ? days : { ...days, day: days.first }];
   }),
-  rule('(start|beginning|end) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
+  rule('(start|beginning|end|first day|last day) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
     const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
     const many = Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
-    return many.map(({ first, last, exact }) => singleDay(edge === 'end' ? last : first, exact));
+    return many.map(({ first, last, exact }) => singleDay(edge === 'end' || edge === 'last day' ? last : first, exact));
   }),
   rule('eo([wmqy])', ([letter], today) => [
     singleDay(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),

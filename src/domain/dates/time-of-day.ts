@@ -29,8 +29,8 @@ const PARTS: Record<string, { hour?: number; from: number; until: number }> = {
 /** Returns the hour that a part of the day stands for; undefined for other words, and for a night, which has none. */
 export const hourOfPart = (word: string): number | undefined =>
   Object.hasOwn(PARTS, word) ? PARTS[word]?.hour : undefined;
-const PART_LAST = /(?:^| )(?:in the |at )?(?<part>morning|afternoon|evening|night|eod)$/;
-const PART_FIRST = /^(?:in the |at )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
+const PART_LAST = /(?:^| )(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)$/;
+const PART_FIRST = /^(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
 
 const ZONE = '(?: ?(?<zone>z|(?:utc|gmt)(?:[+-]\\d{1,2}(?::?\\d{2})?)?|\\+\\d{2}:?\\d{2}))?';
 const CLOCK = `(?:${[
@@ -97,6 +97,7 @@ function timesOf(said: Said): Time[] {
     if (hour === 12) return [time(12), time(0, 0, 0, 1)];
     return hour === 0 || hour > 12 ? [time(hour)] : [time(hour), time(hour + 12)];
   }
+  if (hour === 24 && !said.half && Number(said.minute) + Number(said.second ?? 0) === 0) return [time(0, 0, 0, 1)];
   const meridiem = said.half ?? said.half12;
   const hour24 = !meridiem ? hour : hour < 1 || hour > 12 ? INVALID_HOUR : (hour % 12) + (meridiem === 'pm' ? 12 : 0);
   return [time(hour24, Number(said.minute ?? said.minute12 ?? 0), Number(said.second ?? 0))];
