@@ -95,6 +95,8 @@ const answer = z
     omitted: z.string(),
     near: z.literal(true),
     note: z.string(),
+    labels: z.array(z.string()),
+    more_labels: z.literal(true),
     projects: z.array(
       z.strictObject({
         name: z.string(),

@@ -2,6 +2,7 @@ import { and, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { literalLimit } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
+import { usedLabels } from './labels.js';
 import { MAX_COUNT_EACH } from './lists/list.js';
 
 interface ProjectSummary {
@@ -18,16 +19,41 @@ export interface ProjectList {
   total: number;
   /** Whether these are the archived projects. */
   archived: boolean;
+  /** Labels in use, at most `MAX_SHOWN_LABELS`; none with archived projects. */
+  labels: string[];
+  /** Whether there are more labels. */
+  moreLabels: boolean;
 }
 
 /** Maximum number of projects in a list. */
 const SHOWN = 200;
 
-/** Lists projects by name, with the number of open tasks of each. */
-export async function listProjects(
+const MAX_SHOWN_LABELS = 100;
+
+interface ProjectsInput {
+  archived?: boolean | undefined;
+  completed?: boolean | undefined;
+}
+
+/** Lists projects by name, with the number of open tasks of each, and the labels in use. */
+export async function listProjects(tx: UserTx, input: ProjectsInput = {}): Promise<ProjectList> {
+  const { archived = false } = input;
+  const [projects, labels] = await Promise.all([
+    projectsOf(tx, input),
+    archived ? [] : usedLabels(tx, MAX_SHOWN_LABELS + 1),
+  ]);
+  return {
+    ...projects,
+    archived,
+    labels: labels.slice(0, MAX_SHOWN_LABELS),
+    moreLabels: labels.length > MAX_SHOWN_LABELS,
+  };
+}
+
+async function projectsOf(
   tx: UserTx,
-  { archived = false, completed = false }: { archived?: boolean | undefined; completed?: boolean | undefined } = {},
-): Promise<ProjectList> {
+  { archived = false, completed = false }: ProjectsInput,
+): Promise<Pick<ProjectList, 'projects' | 'total'>> {
   const count = (condition: SQL | undefined, name: string) => {
     const counted = tx.db
       .select({ one: sql`1`.as('one') })
@@ -54,5 +80,5 @@ export async function listProjects(
     )
     .orderBy(sql`${projects.nameKey} collate "C"`)
     .limit(literalLimit(SHOWN));
-  return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0, archived };
+  return { projects: rows.map(({ total, ...project }) => project), total: rows[0]?.total ?? 0 };
 }

@@ -7,12 +7,12 @@ export default defineTool({
   name: 'list_projects',
   title: 'List projects',
   effect: 'read',
-  description: 'The user’s projects and how many open tasks each has.',
+  description: 'The user’s projects, how many open tasks each has, and the labels in use.',
   input: {
     archived: flag().describe('list archived projects instead').optional(),
     completed: flag().describe('count completed tasks too').optional(),
   },
-  output: ['projects'],
+  output: ['projects', 'labels'],
   run: (args, tx) => listProjects(tx, args),
   answer: projectsAnswer,
 });

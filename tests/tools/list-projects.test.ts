@@ -20,6 +20,25 @@ describe('list_projects', () => {
     expect(reply.text).toBe('+Home · 2 open\n+Work · 0 open');
   });
 
+  test('names the labels in use, each once, up to a hundred of them', async () => {
+    const ana = await newAgent(world);
+    const add = (labels: string[]) => ana.ok('add_task', { title: 'x', project: 'Home', labels });
+    await add(['errand', 'Zoo']);
+    await add(['ERRAND', 'büro']);
+    const reply = await ana.call('list_projects');
+    expect(reply.json).toEqual({ projects: [{ name: 'Home', open: 2 }], labels: ['büro', 'errand', 'Zoo'] });
+    expect(reply.text).toBe('+Home · 2 open\nLabels: @büro, @errand, @Zoo');
+    expect((await ana.call('list_projects', { archived: true })).text).toBe('No archived projects.');
+
+    for (let i = 0; i < 5; i++) await add(Array.from({ length: 20 }, (_, n) => `label number ${i} ${n}`));
+    const many = await ana.call('list_projects');
+    expect(many.json).toMatchObject({ labels: expect.objectContaining({ length: 100 }), more_labels: true });
+    expect(many.text).toMatch(/ and more$/);
+    const few = await ana.call('list_projects', { max_tokens: 100 });
+    expect(few.json).toMatchObject({ projects: [{ name: 'Home' }], omitted: expect.stringContaining('labels') });
+    expect(few.json.labels).toBeUndefined();
+  });
+
   test('shows the first of very many, and says how many there are', async () => {
     const ana = await newAgent(world);
     await rowsOf(
