@@ -172,7 +172,7 @@ async function runWrite(
         const say = renderContext(principal, now);
         if (key && opened.request) {
           const first = replay(opened.request, key, say);
-          return { value: { answer: dryRun ? asDryRun(first) : first } };
+          return { value: { answer: dryRun ? asDryRun(first) : first }, statements: [] };
         }
         if (prepared instanceof Refusal) throw prepared;
         const { decision, answer: plain } = prepared(writeContext(principal, actor, opened), say);
@@ -184,11 +184,11 @@ async function runWrite(
           call,
           request: key && !dryRun ? storedRequest(answer, key) : undefined,
         });
+        const purge = { text: 'select taskloom.tidy($1)', params: [deps.historyDays] };
         const count = changeCount(decision);
         return {
           value: { answer, newest: count > 0 && !dryRun ? opened.changeSeq + count : undefined },
-          ...(statement && { statement }),
-          ...(opened.purgeDue && { purge: { text: 'select taskloom.tidy($1)', params: [deps.historyDays] } }),
+          statements: statement ? [statement, ...(opened.purgeDue && !dryRun ? [purge] : [])] : [],
           ...(count > 0 && { mark: { seq: opened.changeSeq + 1, call } }),
         };
       },

@@ -78,13 +78,11 @@ interface CommitMark {
   call: string;
 }
 
-/** The outcome of a write: a value, and the statement that applies it, if anything changes. */
+/** The outcome of a write: a value, and the statements that apply it; none if nothing is to be written. */
 export interface Written<T> {
   value: T;
-  statement?: Statement;
-  /** Pipelined with `statement`. */
-  purge?: Statement | undefined;
-  /** Set if the statement changes something. Without a mark, running it again does no harm. */
+  statements: Statement[];
+  /** Set if the statements change something. Without a mark, running them again does no harm. */
   mark?: CommitMark;
 }
 
@@ -214,16 +212,16 @@ export async function writeAsUser<S, T>(
         const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
         scope.timezone = account.check(user);
         if (read.status === 'rejected') throw read.reason;
-        const { value, statement, purge, mark } = change.decide(read.value, readOpened(lock, clock, request));
-        if (statement && !change.dryRun) {
-          await send(connection, [statement, ...(purge ? [purge] : []), COMMIT]).catch((error: unknown) => {
-            if (!isUnreachable(error)) throw error;
-            inDoubt = { mark, value };
-            throw new CommitUnknown(error);
-          });
+        const { value, statements, mark } = change.decide(read.value, readOpened(lock, clock, request));
+        if (statements.length === 0 || change.dryRun) {
+          await send(connection, [...statements, ROLLBACK]);
           return value;
         }
-        await send(connection, [...(statement ? [statement] : []), ROLLBACK]);
+        await send(connection, [...statements, COMMIT]).catch((error: unknown) => {
+          if (!isUnreachable(error)) throw error;
+          inDoubt = { mark, value };
+          throw new CommitUnknown(error);
+        });
         return value;
       } catch (error) {
         await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection

@@ -322,11 +322,13 @@ describe('a write that fails', () => {
         read: async () => {},
         decide: (_, opened) => ({
           value: opened,
-          statement: {
-            text: `with w as (update taskloom.counters c set next_task = 100 where c.user_id = $1)
-              insert into taskloom.task_labels (user_id, task_id, label_key, label) select $1::uuid, 99, 'x', 'x'`,
-            params: [ana.principal.userId],
-          },
+          statements: [
+            {
+              text: `with w as (update taskloom.counters c set next_task = 100 where c.user_id = $1)
+                insert into taskloom.task_labels (user_id, task_id, label_key, label) select $1::uuid, 99, 'x', 'x'`,
+              params: [ana.principal.userId],
+            },
+          ],
         }),
       }),
     ).rejects.toSatisfy((error) => sqlState(error) === '23503');
@@ -338,7 +340,7 @@ describe('a write that fails', () => {
     await expect(
       writeAsUser(world.database, ana, {
         read: (tx) => tx.db.execute(sql`select 1 / 0`).catch(() => {}),
-        decide: () => ({ value: 'written', statement: projectOf(ana.userId, 1, 'Lost') }),
+        decide: () => ({ value: 'written', statements: [projectOf(ana.userId, 1, 'Lost')] }),
       }),
     ).rejects.toSatisfy((error) => sqlState(error) === '22012');
     expect(await projectsOf(ana.userId)).toEqual([]);
@@ -371,7 +373,7 @@ describe('a write that fails', () => {
     await writeAsUser(world.database, ana, {
       read,
       dryRun: true,
-      decide: () => ({ value: 0, statement: projectOf(ana.userId, 1, 'Dry') }),
+      decide: () => ({ value: 0, statements: [projectOf(ana.userId, 1, 'Dry')] }),
     });
     expect(await projectsOf(ana.userId)).toEqual([]);
   });
@@ -459,7 +461,10 @@ describe('a connection', () => {
     onTestFinished(async () => void (await set('reset default_transaction_isolation')));
     const ana = await newUser(world);
     const read = async (tx: UserTx) => tx.db.execute(sql`select current_setting('transaction_isolation')`);
-    const isolation = await writeAsUser(world.database, ana, { read, decide: (rows) => ({ value: rows }) });
+    const isolation = await writeAsUser(world.database, ana, {
+      read,
+      decide: (rows) => ({ value: rows, statements: [] }),
+    });
     expect(isolation).toEqual([['read committed']]);
   });
 
@@ -559,7 +564,10 @@ describe('a connection', () => {
     await expect(readAsUser(world.database, evil, async (tx) => tx.db.execute(sql`select 1`))).rejects.toSatisfy(
       invalid,
     );
-    const change = { read: async () => {}, decide: (_: unknown, opened: LockedState) => ({ value: opened.request }) };
+    const change = {
+      read: async () => {},
+      decide: (_: unknown, opened: LockedState) => ({ value: opened.request, statements: [] }),
+    };
     await expect(writeAsUser(world.database, evil, change)).rejects.toSatisfy(invalid);
     expect(await writeAsUser(world.database, ana, { ...change, key: "' or true --" })).toBeUndefined();
     expect(await projectsOf(ana.userId)).toEqual([]);
