@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
-import { MAX_COUNT_EACH } from './lists/list.js';
+import { countUpTo, MAX_COUNT_EACH } from './lists/list.js';
 
 interface ProjectSummary {
   name: string;
@@ -54,21 +54,14 @@ async function projectsOf(
   tx: UserTx,
   { archived = false, completed = false }: ProjectsInput,
 ): Promise<Pick<ProjectList, 'projects' | 'total'>> {
-  const count = (condition: SQL | undefined, name: string) => {
-    const counted = tx.db
-      .select({ one: sql`1`.as('one') })
-      .from(tasks)
-      .where(and(tx.mine(tasks), eq(tasks.projectId, projects.id), condition))
-      .limit(literalLimit(MAX_COUNT_EACH + 1))
-      .as(name);
-    return sql<number>`(select count(*)::int from ${counted})`;
-  };
+  const count = (condition: SQL | undefined) =>
+    countUpTo(tx, MAX_COUNT_EACH, and(eq(tasks.projectId, projects.id), condition));
   const rows = await tx.db
     .select({
       total: sql<number>`count(*) over ()::int`,
       name: projects.name,
-      open: count(isOpen(tasks), 'open'),
-      ...(completed && { completed: count(and(eq(tasks.status, 'completed'), isNull(tasks.deletedAt)), 'completed') }),
+      open: count(isOpen(tasks)),
+      ...(completed && { completed: count(and(eq(tasks.status, 'completed'), isNull(tasks.deletedAt))) }),
     })
     .from(projects)
     .where(

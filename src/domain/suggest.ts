@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
-import { MAX_COUNT } from './lists/list.js';
+import { countUpTo, MAX_COUNT } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
 import { MAX_ID } from './task.js';
 
@@ -30,14 +30,8 @@ export async function completeTasks(tx: UserTx, typed: string): Promise<Completi
   const open = and(tx.mine(tasks), isOpen(tasks));
   const columns = { id: tasks.id, title: tasks.title, dueSort: tasks.dueSort };
   if (/^\s*#?\s*$/.test(typed)) {
-    const counted = tx.db
-      .select({ id: tasks.id })
-      .from(tasks)
-      .where(open)
-      .limit(literalLimit(MAX_COUNT + 1))
-      .as('counted');
     const rows = await tx.db
-      .select({ ...columns, total: sql<number>`(select count(*)::int from ${counted})` })
+      .select({ ...columns, total: countUpTo(tx, MAX_COUNT, isOpen(tasks)) })
       .from(tasks)
       .where(open)
       .orderBy(asc(tasks.dueSort), asc(tasks.id))

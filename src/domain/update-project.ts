@@ -1,11 +1,10 @@
 import { and, sql } from 'drizzle-orm';
-import { literalLimit } from '../db/prepared.js';
 import { isOpen, tasks } from '../db/schema.js';
-import type { UserTx } from '../db/scope.js';
+import { rowsOf, type UserTx } from '../db/scope.js';
 import { conflict, invalid } from '../errors.js';
 import { type Gathered, gather, MAX_MERGED } from './gather.js';
 import { isInProject } from './lists/filter.js';
-import { MAX_COUNT_EACH } from './lists/list.js';
+import { countUpTo, MAX_COUNT_EACH } from './lists/list.js';
 import { nameKey } from './names.js';
 import { archivedRefusal, checkProjectName, noProjectRefusal, type Project } from './project.js';
 import { projectDifferences } from './record.js';
@@ -106,12 +105,6 @@ function find(name: string, state: Gathered): Project {
 /** Counts the open tasks of a project, up to `MAX_COUNT_EACH` + 1. */
 async function openIn(tx: UserTx, name: string): Promise<number> {
   const called = isInProject(tx, { project: 'called' }, () => nameKey(name));
-  const counted = tx.db
-    .select({ one: sql`1`.as('one') })
-    .from(tasks)
-    .where(and(tx.mine(tasks), isOpen(tasks), called))
-    .limit(literalLimit(MAX_COUNT_EACH + 1))
-    .as('counted');
-  const [row] = await tx.db.select({ open: sql<number>`count(*)::int` }).from(counted);
-  return row?.open ?? 0;
+  const [row] = await rowsOf(tx, sql`select ${countUpTo(tx, MAX_COUNT_EACH, and(isOpen(tasks), called))}`);
+  return Number(row?.[0]);
 }

@@ -1,4 +1,4 @@
-import { and, sql } from 'drizzle-orm';
+import { and, type SQL, sql } from 'drizzle-orm';
 import { literalLimit, preparedBy } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
@@ -62,6 +62,17 @@ export const MAX_COUNT = 1000;
 
 /** The limit for each of several counts in one answer (overview, projects). */
 export const MAX_COUNT_EACH = 200;
+
+/** Builds a scalar sub-query for the number of the user's tasks that match a condition, up to `most` + 1. */
+export function countUpTo(tx: UserTx, most: number, condition: SQL | undefined): SQL<number> {
+  const counted = tx.db
+    .select({ one: sql`1`.as('one') })
+    .from(tasks)
+    .where(and(tx.mine(tasks), condition))
+    .limit(literalLimit(most + 1))
+    .as('counted');
+  return sql`(select count(*)::int from ${counted})`;
+}
 
 /** Normalizes defaults and names, so that a cursor is valid for every spelling of the same filter. */
 const canonical = (filter: Filter) => ({
