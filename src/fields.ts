@@ -3,7 +3,7 @@ import { DEFAULT_BUDGET, MAX_BUDGET, MIN_BUDGET } from './answers/budget.js';
 import { BIDI, CONTROL, HIDDEN, VISIBLE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
-import { MAX_ID, MAX_LABELS, PRIORITIES } from './domain/task.js';
+import { MAX_AT_ONCE, MAX_ID, MAX_LABELS, MAX_TEXT, MAX_TITLE, PRIORITIES } from './domain/task.js';
 import { isTooComplex, MAX_FIELDS } from './json-bounds.js';
 
 /**
@@ -112,7 +112,7 @@ export const id = () => z.preprocess((value) => toId(unwrapped(value)), number);
 
 /** The id of a task, or its title. */
 export const idOrTitle = () =>
-  z.preprocess(toId, z.union([number, line(200)], { error: 'must be a task id or title' }));
+  z.preprocess(toId, z.union([number, line(MAX_TITLE)], { error: 'must be a task id or title' }));
 
 /** The same, or `#12 Buy milk`, as completions offer tasks: the id is used. */
 export const pickedTask = () =>
@@ -243,8 +243,8 @@ function fromJson(text: string): unknown {
   }
 }
 
-/** Ids of 1 to 100 tasks. */
-export const ids = () => listField(id(), 100, ',');
+/** Ids of 1 to `MAX_AT_ONCE` tasks. */
+export const ids = () => listField(id(), MAX_AT_ONCE, ',');
 
 export const labels = () => listField(name(), MAX_LABELS, ',');
 
@@ -279,8 +279,8 @@ export const priority = <const Other extends string = never>(...others: Other[])
 
 /** The fields of a new task, in the order in which models see them. */
 export const taskFields = z.object({
-  title: line(200),
-  description: prose(10_000).describe('Markdown'),
+  title: line(MAX_TITLE),
+  description: prose(MAX_TEXT).describe('Markdown'),
   priority: priority(),
   due: shortText().describe('local date or time, ISO or words: tomorrow 5pm'),
   start: shortText().describe('not before; as due'),
@@ -296,7 +296,7 @@ export const claim = () => wholeNumber(1, Number.MAX_SAFE_INTEGER);
 /** What the caller believes about the task it names. If it is wrong, the write is refused. */
 export const guard = {
   expected_version: wholeNumber(1, MAX_ID).describe('with one id: the version you know').optional(),
-  expect_title: shortText().optional(),
+  expect_title: shortText(MAX_TITLE).optional(),
   claim: claim().describe('with one id: yours').optional(),
 };
 

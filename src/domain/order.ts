@@ -1,6 +1,6 @@
 import { BASE_62_DIGITS, generateNKeysBetween } from 'fractional-indexing';
 import { conflict } from '../errors.js';
-import { isOpenTask, presentTask, type Task } from './task.js';
+import { isOpenTask, MAX_AT_ONCE, presentTask, type Task } from './task.js';
 
 /**
  * Returns the rank of a task that was never moved: its id as a fractional index. Tasks are thus in order of creation,
@@ -30,8 +30,8 @@ export const placeTarget = ({ before, after }: Place): number | undefined => bef
 const LONGEST = 48;
 const REDEALT = 32;
 
-/** Neighbours loaded on either side: more than one write can move, plus those that get new ranks. */
-export const NEIGHBOURS = 165;
+/** Neighbours loaded on either side: as many as one write moves, those that get new ranks, and one beyond. */
+export const NEIGHBOURS = MAX_AT_ONCE + 2 * REDEALT + 1;
 
 /** @throws Refusal for a place beside a task that does not exist, is in the trash, or is itself to be moved */
 export function checkPlace(tasks: ReadonlyMap<number, Task>, ids: number[], place: Place): void {

@@ -17,6 +17,12 @@ export const MAX_DEPTH = 5;
 export const MAX_ID = 2_147_483_647;
 export const MAX_LABELS = 20;
 export const MAX_BLOCKERS = 50;
+/** Maximum number of tasks that one call names or adds. */
+export const MAX_AT_ONCE = 100;
+/** Maximum code points of a title, of a description or comment, and of a note. The schema checks the same. */
+export const MAX_TITLE = 200;
+export const MAX_TEXT = 10_000;
+export const MAX_NOTE = 2_000;
 
 /** A task as the rules see it. */
 export interface Task {

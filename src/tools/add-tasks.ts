@@ -1,5 +1,6 @@
 import { plannedAnswer } from '../answers/writes.js';
 import { addTasks } from '../domain/add.js';
+import { MAX_AT_ONCE, MAX_BLOCKERS } from '../domain/task.js';
 import { idOrRef, listField, newLabels, object, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -7,8 +8,7 @@ export default defineTool({
   name: 'add_tasks',
   title: 'Add tasks',
   effect: 'create',
-  description:
-    'Add a plan of up to 100 tasks at once, all or none. Give tasks a ref of your choice to name them as parent or blocked_by of others.',
+  description: `Add a plan of up to ${MAX_AT_ONCE} tasks at once, all or none. Give tasks a ref of your choice to name them as parent or blocked_by of others.`,
   input: {
     tasks: listField(
       object({
@@ -17,9 +17,9 @@ export default defineTool({
         title: taskFields.shape.title,
         labels: newLabels().optional(),
         parent: idOrRef().optional(),
-        blocked_by: listField(idOrRef(), 50, ',').optional(),
+        blocked_by: listField(idOrRef(), MAX_BLOCKERS, ',').optional(),
       }),
-      100,
+      MAX_AT_ONCE,
     ),
   },
   instead: { project: 'Give project in each of tasks; a sub-task is in its parent’s project anyway.' },

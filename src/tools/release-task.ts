@@ -1,5 +1,6 @@
 import { outcomeAnswer } from '../answers/writes.js';
 import { releaseTask } from '../domain/claim.js';
+import { MAX_NOTE } from '../domain/task.js';
 import { claim, id, oneOf, prose } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -11,7 +12,7 @@ export default defineTool({
   input: {
     id: id(),
     claim: claim().describe('as returned by claim_task').optional(),
-    note: prose(2000).optional(),
+    note: prose(MAX_NOTE).optional(),
     status: oneOf(['pending', 'completed', 'cancelled'], {
       done: 'completed',
       open: 'pending',

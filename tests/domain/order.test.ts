@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { rankOf, ranksFor } from '../../src/domain/order.js';
+import { NEIGHBOURS, rankOf, ranksFor } from '../../src/domain/order.js';
 import type { Task } from '../../src/domain/task.js';
 
 type Placed = Pick<Task, 'id' | 'rank' | 'status' | 'deletedAt'>;
@@ -10,7 +10,7 @@ const made = (count: number): Placed[] =>
 /** As `gather` finds them: what is moved, and its neighbours-to-be on either side. */
 const known = (line: Placed[], target: number, moved: Placed) => {
   const at = line.findIndex(({ id }) => id === target);
-  const near = [...line.slice(Math.max(0, at - 165), at + 166), moved];
+  const near = [...line.slice(Math.max(0, at - NEIGHBOURS), at + NEIGHBOURS + 1), moved];
   return new Map(near.map((task) => [task.id, task as Task]));
 };
 
