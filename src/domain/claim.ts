@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, sayCall } from '../errors.js';
-import { sayWhen, startSort } from './dates/when.js';
+import { sayWhen } from './dates/when.js';
 import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
 import { checkClaim, claimedRefusal } from './lease.js';
@@ -11,6 +11,7 @@ import { type Filter, inStatus, isReady } from './lists/filter.js';
 import { findTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
 import { matches, nothingReady, type Obstacles, obstaclesTo } from './nothing-ready.js';
+import { hasStarted } from './readiness.js';
 import { settle } from './settle.js';
 import { inTrash, isOpenTask, noTask, notArchived, reopenCall, type Status, type Task } from './task.js';
 import { updateTasks } from './update.js';
@@ -152,7 +153,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, context: WriteCo
       'Claim a task that blocks it, or the next ready one: claim_task without id.',
     );
   if (task.openSubtasks > 0) throw conflict(`#${id} has open sub-tasks.`, 'Claim those one by one.');
-  if (task.start && startSort(task.start, context.timezone) > context.now.toISOString())
+  if (task.start && !hasStarted(task, context))
     throw conflict(
       `#${id} starts ${sayWhen(task.start, context.now, context.timezone)}.`,
       'To begin now, change its start with update_task first.',

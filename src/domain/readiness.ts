@@ -64,5 +64,6 @@ const isReady = (task: Task, tasks: Tasks, context: WriteContext): boolean =>
 const holdsBack = (task: Task, context: WriteContext): boolean =>
   isOpenTask(task) && (task.waitsFor.length > 0 || !hasStarted(task, context));
 
-const hasStarted = ({ start }: Task, { now, timezone }: WriteContext): boolean =>
+/** Whether a task has no start, or it was reached. */
+export const hasStarted = ({ start }: Task, { now, timezone }: WriteContext): boolean =>
   start === null || startSort(start, timezone) <= now.toISOString();
