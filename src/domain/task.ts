@@ -4,7 +4,7 @@ import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
 import type { When } from './dates/when.js';
 
-export const STATUSES = ['pending', 'in_progress', 'completed', 'cancelled'] as const;
+export const STATUSES = tasks.status.enumValues;
 export type Status = (typeof STATUSES)[number];
 
 /** In sort order. Stored as 1 to 4; 5 if there is none. */
