@@ -38,7 +38,7 @@ export const HEARTBEAT = 'taskloom/alive';
 /** Notification from an owner to a relay: it exits because it can no longer write; `params.reason` says why. */
 export const SHUTDOWN_NOTICE = 'taskloom/farewell';
 
-/** The fields read from a message of any kind. */
+/** The fields read from a message of any kind. Nothing has checked them. */
 export interface Message {
   id?: RequestId;
   method?: string;
@@ -48,6 +48,7 @@ export interface Message {
     uri?: string;
     protocolVersion?: string;
     clientInfo?: { name?: string };
+    notifications?: { resourceSubscriptions?: string[] };
     _meta?: Record<string, unknown>;
   };
   result?: unknown;

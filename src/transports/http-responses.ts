@@ -1,3 +1,4 @@
+import type { RequestId } from '@modelcontextprotocol/server';
 import { SCOPES, type Scope } from '../auth/scopes.js';
 import { REFUSED_TOKEN } from '../auth/tokens.js';
 
@@ -9,9 +10,13 @@ export const refuse = (
   headers: Record<string, string> = {},
 ): Response => Response.json({ error, message }, { status, statusText: error, headers });
 
-/** Makes an error response in the protocol's form, to a body that is refused as a whole. */
-export const jsonRpcError = (status: 400 | 413, code: number, message: string): Response =>
-  Response.json({ jsonrpc: '2.0', error: { code, message }, id: null }, { status });
+/** Makes an error response in the protocol's form; without an id, to a body that is refused as a whole. */
+export const jsonRpcError = (
+  status: 200 | 400 | 413 | 503,
+  code: number,
+  message: string,
+  id: RequestId | null = null,
+): Response => Response.json({ jsonrpc: '2.0', error: { code, message }, id }, { status });
 
 const REALM = 'Bearer realm="taskloom"';
 

@@ -1,7 +1,15 @@
-import { type AuthInfo, createMcpHandler, type ServerEvent } from '@modelcontextprotocol/server';
+import {
+  type AuthInfo,
+  createMcpHandler,
+  ProtocolErrorCode,
+  type RequestId,
+  type ServerEvent,
+} from '@modelcontextprotocol/server';
 import { RESUBSCRIBED_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { subscribableUris } from '../subscriptions.js';
+import type { Message } from './conversation.js';
+import { jsonRpcError } from './http-responses.js';
 
 /** The largest `subscriptions/listen` request, in bytes: room for as many URIs as one may subscribe to. */
 export const MAX_LISTEN_BODY = 1024 * 1024;
@@ -12,11 +20,6 @@ const KEEP_ALIVE = 15_000;
 /** Whether a request asks for a stream, by its header. The SDK refuses a request whose body and header disagree. */
 export const isListenRequest = ({ method, headers }: Request): boolean =>
   method === 'POST' && headers.get('mcp-method') === 'subscriptions/listen';
-
-interface ListenRequest {
-  id?: unknown;
-  params?: { _meta?: Record<string, unknown>; notifications?: { resourceSubscriptions?: unknown } };
-}
 
 /**
  * Serves `subscriptions/listen` streams. The SDK's own streams match by URI alone, which is the same for every user,
@@ -46,13 +49,13 @@ export class HttpSubscriptions {
     token: string,
   ): Promise<Response> {
     if (parsedBody === undefined) return createMcpHandler(build).fetch(request, { authInfo });
-    const asked = parsedBody as ListenRequest;
-    const filter = asked?.params?.notifications;
+    const { id, params } = (parsedBody ?? {}) as Message;
+    const filter = params?.notifications;
     const wanted = filter?.resourceSubscriptions;
     const readable = Array.isArray(wanted) && wanted.every((uri) => typeof uri === 'string');
     const uris = this.offered && readable ? subscribableUris(wanted) : [];
     if (filter && readable) filter.resourceSubscriptions = uris; // the SDK acknowledges only these
-    if (this.#stopped) return refuse(503, asked?.id, -32603, STOPPING);
+    if (this.#stopped) return stopping(id);
     if (uris.length === 0) return createMcpHandler(build).fetch(request, { authInfo, parsedBody });
 
     const stream = new Stream(() => this.#closed(stream));
@@ -61,7 +64,7 @@ export class HttpSubscriptions {
     const subscription = await build()
       .listen(uris, { deliver: (changed) => stream.deliver(changed), end: () => stream.end() }, token)
       .catch((error: { code: number; message: string }) => error);
-    if ('code' in subscription) return refuse(200, asked.id, subscription.code, subscription.message);
+    if ('code' in subscription) return jsonRpcError(200, subscription.code, subscription.message, id);
     stream.onClose(() => subscription.close());
     const response = await handler.fetch(request, { authInfo, parsedBody });
     const { body, status } = response;
@@ -72,13 +75,13 @@ export class HttpSubscriptions {
     if (this.#stopped) {
       stream.cut(); // the stop came while this one was being opened
       void body.cancel().catch(() => {});
-      return refuse(503, asked.id, -32603, STOPPING);
+      return stopping(id);
     }
     if (!stream.over) this.#open.add(stream);
     this.#beat ??= setInterval(() => {
       for (const each of this.#open) each.keepAlive();
     }, KEEP_ALIVE).unref();
-    if (asked.params?._meta?.[RESUBSCRIBED_KEY] === true) subscription.resend(uris);
+    if (params?._meta?.[RESUBSCRIBED_KEY] === true) subscription.resend(uris);
     return new Response(stream.wrap(body), { status, headers: response.headers });
   }
 
@@ -199,6 +202,5 @@ class Stream {
   }
 }
 
-const STOPPING = 'The server is stopping.';
-const refuse = (status: number, id: unknown, code: number, message: string) =>
-  Response.json({ jsonrpc: '2.0', id: id ?? null, error: { code, message } }, { status });
+const stopping = (id: RequestId | undefined) =>
+  jsonRpcError(503, ProtocolErrorCode.InternalError, 'The server is stopping.', id);

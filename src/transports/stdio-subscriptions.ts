@@ -10,21 +10,11 @@ import type { Subscription } from '../feed.js';
 import { RESUBSCRIBED_KEY } from '../meta.js';
 import type { TaskServer } from '../server.js';
 import { subscribableUris } from '../subscriptions.js';
+import type { Message } from './conversation.js';
 import { TransportLayer } from './transport-layer.js';
 
 /** Connects the subscriptions of a connection to the feed of its server. */
 export const stdioSubscriptions = (below: Transport): StdioSubscriptions => new StdioSubscriptions(below);
-
-/** The fields read from a message. */
-interface ObservedMessage {
-  id?: string | number;
-  method?: string;
-  params?: { _meta?: Record<string, unknown>; requestId?: string | number; notifications?: Filter };
-}
-
-interface Filter {
-  resourceSubscriptions?: string[];
-}
 
 /**
  * Connects the subscriptions of one connection to the feed. The SDK answers `subscriptions/listen` itself and passes it
@@ -47,7 +37,7 @@ export class StdioSubscriptions extends TransportLayer {
   }
 
   protected override receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
-    const { id, method, params } = message as ObservedMessage;
+    const { id, method, params } = message as Message;
     if (method === 'subscriptions/listen' && id !== undefined)
       this.#asked.set(id, params?._meta?.[RESUBSCRIBED_KEY] === true);
     if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#close(params.requestId);
@@ -60,7 +50,7 @@ export class StdioSubscriptions extends TransportLayer {
   }
 
   override async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    const { id, method, params } = message as ObservedMessage;
+    const { id, method, params } = message as Message;
     const send = () => super.send(message, options);
     if (method === undefined && id !== undefined) {
       this.#asked.delete(id); // refused, or ended
