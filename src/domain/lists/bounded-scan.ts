@@ -5,7 +5,7 @@ import type { UserTx } from '../../db/scope.js';
 import { inProject, taskColumns } from '../task.js';
 import type { AccessPath } from './access-path.js';
 import { filterCondition, missingReference, type Value } from './filter.js';
-import type { Page } from './list.js';
+import type { Page, PageParam } from './list.js';
 import { afterPosition, columnsOf, ORDER, orderOf, PAGE_ORDER, type position, positionFrom } from './sort.js';
 
 /** How many tasks of one filter part, or in the requested order, are checked against the whole filter at most. */
@@ -31,7 +31,7 @@ const HITS = columnsOf('hits');
  * gathers the first filter part that has at most `MAX_SCANNED` tasks. If all have more, it examines tasks in the
  * requested order until the page is full or, if no index has that order, sorts the newest.
  */
-export function boundedScan(tx: UserTx, asked: Page, value: Value, { parts, inOrder: ordered }: AccessPath) {
+export function boundedScan(tx: UserTx, asked: Page, value: Value<PageParam>, { parts, inOrder: ordered }: AccessPath) {
   const { sort, limit, descriptions } = asked;
   const after = asked.after ? positionFrom(value) : undefined;
   const arrays = parts.map((part) => sql`array(${part} limit ${literalLimit(MAX_SCANNED + 1)})`);

@@ -67,8 +67,20 @@ export interface Shape {
   completedSince: boolean;
 }
 
-/** Returns the filter value with this name, or its placeholder. */
-export type Value = (name: string) => unknown;
+/** Names of the parameters that a filter has in a statement. */
+export type FilterParam =
+  | 'holder'
+  | 'project'
+  | 'parent'
+  | 'priority'
+  | 'dueFrom'
+  | 'dueUntil'
+  | 'changedSince'
+  | 'completedSince'
+  | `label${number}`;
+
+/** Returns the value with this name, or its placeholder. */
+export type Value<Name extends string = FilterParam> = (name: Name) => unknown;
 
 /** Returns the status to list; by default `completed` if `completed_since` is set, else `open`. */
 export const statusOf = ({ status, completed_since }: Filter): NonNullable<Filter['status']> =>
@@ -87,7 +99,7 @@ const isUnclear = (text: string) => /\p{L}{2}/u.test(text) && !PLAIN.includes(te
 export function shapeOf(
   filter: Filter,
   here: { now: Date; timezone: string },
-): { shape: Shape; values: Record<string, unknown>; meant: string[] } {
+): { shape: Shape; values: Record<FilterParam, unknown>; meant: string[] } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = statusOf(filter);
   const projectKind = project === undefined ? undefined : project === null ? 'none' : 'called';

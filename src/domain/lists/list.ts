@@ -1,4 +1,4 @@
-import { and, type SQL, sql } from 'drizzle-orm';
+import { and, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { literalLimit, preparedBy } from '../../db/prepared.js';
 import { projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
@@ -9,6 +9,7 @@ import { boundedScan, type ScanSummary } from './bounded-scan.js';
 import { type Position, packCursor, toSecond, unpackCursor } from './cursor.js';
 import {
   type Filter,
+  type FilterParam,
   filterCondition,
   missingReference,
   missingRefusal,
@@ -18,7 +19,16 @@ import {
   type Value,
 } from './filter.js';
 import { anyWordOf, search } from './search.js';
-import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, positionValues, type Sort } from './sort.js';
+import {
+  afterPosition,
+  ORDER,
+  PAGE_ORDER,
+  type PositionParam,
+  position,
+  positionFrom,
+  positionValues,
+  type Sort,
+} from './sort.js';
 
 export interface ListFilter extends Filter {
   sort?: Sort | undefined;
@@ -209,13 +219,15 @@ export interface Page extends Shape {
   descriptions: boolean;
 }
 
-const pageOf = preparedBy((page: Page) => (tx, value) => {
+export type PageParam = FilterParam | PositionParam;
+
+const pageOf = preparedBy((page: Page) => (tx, value: (name: PageParam) => Placeholder) => {
   const route = accessPathOf(tx, page, page.sort, value);
   return route.singleIndex ? inOrder(tx, page, value) : boundedScan(tx, page, value, route);
 });
 
 /** Builds the statement if one index serves the filter in the requested order. */
-function inOrder(tx: UserTx, page: Page, value: Value) {
+function inOrder(tx: UserTx, page: Page, value: Value<PageParam>) {
   const { sort, limit, descriptions } = page;
   const matches = filterCondition(tx, page, value);
   const count = tx.db

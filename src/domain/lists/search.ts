@@ -7,6 +7,7 @@ import { titleKey } from '../names.js';
 import { inProject, type TaskRow, taskColumns, tasksIn, toTask } from '../task.js';
 import {
   type Filter,
+  type FilterParam,
   filterCondition,
   labelsOf,
   missingReference,
@@ -15,7 +16,7 @@ import {
   shapeOf,
   type Value,
 } from './filter.js';
-import type { FoundTasks, Page } from './list.js';
+import type { FoundTasks, Page, PageParam } from './list.js';
 import { afterPosition, ORDER, PAGE_ORDER, position, positionFrom, type Sort } from './sort.js';
 
 /** If more tasks than this have the words, only the newest are ranked. */
@@ -33,6 +34,9 @@ export function hasWords(tx: UserTx, text: string): SQL {
     select from ${comments} c where c.user_id = ${tx.userId} and c.task_id = ${tasks.id} and c.words @@ ${query}))`;
 }
 
+/** Names of the parameters that a search has: its text, and the task number that this may be. */
+type SearchParam = 'text' | 'number';
+
 /**
  * Builds the query for the ids, ranks and ages (1 is the newest) of the user's tasks that have the words. The caller
  * joins it with `tasks` under row-level security and `tx.mine`. An age of `MAX_RANKED` + 1 means that there are more;
@@ -41,7 +45,7 @@ export function hasWords(tx: UserTx, text: string): SQL {
  * @param shape the filter, applied before the newest are taken, since afterwards it might leave none; an empty project
  *   name stands for tasks without a project
  */
-function searchTasks(shape: Shape, value: Value): SQL {
+function searchTasks(shape: Shape, value: Value<FilterParam | SearchParam>): SQL {
   const { status, due } = shape;
   const statuses: string[] | undefined =
     status === 'deleted' || status === 'all'
@@ -49,7 +53,7 @@ function searchTasks(shape: Shape, value: Value): SQL {
       : status === 'open' || status === 'in_progress' // a claimed task keeps its stored status
         ? ['pending', 'in_progress']
         : [status === 'not_started' ? 'pending' : status];
-  const given = (isSet: boolean, name: string) => (isSet ? value(name) : null);
+  const given = (isSet: boolean, name: FilterParam) => (isSet ? value(name) : null);
   const labels = labelsOf(shape, value).map((label) => sql`${label}::text`);
   return sql`select id, rank, row_number() over (order by id desc) as age from taskloom.search_tasks(${value('text')}::text, ${value('number')}::int,
     ${statuses ? `{${statuses}}` : null}::text[], ${status === 'deleted'}::boolean, ${shape.archived}::boolean, ${given(shape.project !== undefined, 'project')}::text,
@@ -123,7 +127,7 @@ interface SearchPage extends Omit<Page, 'sort'> {
 export async function search(
   tx: UserTx,
   page: SearchPage,
-  values: Record<string, unknown>,
+  values: Record<PageParam, unknown>,
   { filter, text, from }: { filter: Filter; text: string; from: Date },
 ): Promise<FoundTasks> {
   const { sort, limit, descriptions } = page;
@@ -148,7 +152,7 @@ export async function search(
   };
 }
 
-const searchPage = preparedBy((page: SearchPage) => (tx, value) => {
+const searchPage = preparedBy((page: SearchPage) => (tx, value: (name: PageParam | SearchParam) => Placeholder) => {
   const { sort, limit, descriptions } = page;
   const after = page.after ? positionFrom(value) : undefined;
   const found = tx.db
@@ -251,10 +255,10 @@ const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
 /** Finds up to 5 tasks, open or closed, whose words match a title best. */
 export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
   const { shape, values } = shapeOf({ status: 'all' }, { now: new Date(0), timezone: tx.timezone });
-  const value = (name: string) => ({ ...values, text: title, number: numberIn(title) })[name];
+  const given: Record<FilterParam | SearchParam, unknown> = { ...values, text: title, number: numberIn(title) };
   return tx.db
     .select({ id: tasks.id, title: tasks.title })
-    .from(sql`(${searchTasks(shape, value)}) found`)
+    .from(sql`(${searchTasks(shape, (name) => given[name])}) found`)
     .innerJoin(tasks, sql`${tx.mine(tasks)} and ${tasks.id} = found.id`)
     .orderBy(sql`found.rank desc`, sql`found.id desc`)
     .limit(literalLimit(5));

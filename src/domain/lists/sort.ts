@@ -49,10 +49,16 @@ export function position(
 
 type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'completedAt' | 'match', unknown>;
 
+/** Names of the parameters that a position has in a statement. */
+export type PositionParam = `after_${keyof Place}`;
+
 /** Converts a position to named statement values; `positionFrom` reads them. */
-export const positionValues = (at: Partial<Place> = {}): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value]));
-export const positionFrom = (value: (name: string) => unknown): Place => ({
+export const positionValues = (at: Partial<Place> = {}) =>
+  Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value])) as Record<
+    PositionParam,
+    unknown
+  >;
+export const positionFrom = (value: (name: PositionParam) => unknown): Place => ({
   id: value('after_id'),
   dueSort: value('after_dueSort'),
   priority: value('after_priority'),
