@@ -15,7 +15,6 @@ import { changeCount, undoHandle, type WriteContext } from './domain/write.js';
 import { writeStatement } from './domain/write-statement.js';
 import { forbidden, Refusal } from './errors.js';
 import type { Feed } from './feed.js';
-
 import { CLIENT_KEY } from './meta.js';
 import type { ReadContext, Reading } from './reading.js';
 import { type RequestKey, replay, requestKey, storedRequest } from './replay.js';

@@ -149,11 +149,11 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
       const refusal = rule(task);
       if (refusal) throw inPlan(i, refusal);
     }
-  for (const task of tasks) if (task.projectId === null) Object.assign(task, inherited(all, task, context));
+  const placed = tasks.map((task) => (task.projectId === null ? { ...task, ...inherited(all, task, context) } : task));
 
   const result = settle(
     state.tasks,
-    tasks.map((after) => ({ after })),
+    placed.map((after) => ({ after })),
     context,
   );
   const now = applyEdits(state.tasks, result);

@@ -11,10 +11,10 @@ export type Status = (typeof STATUSES)[number];
 export const PRIORITIES = ['urgent', 'high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Maximum levels of nested tasks, labels per task and blockers per task. */
-export const MAX_DEPTH = 5;
 /** The largest id, that of PostgreSQL's `integer`. */
 export const MAX_ID = 2_147_483_647;
+/** Maximum levels of nested tasks, labels per task and blockers per task. */
+export const MAX_DEPTH = 5;
 export const MAX_LABELS = 20;
 export const MAX_BLOCKERS = 50;
 /** Maximum number of tasks that one call names or adds. */

@@ -34,7 +34,7 @@ export interface Recording {
   actor: Actor;
   /** Random id of this call (UUID). */
   call: string;
-  request?: { key: string; fingerprint: string; answer: Record<string, unknown>; relayed?: boolean } | undefined;
+  request?: { key: string; fingerprint: string; answer: Record<string, unknown>; relayed: boolean } | undefined;
 }
 
 const dialect = new PgDialect();
@@ -155,7 +155,7 @@ function dependencyParts(user: SQL, edits: Edit[]): SQL[] {
 
 /** Stores the answer to a request, in place of one that has expired. */
 const requestPart = (user: SQL, request: NonNullable<Recording['request']>, at: Date): SQL =>
-  sql`${insertRows(user, requests, [{ relayed: false, ...request, at }])[0]} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at, relayed = excluded.relayed`;
+  sql`${insertRows(user, requests, [{ ...request, at }])[0]} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at, relayed = excluded.relayed`;
 
 /** Merges the edits of each task into one, from its state before the first edit to that after the last. */
 function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {

@@ -137,8 +137,8 @@ function decide(state: State, context: WriteContext) {
     const entries = state.entries.filter((entry) => entry.batch === batch).reverse();
     const draft = new Draft({ tasks, projects, comments, later }, context);
     const result = revertWrite(draft, batch, entries, state.projectsInUse);
-    for (const task of [...result.edits.map((edit) => edit.after), ...result.counted])
-      if (result.counted.includes(task) || counted.has(task.id)) counted.set(task.id, task);
+    for (const task of result.counted) counted.set(task.id, task);
+    for (const { after } of result.edits) if (counted.has(after.id)) counted.set(after.id, after);
     for (const { after, commented } of result.edits) {
       for (const { id } of commented?.removed ?? []) comments.delete(id);
       for (const { id } of commented?.added ?? []) comments.set(id, after.id);
