@@ -226,9 +226,9 @@ describe('add_tasks', () => {
     ['a missing title', [{ ref: 'a' }], 'tasks[0].title is missing.'],
     ['a field that there is none of', [{ title: 'A', colour: 'red' }], 'tasks[0] has no field colour.'],
     [
-      'fields as other task lists call them',
-      [{ title: 'A', dueDate: '2026-12-01', depends_on: [1] }],
-      /^tasks\[0\] has no field dueDate, depends_on \(did you mean due, blocked_by\?\)\.$/,
+      'fields that may mean others',
+      [{ title: 'A', when: '2026-12-01', colour: 'red' }],
+      /^tasks\[0\] has no field when, colour \(did you mean due\?\)\.$/,
     ],
     ['a ref that is a number', [{ title: 'A', ref: '7' }], /^tasks\[0\]\.ref must not be a number/],
     [
