@@ -4,6 +4,9 @@ import { type Database, MAX_WAITING } from '../../src/db/database.js';
 import { sqlState, Unreachable } from '../../src/db/database-errors.js';
 import { type LockedState, readAsUser, type UserTx, writeAsUser } from '../../src/db/scope.js';
 import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
+import { addTask } from '../../src/domain/add.js';
+import { defineTool } from '../../src/tool.js';
+import { runTool } from '../../src/tool-calls.js';
 import { gate } from '../support/gate.js';
 import { agentOf, newAgent, newUser, rowsOf, setClock, through, useWorld, withDatabase } from '../support/harness.js';
 import { anyToken, bearer, callOf, send, serveHttp, withHeaders } from '../support/http.js';
@@ -441,6 +444,24 @@ describe('a write that fails', () => {
       code: 'unavailable',
       message: expect.stringContaining('may have succeeded'),
     });
+  });
+
+  test('whose answer has a field that no answer may have is not committed', async () => {
+    const ana = await newAgent(world);
+    const faulty = defineTool({
+      name: 'add_faulty',
+      title: 'Add faulty',
+      effect: 'create',
+      description: 'Answers with a field that is not in the schema.',
+      input: {},
+      output: ['task'],
+      run: () => addTask({ title: 'Faulty' }),
+      answer: () => ({ json: { password: 'x' }, text: 'Added' }),
+    });
+    await expect(runTool({ ...world, validateAnswers: false }, faulty, {}, ana.principal, {})).rejects.toThrow(
+      'password',
+    );
+    expect((await ana.ok('list_tasks')).total).toBe(0);
   });
 
   test('is not taken for a success where only its COMMIT failed', async () => {

@@ -22,6 +22,19 @@ const http = useHttp(world);
 
 const as = sendAs(http);
 
+test('undo of the last writes does not reach those made with another token', async () => {
+  const ana = await newUser(world);
+  const [one, other] = [(await newToken(world, ana)).token, (await newToken(world, ana)).token];
+  const call = async (token: string, name: string, args: Record<string, unknown>) =>
+    (await as(token, callOf('2026-07-28', name, args))).message.result;
+  const { undo } = (await call(one, 'add_task', { title: 'Mine' })).structuredContent;
+  expect((await call(other, 'undo', { last: 1 })).structuredContent.error).toMatchObject({
+    code: 'not_found',
+    message: 'You have no write to undo.',
+  });
+  expect((await call(other, 'undo', { undo })).isError).toBeUndefined();
+});
+
 describe('the last use of a token', () => {
   const lastUsed = async (id: string) => {
     const [row] = await rowsOf(world, 'select last_used_at from taskloom.api_tokens where id::text = $1', [id]);

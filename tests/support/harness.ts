@@ -45,6 +45,9 @@ export interface Agent {
   refused(tool: string, args?: Record<string, unknown>): Promise<Reply['json']>;
 }
 
+/** What no log line may contain. */
+const SECRET = /tlm_[\w-]{43}|Bearer |postgres(?:ql)?:\/\//;
+
 /** A fresh database on the backend of this project. */
 export async function openTestDatabase(): Promise<Database> {
   if (inject('backend') === 'pglite') return openMemory(await readImage(new URL(inject('source'))));
@@ -77,6 +80,10 @@ export function useWorld(): World {
   afterAll(async () => {
     await world.database?.close();
     expect(spy?.offences ?? [], 'statements that name an owned table without the user').toEqual([]);
+    expect(
+      logged.filter((line) => SECRET.test(line)),
+      'log lines with a token or an address of a database',
+    ).toEqual([]);
   });
   return world;
 }

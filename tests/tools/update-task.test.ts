@@ -574,6 +574,17 @@ describe('every write', () => {
     expect((await ana.ok('list_tasks')).total).toBe(1);
   });
 
+  test('ids of calls from a client, its host and a relay do not meet, even if they are the same text', async () => {
+    const ana = await newAgent(world);
+    for (const [args, _meta] of [
+      [{ request_id: 'same' }, {}],
+      [{}, { 'claudecode/toolUseId': 'same' }],
+      [{}, { 'taskloom/call': 'same' }],
+    ])
+      await ana.client.callTool({ name: 'add_task', arguments: { title: 'Once', ...args }, _meta: { ..._meta } });
+    expect((await ana.ok('list_tasks')).total).toBe(3);
+  });
+
   test('a write that the client itself repeats through a relay is marked as replayed', async () => {
     const ana = await newAgent(world);
     const send = (call: string) =>
