@@ -1,4 +1,5 @@
-// Bundles src/main.ts into dist/, split so that a process loads only what it uses: start-up is mostly imports.
+// Bundles src/main.ts into dist/, split into chunks so that a process loads only what it uses: startup time is mostly
+// imports.
 import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,7 +12,7 @@ const bundle = {
   platform: 'node',
   target: 'node20.19',
   logLevel: 'warning',
-  // Drivers are loaded one at a time, when needed, with the files that lie beside them.
+  // Loaded at run time, only when needed: these packages read files next to their own modules.
   external: ['@electric-sql/pglite', 'fs-native-extensions', 'pg', '@neondatabase/serverless', 'ws'],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -27,7 +28,7 @@ const { metafile } = await build({
   sourcemap: 'linked',
 });
 
-/** Bundles and loads a module that is used here, and is no part of the program. */
+/** Bundles and loads a module that only the build uses. */
 async function load(source) {
   const outfile = resolve('node_modules', `.taskloom-${basename(source, '.ts')}.mjs`);
   await build({ ...bundle, entryPoints: [source], outfile });
@@ -37,10 +38,10 @@ async function load(source) {
 }
 const { ensureImage } = await load('scripts/image.ts');
 const image = await ensureImage(resolve('dist'));
-// What is listed is written down once, so that a process that only lists loads nothing of what it is made of.
+// All list results are precomputed, so that a process that only answers list requests need not load the code behind them.
 const { catalogue } = await load('src/catalogue.ts');
 writeFileSync('dist/catalogue.json', JSON.stringify(await catalogue()));
-// Old chunks go last: at any moment of a build a process can be started.
-const made = new Set([image, 'catalogue.json', ...Object.keys(metafile.outputs).map((file) => basename(file))]);
-for (const file of readdirSync('dist')) if (!made.has(file)) rmSync(join('dist', file), { recursive: true });
+// Old chunks are removed last, so that a process can be started at any moment of the build.
+const current = new Set([image, 'catalogue.json', ...Object.keys(metafile.outputs).map((file) => basename(file))]);
+for (const file of readdirSync('dist')) if (!current.has(file)) rmSync(join('dist', file), { recursive: true });
 chmodSync('dist/main.js', 0o755);

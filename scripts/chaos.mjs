@@ -1,4 +1,5 @@
-// Kills processes, replicas and databases at random for long: `npm run chaos [rounds]`. Says how to repeat what it found.
+// Long runs of the tests that kill processes, replicas and databases at random: `npm run chaos [rounds]`. Each test prints
+// the seed that repeats its run.
 import { spawnSync } from 'node:child_process';
 
 const rounds = process.argv[2] ?? '60';

@@ -1,5 +1,5 @@
-// Runs the protocol's own conformance suite against the built server, as `npm run conformance`: a line for
-// each scenario and protocol version, and exit code 1 if a check fails that we do not explain below.
+// Runs MCP's conformance suite against the built server, as `npm run conformance`. Prints a line for each scenario and
+// protocol version, and exits with code 1 if a check fails that is not excused below.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const SUITE = '@modelcontextprotocol/conformance@0.2.0-alpha.12';
-const NODE = 'node@24'; // the suite's floor is above ours
+const NODE = 'node@24'; // the suite needs a later Node than Taskloom
 const VERSIONS = ['2025-11-25', '2026-07-28'];
-/** How long one scenario may take, in milliseconds. */
-const PATIENCE = 90_000;
+/** Maximum duration of one scenario, in milliseconds. */
+const SCENARIO_TIMEOUT = 90_000;
 
 const SCENARIOS = [
   'server-initialize',
@@ -31,19 +31,19 @@ const SCENARIOS = [
   'http-header-validation',
 ];
 
-const FIXTURE = 'calls a tool, prompt or resource of the suite’s own example server';
-const NOT_SERVED = 'we do not serve this, and do not say that we do';
-/** Scenarios that do not apply to us, by the beginnings of their names. */
-const LEFT_OUT = {
+const FIXTURE = 'needs a tool, prompt or resource of the suite’s example server';
+const NOT_SUPPORTED = 'not supported, and not declared as a capability';
+/** Scenarios that do not apply to Taskloom, by the prefixes of their names, with the reason. */
+const SKIPPED = {
   'tools-call-': FIXTURE,
   'json-schema-2020-12': FIXTURE,
   'elicitation-': FIXTURE,
   'input-required-result-': FIXTURE,
   'http-custom-header-server-validation': FIXTURE,
   'server-sse-polling': FIXTURE,
-  'logging-set-level': NOT_SERVED,
-  'resources-subscribe': NOT_SERVED,
-  'resources-unsubscribe': NOT_SERVED,
+  'logging-set-level': NOT_SUPPORTED,
+  'resources-subscribe': NOT_SUPPORTED,
+  'resources-unsubscribe': NOT_SUPPORTED,
   'resources-read-': FIXTURE,
   'resources-templates-read': FIXTURE,
   'prompts-get-': FIXTURE,
@@ -51,14 +51,14 @@ const LEFT_OUT = {
 };
 
 const NO_FIXTURE = /^Not testable: server does not list the diagnostic tool/;
-/** Checks inside the scenarios above that cannot pass here, with what they may say, and why. */
-const EXPLAINED = {
+/** Checks of the scenarios above that cannot pass here: the error message to expect, and the reason. */
+const EXCUSED = {
   'sep-2575-server-rejects-undeclared-capability': [NO_FIXTURE, FIXTURE],
   'sep-2575-missing-capability-http-400': [NO_FIXTURE, FIXTURE],
   'sep-2575-http-server-no-independent-requests-on-stream': [NO_FIXTURE, FIXTURE],
   'sep-2575-server-no-log-without-loglevel': [NO_FIXTURE, FIXTURE],
 };
-const isExplained = ({ id, errorMessage }) => EXPLAINED[id]?.[0].test(errorMessage) === true;
+const isExcused = ({ id, errorMessage }) => EXCUSED[id]?.[0].test(errorMessage) === true;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'taskloom-conformance-'));
@@ -71,9 +71,9 @@ function start(command, args, options = {}) {
   return child;
 }
 
-/** Runs to the end, and answers the exit code and what was said. */
+/** Runs a command to its end, and returns its exit code and output. */
 async function run(command, args, options = {}) {
-  const child = start(command, args, { timeout: PATIENCE, ...options });
+  const child = start(command, args, { timeout: SCENARIO_TIMEOUT, ...options });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code, stdout, stderr };
 }
@@ -89,36 +89,39 @@ const taskloom = {
 };
 const cli = (...args) => succeed(process.execPath, ['dist/main.js', ...args], taskloom);
 
-/** Starts `taskloom serve` on a free port, and answers its URL once it listens. */
+/** Starts `taskloom serve` on a free port, and returns its URL once it listens. */
 async function serve() {
   const server = start(
     process.execPath,
     ['dist/main.js', 'serve', '--host', '127.0.0.1', '--port', '0', '--json'],
     taskloom,
   );
-  const said = [];
+  const output = [];
   for await (const line of createInterface({ input: server.stderr })) {
     if (!line.startsWith('{"url"')) {
-      said.push(line);
+      output.push(line);
       continue;
     }
     server.stderr.resume();
     server.stdout.resume();
     return new URL(JSON.parse(line).url);
   }
-  throw new Error(`the server ended before it listened: ${said.join('\n')}`);
+  throw new Error(`the server exited before it listened: ${output.join('\n')}`);
 }
 
-/** The suite has no way to sign in, so this adds the token; all else, Host and Origin above all, passes unchanged. */
-async function signIn(upstream, token) {
+/**
+ * Starts a proxy that adds the token to each request, which the suite cannot do. Everything else, in particular Host and
+ * Origin, is forwarded unchanged.
+ */
+async function startAuthProxy(upstream, token) {
   const proxy = createServer((incoming, outgoing) => {
     const headers = [...incoming.rawHeaders, 'Authorization', `Bearer ${token}`];
     const { method, url } = incoming;
     const forwarded = request(
       { host: upstream.hostname, port: upstream.port, method, path: url, headers },
-      (answer) => {
-        outgoing.writeHead(answer.statusCode, answer.rawHeaders);
-        answer.pipe(outgoing);
+      (response) => {
+        outgoing.writeHead(response.statusCode, response.rawHeaders);
+        response.pipe(outgoing);
       },
     );
     forwarded.once('error', () => outgoing.destroy());
@@ -130,16 +133,16 @@ async function signIn(upstream, token) {
   return { proxy, url: `http://127.0.0.1:${proxy.address().port}${upstream.pathname}` };
 }
 
-/** npm brings the suite and its Node once; every scenario then runs without npm's own start-up. */
-async function fetchSuite() {
+/** Has npx install the suite and its Node once, so that each scenario starts without npm. Returns an environment to run it. */
+async function installSuite() {
   const args = ['-y', '-p', NODE, '-p', SUITE, '-c', 'node -p "process.env.PATH + process.version"'];
-  const said = await succeed('npx', args, { timeout: 600_000, shell: process.platform === 'win32' });
-  const [, path] = /^(.*)v24\.[\d.]+$/m.exec(said) ?? [];
-  if (!path) throw new Error(`npx brought no Node 24: ${said}`);
+  const output = await succeed('npx', args, { timeout: 600_000, shell: process.platform === 'win32' });
+  const [, path] = /^(.*)v24\.[\d.]+$/m.exec(output) ?? [];
+  if (!path) throw new Error(`npx did not provide Node 24: ${output}`);
   return { env: { ...process.env, PATH: path } };
 }
 
-/** The versions that each scenario applies to, as the suite says. */
+/** Returns the protocol versions that each scenario applies to, according to the suite. */
 async function listScenarios(suite) {
   const listed = await succeed('conformance', ['list', '--server'], suite);
   return new Map(
@@ -159,8 +162,8 @@ async function check(suite, url, scenario, version) {
   return {
     passed: by('SUCCESS').length,
     warned: by('WARNING'),
-    failed: failed.filter((each) => !isExplained(each)),
-    explained: failed.filter(isExplained),
+    failed: failed.filter((each) => !isExcused(each)),
+    excused: failed.filter(isExcused),
   };
 }
 
@@ -168,45 +171,45 @@ async function main() {
   await succeed(process.execPath, ['scripts/build.mjs']);
   await cli('user', 'add', 'conformance');
   const token = await cli('token', 'create', '--user', 'conformance');
-  const [upstream, suite] = await Promise.all([serve(), fetchSuite()]);
-  const { proxy, url } = await signIn(upstream, token);
+  const [upstream, suite] = await Promise.all([serve(), installSuite()]);
+  const { proxy, url } = await startAuthProxy(upstream, token);
   let failures = 0;
   try {
     const applicable = await listScenarios(suite);
     for (const [name, versions] of applicable) {
       if (!versions.some((version) => VERSIONS.includes(version)) || SCENARIOS.includes(name)) continue;
-      if (Object.keys(LEFT_OUT).some((beginning) => name.startsWith(beginning))) continue;
+      if (Object.keys(SKIPPED).some((prefix) => name.startsWith(prefix))) continue;
       failures++;
-      console.log(`FAIL  ${name}: the suite has it, and this script neither runs it nor says why not`);
+      console.log(`FAIL  ${name}: a scenario of the suite that this script neither runs nor skips`);
     }
-    const excused = new Set();
+    const used = new Set();
     for (const name of SCENARIOS)
       for (const version of VERSIONS.filter((each) => applicable.get(name)?.includes(each))) {
-        const { passed = 0, warned = [], failed, explained = [] } = await check(suite, url, name, version);
+        const { passed = 0, warned = [], failed, excused = [] } = await check(suite, url, name, version);
         failures += failed.length;
         console.log(
           `${failed.length > 0 ? 'FAIL' : 'ok  '}  ${version}  ${name}: ${passed} passed` +
             `${failed.length > 0 ? `, ${failed.length} failed` : ''}` +
-            `${warned.length > 0 ? `, ${warned.length} warned` : ''}` +
-            `${passed + failed.length + warned.length === 0 ? ' (nothing in it applies: we keep no sessions)' : ''}`,
+            `${warned.length > 0 ? `, ${warned.length} warnings` : ''}` +
+            `${passed + failed.length + warned.length === 0 ? ' (nothing applies: the server is stateless)' : ''}`,
         );
         for (const { id, errorMessage } of failed) console.log(`        failed   ${id}: ${errorMessage}`);
         for (const { id, errorMessage, description } of warned)
-          console.log(`        warned   ${id}: ${errorMessage ?? description}`);
-        for (const { id } of explained) {
-          excused.add(id);
-          console.log(`        left out ${id}: ${EXPLAINED[id][1]}`);
+          console.log(`        warning  ${id}: ${errorMessage ?? description}`);
+        for (const { id } of excused) {
+          used.add(id);
+          console.log(`        excused  ${id}: ${EXCUSED[id][1]}`);
         }
       }
-    for (const id of Object.keys(EXPLAINED).filter((each) => !excused.has(each))) {
+    for (const id of Object.keys(EXCUSED).filter((each) => !used.has(each))) {
       failures++;
-      console.log(`FAIL  ${id}: needs its excuse no more; take it out of this script`);
+      console.log(`FAIL  ${id}: no longer fails with the excused message; remove it from EXCUSED`);
     }
   } finally {
     proxy.close();
     proxy.closeAllConnections();
   }
-  console.log(failures > 0 ? `${failures} failures` : 'all that applies passes');
+  console.log(failures > 0 ? `${failures} failures` : 'all applicable checks pass');
   return failures > 0 ? 1 : 0;
 }
 
@@ -220,7 +223,7 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     process.exit(1);
   });
 setTimeout(() => {
-  console.error('no end in ten minutes');
+  console.error('timed out after ten minutes');
   stop();
   process.exit(1);
 }, 600_000).unref();

@@ -1,5 +1,5 @@
-// Writes the README's tables from the source they describe. With --check it writes nothing and fails where
-// a table is out of date.
+// Writes the README's tables from the source that they describe. With --check, writes nothing and fails if a table is out
+// of date.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 
 const readme = new URL('../README.md', import.meta.url);
 
-/** Loads TypeScript, as the build does it: Node 20 cannot by itself. */
+/** Loads a TypeScript module, bundled by esbuild: Node 20 cannot load one itself. */
 async function load(contents) {
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-docs-'));
   try {
@@ -53,11 +53,11 @@ function variableTable(variables) {
   return table(['variable', 'meaning'], ['---', '---'], ...rows);
 }
 
-/** Puts a text between its two markers. */
-function between(text, name, content) {
+/** Replaces the text between two markers. */
+function replaceBetween(text, name, content) {
   const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`];
   const [from, to] = [text.indexOf(start), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`README.md lacks the markers of its ${name} table`);
+  if (from < 0 || to < from) throw new Error(`README.md lacks the markers for its ${name} table`);
   return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
 }
 
@@ -71,7 +71,7 @@ const after = Object.entries({
   prompts: promptTable(prompts),
   resources: resourceTable(resources),
   configuration: variableTable(VARIABLES),
-}).reduce((text, [name, content]) => between(text, name, content), before);
+}).reduce((text, [name, content]) => replaceBetween(text, name, content), before);
 if (!process.argv.includes('--check')) writeFileSync(readme, after);
 else if (before !== after) {
   console.error('The tables of README.md are out of date. Run: npm run docs');

@@ -1,4 +1,4 @@
-// Makes the image of a new, empty, migrated database, for scripts/build.mjs. Has no user, secret or token in it.
+// Makes the image of a new, empty, migrated database, for scripts/build.mjs. It contains no user, secret or token.
 import {
   existsSync,
   mkdtempSync,
@@ -19,7 +19,7 @@ import { extensions, newDirectory, wrapPglite } from '../src/db/pglite.js';
 import { type Index, imageName } from '../src/db/pglite-image.js';
 
 /**
- * Makes it unless it is there.
+ * Makes the image unless it exists.
  *
  * @returns its file name in `folder`
  */
@@ -34,28 +34,28 @@ export async function ensureImage(folder: string): Promise<string> {
   } finally {
     rmSync(data, { recursive: true, force: true });
   }
-  renameSync(join(folder, `${name}.tmp`), join(folder, name)); // a build that is cut short leaves no half of one
+  renameSync(join(folder, `${name}.tmp`), join(folder, name)); // an interrupted build leaves no partial image
   return name;
 }
 
 async function make(dataDir: string, migrations: Migration[]): Promise<void> {
   const pglite = await PGlite.create({ dataDir, extensions, ...newDirectory });
   await migrate(wrapPglite(pglite), migrations);
-  // The one database that is used needs none to be copied from.
+  // Drops the template databases: no other database is ever created.
   await pglite.exec(`update pg_database set datistemplate = false where datname like 'template_'`);
   for (const template of ['template0', 'template1']) await pglite.exec(`drop database ${template}`);
   await pglite.exec('vacuum (full, freeze, analyze)');
-  await removeSpares(pglite, dataDir);
-  await pglite.exec('select pg_switch_wal(); checkpoint'); // to a file that is empty
+  await removeSpareWal(pglite, dataDir);
+  await pglite.exec('select pg_switch_wal(); checkpoint'); // continues in an empty WAL file
   await pglite.close();
-  // Once more, for the caches that are made by opening.
-  const again = await PGlite.create({ dataDir, extensions });
-  await removeSpares(again, dataDir);
-  await again.close();
+  // Opens it once more, so that the image contains the caches that opening creates.
+  const reopened = await PGlite.create({ dataDir, extensions });
+  await removeSpareWal(reopened, dataDir);
+  await reopened.close();
 }
 
-/** Removes the log files that were used before and wait to be used again. */
-async function removeSpares(pglite: PGlite, dataDir: string): Promise<void> {
+/** Removes the WAL files that PostgreSQL keeps for reuse: those after the current one. */
+async function removeSpareWal(pglite: PGlite, dataDir: string): Promise<void> {
   const { rows } = await pglite.query<{ name: string }>('select pg_walfile_name(pg_current_wal_lsn()) as name');
   const folder = join(dataDir, 'pg_wal');
   for (const file of readdirSync(folder))

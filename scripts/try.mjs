@@ -1,12 +1,11 @@
-// A short session of a real client with the real server, on a database that ends with it: what an agent
-// calls, and what it gets to see.
+// Shows what an agent calls and what it gets back: a short session of a real client and server, on an in-memory database.
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
 const bold = (text) => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[22m` : text);
 
-/** A date by its distance from today, as an agent would write it. */
+/** Returns the date so many days from now, as YYYY-MM-DD. */
 const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 
 const session = [
@@ -28,13 +27,13 @@ await client.connect(
 );
 try {
   const { tools } = await client.listTools();
-  console.log(`An agent sees these tools: ${tools.map((tool) => tool.name).join(', ')}\n`);
+  console.log(`Tools that an agent sees: ${tools.map((tool) => tool.name).join(', ')}\n`);
   for (const [name, args] of session) {
     console.log(bold(`> ${name} ${JSON.stringify(args)}`));
     const { content } = await client.callTool({ name, arguments: args });
     console.log(`${content.map((block) => block.text).join('\n')}\n`);
   }
-  console.log('Nothing was kept: this ran in memory. To keep tasks, see the README.');
+  console.log('Nothing was saved: the database was in memory. To keep tasks, see the README.');
 } finally {
   await client.close();
 }

@@ -8,7 +8,7 @@ import { ROOT, seeded } from '../support/process.js';
 
 const source = (await import(join(ROOT, 'scripts/clients.mjs'))) as {
   clients: Record<string, object>;
-  written(config: object): string;
+  format(config: object): string;
 };
 
 interface Entry {
@@ -31,7 +31,7 @@ test('there is a configuration for each client', () => {
 
 describe.each(files)('%s', (file) => {
   test('is what the one source says', () => {
-    expect(contentOf(file)).toBe(source.written(source.clients[file] ?? {}));
+    expect(contentOf(file)).toBe(source.format(source.clients[file] ?? {}));
   });
 
   test('starts a server that keeps tasks', async () => {
