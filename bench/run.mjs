@@ -1,14 +1,14 @@
-// Runs sections of the benchmark, each into bench/results/<section>.json, and composes bench/RESULTS.md anew from all there
-// are: `node bench/run.mjs [section …] [--quick] [--all] [--calls=N] [--minutes=N]`. Without names all run but those that
-// take very long, which --all adds.
+// Runs benchmark sections, writes the results of each to bench/results/<section>.json, and regenerates bench/RESULTS.md from
+// all of these files: `node bench/run.mjs [section …] [--quick] [--all] [--calls=N] [--minutes=N]`. Without names, runs all
+// sections but the long ones, which --all includes.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { putAway } from './lib/harness.mjs';
-import { circumstances, compose } from './lib/report.mjs';
+import { runCleanups } from './lib/harness.mjs';
+import { compose, describeRun } from './lib/report.mjs';
 
-/** In the order of the report; sections that are not named here follow. */
+/** The order of sections in the report. Any others follow. */
 const ORDER = 'tokens start calls pipelined latency growth sharing memory listeners peers day soak'.split(' ');
 const LONG = ['soak'];
 
@@ -22,11 +22,14 @@ const { values, positionals } = parseArgs({
   },
 });
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const there = readdirSync('bench/sections').map((file) => basename(file, '.mjs'));
-const sections = [...ORDER.filter((name) => there.includes(name)), ...there.filter((name) => !ORDER.includes(name))];
-const unknown = positionals.filter((name) => !there.includes(name));
+const existing = readdirSync('bench/sections').map((file) => basename(file, '.mjs'));
+const sections = [
+  ...ORDER.filter((name) => existing.includes(name)),
+  ...existing.filter((name) => !ORDER.includes(name)),
+];
+const unknown = positionals.filter((name) => !existing.includes(name));
 if (unknown.length > 0) {
-  console.error(`no section ${unknown.join(', ')}; there are: ${sections.join(', ')}`);
+  console.error(`unknown section: ${unknown.join(', ')}; sections: ${sections.join(', ')}`);
   process.exit(2);
 }
 if (!existsSync('dist/main.js')) {
@@ -38,28 +41,28 @@ const chosen = positionals.length > 0 ? positionals : sections.filter((name) => 
 mkdirSync('bench/results', { recursive: true });
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {
-    await putAway();
+    await runCleanups();
     process.exit(130);
   });
 for (const name of chosen) {
   const { title, about, run } = await import(`./sections/${name}.mjs`);
-  const at = circumstances();
+  const conditions = describeRun();
   const from = performance.now();
   const log = (text) => console.log(`${name}: ${text}`);
-  log('starts');
+  log('started');
   try {
     const result = await run({ quick: values.quick, log, options: values });
     const seconds = Math.round((performance.now() - from) / 1000);
-    const kept = { section: name, title, about, quick: values.quick, seconds, ...at, ...result };
-    writeFileSync(`bench/results/${name}.json`, `${JSON.stringify(kept, null, 1)}\n`);
+    const record = { section: name, title, about, quick: values.quick, seconds, ...conditions, ...result };
+    writeFileSync(`bench/results/${name}.json`, `${JSON.stringify(record, null, 1)}\n`);
     log(`took ${seconds} s`);
-    for (const { what, value, limit, held } of compose(sections).filter((each) => each.section === name))
-      log(`${held ? 'held  ' : 'MISSED'} ${what}: ${value} (${limit})`);
+    for (const { what, value, limit, met } of compose(sections).filter((each) => each.section === name))
+      log(`${met ? 'met   ' : 'MISSED'} ${what}: ${value} (${limit})`);
   } catch (error) {
     console.error(`${name}: failed`, error);
     process.exitCode = 1;
   } finally {
-    await putAway();
+    await runCleanups();
   }
 }
 process.exit();

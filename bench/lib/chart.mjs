@@ -1,4 +1,4 @@
-// Charts as SVG, to be read in light and dark.
+// Draws charts as SVG, for light and dark mode.
 const WIDTH = 760;
 const SIZE = 12;
 const STYLE = `
@@ -15,10 +15,10 @@ const text = (x, y, content, more = '') =>
 const colour = (i) => `var(--c${i % 8})`;
 const short = (value) =>
   value >= 10_000 ? `${Math.round(value / 1000)}k` : String(Number(value.toPrecision(value >= 100 ? 4 : 3)));
-/** About as wide as it will be drawn. */
+/** Estimates the width of a label when drawn. */
 const widthOf = (label) => String(label).length * SIZE * 0.56;
 
-/** Where values lie between 0 and 1, and the round numbers along the way. */
+/** Returns the round numbers to mark on an axis, and a function from values to positions between 0 and 1. */
 function scaleOf(values, log) {
   const most = Math.max(...values, 1e-9);
   if (log) {
@@ -34,7 +34,7 @@ function scaleOf(values, log) {
   return { ticks, at: (value) => value / ticks.at(-1) };
 }
 
-/** `{ title, unit, kind: 'bars' | 'lines', log?, x?, series: [{ name, values }] }` as an SVG file. */
+/** Draws `{ title, unit, kind: 'bars' | 'lines', log?, x?, series: [{ name, values }] }` as an SVG file. */
 export function chart({ title, unit, kind, log = false, x, series }) {
   const labels = x ?? series[0].values.map((_, i) => i + 1);
   const scale = scaleOf(

@@ -1,5 +1,5 @@
-// Clients: the official ones, as hosts use them, and raw ones where what a library costs must not count. All have
-// `call(tool, arguments)`, which fails where the answer is a refusal, and `close()`.
+// Clients: the official ones, as hosts use them, and raw ones for measurements that must exclude the cost of a client
+// library. All have `call(tool, arguments)`, which throws if the call is refused, and `close()`.
 import { spawn } from 'node:child_process';
 import { Agent, request } from 'node:http';
 import { Client as Client2, StreamableHTTPClientTransport as Http2 } from '@modelcontextprotocol/client';
@@ -34,7 +34,7 @@ const stdio = (args, env) => ({ command: process.execPath, args, env, stderr: 'i
 const newClient2 = (era) =>
   new Client2(INFO, { versionNegotiation: { mode: era === MODERN ? { pin: MODERN } : 'legacy' } });
 
-/** The 1.x client over stdio, as most hosts run it. */
+/** The 1.x client over stdio, as in most hosts. */
 export const stdioClient1 = (args, env) => connected(new Client1(INFO), new Stdio1(stdio(args, env)));
 export const stdioClient2 = (args, env, era = MODERN) => connected(newClient2(era), new Stdio2(stdio(args, env)));
 export const httpClient1 = (url, token) =>
@@ -42,13 +42,13 @@ export const httpClient1 = (url, token) =>
 export const httpClient2 = (url, token, era = MODERN) =>
   connected(newClient2(era), new Http2(new URL(url), { requestInit: { headers: bearer(token) } }));
 
-/** JSON-RPC by hand over the pipes of a process. `shakeHands` is the handshake of 2025. */
+/** Sends raw JSON-RPC over the pipes of a process. `initialize` does the handshake of the 2025 protocol. */
 export function rawStdio(args, env) {
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'ignore'] });
   const waiting = new Map();
   let rest = '';
   let next = 1;
-  child.stdin.on('error', () => {}); // a process that ended does not read what is still written to it
+  child.stdin.on('error', () => {}); // writes to a process that has exited fail
   child.stdout.setEncoding('utf8').on('data', (text) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop();
@@ -60,7 +60,7 @@ export function rawStdio(args, env) {
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   ended.then((code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`the server ended with ${code}`));
+    for (const { reject } of waiting.values()) reject(new Error(`the server exited with code ${code}`));
   });
   const send = (message) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
   const ask = (method, params = {}) =>
@@ -72,7 +72,7 @@ export function rawStdio(args, env) {
     pid: child.pid,
     ask,
     call: async (name, args = {}) => checked(await ask('tools/call', { name, arguments: args }), name),
-    async shakeHands() {
+    async initialize() {
       await ask('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: INFO });
       send({ method: 'notifications/initialized' });
     },
@@ -89,7 +89,7 @@ const META = {
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
-/** A request of 2026-07-28, as headers and body. */
+/** Returns the headers and body of a request of protocol 2026-07-28. */
 export function modernRequest(token, method, params, id = 1) {
   const body = JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: META } });
   const headers = {
@@ -104,9 +104,9 @@ export function modernRequest(token, method, params, id = 1) {
   return { headers, body };
 }
 
-/** Plain requests over connections that are kept open: cheap enough for one process to press a server. */
+/** Sends raw requests over kept-alive connections: cheap enough for one process to load a server fully. */
 export function rawHttp(url, token, { connections = 64 } = {}) {
-  // Idle connections are given up before the server closes them after 10 s: a request on its way then would be lost.
+  // Idle connections are closed before the server closes them (after 10 s), which would lose a request in transit.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: 8_000 });
   let next = 1;
   const ask = (method, params) =>
@@ -127,7 +127,7 @@ export function rawHttp(url, token, { connections = 64 } = {}) {
         });
       });
       sent
-        .once('error', (error) => reject(new Error(`${error.message} (connection used before: ${sent.reusedSocket})`)))
+        .once('error', (error) => reject(new Error(`${error.message} (reused connection: ${sent.reusedSocket})`)))
         .end(body);
     });
   return {

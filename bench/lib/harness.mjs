@@ -1,4 +1,4 @@
-// How things are timed, and what is said of many times.
+// Timing, and statistics of measured times.
 
 export function quantile(values, q) {
   const sorted = Float64Array.from(values).sort();
@@ -15,7 +15,7 @@ const summary = (values) => ({
   max: quantile(values, 1),
 });
 
-/** Milliseconds as a person reads them. */
+/** Formats milliseconds with about three significant digits. */
 export const ms = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 
 export const SUMMARY_COLUMNS = ['p50 ms', 'p95', 'p99', 'min–max'];
@@ -31,10 +31,10 @@ async function time(work) {
 }
 
 /**
- * Times each of `runs` once a round, so that whatever else the machine does meanwhile is borne by all alike. Every
- * other round goes backwards: who comes after whom must not count either.
+ * Times each of `runs` once per round, so that other load on the machine affects all of them equally. Every other round
+ * runs in reverse order, so that the order has no effect either.
  *
- * @returns the times of each by name, without those of the warm-up
+ * @returns the times by name, without the warm-up rounds
  */
 export async function interleave(runs, { rounds, warmup = 0 }) {
   const names = Object.keys(runs);
@@ -49,10 +49,10 @@ export async function interleave(runs, { rounds, warmup = 0 }) {
 }
 
 /**
- * Keeps so many calls in flight for so long. Answers how many were done each second, and how long each took. All
- * connections are there when the time begins: a server that is busy takes one new one each time it looks.
+ * Keeps `inFlight` calls in flight for `seconds`, and returns the throughput and the time of each call. One untimed round
+ * of calls opens all connections first: a busy server accepts new ones slowly.
  */
-export async function pressed(call, { inFlight, seconds }) {
+export async function runLoad(call, { inFlight, seconds }) {
   await Promise.all(Array.from({ length: inFlight }, call));
   const times = [];
   const from = performance.now();
@@ -64,7 +64,7 @@ export async function pressed(call, { inFlight, seconds }) {
   return { perSecond: (times.length * 1000) / (performance.now() - from), times };
 }
 
-/** The slope of a straight line through points, by least squares. */
+/** Returns the slope of a straight line fitted to points by least squares. */
 export function slope(points) {
   const mean = (index) => points.reduce((sum, point) => sum + point[index], 0) / points.length;
   const [x, y] = [mean(0), mean(1)];
@@ -72,7 +72,7 @@ export function slope(points) {
   return points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / over;
 }
 
-/** The same numbers in every run. */
+/** Returns a generator of pseudo-random numbers from 0 to 1, the same for the same seed. */
 export function randomFrom(seed) {
   let state = seed;
   return () => {
@@ -81,12 +81,12 @@ export function randomFrom(seed) {
   };
 }
 
-const ends = [];
-/** What is to be put away once a section is done, last first. */
-export const afterwards = (work) => void ends.push(work);
-export async function putAway() {
-  while (ends.length > 0)
-    await ends
+const cleanups = [];
+/** Registers a cleanup to run at the end of the section, in reverse order of registration. */
+export const onCleanup = (work) => void cleanups.push(work);
+export async function runCleanups() {
+  while (cleanups.length > 0)
+    await cleanups
       .pop()()
-      .catch((error) => console.error(`putting away: ${error.message}`));
+      .catch((error) => console.error(`cleanup failed: ${error.message}`));
 }

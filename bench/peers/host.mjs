@@ -1,4 +1,4 @@
-// What a host does for any of the servers: starts one in a home of its own, calls its tools, counts what a model reads.
+// Acts as a host for any of the servers: starts it in a home directory of its own, calls its tools, counts tokens.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export function removeHomes() {
   for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** What a server may see of this machine: nothing of its user's own files, and a wish not to be counted. */
+/** Returns the environment of a server: a home directory without the user's files, and telemetry opted out. */
 export const environment = (home, more = {}) => ({
   PATH: process.env.PATH,
   HOME: home,
@@ -41,7 +41,7 @@ export const environment = (home, more = {}) => ({
 export async function start({ command = process.execPath, args, env, cwd }) {
   const client = new Client({ name: 'bench', version: '1.0.0' }, { capabilities: { roots: {} } });
   client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [] }));
-  // Some peers print a greeting where the protocol belongs; hosts let it pass.
+  // Some peers print a greeting to stdout, which hosts ignore.
   client.onerror = () => {};
   await client.connect(new StdioClientTransport({ command, args, cwd, env: environment(cwd, env), stderr: 'ignore' }), {
     timeout: 120_000,
@@ -58,5 +58,5 @@ export async function start({ command = process.execPath, args, env, cwd }) {
   };
 }
 
-/** A tool as a host shows it to a model. */
+/** The fields of a tool that a host shows to a model. */
 export const shown = ({ name, description, inputSchema }) => ({ name, description, inputSchema });

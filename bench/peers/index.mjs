@@ -8,7 +8,7 @@ import taskloom from './taskloom.mjs';
 
 export const ours = taskloom;
 
-/** Ours, and every peer that can be had here. */
+/** Returns Taskloom, and every peer that can be installed here. */
 export async function servers(log) {
   const all = [{ ...ours }];
   for (const peer of [memory, taskMaster, backlog, shrimp, kazuph]) {

@@ -1,5 +1,5 @@
-// Other task servers, for comparison: exact versions, each in a folder of its own outside the repository, so that
-// nothing of theirs can become a dependency. Run by itself it installs what is missing: node bench/peers/install.mjs
+// Installs other task servers for comparison: exact versions, each in a directory of its own outside the repository, so
+// that none can become a dependency. To install missing ones: node bench/peers/install.mjs
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,31 +17,31 @@ export const versions = {
 const cache = join(envPaths('taskloom-bench', { suffix: '' }).cache, 'peers');
 const run = promisify(execFile);
 
-/** Where a peer is, installed if it was not; nothing where that cannot be done here. */
+/** Returns the directory of a peer, which is installed if missing; undefined if that fails. */
 export async function install(name, log = () => {}) {
   const folder = join(cache, `${name.replace('/', '+')}@${versions[name]}`);
   if (existsSync(folder)) return folder;
   log(`installing ${name} ${versions[name]}`);
-  const making = `${folder}.${process.pid}`;
-  mkdirSync(making, { recursive: true });
+  const temporary = `${folder}.${process.pid}`;
+  mkdirSync(temporary, { recursive: true });
   try {
-    writeFileSync(join(making, 'package.json'), '{ "private": true }');
-    // None of them needs its install scripts to run as a server.
+    writeFileSync(join(temporary, 'package.json'), '{ "private": true }');
+    // No server needs its package’s install scripts.
     await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `${name}@${versions[name]}`], {
-      cwd: making,
+      cwd: temporary,
       shell: process.platform === 'win32',
       timeout: 600_000,
     });
-    renameSync(making, folder);
+    renameSync(temporary, folder);
     return folder;
   } catch (error) {
     log(`${name} could not be installed: ${error.message.split('\n')[0]}`);
   } finally {
-    rmSync(making, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 
-/** The file that a package runs as a command. */
+/** Returns the file that a command of a package runs. */
 export function program(folder, name, command) {
   const home = join(folder, 'node_modules', name);
   const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
@@ -49,4 +49,4 @@ export function program(folder, name, command) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  for (const name of Object.keys(versions)) console.log(name, (await install(name, console.log)) ?? 'left out');
+  for (const name of Object.keys(versions)) console.log(name, (await install(name, console.log)) ?? 'not installed');

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { program } from './install.mjs';
-import { done, later, looked, mistake, notes, plan, task } from './plan.mjs';
+import { done, mistake, notes, plan, postponed, task, viewed } from './plan.mjs';
 
 const package_ = '@kazuph/mcp-taskmanager';
 const file = (home) => `${home}/tasks.json`;
 const requestId = 'req-1';
 const id = (key) => `task-${task[key].number}`;
-// Dates, priorities and what a task waits for have no place but its description.
+// Has no fields for dates, priorities and dependencies, so they go into the description.
 const describe = (each, due = each.due) =>
   [
     each.description,
@@ -20,7 +20,7 @@ const put = (key, due) => ['update_task', { requestId, taskId: id(key), descript
 export default {
   name: 'kazuph taskmanager',
   package: package_,
-  lists: 'get_next_task of one request of 25 tasks: it shows the table of its request, and no other list has tasks',
+  lists: 'get_next_task for a request of 25 tasks (it lists the tasks of that request; no other call lists tasks)',
   server: (home, folder) => ({
     args: [program(folder, package_, 'mcp-taskmanager')],
     env: { TASK_MANAGER_FILE_PATH: file(home) },
@@ -45,7 +45,7 @@ export default {
       });
     writeFileSync(file(home), JSON.stringify({ requests }, undefined, 2));
   },
-  // Into the second request, so that the first, which is listed, keeps its 25; where there is none, into the first.
+  // Adds to the second request, so that the first, which is listed, keeps its 25 tasks; if there is only one, to that.
   add: ({ title, description, due, alone }) => [
     'add_tasks_to_request',
     { requestId: alone ? 'req-1' : 'req-2', tasks: [{ title, description: `${description} Due ${due}.` }] },
@@ -65,12 +65,12 @@ export default {
       ]),
     morning: (call) => call(['get_next_task', { requestId }]),
     async look(call) {
-      for (const key of looked) await call(['open_task_details', { taskId: id(key) }]);
+      for (const key of viewed) await call(['open_task_details', { taskId: id(key) }]);
     },
     async reschedule(call) {
-      for (const { keys, due } of later) for (const key of keys) await call(put(key, due));
+      for (const { keys, due } of postponed) for (const key of keys) await call(put(key, due));
     },
-    // It has no word for a task that was started.
+    // Has no status for a started task.
     async work(call) {
       for (const key of done)
         await call(['mark_task_done', { requestId, taskId: id(key), completedDetails: notes[key] }]);
@@ -81,7 +81,7 @@ export default {
     },
     review: (call) => call(['get_next_task', { requestId }]),
   },
-  async found(call) {
+  async endState(call) {
     const all = {};
     for (const { key, title } of plan) {
       const { task: it } = JSON.parse((await call(['open_task_details', { taskId: id(key) }])).text);

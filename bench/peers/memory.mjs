@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { program } from './install.mjs';
-import { done, later, looked, mistake, notes, plan, task, today } from './plan.mjs';
+import { done, mistake, notes, plan, postponed, task, today, viewed } from './plan.mjs';
 
 const package_ = '@modelcontextprotocol/server-memory';
 const file = (home) => `${home}/memory.jsonl`;
 const entity = (title, ...observations) => ({ name: title, entityType: 'task', observations });
 const titles = (keys) => keys.map((key) => task[key].title);
-/** Puts one observation in the place of another. */
+/** Replaces observations by others. */
 async function replace(call, changes) {
   await call([
     'delete_observations',
@@ -21,7 +21,7 @@ async function replace(call, changes) {
 export default {
   name: 'server-memory',
   package: package_,
-  lists: 'search_nodes for the 25 in progress: it has no pages; read_graph answers everything',
+  lists: 'search_nodes for the 25 in progress (no pages; read_graph returns everything)',
   server: (home, folder) => ({
     args: [program(folder, package_, 'mcp-server-memory')],
     env: { MEMORY_FILE_PATH: file(home) },
@@ -62,11 +62,13 @@ export default {
       ]);
     },
     morning: (call) => call(['search_nodes', { query: `due ${today}` }]),
-    look: (call) => call(['open_nodes', { names: titles(looked) }]),
+    look: (call) => call(['open_nodes', { names: titles(viewed) }]),
     reschedule: (call) =>
       replace(
         call,
-        later.flatMap(({ keys, due }) => keys.map((key) => [task[key].title, `due ${task[key].due}`, `due ${due}`])),
+        postponed.flatMap(({ keys, due }) =>
+          keys.map((key) => [task[key].title, `due ${task[key].due}`, `due ${due}`]),
+        ),
       ),
     async work(call) {
       const observations = titles(done).map((entityName) => ({ entityName, contents: ['in progress'] }));
@@ -83,7 +85,7 @@ export default {
     },
     review: (call) => call(['read_graph', {}]),
   },
-  async found(call) {
+  async endState(call) {
     const graph = JSON.parse((await call(['read_graph', {}])).text);
     return Object.fromEntries(
       graph.entities.map(({ name, observations }) => [

@@ -1,4 +1,4 @@
-// The day that every server is asked to keep: one plan, in words that none of them is tuned to.
+// The working day that every server manages: one plan, in wording that no server is optimized for.
 const noon = new Date();
 noon.setHours(12, 0, 0, 0);
 const inDays = (days) => {
@@ -41,9 +41,9 @@ const rows = [
   ],
 ];
 
-/** `parts` of a task are sub-tasks where a server knows them, and what it waits for where it does not. */
-export const parts = ['addresses', 'coupons'];
-export const whole = 'checkout';
+/** Sub-tasks of the task `parent`. On a server without sub-tasks, `parent` depends on them. */
+export const subtasks = ['addresses', 'coupons'];
+export const parent = 'checkout';
 export const plan = rows.map(([key, title, description, days, priority, ...after], index) => ({
   key,
   number: index + 1,
@@ -55,9 +55,9 @@ export const plan = rows.map(([key, title, description, days, priority, ...after
 }));
 export const task = Object.fromEntries(plan.map((each) => [each.key, each]));
 
-export const looked = ['schema', 'backups', 'keys'];
-/** Which tasks are put off, and until when. */
-export const later = [
+export const viewed = ['schema', 'backups', 'keys'];
+/** The tasks that are postponed, and their new due dates. */
+export const postponed = [
   { keys: ['mail', 'docs'], due: inDays(8) },
   { keys: ['coupons', 'notes'], due: inDays(9) },
 ];
@@ -72,11 +72,17 @@ export const notes = {
 };
 export const done = Object.keys(notes);
 
-/** Throws unless a server knows at the end of the day what it was told. `found` is by title: done, due, text, waits. */
-export function prove(found, answers) {
+/**
+ * Checks what a server holds at the end of the day, and what it answered.
+ *
+ * @param found `{ done, due, text, waits }` by title, where `waits` is the number of dependencies
+ * @param answers the text of each step's answers
+ * @throws if anything is wrong
+ */
+export function checkDay(found, answers) {
   const wrong = [];
   const expect = (what, holds) => holds || wrong.push(what);
-  const dates = new Map(later.flatMap(({ keys, due }) => keys.map((key) => [key, due])));
+  const dates = new Map(postponed.flatMap(({ keys, due }) => keys.map((key) => [key, due])));
   expect(`${plan.length} tasks, not ${Object.keys(found).length}`, Object.keys(found).length === plan.length);
   for (const { key, title, due, after } of plan) {
     const it = found[title];
@@ -86,18 +92,18 @@ export function prove(found, answers) {
     }
     expect(`${key} done: ${it.done}`, it.done === done.includes(key));
     expect(`${key} due ${it.due}`, it.due === (dates.get(key) ?? due));
-    expect(`${key} waits for ${it.waits}`, it.waits === after.length);
+    expect(`${key} has ${it.waits} dependencies`, it.waits === after.length);
     if (notes[key]) expect(`${key} lost its note`, it.text.includes(notes[key]));
   }
-  const said = (step, keys) => {
-    for (const key of keys) expect(`${step} does not tell of ${key}`, answers[step].includes(task[key].title));
+  const expectMentions = (step, keys) => {
+    for (const key of keys) expect(`${step} does not mention ${key}`, answers[step].includes(task[key].title));
   };
-  said(
+  expectMentions(
     'morning',
     plan.filter(({ due }) => due === today).map(({ key }) => key),
   );
-  said('look', looked);
-  said(
+  expectMentions('look', viewed);
+  expectMentions(
     'review',
     plan.map(({ key }) => key),
   );

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { program } from './install.mjs';
-import { done, later, looked, mistake, notes, plan, task, today } from './plan.mjs';
+import { done, mistake, notes, plan, postponed, task, today, viewed } from './plan.mjs';
 
 const package_ = 'mcp-shrimp-task-manager';
 const uuid = (index) => `00000000-0000-4000-8000-${`${index}`.padStart(12, '0')}`;
 const split = (tasks) => ['split_tasks', { updateMode: 'append', tasksRaw: JSON.stringify(tasks) }];
 const ids = new Map();
-// Dates and priorities have no field of their own: they are kept in the shortest one that may be changed.
+// Has no fields for dates and priorities, so they go into the shortest field that can be changed.
 const noted = ({ due, priority }) => `Due ${due}, ${priority}`;
 const put = (key, due) => [
   'update_task',
@@ -16,7 +16,7 @@ const put = (key, due) => [
 export default {
   name: 'shrimp-task-manager',
   package: package_,
-  lists: 'list_tasks by status, of which 25 are in progress: it has no pages, and answers everything without a status',
+  lists: 'list_tasks for the 25 in progress (no pages; without a status, it returns everything)',
   server: (home, folder) => ({
     args: [program(folder, package_, 'mcp-shrimp-task-manager')],
     env: { DATA_DIR: home, TEMPLATES_USE: 'en', ENABLE_GUI: 'false' },
@@ -60,10 +60,10 @@ export default {
     },
     morning: (call) => call(['query_task', { query: today, pageSize: 20 }]),
     async look(call) {
-      for (const key of looked) await call(['get_task_detail', { taskId: ids.get(key) }]);
+      for (const key of viewed) await call(['get_task_detail', { taskId: ids.get(key) }]);
     },
     async reschedule(call) {
-      for (const { keys, due } of later) for (const key of keys) await call(put(key, due));
+      for (const { keys, due } of postponed) for (const key of keys) await call(put(key, due));
     },
     async work(call) {
       for (const key of done) {
@@ -77,7 +77,7 @@ export default {
     },
     review: (call) => call(['list_tasks', { status: 'all' }]),
   },
-  async found(call) {
+  async endState(call) {
     const all = {};
     for (const { key, title } of plan) {
       const { text } = await call(['get_task_detail', { taskId: ids.get(key) }]);

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { program } from './install.mjs';
-import { done, later, looked, mistake, notes, plan, task } from './plan.mjs';
+import { done, mistake, notes, plan, postponed, task, viewed } from './plan.mjs';
 
 const package_ = 'task-master-ai';
 const numbers = (keys) => keys.map((key) => task[key].number).join(',');
@@ -15,7 +15,7 @@ const row = ({ title, description, due, started }, index) => ({
   priority: 'medium',
   subtasks: [],
 });
-/** A project with telemetry off, and with the tasks there are. */
+/** Creates a project with telemetry off, and with these tasks. */
 function project(home, tasks) {
   mkdirSync(`${home}/.taskmaster/tasks`, { recursive: true });
   const config = { models: {}, global: { anonymousTelemetry: false, logLevel: 'error', defaultTag: 'master' } };
@@ -25,8 +25,8 @@ function project(home, tasks) {
     JSON.stringify({ master: { tasks: tasks.map(row), metadata: {} } }, undefined, 2),
   );
 }
-// Without a model of its own it changes no text of a task, but data beside it.
-const beside = (key, metadata, projectRoot) => [
+// Without a model of its own it cannot change the text of a task, but it can change its metadata.
+const setMetadata = (key, metadata, projectRoot) => [
   'update_task',
   { id: `${task[key].number}`, metadata: JSON.stringify(metadata), projectRoot },
 ];
@@ -34,11 +34,11 @@ const beside = (key, metadata, projectRoot) => [
 export default {
   name: 'task-master-ai',
   package: package_,
-  lists: 'get_tasks by status, of which 25 are in progress: it has no pages, and answers everything without a status',
+  lists: 'get_tasks for the 25 in progress (no pages; without a status, it returns everything)',
   server: (home, folder, forDay) => ({
     args: [program(folder, package_, 'task-master-ai')],
     env: {
-      // The smallest set with a name that can add a task; for the day, the tools it uses and no others.
+      // The smallest named set that can add a task; for the day, only the tools that it uses.
       TASK_MASTER_TOOLS: forDay ? 'get_tasks,get_task,set_task_status,add_task,update_task' : 'standard',
       TASK_MASTER_ALLOW_METADATA_UPDATES: 'true',
     },
@@ -55,7 +55,7 @@ export default {
 
   day: {
     async plan(call, projectRoot) {
-      // What others depend on must be there first.
+      // A task must exist before others can depend on it.
       for (const { title, description, due, priority, after } of plan)
         await call([
           'add_task',
@@ -69,22 +69,22 @@ export default {
         ]);
     },
     morning: (call, projectRoot) => call(['get_tasks', { status: 'pending', projectRoot }]),
-    look: (call, projectRoot) => call(['get_task', { id: numbers(looked), projectRoot }]),
+    look: (call, projectRoot) => call(['get_task', { id: numbers(viewed), projectRoot }]),
     async reschedule(call, projectRoot) {
-      for (const { keys, due } of later) for (const key of keys) await call(beside(key, { due }, projectRoot));
+      for (const { keys, due } of postponed) for (const key of keys) await call(setMetadata(key, { due }, projectRoot));
     },
     async work(call, projectRoot) {
       await call(['set_task_status', { id: numbers(done), status: 'in-progress', projectRoot }]);
-      for (const key of done) await call(beside(key, { note: notes[key] }, projectRoot));
+      for (const key of done) await call(setMetadata(key, { note: notes[key] }, projectRoot));
       await call(['set_task_status', { id: numbers(done), status: 'done', projectRoot }]);
     },
     async mistake(call, projectRoot) {
-      await call(beside(mistake.key, { due: mistake.due }, projectRoot));
-      await call(beside(mistake.key, { due: task[mistake.key].due }, projectRoot));
+      await call(setMetadata(mistake.key, { due: mistake.due }, projectRoot));
+      await call(setMetadata(mistake.key, { due: task[mistake.key].due }, projectRoot));
     },
     review: (call, projectRoot) => call(['get_tasks', { projectRoot }]),
   },
-  async found(call, projectRoot) {
+  async endState(call, projectRoot) {
     const { tasks } = JSON.parse((await call(['get_tasks', { projectRoot }])).text).data;
     return Object.fromEntries(
       tasks.map((it) => [

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { environment, start } from './host.mjs';
-import { done, later, looked, mistake, notes, parts, plan, task, whole } from './plan.mjs';
+import { done, mistake, notes, parent, plan, postponed, subtasks, task, viewed } from './plan.mjs';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const own = (home) => ({ TASKLOOM_HOME: `${home}/tasks`, TASKLOOM_LOG_LEVEL: 'error' });
 const numbers = (keys) => keys.map((key) => task[key].number);
 
-/** Everything of a list, page by page. */
+/** Returns all tasks of a list, page by page. */
 async function pages(call, filter) {
   const all = [];
   for (let cursor; ; ) {
@@ -23,7 +23,7 @@ async function pages(call, filter) {
 
 export default {
   name: 'Taskloom',
-  lists: 'list_tasks: the newest of all open tasks, and how many there are',
+  lists: 'list_tasks (the newest open tasks, and their total)',
   server: (home) => ({ args: [main], env: own(home), cwd: home }),
   stop: (home) =>
     execFileSync(process.execPath, [main, 'owner', '--stop'], { env: environment(home, own(home)), stdio: 'ignore' }),
@@ -46,23 +46,23 @@ export default {
         'add_tasks',
         {
           tasks: plan.map(({ key, title, description, due, priority, after }) => {
-            const others = after.filter((other) => key !== whole || !parts.includes(other));
+            const others = after.filter((other) => key !== parent || !subtasks.includes(other));
             return {
               ref: key,
               title,
               description,
               due,
               priority,
-              ...(parts.includes(key) && { parent: whole }),
+              ...(subtasks.includes(key) && { parent }),
               ...(others.length > 0 && { blocked_by: others }),
             };
           }),
         },
       ]),
     morning: (call) => call(['list_tasks', { due: 'today' }]),
-    look: (call) => call(['get_task', { ids: numbers(looked) }]),
+    look: (call) => call(['get_task', { ids: numbers(viewed) }]),
     async reschedule(call) {
-      for (const { keys, due } of later) await call(['update_task', { ids: numbers(keys), due }]);
+      for (const { keys, due } of postponed) await call(['update_task', { ids: numbers(keys), due }]);
     },
     async work(call) {
       await call(['update_task', { ids: numbers(done), status: 'in_progress' }]);
@@ -78,7 +78,7 @@ export default {
       await call(['list_tasks', { sort: 'due' }]);
     },
   },
-  async found(call) {
+  async endState(call) {
     const { data } = await call(['get_task', { ids: plan.map(({ number }) => number), max_tokens: 20_000 }]);
     return Object.fromEntries(
       data.tasks.map((it) => [

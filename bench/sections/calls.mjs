@@ -8,7 +8,7 @@ import { drizzle as onPg } from 'drizzle-orm/node-postgres';
 import { drizzle as onPglite } from 'drizzle-orm/pglite';
 import pg from 'pg';
 import { httpClient1, httpClient2, stdioClient1, stdioClient2 } from '../lib/clients.mjs';
-import { afterwards, interleave, median, ms, SUMMARY_COLUMNS, summaryCells } from '../lib/harness.mjs';
+import { interleave, median, ms, onCleanup, SUMMARY_COLUMNS, summaryCells } from '../lib/harness.mjs';
 import {
   embedded,
   environment,
@@ -16,16 +16,16 @@ import {
   floorHttp,
   MAIN,
   newFolder,
-  ours,
   postgres,
-  REST,
+  SETTLE_TIME,
   seed,
   serve,
+  sourceModules,
 } from '../lib/taskloom.mjs';
 
-export const title = 'Each call';
+export const title = 'Single calls';
 export const about =
-  'One call after another by one client. Taskloom on the embedded database (a directory, through its owner), on PostgreSQL and over Neon’s driver by way of a WebSocket proxy on this machine; beside it servers of both SDKs that publish the same tools and answer all of them, without doing anything, with what Taskloom answers to get_task, and plain SQL and Drizzle on the same rows, in the process that measures. PostgreSQL runs with its own defaults, so that every commit is synced, as it is in the embedded database. Both databases have gathered statistics of the tasks, as they do by themselves within a minute and a second. The 1.x client is used over stdio and the 2.x client (2026-07-28) over HTTP, unless a row says otherwise.';
+  'One client makes one call at a time. Taskloom runs on the embedded database (a directory, through its owner), on PostgreSQL, and over Neon’s driver through a WebSocket proxy on the same machine. Baselines: servers on both SDKs that publish the same tools, do nothing, and answer every call with one of Taskloom’s get_task answers; and plain SQL and Drizzle on the same rows, in the measuring process. PostgreSQL runs with its default settings, so that every commit is synced, as it is in the embedded database. Both databases have statistics of the tasks, which they would gather by themselves within a minute (PostgreSQL) or a second (embedded). Unless a row says otherwise, stdio uses the 1.x client and HTTP the 2.x client (2026-07-28).';
 
 export async function run({ quick, log }) {
   const rounds = quick ? 25 : 300;
@@ -34,7 +34,7 @@ export async function run({ quick, log }) {
   const database = await postgres();
   const home = embedded();
 
-  // The same tasks everywhere; as many more as there are rounds, each of which completes one.
+  // The same tasks everywhere, with an extra one for each round to complete.
   const all = total + rounds + warmup;
   const users = { pg: 'pg', neon: 'neon', http: 'http', neonhttp: 'neonhttp' };
   for (const user of [users.pg, users.neon, 'raw']) await database.user(user);
@@ -43,7 +43,7 @@ export async function run({ quick, log }) {
   const homeToken = home.token('http');
   const open = async (client, seeding = true) => {
     const opened = await client;
-    afterwards(opened.close);
+    onCleanup(opened.close);
     if (seeding) await seed(opened, all);
     return opened;
   };
@@ -53,8 +53,8 @@ export async function run({ quick, log }) {
   let onDirectory = await open(stdioClient1([MAIN], home.env));
   const answer = join(newFolder(), 'answer.json');
   writeFileSync(answer, JSON.stringify(await onDirectory.call('get_task', { ids: ['50'] })));
-  await setTimeout(REST);
-  const raw = await rawDatabases(database, home, all);
+  await setTimeout(SETTLE_TIME);
+  const raw = await databaseBaselines(database, home, all);
   await onDirectory.close();
   onDirectory = await open(stdioClient1([MAIN], home.env), false);
   const servers = {
@@ -87,21 +87,21 @@ export async function run({ quick, log }) {
     },
     overview: (client) => client.call('get_overview'),
   };
-  // Call by call, each among what it is compared with: a floor measured minutes later would not be the same machine's.
+  // Each kind of call is interleaved with its baselines, since the state of the machine changes within minutes.
   const times = {};
   for (const [call, work] of Object.entries(CALLS)) {
     log(call);
     const runs = {};
     for (const [server, client] of Object.entries(servers)) runs[`${call}|${server}`] = (round) => work(client, round);
     for (const [server, client] of Object.entries(raw[call] ? floors : {}))
-      runs[`nothing beside ${call}|${server}`] = (round) => client.call('get_task', { ids: [any(round)] });
+      runs[`do-nothing, beside ${call}|${server}`] = (round) => client.call('get_task', { ids: [any(round)] });
     Object.assign(runs, raw[call]);
     Object.assign(times, await interleave(runs, { rounds, warmup }));
   }
   const p50 = (name) => median(times[name]);
 
-  log('both generations of the protocol');
-  // The embedded database is served last: its owner then is the server, and ends with it.
+  log('both protocol generations');
+  // `serve` on the embedded database comes last, because it becomes the owner and ends with the section.
   const served = await serve(home.env);
   const generations = {
     'stdio, PostgreSQL, client 1.x (2025)': servers['stdio, PostgreSQL'],
@@ -121,7 +121,7 @@ export async function run({ quick, log }) {
   );
 
   const ratio = (call, server, plain) =>
-    p50(`${call}|stdio, ${server}`) / (p50(`nothing beside ${call}|stdio, SDK 2`) + p50(`${plain}|${server}`));
+    p50(`${call}|stdio, ${server}`) / (p50(`do-nothing, beside ${call}|stdio, SDK 2`) + p50(`${plain}|${server}`));
   const named = (prefix) => Object.keys(times).filter((name) => name.startsWith(prefix));
   const rowsOf = (taken, names) => names.map((name) => [...name.split('|'), ...summaryCells(taken[name])]);
   return {
@@ -133,16 +133,16 @@ export async function run({ quick, log }) {
           call,
           ...Object.keys(servers).map((server) => ms(p50(`${call}|${server}`))),
         ]),
-        note: `${total.toLocaleString('en')} tasks of one user, and those that are still to be completed; lists are pages of 25.`,
+        note: `${total.toLocaleString('en')} tasks of one user, plus the tasks to complete. A list is a page of 25.`,
       },
       {
-        title: 'What is under it: servers that do nothing, and the database by itself',
+        title: 'Baselines: do-nothing servers, and the database alone',
         columns: ['what', 'where', ...SUMMARY_COLUMNS],
-        rows: rowsOf(times, [...named('nothing'), ...Object.values(raw).flatMap((runs) => Object.keys(runs))]),
-        note: 'A plain insert is one row of tasks, with all of its indexes and no history.',
+        rows: rowsOf(times, [...named('do-nothing'), ...Object.values(raw).flatMap((runs) => Object.keys(runs))]),
+        note: 'An insert writes one row of tasks, with all its indexes but no history.',
       },
       {
-        title: 'Every call',
+        title: 'All calls',
         columns: ['call', 'where', ...SUMMARY_COLUMNS],
         rows: rowsOf(
           times,
@@ -150,7 +150,7 @@ export async function run({ quick, log }) {
         ),
       },
       {
-        title: 'Both generations of the protocol',
+        title: 'Both protocol generations',
         columns: ['call', 'server and client', ...SUMMARY_COLUMNS],
         rows: rowsOf(eras, Object.keys(eras)),
       },
@@ -158,7 +158,7 @@ export async function run({ quick, log }) {
     charts: [
       {
         name: 'calls',
-        title: 'A call over stdio and HTTP, p50',
+        title: 'Calls over stdio and HTTP, p50',
         unit: 'ms',
         kind: 'bars',
         x: [...Object.keys(CALLS)],
@@ -175,27 +175,30 @@ export async function run({ quick, log }) {
         ['add', 'PGlite', 'insert, plain', 4],
         ['add', 'PostgreSQL', 'insert, plain', 3],
       ].map(([call, where, plain, limit]) => ({
-        what: `${call}_task over stdio on ${where} : do-nothing server + ${plain} SQL`,
+        what: `${call}_task over stdio on ${where} ÷ (do-nothing server + ${plain} SQL)`,
         value: ratio(call, where, plain),
         limit,
       })),
       {
-        what: 'get_task over HTTP on PostgreSQL : do-nothing HTTP server with the same tools',
-        value: p50('get|HTTP, PostgreSQL') / p50('nothing beside get|HTTP, SDK 2'),
+        what: 'get_task over HTTP on PostgreSQL ÷ do-nothing HTTP server with the same tools',
+        value: p50('get|HTTP, PostgreSQL') / p50('do-nothing, beside get|HTTP, SDK 2'),
         limit: 1.3,
       },
     ],
   };
 }
 
-/** By the call they are beside: plain SQL and Drizzle on the rows that Taskloom has, and inserts for a user of their own. */
-async function rawDatabases(server, home, total) {
-  const { tasks, extensions, makeDisk, newDirectory, ensureUser, wrapPglite } = await ours();
+/**
+ * Returns the database baselines of each call: plain SQL and Drizzle, which read the rows that Taskloom reads and insert for
+ * a separate user.
+ */
+async function databaseBaselines(server, home, total) {
+  const { tasks, extensions, makeDisk, newDirectory, ensureUser, wrapPglite } = await sourceModules();
   const client = new pg.Client(server.url);
   await client.connect();
-  afterwards(() => client.end());
+  onCleanup(() => client.end());
 
-  // A copy of the directory that Taskloom made, as durable: PGlite alone would not sync.
+  // A copy of Taskloom’s data directory, with the same durability: PGlite by itself does not sync.
   home.stopOwner();
   const copy = join(newFolder(), 'data');
   cpSync(home.data, copy, { recursive: true });
@@ -218,7 +221,7 @@ async function rawDatabases(server, home, total) {
     extensions: { ...extensions, disk: disk.extension },
     ...newDirectory,
   });
-  afterwards(() => pglite.close());
+  onCleanup(() => pglite.close());
   await ensureUser(wrapPglite(pglite), { handle: 'raw', timezone: 'Europe/Paris' });
 
   const sides = {

@@ -1,18 +1,19 @@
-// A working day of an agent, in tokens: the list of tools, what the model writes, and what it reads of the answers.
+// Token costs of an agent’s working day: the list of tools, what the model writes, and the answers that it reads.
 import { newHome, removeHomes, shown, start, sum, tokens } from '../peers/host.mjs';
 import { ours, servers } from '../peers/index.mjs';
-import { prove } from '../peers/plan.mjs';
+import { checkDay } from '../peers/plan.mjs';
 
 export const title = 'A working day';
 export const about =
-  'The same day on each server, with the calls of somebody who knows it well: plan 20 tasks, see what is due, look at ' +
-  'three, put off four, start and finish six with a note each, put a mistake right, review. What was asked is proved.';
+  'The same day on each server, with the calls of an expert user: plan 20 tasks, see what is due, look at three, ' +
+  'postpone four, start and finish six with a note each, correct a mistake, review. At the end, the data that each ' +
+  'server holds and its answers are checked.';
 
 const steps = ['plan', 'morning', 'look', 'reschedule', 'work', 'mistake', 'review'];
 const limit = 0.4;
 
-/** One server's day: for each step how many calls, what was written, and what was read as text and as JSON. */
-async function live(server) {
+/** Runs the day on one server. Counts, for each step, the calls and the tokens written, read as text and read as JSON. */
+async function runDay(server) {
   const home = newHome();
   if (server.package) await server.seed(home, [], server.folder);
   const running = await start(server.server(home, server.folder, true));
@@ -35,7 +36,7 @@ async function live(server) {
       };
       await server.day[step](call, home);
     }
-    prove(await server.found(running.call, home), answers);
+    checkDay(await server.endState(running.call, home), answers);
     return { name: server.name, list: sum(tools.map(tokens)), tools: tools.length, spent };
   } finally {
     await running.close();
@@ -50,7 +51,7 @@ export async function run({ log }) {
     for (const server of await servers(log)) {
       log(`a day with ${server.name}`);
       try {
-        days.push(await live(server));
+        days.push(await runDay(server));
       } catch (error) {
         if (server.name === ours.name) throw error;
         unable.push(`${server.name}: ${error.message.slice(0, 300)}`);
@@ -61,7 +62,7 @@ export async function run({ log }) {
   }
   for (const line of unable) log(line);
 
-  // A host may hand over text or JSON: ours is held to what costs more, peers to what costs less.
+  // A host may show text or JSON: Taskloom is judged by the costlier one, peers by the cheaper one.
   const read = (day, { text, json }) => (day.name === ours.name ? Math.max(text, json) : Math.min(text, json));
   const step = (day, name) => day.spent[name].written + read(day, day.spent[name]);
   const total = (day) => day.list + sum(steps.map((name) => step(day, name)));
@@ -70,8 +71,8 @@ export async function run({ log }) {
   const best = peers.sort((a, b) => total(a) - total(b))[0];
   const tables = [
     {
-      title: 'Tokens of a day (o200k)',
-      columns: ['server', 'list of tools', ...steps, 'all', 'Taskloom / it'],
+      title: 'Tokens per day (o200k)',
+      columns: ['server', 'list of tools', ...steps, 'all', 'Taskloom ÷ server'],
       rows: days.map((day) => [
         day.name,
         day.list,
@@ -80,22 +81,22 @@ export async function run({ log }) {
         (total(mine) / total(day)).toFixed(2),
       ]),
       note:
-        'The list of tools counts once. An answer counts as text or as JSON, whichever is more for Taskloom and ' +
-        `whichever is less for the others.${unable.length > 0 ? ` Could not do the day: ${unable.join('; ')}` : ''}`,
+        'The list of tools counts once. An answer counts as text or as JSON, whichever costs more for Taskloom and ' +
+        `whichever costs less for the others.${unable.length > 0 ? ` Could not complete the day: ${unable.join('; ')}` : ''}`,
     },
     {
-      title: 'Calls of a day',
+      title: 'Calls per day',
       columns: ['server', 'tools', ...steps, 'all'],
       rows: days.map((day) => [day.name, day.tools, ...steps.map((name) => day.spent[name].calls), all(day, 'calls')]),
     },
     {
-      title: 'Of which written by the model, and read as text or as JSON',
+      title: 'Tokens per day without the list of tools: written by the model, and read as text or as JSON',
       columns: ['server', 'written', 'read as text', 'read as JSON'],
       rows: days.map((day) => [day.name, all(day, 'written'), all(day, 'text'), all(day, 'json')]),
-      note: 'A server without structured answers has the same number twice.',
+      note: 'For a server without structured answers, both numbers are the same.',
     },
     {
-      title: 'Where the tokens of Taskloom go',
+      title: 'Taskloom’s tokens by step',
       columns: ['step', 'calls', 'written', 'read as text', 'read as JSON'],
       rows: steps.map((name) => {
         const { calls, written, text, json } = mine.spent[name];
@@ -122,7 +123,7 @@ export async function run({ log }) {
     checks: best
       ? [
           {
-            what: `tokens of a day: Taskloom / the best peer (${best.name})`,
+            what: `tokens per day: Taskloom ÷ the best peer (${best.name})`,
             value: Number((total(mine) / total(best)).toFixed(2)),
             limit,
           },

@@ -1,14 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { stdioClient1 } from '../lib/clients.mjs';
-import { afterwards, interleave, median, ms, quantile } from '../lib/harness.mjs';
-import { embedded, MAIN, ours, postgres, REST } from '../lib/taskloom.mjs';
+import { interleave, median, ms, onCleanup, quantile } from '../lib/harness.mjs';
+import { embedded, MAIN, postgres, SETTLE_TIME, sourceModules } from '../lib/taskloom.mjs';
 
-export const title = 'As tasks and users grow';
+export const title = 'Growth of tasks and users';
 export const about =
-  'Users with ever more tasks in one PostgreSQL, a user of a hundred tasks in one of their own and in one with a hundred thousand others, and users of the embedded database, each asked over stdio through a server of their own in interleaved rounds. Three fifths of the tasks are done, a third is open, one in six waits for another. A list asks for as many tasks as it has among a hundred, 25 at most.';
+  'Three comparisons: users with increasing numbers of tasks in one PostgreSQL; a user with a hundred tasks, alone in a PostgreSQL and among a hundred thousand other users; and users of the embedded database with increasing numbers of tasks. Each user is called over stdio through a server of their own, in interleaved rounds. Three fifths of the tasks are completed, almost all others are open, and one in six waits for another. Every list asks for as many tasks as it returns to the user with a hundred, at most 25.';
 
-/** Six words, few of which are frequent. */
+/** Six words, most of them rare. */
 const WORDS = `(select string_agg('w' || ((n * p * 2654435761 % 1000003) * (n * p % 20011) % 20011), ' ') from generate_series(3, 8) p)`;
 
 const SEED = `insert into taskloom.tasks (user_id, id, title, title_key, status, completed_at, priority, due_at, due_sort, rank,
@@ -24,12 +24,12 @@ const SEED = `insert into taskloom.tasks (user_id, id, title, title_key, status,
     from generate_series(1::bigint, $2::bigint) n
   ) given`;
 
-/** A PostgreSQL with users to be filled, as `fill` takes it. */
+/** A store on PostgreSQL, for `fill` and `fillUsers`. */
 async function onPostgres() {
   const server = await postgres();
   const admin = new pg.Client(server.url);
   await admin.connect();
-  afterwards(() => admin.end());
+  onCleanup(() => admin.end());
   await admin.query('set synchronous_commit = off');
   return {
     query: async (text, values) => (await admin.query({ text, values, rowMode: 'array' })).rows,
@@ -39,9 +39,9 @@ async function onPostgres() {
   };
 }
 
-/** The same in a directory, which is filled before its owner starts. */
+/** A store in a data directory, which must be filled before its owner starts. */
 async function onDirectory() {
-  const { ensureUser, openFiles } = await ours();
+  const { ensureUser, openFiles } = await sourceModules();
   const home = embedded();
   const first = await stdioClient1([MAIN], home.env);
   await first.call('list_tasks');
@@ -56,7 +56,7 @@ async function onDirectory() {
   };
 }
 
-/** Makes a user with so many tasks. */
+/** Creates a user with `total` tasks. */
 async function fill({ query, user }, handle, total) {
   await user(handle);
   const [[id]] = await query('select id from taskloom.users where handle = $1', [handle]);
@@ -84,7 +84,7 @@ async function fill({ query, user }, handle, total) {
   ]);
 }
 
-/** Makes so many users with three tasks each. */
+/** Creates `count` users with three tasks each. */
 async function addCrowd({ query }, count) {
   await query(
     `insert into taskloom.users (id, handle, timezone) select gen_random_uuid(), 'crowd-' || n, 'UTC' from generate_series(1, $1::int) n`,
@@ -100,8 +100,11 @@ async function addCrowd({ query }, count) {
   );
 }
 
-/** Fills users of these sizes, without the indexes and the checks of references that are quicker made at the end. */
-async function filled(store, sizes) {
+/**
+ * Creates users with these numbers of tasks, and returns a client for each. Drops the indexes and disables foreign keys
+ * meanwhile, because rebuilding is faster.
+ */
+async function fillUsers(store, sizes) {
   const indexes = await store.query(
     `select indexdef, schemaname || '.' || indexname from pg_indexes
      where tablename in ('tasks', 'task_labels', 'changes') and indexname !~ '_pk$'`,
@@ -112,15 +115,15 @@ async function filled(store, sizes) {
   await store.query('reset session_replication_role');
   for (const [indexdef] of indexes) await store.query(indexdef);
   await store.query('vacuum analyze');
-  await store.query('checkpoint'); // or it comes in the middle of what is measured
+  await store.query('checkpoint'); // so that none occurs during the measurements
   await store.ready();
   const clients = {};
   for (const handle of Object.keys(sizes)) {
     clients[handle] = await store.client(handle);
-    afterwards(clients[handle].close);
+    onCleanup(clients[handle].close);
     await clients[handle].call('get_overview');
   }
-  await setTimeout(REST);
+  await setTimeout(SETTLE_TIME);
   return clients;
 }
 
@@ -128,7 +131,7 @@ const LISTS = {
   'list, newest': {},
   'list, by due date': { sort: 'due' },
   'list, by priority': { sort: 'priority' },
-  'list, by hand': { sort: 'manual' },
+  'list, manual order': { sort: 'manual' },
   'list, one project': { project: 'Project 2' },
   'list, one project by due date': { project: 'Project 2', sort: 'due' },
   'list, a frequent label': { labels: ['common'] },
@@ -142,21 +145,21 @@ const LISTS = {
   'text, a common word': { text: 'report', status: 'all' },
 };
 
-/** Calls of lists, which ask whoever has more for as many tasks as `fewest` has, so that the answers are of one size. */
-async function listsLike(fewest) {
+/** Returns the list calls, limited to as many tasks as `smallest` gets, so that all answers have the same size. */
+async function listCalls(smallest) {
   const calls = {};
   for (const [name, asked] of Object.entries(LISTS)) {
-    const { structuredContent } = await fewest.call('list_tasks', asked);
+    const { structuredContent } = await smallest.call('list_tasks', asked);
     const limit = Math.max(structuredContent.tasks.length, 1);
     calls[name] = (call) => call('list_tasks', { ...asked, limit });
   }
   return calls;
 }
 
-/** What a user is asked for who is alone, or among many. */
-const HERE = ['get_task', 'list, newest', 'list, by due date', 'get_overview', 'add_task', 'update_task'];
+/** The calls that are compared between a user alone and one among many others. */
+const CROWD_CALLS = ['get_task', 'list, newest', 'list, by due date', 'get_overview', 'add_task', 'update_task'];
 
-const named = (sizes) => Object.fromEntries(sizes.map((size) => [`has-${size}`, size]));
+const usersOf = (sizes) => Object.fromEntries(sizes.map((size) => [`has-${size}`, size]));
 
 export async function run({ quick, log }) {
   const sizes = quick ? [100, 10_000, 100_000] : [100, 10_000, 1_000_000];
@@ -165,7 +168,7 @@ export async function run({ quick, log }) {
   const rounds = quick ? 30 : 100;
   log('seeding');
   const store = await onPostgres();
-  const clients = await filled(store, named(sizes));
+  const clients = await fillUsers(store, usersOf(sizes));
 
   let numbers = 0;
   const next = () => {
@@ -174,7 +177,7 @@ export async function run({ quick, log }) {
   };
   const CALLS = {
     get_task: (call, size) => call('get_task', { ids: [1 + Math.floor(size / 2)] }),
-    ...(await listsLike(clients[`has-${sizes[0]}`])),
+    ...(await listCalls(clients[`has-${sizes[0]}`])),
     get_overview: (call) => call('get_overview'),
     what_changed: (call) => call('what_changed'),
     list_projects: (call) => call('list_projects'),
@@ -182,7 +185,7 @@ export async function run({ quick, log }) {
     update_task: (call, size) =>
       call('update_task', { ids: [1 + (next() % (size / 2))], title: `Renamed to w${next()}` }),
     'complete_task and undo': async (call, size) => {
-      // One that is open, and blocks nothing.
+      // A task that is open and blocks no other.
       const { structuredContent } = await call('complete_task', { ids: [10 * Math.floor(size / 40) + 7] });
       await call('undo', { handle: structuredContent.undo });
     },
@@ -191,7 +194,7 @@ export async function run({ quick, log }) {
       await call('release_task', { id: structuredContent.task.id, claim: structuredContent.claim });
     },
   };
-  /** Each call by each client, in turns. */
+  /** Times each call with all clients, interleaved. */
   async function timed(clients, sizes, rounds, names = Object.keys(CALLS)) {
     const measured = {};
     for (const name of names) {
@@ -202,26 +205,26 @@ export async function run({ quick, log }) {
     }
     return measured;
   }
-  const measured = await timed(clients, named(sizes), rounds);
+  const measured = await timed(clients, usersOf(sizes), rounds);
 
-  log('users');
+  log('other users');
   const alone = await onPostgres();
   const among = await onPostgres();
   await addCrowd(among, crowd);
   const lonely = {
-    alone: (await filled(alone, { lonely: 100 })).lonely,
-    among: (await filled(among, { lonely: 100 })).lonely,
+    alone: (await fillUsers(alone, { lonely: 100 })).lonely,
+    among: (await fillUsers(among, { lonely: 100 })).lonely,
   };
-  const byUsers = await timed(lonely, { alone: 100, among: 100 }, rounds, HERE);
+  const byUsers = await timed(lonely, { alone: 100, among: 100 }, rounds, CROWD_CALLS);
 
   log('the embedded database');
-  const directory = await filled(await onDirectory(), named(own));
-  const embeddedTimes = await timed(directory, named(own), Math.ceil(rounds / 3));
+  const directory = await fillUsers(await onDirectory(), usersOf(own));
+  const embeddedTimes = await timed(directory, usersOf(own), Math.ceil(rounds / 3));
 
   const ratio = (times) => median(Object.values(times).at(-1)) / median(Object.values(times)[0]);
   const table = (title, sizes, measured) => ({
     title,
-    columns: ['call', ...sizes.map(label), 'last : first'],
+    columns: ['call', ...sizes.map(label), 'last ÷ first'],
     rows: Object.entries(measured).map(([name, times]) => [
       name,
       ...Object.values(times).map((each) => `${ms(median(each))} (${ms(quantile(each, 0.95))})`),
@@ -232,14 +235,18 @@ export async function run({ quick, log }) {
   const common = 'text, a common word';
   return {
     tables: [
-      table('One user with ever more tasks, PostgreSQL (p50, ms; p95)', sizes, measured),
-      table('One user with ever more tasks, PGlite (p50, ms; p95)', own, embeddedTimes),
-      table(`A user of 100 tasks, alone and among ${label(crowd)} others (p50, ms; p95)`, ['alone', 'among'], byUsers),
+      table('Users by number of tasks, PostgreSQL: p50 (p95) in ms', sizes, measured),
+      table('Users by number of tasks, PGlite: p50 (p95) in ms', own, embeddedTimes),
+      table(
+        `A user with 100 tasks, alone and among ${label(crowd)} others: p50 (p95) in ms`,
+        ['alone', 'among others'],
+        byUsers,
+      ),
     ],
     charts: [
       {
         name: 'growth',
-        title: 'A call as the tasks of one user grow, p50',
+        title: 'Calls by number of tasks, p50',
         unit: 'ms',
         kind: 'lines',
         x: sizes.map(label),
@@ -261,13 +268,13 @@ export async function run({ quick, log }) {
         Object.entries(measured)
           .filter(([name]) => name !== common)
           .map(([name, times]) => ({
-            what: `${name}${where}: ${label(sizes.at(-1))} tasks : ${label(sizes[0])}`,
+            what: `${name}${where}: ${label(sizes.at(-1))} tasks ÷ ${label(sizes[0])} tasks`,
             value: ratio(times),
             limit: 1.5,
           })),
       ),
-      ...HERE.map((name) => ({
-        what: `${name}: among ${label(crowd)} users : alone`,
+      ...CROWD_CALLS.map((name) => ({
+        what: `${name}: among ${label(crowd)} users ÷ alone`,
         value: ratio(byUsers[name]),
         limit: 1.5,
       })),

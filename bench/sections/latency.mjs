@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { httpClient2, stdioClient1 } from '../lib/clients.mjs';
-import { afterwards, interleave, median, ms, SUMMARY_COLUMNS, summaryCells } from '../lib/harness.mjs';
+import { interleave, median, ms, onCleanup, SUMMARY_COLUMNS, summaryCells } from '../lib/harness.mjs';
 import { MAIN, postgres, seed, serve } from '../lib/taskloom.mjs';
-import { longLine } from '../lib/wire.mjs';
+import { startDelayProxy } from '../lib/wire.mjs';
 
-export const title = 'A database far away';
+export const title = 'A remote database';
 const EACH_WAY = 20;
-/** Until what follows an answer has been sent too, in milliseconds. */
-const SETTLED = 300;
-export const about = `Between server and PostgreSQL lies a line that holds back every byte by ${EACH_WAY} ms each way; for Neon’s driver the same line lies behind the WebSocket proxy. The same server without the line is measured beside it: what the line adds, divided by ${2 * EACH_WAY} ms, is how many times a call waits for the database. Statements are counted on the line, in the messages that the server sends: BEGIN, settings and COMMIT are statements too.`;
+/** Time after an answer in which everything that follows it has been sent, in milliseconds. */
+const SETTLE_TIME = 300;
+export const about = `A proxy between the server and PostgreSQL delays every byte by ${EACH_WAY} ms each way; for Neon’s driver, the delay is behind the WebSocket proxy. The same server without the delay is measured in the same rounds: the difference, divided by ${2 * EACH_WAY} ms, is how many times a call waits for the database. The proxy counts statements in the messages that the server sends; BEGIN, settings and COMMIT are statements too.`;
 
 export async function run({ quick, log }) {
   const rounds = quick ? 8 : 60;
@@ -16,7 +16,7 @@ export async function run({ quick, log }) {
   const database = await postgres();
   const users = ['pg', 'neon', 'http', 'neonhttp'];
   const tokens = Object.fromEntries(await Promise.all(users.map(async (user) => [user, await database.token(user)])));
-  const ways = {};
+  const setups = {};
   for (const [name, user, make] of [
     ['stdio, PostgreSQL', 'pg', async (to) => stdioClient1([MAIN], database.env('pg', to))],
     ['stdio, Neon’s driver', 'neon', async (to) => stdioClient1([MAIN], await database.neonEnv('neon', to))],
@@ -32,12 +32,12 @@ export async function run({ quick, log }) {
     ],
   ]) {
     log(`seeding ${user}`);
-    const line = await longLine(database.address, EACH_WAY);
-    const [near, far] = [await make(), await make(line.address)];
-    afterwards(near.close);
-    afterwards(far.close);
-    await seed(near, 100);
-    ways[name] = { near, far, seen: line.seen };
+    const proxy = await startDelayProxy(database.address, EACH_WAY);
+    const [direct, delayed] = [await make(), await make(proxy.address)];
+    onCleanup(direct.close);
+    onCleanup(delayed.close);
+    await seed(direct, 100);
+    setups[name] = { direct, delayed, counts: proxy.counts };
   }
 
   const id = (round) => String(1 + (round % 90));
@@ -76,68 +76,68 @@ export async function run({ quick, log }) {
     const some = ['get_task', 'update_task'].includes(call) ? rounds : Math.ceil(rounds / 4);
     const all = some + warmup;
     const runs = {};
-    for (const [way, { near, far }] of Object.entries(ways)) {
-      runs[`${call}|${way}`] = (round) => work(far, round);
-      runs[`${call}|${way}|near`] = (round) => work(near, all + round);
+    for (const [name, { direct, delayed }] of Object.entries(setups)) {
+      runs[`${call}|${name}`] = (round) => work(delayed, round);
+      runs[`${call}|${name}|direct`] = (round) => work(direct, all + round);
     }
     Object.assign(times, await interleave(runs, { rounds: some, warmup }));
     const counted = [];
-    for (const { far, seen } of Object.values(ways)) {
+    for (const { delayed, counts } of Object.values(setups)) {
       const each = [];
-      await pause(SETTLED);
+      await pause(SETTLE_TIME);
       for (let round = 2 * all; each.length < 3; round++) {
-        const before = { ...seen };
-        await work(far, round);
-        await pause(SETTLED);
-        each.push([seen.statements - before.statements, seen.roundTrips - before.roundTrips]);
+        const before = { ...counts };
+        await work(delayed, round);
+        await pause(SETTLE_TIME);
+        each.push([counts.statements - before.statements, counts.roundTrips - before.roundTrips]);
       }
-      counted.push([0, 1].map((which) => median(each.map((both) => both[which])))); // now and then a token's use is noted
+      counted.push([0, 1].map((which) => median(each.map((both) => both[which])))); // some calls also record a token's use
     }
     statements.push([call, ...counted.map(([each]) => each)]);
     roundTrips.push([call, ...counted.map(([, each]) => each)]);
   }
-  const trips = (call, way) =>
-    (median(times[`${call}|${way}`]) - median(times[`${call}|${way}|near`])) / (2 * EACH_WAY);
-  const names = Object.keys(ways);
-  const roundTripsOf = (call, way) => roundTrips.find(([name]) => name === call)[1 + names.indexOf(way)];
-  const p50 = (call, way) => median(times[`${call}|${way}`]);
+  const trips = (call, name) =>
+    (median(times[`${call}|${name}`]) - median(times[`${call}|${name}|direct`])) / (2 * EACH_WAY);
+  const names = Object.keys(setups);
+  const roundTripsOf = (call, setup) => roundTrips.find(([name]) => name === call)[1 + names.indexOf(setup)];
+  const p50 = (call, name) => median(times[`${call}|${name}`]);
   return {
     tables: [
       {
-        title: 'Typical times over the long line (p50, ms)',
+        title: 'Typical times with the delay (p50, ms)',
         columns: ['call', ...names],
-        rows: Object.keys(CALLS).map((call) => [call, ...names.map((way) => ms(p50(call, way)))]),
+        rows: Object.keys(CALLS).map((call) => [call, ...names.map((name) => ms(p50(call, name)))]),
       },
       {
-        title: 'How many times a call waits for the database',
+        title: 'Waits for the database per call',
         columns: ['call', ...names],
-        rows: Object.keys(CALLS).map((call) => [call, ...names.map((way) => trips(call, way).toFixed(1))]),
-        note: 'By the clock. Over HTTP the same round trip checks whether the token is good still.',
+        rows: Object.keys(CALLS).map((call) => [call, ...names.map((name) => trips(call, name).toFixed(1))]),
+        note: 'Derived from the times. Over HTTP, the same round trip also checks the token.',
       },
       {
-        title: 'Round trips that a call sends',
+        title: 'Round trips per call',
         columns: ['call', ...names],
         rows: roundTrips,
-        note: 'Counted on the line: what is sent after an answer came. Not every one is waited for: 75 ms after a write follows the NOTIFY to other processes.',
+        note: 'Counted by the proxy: sends that follow an answer. A call does not wait for all of them: 75 ms after a write, a NOTIFY is sent to other processes.',
       },
       {
-        title: 'Statements a call sends',
+        title: 'Statements per call',
         columns: ['call', ...names],
         rows: statements,
-        note: 'With the NOTIFY to other processes, which is a transaction of its own.',
+        note: 'Including the NOTIFY to other processes, a transaction of its own.',
       },
       {
-        title: 'In detail',
+        title: 'Details',
         columns: ['call', 'where', ...SUMMARY_COLUMNS],
         rows: ['get_task', 'update_task'].flatMap((call) =>
-          names.map((way) => [call, way, ...summaryCells(times[`${call}|${way}`])]),
+          names.map((name) => [call, name, ...summaryCells(times[`${call}|${name}`])]),
         ),
       },
     ],
     charts: [
       {
         name: 'trips',
-        title: 'How many times a call waits for a database far away',
+        title: 'Waits for a remote database per call',
         unit: 'round trips',
         kind: 'bars',
         x: Object.keys(CALLS),
@@ -150,13 +150,13 @@ export async function run({ quick, log }) {
         ['get_task', 'stdio, Neon’s driver', 95],
         ['update_task', 'stdio, PostgreSQL', 100],
         ['update_task', 'stdio, Neon’s driver', 180],
-      ].map(([call, way, limit]) => ({
-        what: `${call} with ${EACH_WAY} ms each way to the database, ${way}, ms`,
-        value: p50(call, way),
+      ].map(([call, name, limit]) => ({
+        what: `${call} with ${EACH_WAY} ms each way to the database, ${name}, ms`,
+        value: p50(call, name),
         limit,
       })),
       {
-        what: 'round trips that get_task over HTTP sends beyond those over stdio, PostgreSQL',
+        what: 'extra round trips of get_task over HTTP, compared with stdio, PostgreSQL',
         value: roundTripsOf('get_task', 'HTTP, PostgreSQL') - roundTripsOf('get_task', 'stdio, PostgreSQL'),
         limit: 1,
       },

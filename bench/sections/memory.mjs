@@ -1,13 +1,13 @@
 import { rawHttp } from '../lib/clients.mjs';
-import { afterwards, slope } from '../lib/harness.mjs';
+import { onCleanup, slope } from '../lib/harness.mjs';
 import { memory, postgres, seed, serve } from '../lib/taskloom.mjs';
 
 export const title = 'Memory of a server';
 export const about =
-  'Resident memory of an HTTP server on PostgreSQL over many calls, 16 in flight: of ten, five get a task, two list, one updates, one completes and reopens, and one adds, by eight users. No collection of garbage is forced. The slope is of a straight line fitted to the second half, so that warming up does not count.';
+  'Resident memory of an HTTP server on PostgreSQL over many calls by eight users, 16 in flight. Of ten calls, five get a task, two list, one updates, one completes and reopens, and one adds. Garbage collection is not forced. Growth is the slope of a straight line fitted to the second half, so that warm-up does not count.';
 
-/** MiB in each 100,000 calls: what is kept of a call would be a hundred bytes. */
-const MOST = 10;
+/** Maximum growth in MiB per 100,000 calls: about a hundred bytes kept per call. */
+const MAX_GROWTH = 10;
 
 export async function run({ quick, log, options }) {
   const calls = Number(options.calls ?? (quick ? 3000 : 200_000));
@@ -16,7 +16,7 @@ export async function run({ quick, log, options }) {
   const users = [];
   for (let i = 0; i < 8; i++) {
     const client = rawHttp(served.url, await database.token(`user${i}`), { connections: 2 });
-    afterwards(client.close);
+    onCleanup(client.close);
     await seed(client, 100);
     users.push(client);
   }
@@ -58,13 +58,13 @@ export async function run({ quick, log, options }) {
         title: 'Resident memory',
         columns: ['what', 'MiB'],
         rows: [
-          ['before the first of many calls', idle.toFixed(0)],
+          ['before the first call', idle.toFixed(0)],
           [`after half of ${calls.toLocaleString('en')} calls`, half[0][1].toFixed(0)],
-          ['after all of them', samples.at(-1)[1].toFixed(0)],
-          ['most of all samples', Math.max(...samples.map(([, each]) => each)).toFixed(0)],
-          ['growth in each 100,000 calls, over the second half', growth.toFixed(1)],
+          ['after all calls', samples.at(-1)[1].toFixed(0)],
+          ['maximum of all samples', Math.max(...samples.map(([, each]) => each)).toFixed(0)],
+          ['growth per 100,000 calls, second half', growth.toFixed(1)],
         ],
-        note: `${perSecond.toFixed(0)} calls a second.`,
+        note: `${perSecond.toFixed(0)} calls per second.`,
       },
     ],
     charts: [
@@ -79,9 +79,9 @@ export async function run({ quick, log, options }) {
     ],
     checks: [
       {
-        what: `growth of memory in each 100,000 of ${calls.toLocaleString('en')} calls, MiB`,
+        what: `memory growth per 100,000 calls, over ${calls.toLocaleString('en')} calls, MiB`,
         value: growth,
-        limit: MOST,
+        limit: MAX_GROWTH,
       },
     ],
   };

@@ -1,23 +1,23 @@
-// Taskloom beside other task servers: the same client, the same tasks, one run.
+// Compares Taskloom with other task servers: same client, same tasks, same run.
 import { setTimeout } from 'node:timers/promises';
 import { newHome, p50, removeHomes, shown, start, sum, time, tokens } from '../peers/host.mjs';
 import { ours, servers } from '../peers/index.mjs';
 import { versions } from '../peers/install.mjs';
 import { today } from '../peers/plan.mjs';
 
-export const title = 'Beside other task servers';
+export const title = 'Comparison with other task servers';
 export const about =
-  'Adding, getting and listing as tasks grow, what lists cost in tokens, cold start, and adds from two processes at ' +
-  'once, over stdio with the 1.x client. Each peer is asked in the way that comes closest to 25 tasks.';
+  'Times to add, get and list tasks by number of tasks, token costs of lists, cold start, and adds from two processes ' +
+  'at once, over stdio with the 1.x client. Lists use the call of each server that comes closest to a page of 25 tasks.';
 
 const group = 25;
 const operations = ['add', 'get', 'list'];
-const faster = 10;
+const minSpeedup = 10;
 const adds = 400;
-// Enough to tell orders of magnitude; a peer that needs seconds for a call must not hold up the others for minutes.
+// Measuring time per server, in milliseconds: a peer that takes seconds per call gets fewer rounds.
 const budget = 15_000;
-// What servers do by themselves after ten thousand tasks have come must not count as the time of a call.
-const rest = 8_000;
+// Lets servers finish their background work after ten thousand tasks were added, in milliseconds.
+const settleTime = 8_000;
 
 const make = (count, started = group) =>
   Array.from({ length: count }, (_, i) => ({
@@ -33,7 +33,7 @@ async function ready(server, tasks, size = group) {
   return { home, spec: server.server(home, server.folder) };
 }
 
-/** The p50 of each operation of each server, in rounds that take turns. */
+/** Returns the p50 of each operation of each server, measured in interleaved rounds. */
 async function speeds(all, count, { rounds, warmUp }, log) {
   const running = [];
   try {
@@ -43,7 +43,7 @@ async function speeds(all, count, { rounds, warmUp }, log) {
       const { call, close } = await start(spec);
       running.push({ server, home, call, close, taken: { add: [], get: [], list: [] }, spent: 0 });
     }
-    await setTimeout(rest);
+    await setTimeout(settleTime);
     const due = ({ taken, spent }) => taken.list.length < (spent < budget ? rounds : 3);
     for (let round = 0; running.some(due); round++)
       for (const one of running.filter(due)) {
@@ -76,7 +76,7 @@ async function speeds(all, count, { rounds, warmUp }, log) {
   }
 }
 
-/** A fast refusal is not a fast answer. */
+/** Checks that a server did what it was asked: a fast refusal must not count as a fast answer. */
 function assertAnswer({ name }, operation, text, number) {
   const listed = new Set(text.match(/(Prepare step|Added) \d+/g)).size;
   const holds = {
@@ -87,7 +87,7 @@ function assertAnswer({ name }, operation, text, number) {
   if (!holds[operation]()) throw new Error(`${name}, ${operation}: ${listed} listed, ${text.slice(0, 300)}`);
 }
 
-/** Tokens of a list of 50, and the list of tools. */
+/** Returns a table row with the tokens of a list of 50 tasks, and of the list of tools. */
 async function sizes(server) {
   const { home, spec } = await ready(server, make(50, 50), 50);
   const { call, close, tools } = await start(spec);
@@ -120,7 +120,7 @@ async function starts(all, rounds, log) {
   return [...taken].map(([name, values]) => [name, p50(values)]);
 }
 
-/** How many of the adds that were acknowledged are there, after two processes added to one directory at once. */
+/** Adds from two processes to one directory at once. Returns a table row: adds sent, acknowledged, and found afterwards. */
 async function race(server, log) {
   log(`${server.name}: two processes add at once`);
   const { home, spec } = await ready(server, make(1));
@@ -131,7 +131,7 @@ async function race(server, log) {
       for (let i = 0; i < adds / 2; i++) {
         const name = `Raced ${who}x${i}x`;
         const asked = server.add({ title: name, description: 'One of many.', due: today, alone: true }, home);
-        // Some answer a failure like a success, without the task.
+        // Some servers report a failure as a success, without the task.
         await call(asked).then(
           ({ text }) => {
             if (text.includes(name) || text.includes('Successfully added')) acknowledged++;
@@ -147,7 +147,7 @@ async function race(server, log) {
   try {
     kept = new Set((await server.all(after.call, home)).match(/Raced \dx\d+x/g)).size;
   } catch {
-    // The file they both wrote is no longer one that the server can read.
+    // The server can no longer read the file that both processes wrote.
   }
   await after.close();
   server.stop?.(home);
@@ -163,7 +163,7 @@ export async function run({ quick, log }) {
     } catch (error) {
       if (server.name === ours.name) throw error;
       unable.push(`${server.name}: ${error.message.slice(0, 200)}`);
-      log(`left out, ${unable.at(-1)}`);
+      log(`excluded: ${unable.at(-1)}`);
     }
   const counts = [100, 1_000, 10_000];
   const bySize = new Map();
@@ -184,14 +184,14 @@ export async function run({ quick, log }) {
           columns: ['server', ...counts.map((count) => `${count} tasks`)],
           rows: all.map(({ name }, i) => [name, ...counts.map((count) => round(bySize.get(count)[i][operation]))]),
           ...(operation === 'list' && {
-            note: `What is asked: ${all.map(({ name, lists }) => `${name}, ${lists}`).join('. ')}.`,
+            note: `Calls: ${all.map(({ name, lists }) => `${name}: ${lists}`).join('; ')}.`,
           }),
         })),
         {
           title: 'Tokens (o200k)',
-          columns: ['server', 'a list of 50, text', 'the same, JSON', 'tools', 'tokens of the list of tools'],
+          columns: ['server', 'list of 50, text', 'list of 50, JSON', 'tools', 'tokens of the list of tools'],
           rows: size,
-          note: 'Of tools: names, descriptions and input schemas.',
+          note: 'For tools: names, descriptions and input schemas.',
         },
         {
           title: 'Cold start to tools/list, p50 in ms',
@@ -200,20 +200,20 @@ export async function run({ quick, log }) {
         },
         {
           title: 'Adds from two processes on one directory',
-          columns: ['server', 'sent', 'acknowledged', 'there afterwards'],
+          columns: ['server', 'sent', 'acknowledged', 'found afterwards'],
           rows: raced,
-          note: 'Each process sends half, one after another. Where none is there, the file was left as none can be read.',
+          note: 'Each process sends half of the adds, one after another. Where none is found, the file has become unreadable.',
         },
         {
-          title: 'What was compared',
+          title: 'Servers compared',
           columns: ['server', 'package', 'version'],
           rows: all.map(({ name, package: of }) => [name, of ?? 'this repository', versions[of] ?? '–']),
-          ...(unable.length > 0 && { note: `Left out: ${unable.join('; ')}` }),
+          ...(unable.length > 0 && { note: `Excluded: ${unable.join('; ')}` }),
         },
       ],
       charts: ['get', 'list', 'add'].map((operation) => ({
         name: `peers-${operation}`,
-        title: `${operation}, p50 as tasks grow`,
+        title: `${operation}, p50 by number of tasks`,
         unit: 'ms',
         kind: 'lines',
         log: true,
@@ -227,14 +227,14 @@ export async function run({ quick, log }) {
         ...(peers.length > 0 ? ['list', 'get'] : []).map((operation) => {
           const best = peers.sort((a, b) => a[operation] - b[operation])[0];
           return {
-            what: `${operation} at ${largest} tasks: the fastest peer (${best.name}) / ${ours.name}`,
+            what: `${operation} at ${largest} tasks: the fastest peer (${best.name}) ÷ ${ours.name}`,
             value: round(best[operation] / mine[operation]),
-            limit: faster,
+            limit: minSpeedup,
             atLeast: true,
           };
         }),
         {
-          what: 'adds acknowledged to two processes that Taskloom lost',
+          what: 'acknowledged adds of two processes that Taskloom lost',
           value: raced[0][2] - raced[0][3],
           limit: 0,
         },

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rawHttp, rawStdio } from '../lib/clients.mjs';
-import { afterwards, median, ms, pressed, quantile } from '../lib/harness.mjs';
+import { median, ms, onCleanup, quantile, runLoad } from '../lib/harness.mjs';
 import {
   cpu,
   embedded,
@@ -15,9 +15,9 @@ import {
   serve,
 } from '../lib/taskloom.mjs';
 
-export const title = 'Many calls at once';
+export const title = 'Concurrent calls';
 export const about =
-  'One client process that speaks JSON-RPC by hand keeps 1, 16 or 64 calls in flight, in turns on each server; what is shown is the median of the turns. The do-nothing servers are of the SDK 2, publish the same tools and answer all with what Taskloom answers to get_task. Client, server and database share the cores of one machine. Writes of one user follow each other, so adding is also measured with as many users as calls. “CPU” is what the server’s process spends on one call, without the database’s processes; of the embedded database over stdio it is what the owner spends, with the database.';
+  'One client process that speaks raw JSON-RPC keeps 1, 16 or 64 calls in flight, on each server in turn. Calls per second and CPU are medians over the turns. The do-nothing servers run on SDK 2, publish the same tools, and answer every call with one of Taskloom’s get_task answers. Client, server and database share the cores of one machine. The writes of one user run one after another, so adding is also measured with as many users as calls in flight. “CPU” is the processor time per call of the server’s process, without the database’s processes; for the embedded database over stdio it is that of the owner, which includes the database.';
 
 const IN_FLIGHT = [1, 16, 64];
 
@@ -29,13 +29,13 @@ export async function run({ quick, log }) {
   const home = embedded();
   const overStdio = async (args, env) => {
     const client = rawStdio(args, env);
-    afterwards(client.close);
-    await client.shakeHands();
+    onCleanup(client.close);
+    await client.initialize();
     return client;
   };
   const overHttp = (url, token) => {
     const client = rawHttp(url, token);
-    afterwards(client.close);
+    onCleanup(client.close);
     return client;
   };
 
@@ -63,9 +63,9 @@ export async function run({ quick, log }) {
     'add_task|stdio, PGlite': { pid: home.ownerPid(), call: () => add(onDirectory) },
     'add_task|stdio, PostgreSQL': { pid: onPostgres.pid, call: () => add(onPostgres) },
     'add_task|HTTP, PostgreSQL': { pid: served.pid, call: () => add(users[0]) },
-    'add_task, a user each|HTTP, PostgreSQL': { pid: served.pid, call: (n) => add(users[next % n]) },
-    'nothing|stdio, SDK 2': { pid: idle.pid, call: () => get(idle) },
-    'nothing|HTTP, SDK 2': { pid: idleHttp.pid, call: () => get(idleClient) },
+    'add_task, one user per call|HTTP, PostgreSQL': { pid: served.pid, call: (n) => add(users[next % n]) },
+    'do-nothing|stdio, SDK 2': { pid: idle.pid, call: () => get(idle) },
+    'do-nothing|HTTP, SDK 2': { pid: idleHttp.pid, call: () => get(idleClient) },
   };
 
   const taken = {};
@@ -74,7 +74,7 @@ export async function run({ quick, log }) {
       log(`turn ${turn + 1} of ${turns}, ${inFlight} in flight`); // the first warms up
       for (const [name, { pid, call }] of Object.entries(cases)) {
         const before = cpu(pid);
-        const result = await pressed(() => call(inFlight), { inFlight, seconds });
+        const result = await runLoad(() => call(inFlight), { inFlight, seconds });
         if (turn < 0) continue;
         taken[`${name}|${inFlight}`] ??= [];
         taken[`${name}|${inFlight}`].push({ ...result, cpu: (cpu(pid) - before) / result.times.length });
@@ -108,8 +108,8 @@ export async function run({ quick, log }) {
     charts: [
       {
         name: 'throughput',
-        title: 'Calls a second',
-        unit: 'calls/s by calls in flight',
+        title: 'Calls per second',
+        unit: 'calls/s',
         kind: 'bars',
         x: Object.keys(cases).map((name) => name.replace('|', ', ')),
         series: IN_FLIGHT.map((inFlight) => ({
@@ -120,13 +120,13 @@ export async function run({ quick, log }) {
     ],
     checks: [
       {
-        what: 'get_task over HTTP on PostgreSQL, 64 in flight, calls/s : do-nothing HTTP server',
-        value: perSecond('get_task|HTTP, PostgreSQL|64') / perSecond('nothing|HTTP, SDK 2|64'),
+        what: 'get_task over HTTP on PostgreSQL, 64 in flight, calls/s ÷ do-nothing HTTP server',
+        value: perSecond('get_task|HTTP, PostgreSQL|64') / perSecond('do-nothing|HTTP, SDK 2|64'),
         limit: 0.8,
         atLeast: true,
       },
       {
-        what: 'add_task of one user while another has 64 in flight : while nobody else writes',
+        what: 'add_task of one user while another has 64 in flight ÷ while nobody else writes',
         value: fair.ratio,
         limit: 1.5,
       },
@@ -134,7 +134,7 @@ export async function run({ quick, log }) {
   };
 }
 
-/** What one user waits for a write alone, and while another keeps 64 in flight, in turns. */
+/** Measures how long a write of one user takes, alone and while another user keeps 64 in flight, in turns. */
 async function fairness(greedy, modest, { quick, log }) {
   log('fairness');
   const times = { 'nobody else': [], 'another user with 64 in flight': [] };
@@ -143,19 +143,19 @@ async function fairness(greedy, modest, { quick, log }) {
   for (let turn = 0; turn < (quick ? 2 : 5); turn++)
     for (const [who, kept] of Object.entries(times)) {
       const alone = who === 'nobody else';
-      const press = alone
+      const load = alone
         ? undefined
-        : pressed(() => greedy.call('add_task', { title: 'One of many' }), { inFlight: 64, seconds: seconds + 0.5 });
-      if (press) await new Promise((resolve) => setTimeout(resolve, 250)); // until the queue stands
-      kept.push(...(await pressed(write, { inFlight: 1, seconds })).times);
-      await press;
+        : runLoad(() => greedy.call('add_task', { title: 'One of many' }), { inFlight: 64, seconds: seconds + 0.5 });
+      if (load) await new Promise((resolve) => setTimeout(resolve, 250)); // until the queue is full
+      kept.push(...(await runLoad(write, { inFlight: 1, seconds })).times);
+      await load;
     }
   const rows = Object.entries(times).map(([who, kept]) => [who, ms(median(kept)), ms(quantile(kept, 0.99))]);
   const [alone, beside] = Object.values(times).map(median);
   return {
     ratio: beside / alone,
     table: {
-      title: 'What one user waits for add_task over HTTP on PostgreSQL, beside others',
+      title: 'add_task of one user over HTTP on PostgreSQL, while others write',
       columns: ['who else writes', 'p50 ms', 'p99 ms'],
       rows,
     },

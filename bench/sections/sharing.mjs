@@ -1,10 +1,10 @@
 import { rawHttp, rawStdio } from '../lib/clients.mjs';
-import { afterwards, median, ms, pressed, quantile } from '../lib/harness.mjs';
+import { median, ms, onCleanup, quantile, runLoad } from '../lib/harness.mjs';
 import { embedded, MAIN, memory, postgres, seed, serve } from '../lib/taskloom.mjs';
 
 export const title = 'Several processes on one database';
 export const about =
-  'Hosts each start a Taskloom of their own: 1 to 8 of them share one data directory, each with one call at a time. And 1 to 3 servers over HTTP share one PostgreSQL, with 48 calls of 48 users in flight among them. All of it, the database and the clients too, runs on the cores of one machine: more servers than cores cannot be faster.';
+  'Each host starts a Taskloom of its own: 1 to 8 of them share one data directory, each with one call at a time. And 1 to 3 HTTP servers share one PostgreSQL, with a total of 48 calls in flight, one for each of 48 users. Everything, including the database and the clients, shares the cores of one machine, so more servers than cores cannot be faster.';
 
 export async function run({ quick, log }) {
   const [turns, seconds] = quick ? [1, 1] : [4, 3];
@@ -19,8 +19,8 @@ export async function run({ quick, log }) {
   const processes = [];
   for (let i = 0; i < 8; i++) {
     const client = rawStdio([MAIN], home.env);
-    afterwards(client.close);
-    await client.shakeHands();
+    onCleanup(client.close);
+    await client.initialize();
     processes.push(client);
     if (i === 0) await seed(client, total);
     else await CALLS.get_task(client);
@@ -38,10 +38,10 @@ export async function run({ quick, log }) {
   log('seeding');
   for (let i = 0; i < 48; i++) {
     const token = await database.token(`user${i}`);
-    const ways = urls.map((url) => rawHttp(url, token, { connections: 1 }));
-    for (const way of ways) afterwards(way.close);
-    await seed(ways[0], Math.min(total, 100));
-    users.push(ways);
+    const clients = urls.map((url) => rawHttp(url, token, { connections: 1 }));
+    for (const client of clients) onCleanup(client.close);
+    await seed(clients[0], Math.min(total, 100));
+    users.push(clients);
   }
   const idOfHundred = () => String(1 + Math.floor(Math.random() * 100));
   const cases = {};
@@ -59,7 +59,7 @@ export async function run({ quick, log }) {
     for (const [name, { n, work }] of Object.entries(cases)) {
       log(`turn ${turn + 1} of ${turns}: ${name}`); // the first warms up
       const each = await Promise.all(
-        Array.from({ length: n }, (_, i) => pressed(() => work(i), { inFlight: 1, seconds })),
+        Array.from({ length: n }, (_, i) => runLoad(() => work(i), { inFlight: 1, seconds })),
       );
       if (turn < 0) continue;
       taken[name].push({
@@ -81,11 +81,11 @@ export async function run({ quick, log }) {
         columns: ['process', 'MiB'],
         rows: [
           [
-            'a server on stdio that shares a directory (p50 of 8)',
+            'stdio server that shares a directory (p50 of 8)',
             median(processes.map(({ pid }) => memory(pid))).toFixed(0),
           ],
-          ['the process that has the directory', memory(home.ownerPid()).toFixed(0)],
-          ['a server over HTTP on PostgreSQL (p50 of 3)', median(servers.map(({ pid }) => memory(pid))).toFixed(0)],
+          ['owner of the directory', memory(home.ownerPid()).toFixed(0)],
+          ['HTTP server on PostgreSQL (p50 of 3)', median(servers.map(({ pid }) => memory(pid))).toFixed(0)],
         ],
       },
     ],
@@ -93,7 +93,7 @@ export async function run({ quick, log }) {
       {
         name: 'directory',
         title: 'Processes that share one data directory',
-        unit: 'calls/s of all together',
+        unit: 'calls/s in total',
         kind: 'bars',
         x: [1, 2, 4, 8],
         series: Object.keys(CALLS).map((call) => ({ name: call, values: values(call, 'directory', [1, 2, 4, 8]) })),
@@ -101,7 +101,7 @@ export async function run({ quick, log }) {
       {
         name: 'replicas',
         title: 'HTTP servers that share one PostgreSQL',
-        unit: 'calls/s of all together',
+        unit: 'calls/s in total',
         kind: 'bars',
         x: [1, 2, 3],
         series: Object.keys(CALLS).map((call) => ({ name: call, values: values(call, 'PostgreSQL', [1, 2, 3]) })),

@@ -1,11 +1,11 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { stdioClient1 } from '../lib/clients.mjs';
-import { afterwards } from '../lib/harness.mjs';
+import { onCleanup } from '../lib/harness.mjs';
 import { environment, MAIN, seed } from '../lib/taskloom.mjs';
 
-export const title = 'What it costs a model to read';
+export const title = 'Token costs';
 export const about =
-  'Tokens by the o200k_base vocabulary. Hosts put names, descriptions and input schemas of all tools before every conversation, some also the output schemas. Every answer comes twice, as text and as JSON, of which a host shows a model one.';
+  'Tokens in the o200k_base encoding. Hosts put the names, descriptions and input schemas of all tools into every conversation; some also add the output schemas. Every answer is sent twice, as text and as JSON; a host shows the model one of them.';
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
 const bytes = (value) => Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value));
@@ -13,7 +13,7 @@ const bytes = (value) => Buffer.byteLength(typeof value === 'string' ? value : J
 export async function run() {
   const start = async () => {
     const opened = await stdioClient1([MAIN], environment({ TASKLOOM_DATABASE_URL: 'memory://' }));
-    afterwards(opened.close);
+    onCleanup(opened.close);
     return opened;
   };
   const listed = await start();
@@ -38,7 +38,7 @@ export async function run() {
     });
   const list = await listed.call('list_tasks');
   const [head, ...lines] = list.content[0].text.split('\n');
-  const beyond = {
+  const perTask = {
     text: (tokens(lines.join('\n')) + 1) / 20 - tokens(taskTitle),
     json: tokens(list.structuredContent) / 20 - tokens(taskTitle),
   };
@@ -67,7 +67,7 @@ export async function run() {
     ['what_changed', {}],
     ['get_overview', {}],
   ];
-  const tell = (name, args, { content, structuredContent }) => [
+  const answerRow = (name, args, { content, structuredContent }) => [
     name,
     JSON.stringify(args)
       .slice(0, 60)
@@ -81,32 +81,32 @@ export async function run() {
   for (const [name, args] of typical) {
     const answer = await client.call(name, args);
     claim ??= answer.structuredContent.claim;
-    answers.push(tell(name, args, answer));
+    answers.push(answerRow(name, args, answer));
   }
   const released = { id: 12, claim, note: 'The photograph is on its way.' };
-  answers.push(tell('release_task', released, await client.call('release_task', released)));
+  answers.push(answerRow('release_task', released, await client.call('release_task', released)));
 
   return {
     tables: [
       {
-        title: 'Answers, of 200 tasks',
+        title: 'Answers, with 200 tasks',
         columns: ['tool', 'arguments', 'text, bytes', 'text, tokens', 'JSON, bytes', 'JSON, tokens'],
         rows: answers,
       },
       {
-        title: 'Tools as they are listed',
-        columns: ['tool', 'tokens: name, description, input schema', 'tokens: output schema', 'bytes of all'],
+        title: 'List of tools',
+        columns: ['tool', 'tokens: name, description, input schema', 'tokens: output schema', 'bytes in total'],
         rows: [
           ...rows.map(({ name, input, output, bytes }) => [name, input, output, bytes]),
           ['all', sum('input'), sum('output'), sum('bytes')],
         ],
       },
       {
-        title: 'A list of 20 tasks with date, priority, project and label',
+        title: 'A list of 20 tasks with due date, priority, project and label',
         columns: ['what', 'tokens'],
         rows: [
-          ['a task beyond its title, text', beyond.text.toFixed(1)],
-          ['a task beyond its title, JSON', beyond.json.toFixed(1)],
+          ['each task without its title, text', perTask.text.toFixed(1)],
+          ['each task without its title, JSON', perTask.json.toFixed(1)],
           ['the first line of the text', tokens(`${head}\n`)],
         ],
       },
@@ -114,7 +114,7 @@ export async function run() {
     checks: [
       { what: 'tokens: names, descriptions, input schemas of all tools', value: sum('input'), limit: 3000 },
       { what: 'tokens: with output schemas', value: sum('input') + sum('output'), limit: 5000 },
-      { what: 'tokens: a listed task beyond its title, text', value: beyond.text, limit: 18 },
+      { what: 'tokens: a listed task without its title, text', value: perTask.text, limit: 18 },
     ],
   };
 }

@@ -1,4 +1,4 @@
-// A server of the SDK with one tool that does nothing: the floor of what any server of this protocol costs.
+// An SDK server with one tool that does nothing: the minimum cost of any MCP server.
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod/v4';
