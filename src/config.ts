@@ -55,14 +55,14 @@ export const port = z
   .string()
   .regex(/^\d{1,5}$/, 'must be a number')
   .transform(Number)
-  .refine((number) => number <= 65_535, 'must be 65535 at most');
+  .refine((number) => number <= 65_535, 'must be at most 65535');
 
 const count = (unit: string, min: number, max: number) =>
   z.coerce
     .number(`must be a number of ${unit}`)
     .int(`must be a whole number of ${unit}`)
-    .min(min, `must be ${min} at least`)
-    .max(max, `must be ${max} at most`);
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
 
 const HOST_NAME = /^([^\s/:*[\]]+|\[[\da-f:.]+\])$/i;
 
@@ -81,25 +81,27 @@ const schema = z.object({
     .string()
     .optional()
     .describe(
-      '`postgres://…` (a Neon host is reached over WebSocket), or `memory://` for a database that ends with the process. Default: embedded, in `TASKLOOM_HOME`.',
+      '`postgres://…` (Neon hosts are reached over WebSocket), or `memory://` for a database that exists only while the process runs. Default: an embedded database in `TASKLOOM_HOME`.',
     ),
   TASKLOOM_URL: serverUrl
     .optional()
     .describe(
-      'Address of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then carries its client’s requests there, and has no database of its own.',
+      'URL of a Taskloom server, such as `https://tasks.example.org/mcp`: a stdio server then forwards its client’s requests there, and has no database of its own.',
     ),
   TASKLOOM_TOKEN: z.string().optional().describe('Personal access token for `TASKLOOM_URL`.'),
   TASKLOOM_USER: handle
     .default('local')
     .describe(
-      'Whose tasks a stdio server keeps. Default: `{default}`. Created by itself only on the embedded database.',
+      'The user whose tasks a stdio server works on. Default: `{default}`. Created automatically only in the embedded database.',
     ),
   TASKLOOM_TZ: timezone
     .optional()
-    .describe('Time zone of an account that is made without one, such as `Europe/Paris`. Default: the system’s.'),
+    .describe(
+      'Time zone for new accounts that are created without one, such as `Europe/Paris`. Default: the system’s.',
+    ),
   TASKLOOM_PUBLIC_URL: serverUrl
     .optional()
-    .describe('Where clients reach `taskloom serve`, if behind a proxy: its host is allowed.'),
+    .describe('URL at which clients reach `taskloom serve` behind a proxy: its host is allowed.'),
   TASKLOOM_ALLOWED_HOSTS: z
     .string()
     .refine(
@@ -107,43 +109,43 @@ const schema = z.object({
       'must name each host, separated by commas, without scheme, port or *; IPv6 addresses in brackets',
     )
     .optional()
-    .describe('More host names that `taskloom serve` answers to, separated by commas.'),
+    .describe('Additional host names that `taskloom serve` accepts requests for, separated by commas.'),
   TASKLOOM_TRUST_PROXY: count('proxies', 0, 10)
     .default(0)
     .describe(
-      'How many proxies of yours every request to `taskloom serve` comes through: clients are then told apart by what these add to `X-Forwarded-For`. Default: {default}, which ignores that header.',
+      'Number of your own proxies that every request to `taskloom serve` passes through: client addresses are then taken from what these proxies append to `X-Forwarded-For`. Default: {default}, which ignores that header.',
     ),
   TASKLOOM_RATE_LIMIT: count('requests', 0, 1_000_000)
     .default(12_000)
     .describe(
-      'How many requests a minute `taskloom serve` takes from one user, with whichever tokens; 0 for any number. Default: {default}.',
+      'Maximum number of requests per minute that `taskloom serve` accepts from one user, over all of that user’s tokens; 0 for no limit. Default: {default}.',
     ),
   TASKLOOM_SECRET: z
     .string()
-    .min(32, 'must have 32 characters at least')
+    .min(32, 'must have at least 32 characters')
     .optional()
     .describe(
-      'Signs page cursors, 32 characters or more; the same on every replica. Default: made once and kept in the database.',
+      'Key that signs page cursors, at least 32 characters; must be the same on every replica. Default: generated once and stored in the database.',
     ),
   TASKLOOM_NEON_PROXY: z
     .string()
     .regex(/^[^/\s]+:\d+(\/\S*)?$/, 'must look like localhost:5433/v1')
     .optional()
     .describe(
-      '`host:port/path` of a WebSocket proxy to reach any PostgreSQL through the Neon driver, for development.',
+      '`host:port/path` of a WebSocket proxy through which to reach any PostgreSQL with the Neon driver, for development.',
     ),
   TASKLOOM_HISTORY_DAYS: count('days', 1, 36_500)
     .default(365)
     .describe(
-      'For how many days history and undo are kept; set the same for all processes that use one database. Default: {default}.',
+      'Number of days for which history is kept and writes can be undone; must be the same for all processes that use one database. Default: {default}.',
     ),
   TASKLOOM_IDLE_SECONDS: z.coerce
     .number('must be a number of seconds')
-    .min(0.1, 'must be 0.1 at least')
-    .max(86_400, 'must be 86400 at most')
+    .min(0.1, 'must be at least 0.1')
+    .max(86_400, 'must be at most 86400')
     .default(300)
     .describe(
-      'After how many seconds without a request the background process that has the embedded database ends, a minute at most while no client is connected. The next request starts another. Default: {default}.',
+      'Number of seconds without a request after which the background process that owns the embedded database exits; at most a minute while no client is connected. The next request starts another. Default: {default}.',
     ),
   TASKLOOM_LOG_LEVEL: z
     .enum(LEVELS, `must be one of ${LEVELS.join(', ')}`)
@@ -152,7 +154,7 @@ const schema = z.object({
   DATABASE_URL: z
     .string()
     .optional()
-    .describe('As `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and commands. Ignored on stdio.'),
+    .describe('Like `TASKLOOM_DATABASE_URL`, for `serve`, `migrate` and other commands. Ignored on stdio.'),
   HOST: z
     .string()
     .trim()

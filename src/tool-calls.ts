@@ -113,7 +113,7 @@ export async function runTool(
   return answer;
 }
 
-/** Runs a read that is no tool call: of a prompt, a resource or a completion. */
+/** Runs a read that is not a tool call: of a prompt, a resource or a completion. */
 export const runReading = <T>(deps: Deps, principal: Principal, scope: Scope, read: Reading<T>): Promise<T> =>
   withLazyModules(() =>
     readAndRender(deps, withScope(principal, scope), read, {

@@ -100,7 +100,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const { proxy } = context.config();
       const target = targetOf(url, proxy, 'the argument of move');
       if (target.kind === 'memory')
-        throw new UsageError('a database in memory ends with the process: name one on a server');
+        throw new UsageError('a database in memory exists only while the process runs: name one on a server');
       const { build, clock } = context;
       const moving = ({ database }: OpenedStore) =>
         moveTo(target, database, migrations(), { version: build.version, now: clock() });

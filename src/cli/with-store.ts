@@ -37,7 +37,9 @@ export async function withStore<T>(
   if (context.store) return work(await context.store());
   const config = context.config();
   if (config.target.kind === 'memory')
-    throw new UsageError('a database in memory ends with its process, so that no command can act on it: name another');
+    throw new UsageError(
+      'a database in memory exists only in its own process, so no other command can use it: name another database',
+    );
   if (config.target.kind === 'directory') return withOwner(argv, context, config.target, alone, work);
   const store = await openStore(config.target, {
     migrations: readMigrations(context.migrations),

@@ -15,7 +15,7 @@ const fromBackup =
  * synced and renamed, so that there is always a whole database or none.
  *
  * @param migrations those that a new database may already have
- * @throws UsageError if the files are no database of this version, are damaged, or cannot be written
+ * @throws UsageError if the files are not a database of this version, are damaged, or cannot be written
  */
 export async function openDirectory(
   { data, isInPlace }: DirectoryLock,

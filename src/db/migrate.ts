@@ -41,7 +41,7 @@ const LEDGER = [
   created_at bigint primary key, name text not null, hash text not null, applied_at timestamptz not null default now())`,
 ];
 /**
- * Loads the library of pg_trgm, if the database has it: only then may a login that is no superuser create a function
+ * Loads the library of pg_trgm, if the database has it: only then may a login that is not a superuser create a function
  * that sets one of its parameters.
  */
 const LOAD_TRIGRAMS = `do $load$

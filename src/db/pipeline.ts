@@ -100,7 +100,7 @@ export class Pipeline {
       this.#kept.push(kept);
       if (!this.#known.has(name)) {
         if (name !== UNNAMED) {
-          // It may exist, from a failed attempt or behind a pooler. Closing one that does not is no error.
+          // It may exist, from a failed attempt or behind a pooler. Closing one that does not exist is not an error.
           parts.push(serialize.close({ type: 'S', name }));
           this.#known.add(name);
           this.#new.push(name);

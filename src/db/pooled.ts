@@ -96,7 +96,7 @@ export function pooled(
     async connect(work, { patient = false } = {}) {
       if (pool.waitingCount >= MAX_WAITING) throw new Busy();
       const client = await pool.connect().catch((error: unknown) => {
-        // What a person must fix (a wrong password, an untrusted certificate) is no outage.
+        // What a person must fix (a wrong password, an untrusted certificate) is not an outage.
         throw setupMistake(error) || (sqlState(error) && !isUnreachable(error)) ? error : new Unreachable(error);
       });
       let broken = false;

@@ -41,7 +41,7 @@ const dialect = new PgDialect();
 
 /**
  * Builds the one statement that stores a decision: rows, change log, counters and the answer for its request_id. No
- * other code writes what calls write; `taskloom.tidy`, administrative commands and restores are no calls. Returns
+ * other code writes what calls write; `taskloom.tidy`, administrative commands and restores are not calls. Returns
  * undefined if there is nothing to write.
  */
 export function writeStatement(

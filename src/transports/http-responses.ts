@@ -36,7 +36,7 @@ export const badToken = (message = REFUSED_TOKEN) =>
 /** For a token that was cut off, or that another program made. */
 export const malformedToken = () =>
   badToken(
-    'The token in the header Authorization is no token of Taskloom. Send all of one: tlm_ and 43 characters more.',
+    'The token in the header Authorization is not a Taskloom token. Send the whole token: tlm_ and 43 more characters.',
   );
 
 export const lacks = (scope: Scope) =>

@@ -251,7 +251,7 @@ export class Relay {
     if (this.#link !== link) return;
     this.#link = undefined;
     const isMissed = this.#waiting.size + this.#subscribed.size > 0;
-    if (isMissed) this.#losses++; // a process that ended while idle is no failure, so no delay is due
+    if (isMissed) this.#losses++; // a process that exited while idle has not failed, so no delay is needed
     for (const [id, waiting] of this.#waiting)
       if (++waiting.losses > MAX_LOSSES)
         this.#refuse(

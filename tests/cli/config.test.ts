@@ -39,11 +39,11 @@ describe('an environment variable that is wrong', () => {
     ['TASKLOOM_USER', 'Ana Sesame', /TASKLOOM_USER must be 1 to 63 of/],
     ['TASKLOOM_TZ', 'Mars/Olympus', /TASKLOOM_TZ is not a time zone; use a name such as/],
     ['TASKLOOM_PUBLIC_URL', 'ftp://tasks.example', /TASKLOOM_PUBLIC_URL must be an http or https URL/],
-    ['TASKLOOM_SECRET', 'sesame', /TASKLOOM_SECRET must have 32 characters at least/],
+    ['TASKLOOM_SECRET', 'sesame', /TASKLOOM_SECRET must have at least 32 characters/],
     ['TASKLOOM_ALLOWED_HOSTS', '*', /TASKLOOM_ALLOWED_HOSTS must name each host, .*without scheme, port or \*/],
     ['TASKLOOM_ALLOWED_HOSTS', 'one.example:80', /TASKLOOM_ALLOWED_HOSTS must name each host/],
     ['TASKLOOM_TRUST_PROXY', 'sesame', /TASKLOOM_TRUST_PROXY must be a number of proxies/],
-    ['TASKLOOM_TRUST_PROXY', '-1', /TASKLOOM_TRUST_PROXY must be 0 at least/],
+    ['TASKLOOM_TRUST_PROXY', '-1', /TASKLOOM_TRUST_PROXY must be at least 0/],
     ['TASKLOOM_RATE_LIMIT', '1.5', /TASKLOOM_RATE_LIMIT must be a whole number of requests/],
     ['TASKLOOM_NEON_PROXY', 'sesame', /TASKLOOM_NEON_PROXY must look like/],
     ['TASKLOOM_LOG_LEVEL', 'loud', /TASKLOOM_LOG_LEVEL must be one of fatal, error/],
@@ -83,7 +83,7 @@ describe('an environment variable that is wrong', () => {
 
   test.each([
     ['PORT', '80a', /PORT must be a number/],
-    ['PORT', '70000', /PORT must be 65535 at most/],
+    ['PORT', '70000', /PORT must be at most 65535/],
     ['PORT', '-1', /PORT must be a number/],
     ['DATABASE_URL', 'mysql://ana:sesame@host/db', /DATABASE_URL\) must be postgres/],
   ] as const)('%s=%s is refused by commands, and not on stdio, which has no use for it', (name, value, words) => {
@@ -129,7 +129,7 @@ describe('a command line that is wrong', () => {
     [['user', 'list', '--jsn'], /unknown option '--jsn'/],
     [['--bogus'], /unknown option '--bogus'/],
     [['serve', 'extra'], /too many arguments/],
-    [['serve', '--port', '99999'], /--port.*It must be 65535 at most/],
+    [['serve', '--port', '99999'], /--port.*It must be at most 65535/],
     [['serve', '--port', 'http'], /--port.*It must be a number/],
     [['user', 'add'], /missing required argument 'handle'/],
     [['user', 'add', 'Ana!'], /It must be 1 to 63 of a-z/],
@@ -285,7 +285,7 @@ describe('a database', () => {
 
   test('is TASKLOOM_DATABASE_URL’s where both are set, and no command acts on one in memory', async () => {
     expect(await complaintOf(LIST, environment({ ...MEMORY, DATABASE_URL: unreachable }))).toBe(
-      'taskloom: a database in memory ends with its process, so that no command can act on it: name another',
+      'taskloom: a database in memory exists only in its own process, so no other command can use it: name another database',
     );
   });
 

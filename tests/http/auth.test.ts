@@ -59,10 +59,10 @@ describe('without a token of ours, nobody gets past the door', () => {
       expect(answer.message.message).toContain('Send the header Authorization');
     });
 
-    test.each(malformed)(`%s is answered 401, and that it is no token (${era})`, async (_what, authorization) => {
+    test.each(malformed)(`%s is answered 401, and that it is not a token (${era})`, async (_what, authorization) => {
       const answer = await send(http.url, withHeaders(hello(era), { authorization }));
       expectTurnedAway(answer, INVALID);
-      expect(answer.message.message).toContain('is no token of Taskloom');
+      expect(answer.message.message).toContain('is not a Taskloom token');
     });
   }
 
