@@ -3,50 +3,52 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 
 /**
- * A disk that misbehaves below one directory, for the process that calls it: it stands between the embedded
- * database and node:fs, which is where its bytes leave the process.
+ * Disk faults to inject below one directory, in the calling process: functions of node:fs are replaced, through which the
+ * embedded database accesses its files.
  */
 export interface Plan {
-  /** Where it holds. */
+  /** The directory that is affected. */
   folder: string;
-  /** The sync that fails, with EIO. */
+  /** Which sync fails with EIO, counted from 1. */
   syncFails?: number;
-  /** After so many bytes it is full. */
+  /** Number of bytes after which the disk is full. */
   fullAfter?: number;
-  /** Takes so many pictures, one every few writes: what `kill -9` would leave, and what a power cut would. */
-  pictures?: { count: number; every: number; folder: string };
+  /** Takes `count` snapshots, one every few writes: what `kill -9` would leave, and what a power failure would. */
+  snapshots?: { count: number; every: number; folder: string };
 }
 
-/** What was done so far. */
-export const seen = { syncs: 0, bytes: 0 };
+/** Syncs and bytes written so far. */
+export const counts = { syncs: 0, bytes: 0 };
 
 /**
- * @param random numbers from 0 to 1
- * @param taken told of every picture
+ * Replaces functions of node:fs.
+ *
+ * @param random returns numbers from 0 to 1
+ * @param taken called with the name of each snapshot
  */
-export function spoil(plan: Plan, random: () => number, taken: (name: string) => void): void {
+export function injectFaults(plan: Plan, random: () => number, taken: (name: string) => void): void {
   const real = { ...fs };
   const paths = new Map<number, string>();
   const inside = (path: unknown): path is string => typeof path === 'string' && path.startsWith(plan.folder);
-  const { pictures } = plan;
-  // The shadow has what is known to be on the disk, and some of what may be.
-  const shadow = pictures && join(pictures.folder, 'shadow');
+  const { snapshots } = plan;
+  // A copy with the data that was synced, and some of the data that was not.
+  const shadow = snapshots && join(snapshots.folder, 'shadow');
   const shadowOf = (path: string) => (shadow && inside(path) ? shadow + path.slice(plan.folder.length) : undefined);
   if (shadow) real.cpSync(plan.folder, shadow, { recursive: true });
   let writes = 0;
-  let left = pictures?.count ?? 0;
-  let next = pictures ? Math.ceil(random() * pictures.every) : 0;
+  let left = snapshots?.count ?? 0;
+  let next = snapshots ? Math.ceil(random() * snapshots.every) : 0;
 
-  function picture(): void {
-    if (!pictures || !shadow || left === 0 || ++writes < next) return;
+  function snapshot(): void {
+    if (!snapshots || !shadow || left === 0 || ++writes < next) return;
     const name = String(left--);
-    next = writes + Math.ceil(random() * 2 * pictures.every);
-    real.cpSync(plan.folder, join(pictures.folder, `kill-${name}`), { recursive: true });
-    real.cpSync(shadow, join(pictures.folder, `cut-${name}`), { recursive: true });
+    next = writes + Math.ceil(random() * 2 * snapshots.every);
+    real.cpSync(plan.folder, join(snapshots.folder, `kill-${name}`), { recursive: true });
+    real.cpSync(shadow, join(snapshots.folder, `cut-${name}`), { recursive: true });
     taken(name);
   }
   const failure = (code: string) => Object.assign(new Error(`${code}: simulated`), { code });
-  /** Names are taken to be on the disk at once: PostgreSQL syncs directories, and what is lost so is not tested here. */
+  /** Applies changes of directories to the shadow at once: losing them is not simulated, since PostgreSQL syncs directories. */
   const mirrored = <A extends unknown[], R>(work: (...args: A) => R, again: (args: A) => void) =>
     ((...args: A) => {
       const result = work(...args);
@@ -85,9 +87,9 @@ export function spoil(plan: Plan, random: () => number, taken: (name: string) =>
   fs.writeSync = ((fd: number, buffer: Uint8Array, offset: number, length: number, position: number) => {
     const path = paths.get(fd);
     if (path === undefined) return real.writeSync(fd, buffer as never, offset, length, position);
-    picture();
-    seen.bytes += typeof buffer === 'string' ? (buffer as string).length : length;
-    if (plan.fullAfter !== undefined && seen.bytes > plan.fullAfter) throw failure('ENOSPC');
+    snapshot();
+    counts.bytes += typeof buffer === 'string' ? (buffer as string).length : length;
+    if (plan.fullAfter !== undefined && counts.bytes > plan.fullAfter) throw failure('ENOSPC');
     const there = shadowOf(path);
     if (there && typeof position === 'number' && random() < 0.3) {
       const other = real.openSync(there, 'r+');
@@ -99,9 +101,9 @@ export function spoil(plan: Plan, random: () => number, taken: (name: string) =>
   const sync = (work: (fd: number) => void) => (fd: number) => {
     const path = paths.get(fd);
     if (path === undefined) return work(fd);
-    picture();
-    seen.syncs += 1;
-    if (seen.syncs === plan.syncFails) throw failure('EIO');
+    snapshot();
+    counts.syncs += 1;
+    if (counts.syncs === plan.syncFails) throw failure('EIO');
     const there = shadowOf(path);
     if (there && real.statSync(path).isFile()) real.copyFileSync(path, there);
     work(fd);

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { connect as openDatabase } from '../../src/db/connect.js';
 import { connect, type Environment, gone, isAlive, ownerIn, type Peer, run, seeded } from '../support/process.js';
-import { type Chance, chance, rounds } from './random.js';
-import { type Caller, expectNothingLost, raise } from './storm.js';
+import { newRandom, type Random, rounds } from './random.js';
+import { type Caller, expectNothingLost, startStorm } from './storm.js';
 
-/** A client whose server may be killed, and is then started again, as a host does. */
+/** A client that starts its server again after it was killed, as hosts do. */
 class Host {
   #peer: Promise<Peer>;
   constructor(readonly env: Environment) {
@@ -29,28 +29,28 @@ class Host {
   }
 }
 
-/** What may happen to processes. */
-const strikes: Record<string, (home: string, hosts: Host[], luck: Chance) => Promise<unknown>> = {
+/** The faults to inject. */
+const faults: Record<string, (home: string, hosts: Host[], random: Random) => Promise<unknown>> = {
   'the owner is killed': async (home) => {
-    const owner = find(home);
+    const owner = findOwner(home);
     if (owner) process.kill(owner, 'SIGKILL');
     if (owner) await gone(owner);
   },
   'the owner is asked to stop': async (home) => {
-    const owner = find(home);
+    const owner = findOwner(home);
     if (owner) process.kill(owner, 'SIGTERM');
     if (owner) await gone(owner);
   },
   'a person stops the owner': (_, hosts) => run(['owner', '--stop'], hosts[0]?.env as Environment),
-  'a client’s server is killed': (_, hosts, luck) => luck.pick(hosts).kill(),
-  'both are killed': async (home, hosts, luck) => {
-    const owner = find(home);
+  'a client’s server is killed': (_, hosts, random) => random.pick(hosts).kill(),
+  'both are killed': async (home, hosts, random) => {
+    const owner = findOwner(home);
     if (owner) process.kill(owner, 'SIGKILL');
-    await luck.pick(hosts).kill();
+    await random.pick(hosts).kill();
   },
 };
 
-function find(home: string): number | undefined {
+function findOwner(home: string): number | undefined {
   try {
     const owner = ownerIn(home);
     return isAlive(owner) ? owner : undefined;
@@ -62,20 +62,20 @@ function find(home: string): number | undefined {
 test(
   'processes that are killed at random lose and double nothing',
   async () => {
-    const luck = chance();
+    const random = newRandom();
     const env = seeded();
     const home = String(env.TASKLOOM_HOME);
     const hosts = Array.from({ length: 3 }, () => new Host(env));
-    const storm = raise(
+    const storm = startStorm(
       hosts.map(({ call }) => call),
-      luck,
+      random,
     );
     for (let round = 0; round < rounds(4); round++) {
-      const goal = storm.answered() + luck.some(40);
+      const goal = storm.answered() + random.upTo(40);
       while (storm.answered() < goal) await hosts[0]?.call('list_tasks', { limit: 1 });
-      await strikes[luck.pick(Object.keys(strikes))]?.(home, hosts, luck);
+      await faults[random.pick(Object.keys(faults))]?.(home, hosts, random);
     }
-    await storm.calm();
+    await storm.stop();
     for (const host of hosts) await host.close();
     await run(['owner', '--stop'], env);
     const database = await openDatabase({ kind: 'directory', path: home });

@@ -1,28 +1,28 @@
-// Preloaded into a program: below the directory that SPOIL_FOLDER names, every write to a file fails with SPOIL_CODE.
-// A directory there cannot be removed while files are made in it, as may happen to one.
-// Where SPOIL_IMAGE is set, the image of a new database is not there.
+// Preloaded into a program to inject faults: every write to a file whose path contains FAULT_FOLDER fails with FAULT_CODE.
+// A directory there cannot be removed while files are created in it, as can happen on a real system.
+// If FAULT_IMAGE is set, the image of a new database is missing.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-const { SPOIL_FOLDER: folder, SPOIL_CODE: code, SPOIL_IMAGE: image } = process.env;
+const { FAULT_FOLDER: folder, FAULT_CODE: code, FAULT_IMAGE: image } = process.env;
 const real = { ...fs };
 const inside = (path) => code && folder && String(path).includes(folder);
 const fail = () => {
   throw Object.assign(new Error(`${code}: simulated`), { code });
 };
-const spoilt = new Set();
+const faulty = new Set();
 fs.openSync = (path, flags, ...rest) => {
   const writes = typeof flags === 'number' && (flags & 3) !== 0;
   if (inside(path) && writes && code === 'EROFS') fail();
   const fd = real.openSync(path, flags, ...rest);
-  if (inside(path)) spoilt.add(fd);
+  if (inside(path)) faulty.add(fd);
   return fd;
 };
 fs.closeSync = (fd) => {
-  spoilt.delete(fd);
+  faulty.delete(fd);
   real.closeSync(fd);
 };
-fs.writeSync = (fd, ...rest) => (spoilt.has(fd) ? fail() : real.writeSync(fd, ...rest));
+fs.writeSync = (fd, ...rest) => (faulty.has(fd) ? fail() : real.writeSync(fd, ...rest));
 fs.writeFileSync = (path, ...rest) => (inside(path) ? fail() : real.writeFileSync(path, ...rest));
 let making = 0;
 fs.rmSync = (path, ...rest) => {

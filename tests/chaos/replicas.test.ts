@@ -5,10 +5,10 @@ import { startPostgres } from '../setup/postgres.js';
 import { startProxy } from '../setup/proxy.js';
 import { AGENTS, drainPlan, PLAN } from '../support/draining.js';
 import { connect, type Environment, environment, type Running, start, succeed } from '../support/process.js';
-import { chance, rounds } from './random.js';
-import { type Caller, expectNothingLost, raise } from './storm.js';
+import { newRandom, rounds } from './random.js';
+import { type Caller, expectNothingLost, startStorm } from './storm.js';
 
-/** One of several servers on one database. It keeps its port when it is started again. */
+/** One of several servers on one database. Keeps its port across restarts. */
 class Replica {
   url = '';
   #server: Running | undefined;
@@ -27,8 +27,8 @@ class Replica {
   }
 }
 
-/** Calls a tool at any of the replicas, as through a balancer that knows nothing of their health. */
-const over =
+/** Calls a tool on the next replica, like a load balancer without health checks. */
+const callVia =
   (token: string, next: () => Replica): Caller =>
   async (tool, args) => {
     try {
@@ -61,7 +61,7 @@ test('agents of several replicas share a plan', { timeout: 300_000 }, async () =
   await Promise.all(replicas.map((replica) => replica.start()));
   await succeed(['user', 'add', 'ana'], env);
   const token = await succeed(['token', 'create', '--user', 'ana'], env);
-  const calls = Array.from({ length: AGENTS }, (_, i) => over(token, () => replicas[i % 3] as Replica));
+  const calls = Array.from({ length: AGENTS }, (_, i) => callVia(token, () => replicas[i % 3] as Replica));
   const database = await openDatabase({ kind: 'postgres', url });
   await drainPlan(PLAN, calls, {
     handle: 'ana',
@@ -75,7 +75,7 @@ test('agents of several replicas share a plan', { timeout: 300_000 }, async () =
 test(
   'replicas that are killed, and a database that is restarted, lose and double nothing',
   async () => {
-    const luck = chance();
+    const random = newRandom();
     const server = await startPostgres(inject('release'));
     const proxy = inject('backend') === 'neon' ? await startProxy(server.address) : undefined;
     const url = server.url('postgres');
@@ -90,33 +90,33 @@ test(
     const token = await succeed(['token', 'create', '--user', 'ana'], env);
 
     let turn = 0;
-    const balanced = over(token, () => replicas[turn++ % replicas.length] as Replica);
+    const balanced = callVia(token, () => replicas[turn++ % replicas.length] as Replica);
     const first = replicas[0] as Replica;
     const local = await connect({ ...env, TASKLOOM_USER: 'ana' });
     const { TASKLOOM_DATABASE_URL, ...elsewhere } = env;
     const remote = await connect({ ...elsewhere, TASKLOOM_URL: first.url, TASKLOOM_TOKEN: token });
     const peers = [local, remote];
-    const storm = raise(
+    const storm = startStorm(
       [
         balanced,
         balanced,
-        over(token, () => first),
+        callVia(token, () => first),
         ...peers.map(
           (peer): Caller =>
             (tool, args) =>
               peer.call(tool, args),
         ),
       ],
-      luck,
+      random,
     );
-    const strikes: Record<string, () => Promise<unknown>> = {
+    const faults: Record<string, () => Promise<unknown>> = {
       'a replica is killed': async () => {
-        const replica = luck.pick(replicas);
+        const replica = random.pick(replicas);
         await replica.end('SIGKILL');
         await replica.start();
       },
       'a replica is stopped': async () => {
-        const replica = luck.pick(replicas);
+        const replica = random.pick(replicas);
         expect(await replica.end('SIGTERM')).toBe(0);
         await replica.start();
       },
@@ -131,11 +131,11 @@ test(
       },
     };
     for (let round = 0; round < rounds(4); round++) {
-      const goal = storm.answered() + luck.some(40);
+      const goal = storm.answered() + random.upTo(40);
       while (storm.answered() < goal) await balanced('list_tasks', { limit: 1 });
-      await strikes[luck.pick(Object.keys(strikes))]?.();
+      await faults[random.pick(Object.keys(faults))]?.();
     }
-    await storm.calm();
+    await storm.stop();
     const database = await openDatabase(target);
     await expectNothingLost(database, 'ana', storm).finally(() => database.close());
     for (const peer of peers) expect(await peer.close()).toMatchObject({ code: 0 });

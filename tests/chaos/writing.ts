@@ -17,17 +17,17 @@ let program = '';
 
 const HANDLE = 'writer';
 
-/** A write that was answered. */
+/** An acknowledged write. */
 export type Answered = Extract<Said, { undo: string }>;
 
-/** A process that calls tools on a database of its own choice until it is stopped, or stops. */
+/** A process that calls tools on a database until it stops or is killed. */
 export interface Writing {
-  /** What it said so far. */
+  /** Returns its output so far. */
   said(): Said[];
   answered(): Answered[];
-  /** Resolves when it has opened the database, or has ended. */
+  /** Resolves when it has opened the database, or has exited. */
   ready: Promise<void>;
-  /** Ends it where it stands. */
+  /** Kills it with SIGKILL. */
   kill(): Promise<Ended>;
   ended: Promise<Ended>;
 }
@@ -58,7 +58,7 @@ export async function startWriting(order: Omit<Order, 'handle' | 'migrations'>):
   };
 }
 
-/** Bundles `writer.ts` where it finds the packages that it imports. */
+/** Bundles `writer.ts`, inside node_modules so that it finds the packages that it imports. */
 async function bundle(): Promise<string> {
   const outfile = join(scratch(join(ROOT, 'node_modules')), 'writer.mjs');
   await build({
@@ -77,7 +77,7 @@ async function bundle(): Promise<string> {
   return outfile;
 }
 
-/** Opens a database that was written to, and finds everything that was answered, and nothing that is half there. */
+/** Opens a database, and checks that it is consistent and holds every acknowledged write. */
 export async function expectWhole(target: Target, answered: Answered[]): Promise<void> {
   const database = await connect(target);
   try {
@@ -98,8 +98,8 @@ export async function expectAllThere(database: Database, answered: Answered[]): 
   const there = new Set(tables.changes.map(({ batch }) => `u${batch}`));
   expect(
     answered.filter(({ undo }) => !there.has(undo)),
-    'answered, and not there',
+    'acknowledged, but lost',
   ).toEqual([]);
   const kept = await queryAsTableOwner(database, 'select count(*)::int from taskloom.requests', []);
-  expect(Number(kept[0]?.[0]), 'answers kept').toBeGreaterThanOrEqual(answered.length);
+  expect(Number(kept[0]?.[0]), 'stored answers').toBeGreaterThanOrEqual(answered.length);
 }

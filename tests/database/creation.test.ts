@@ -6,7 +6,7 @@ import { connect as openDatabase } from '../../src/db/connect.js';
 import { queryAsTableOwner } from '../../src/db/service.js';
 import { complaintOf, type Environment, environment, ROOT, succeed } from '../support/process.js';
 
-const spoil = `--import ${pathToFileURL(join(ROOT, 'tests/chaos/preload.mjs')).href}`;
+const preload = `--import ${pathToFileURL(join(ROOT, 'tests/chaos/preload.mjs')).href}`;
 const home = (env: Environment) => String(env.TASKLOOM_HOME);
 
 /** An environment with a database in it, made by a command. */
@@ -42,7 +42,7 @@ describe('a new database', { timeout: 180_000 }, () => {
   test('is the same where there is no image that fits', async () => {
     const [one, two] = [environment(), environment()];
     await succeed(['user', 'list'], one);
-    await succeed(['user', 'list'], { ...two, NODE_OPTIONS: spoil, SPOIL_IMAGE: 'gone' });
+    await succeed(['user', 'list'], { ...two, NODE_OPTIONS: preload, FAULT_IMAGE: 'gone' });
     const objects = `select oid::regclass::text, relkind from pg_class where relnamespace = 'taskloom'::regnamespace order by 1`;
     expect(await rowsOf(two, objects)).toEqual(await rowsOf(one, objects));
     expect(await rowsOf(two, 'select name, hash from taskloom.migrations order by created_at')).toEqual(
@@ -62,14 +62,14 @@ describe('a new database', { timeout: 180_000 }, () => {
 
   test('leaves nothing behind where the disk has no room for it, and is made once it has', async () => {
     const env = environment();
-    for (const SPOIL_IMAGE of ['', 'gone'])
+    for (const FAULT_IMAGE of ['', 'gone'])
       expect(
         await complaintOf(['user', 'list'], {
           ...env,
-          NODE_OPTIONS: spoil,
-          SPOIL_FOLDER: 'pg18.tmp-',
-          SPOIL_CODE: 'ENOSPC',
-          SPOIL_IMAGE,
+          NODE_OPTIONS: preload,
+          FAULT_FOLDER: 'pg18.tmp-',
+          FAULT_CODE: 'ENOSPC',
+          FAULT_IMAGE,
         }),
       ).toMatch(/^taskloom: the disk is full: /);
     expect(readdirSync(home(env)).filter((name) => name.startsWith('pg'))).toEqual(['pg18']);
@@ -126,7 +126,7 @@ describe('a database that cannot be opened says why in one line, and is not touc
   test('because it may only be read, or the disk is full', async () => {
     const env = await made();
     const before = readFileSync(join(home(env), 'pg18/global/pg_control'));
-    const at = (SPOIL_CODE: string) => ({ ...env, NODE_OPTIONS: spoil, SPOIL_FOLDER: '/pg18/', SPOIL_CODE });
+    const at = (FAULT_CODE: string) => ({ ...env, NODE_OPTIONS: preload, FAULT_FOLDER: '/pg18/', FAULT_CODE });
     expect(await complaintOf(['user', 'list'], at('EROFS'))).toMatch(
       /^taskloom: the database’s files may only be read\. If .* \(chown -R\): /,
     );

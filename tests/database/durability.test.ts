@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { chance, rounds } from '../chaos/random.js';
+import { newRandom, rounds } from '../chaos/random.js';
 import { type Answered, expectWhole, startWriting } from '../chaos/writing.js';
 import { scratch } from '../support/process.js';
 
@@ -50,7 +50,7 @@ describe('a commit of the embedded database', { timeout: 300_000 }, () => {
 
 describe('a process that is gone at once, at any moment', { timeout: 600_000 }, () => {
   test('leaves everything that was answered, and no half of anything', async () => {
-    const { seed, next } = chance();
+    const { seed, next } = newRandom();
     const path = join(scratch(), 'data');
     const target = { kind: 'directory', path } as const;
     const answered: Answered[] = [];
@@ -66,23 +66,28 @@ describe('a process that is gone at once, at any moment', { timeout: 600_000 }, 
   });
 
   test('leaves it in every state that its files pass through, and a power cut leaves it in', async () => {
-    const { seed } = chance();
+    const { seed } = newRandom();
     const { path, answered } = await written(seed);
     const folder = scratch();
     const target = { kind: 'directory', path } as const;
-    const pictures = { folder, count: rounds(3), every: 25 };
-    const writing = await startWriting({ target, seed, disk: { folder: path, pictures }, calls: pictures.count * 12 });
+    const snapshots = { folder, count: rounds(3), every: 25 };
+    const writing = await startWriting({
+      target,
+      seed,
+      disk: { folder: path, snapshots },
+      calls: snapshots.count * 12,
+    });
     expect(await writing.ended).toMatchObject({ code: 0, stderr: '' });
     let taken = 0;
     for (const said of writing.said())
       if ('undo' in said) answered.push(said);
-      else if ('picture' in said)
+      else if ('snapshot' in said)
         for (const kind of ['kill', 'cut']) {
           taken += 1;
-          const copy = join(folder, `${kind}-${said.picture}`);
+          const copy = join(folder, `${kind}-${said.snapshot}`);
           expect(existsSync(copy)).toBe(true);
           await expectWhole({ kind: 'directory', path: copy }, answered);
         }
-    expect(taken).toBe(2 * pictures.count);
+    expect(taken).toBe(2 * snapshots.count);
   });
 });

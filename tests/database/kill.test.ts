@@ -1,12 +1,12 @@
 import { inject, test } from 'vitest';
-import { chance, rounds } from '../chaos/random.js';
+import { newRandom, rounds } from '../chaos/random.js';
 import { type Answered, expectAllThere, startWriting } from '../chaos/writing.js';
 import { openServerDatabase, urlOf } from '../setup/server.js';
 
 test('a server that is gone at once leaves PostgreSQL with all that it answered, and no half of anything', {
   timeout: 600_000,
 }, async () => {
-  const { seed, next } = chance();
+  const { seed, next } = newRandom();
   const database = await openServerDatabase();
   try {
     const proxy = inject('backend') === 'neon' ? { kind: 'neon' as const, proxy: inject('proxy') } : undefined;

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { type Args, isGone, isOpen, type Model } from './model.js';
 
-/** Ids of somebody else's tasks begin here; nobody has any from `NOBODYS` on. */
+/** First id of another user's tasks. */
 export const FOREIGN = 5000;
-const NOBODYS = 900;
+/** First of the ids that no task has. */
+const MISSING = 900;
 
-/** How a call is sent: once, tried first, again with its request id (afterwards, at once, or long after), or changed. */
-/** What everyone has to begin with: a family, what waits for it, and something that repeats. */
-export const BEGINNING = [
+/** The initial tasks of every run: parents with sub-tasks, a blocked task, and a repeating one. */
+export const INITIAL_TASKS = [
   { ref: 'house', title: 'House', project: 'Home', labels: ['deep'] },
   { ref: 'roof', title: 'Roof', parent: 'house', due: '2026-11-24' },
   { title: 'Tiles', parent: 'roof', priority: 'high', project: 'Work' },
@@ -17,19 +17,23 @@ export const BEGINNING = [
   { title: 'Letter' },
 ];
 
+/**
+ * How a call is sent: once, as a dry run first, or with a request id and then again: right after (`again`), at the same time
+ * (`twins`), much later (`later`), or with other arguments (`changed`).
+ */
 const MODES = ['once', 'once', 'once', 'dry', 'again', 'twins', 'later', 'changed'] as const;
 
-/** A call whose tasks are still to be chosen, by number, among those there are then. */
+/** A random call. Numbers stand for tasks, which `resolve` chooses from those that exist when the call is made. */
 export interface Action {
   who: 0 | 1;
   mode: (typeof MODES)[number];
   tool: string;
   args: Args;
-  /** Whether the caller says what it believes of the task: rightly, or not. */
+  /** Whether the call also states the task's version, title or claim, and whether that is correct. */
   guard?: 'version' | 'stale' | 'future' | 'title' | 'mistitle' | 'claim' | 'late' | undefined;
 }
 
-/** Now and then; most calls say little. */
+/** Mostly undefined, since most calls have few arguments. */
 const maybe = <T>(arbitrary: fc.Arbitrary<T>, weight = 1) =>
   fc.oneof({ weight: 5, arbitrary: fc.constant(undefined) }, { weight, arbitrary });
 
@@ -71,7 +75,7 @@ function taskOf() {
   return { title, ...fields, repeats: maybe(fc.constantFrom('every day', 'every week')), labels: maybe(someLabels, 2) };
 }
 
-/** In a plan, most of what is named is of the plan, and most of that further up. */
+/** In a plan, most references are to the plan's own tasks, and most of those to earlier ones. */
 const addTasks = fc.record({
   tasks: fc.array(
     fc.record({
@@ -114,7 +118,7 @@ const updateTask = fc.record({
   clear: maybe(fc.uniqueArray(fc.constantFrom(...CLEARABLE), { minLength: 1, maxLength: 3 }), 2),
 });
 
-/** Whose number is given along: the one of the last claim, one before, or one that never was. */
+/** Which claim number is given: that of the last claim, an earlier one, or one that does not exist. */
 const number = fc.constantFrom('own', 'own', 'own', 'old', 'none');
 const agent = fc.constantFrom('night shift', 'worker 2');
 const lasting = fc.constantFrom(1, 1, 30);
@@ -182,22 +186,22 @@ export const actions = (
     { ...length, size: 'max' },
   );
 
-/** Nothing where a field is left out, for it is not sent then. */
-const given = <T extends object>(args: T): T =>
+/** Removes undefined fields, which are not sent. */
+const defined = <T extends object>(args: T): T =>
   Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined)) as T;
 
-/** A task by number: open ones mostly, any now and then, and some that are not there or somebody else's. */
+/** Chooses a task by number: mostly an open one, sometimes any, and sometimes a missing one or another user's. */
 function choose(model: Model, n: number, not: number[] = []): number {
   const all = [...model.tasks.values()].filter((task) => n % 7 === 0 || !not.includes(task.id));
   const open = all.filter(isOpen);
   const kind = n % 100;
-  const of = (tasks: typeof all) => tasks[Math.floor(n / 100) % tasks.length]?.id ?? NOBODYS;
+  const of = (tasks: typeof all) => tasks[Math.floor(n / 100) % tasks.length]?.id ?? MISSING;
   if (kind < 75 && open.length > 0) return of(open);
   if (kind < 97) return of(all);
-  return kind < 98 ? NOBODYS + (n % 7) : FOREIGN + (n % 2);
+  return kind < 98 ? MISSING + (n % 7) : FOREIGN + (n % 2);
 }
 
-/** A project by number: one that there is, mostly. */
+/** Chooses the name of a project by number: mostly an existing one. */
 function chooseProject(model: Model, n: number): string {
   const names = [...model.projects.values()].filter((each) => !isGone(each)).map(({ name }) => name);
   return (
@@ -205,15 +209,15 @@ function chooseProject(model: Model, n: number): string {
   );
 }
 
-/** The call that an action comes to, given what there is. */
+/** Returns the call of an action in the current state. */
 export function resolve(model: Model, { tool, args, guard }: Action): { tool: string; args: Args } {
   const one = (n: number) => choose(model, n);
   const many = (list: number[]) => [...new Set(list.map(one))];
   const { write, tasks, ...rest } = args;
-  const resolved: Args = given(rest);
+  const resolved: Args = defined(rest);
   for (const field of ['ids', 'blocked_by', 'add_blocked_by', 'remove_blocked_by'])
     if (resolved[field]) resolved[field] = many(resolved[field]);
-  const claimed = resolved.claim === undefined ? undefined : ofClaimed(model, resolved);
+  const claimed = resolved.claim === undefined ? undefined : chooseClaim(model, resolved);
   for (const field of ['id', 'parent', 'before', 'after'])
     if (resolved[field] !== undefined) resolved[field] = choose(model, resolved[field], resolved.ids);
   Object.assign(resolved, claimed);
@@ -229,23 +233,23 @@ export function resolve(model: Model, { tool, args, guard }: Action): { tool: st
     if (resolved.before !== undefined && guard !== 'future') delete resolved.after;
   }
   if (guard && resolved.ids) Object.assign(resolved, guarded(model, resolved, guard));
-  return { tool, args: given(resolved) };
+  return { tool, args: defined(resolved) };
 }
 
 function planned({ ref, inside, after, ...rest }: Args, i: number, count: number, one: (n: number) => number): Args {
   const refOf = (n: number) => (n === 19 ? 'nobody' : `r${n < 17 ? n % Math.max(1, i) : n % count}`);
   const blockers = [...(after ?? []).map(refOf), ...(rest.blocked_by ?? []).map(one)];
-  return given({
+  return defined({
     ...rest,
-    // One ref in a few is given to two, or to none.
+    // Sometimes two tasks have the same ref.
     ref: ref === 9 && i > 2 ? 'r0' : `r${i}`,
     parent: inside !== undefined && i > 0 ? refOf(inside) : rest.parent === undefined ? undefined : one(rest.parent),
     blocked_by: blockers.length > 0 ? [...new Set(blockers)] : undefined,
   });
 }
 
-/** The claim that is spoken of: mostly of a task that somebody has claimed. */
-function ofClaimed(model: Model, { id: n, claim: whose }: Args): Args {
+/** Chooses a claim: mostly of a task that is claimed. */
+function chooseClaim(model: Model, { id: n, claim: whose }: Args): Args {
   const claimed = [...model.tasks.values()].filter((task) => task.claim !== null && isOpen(task));
   const task = n === undefined ? undefined : claimed[n % claimed.length];
   if (n !== undefined && !task && n % 5 > 0) return { claim: undefined };
@@ -255,7 +259,7 @@ function ofClaimed(model: Model, { id: n, claim: whose }: Args): Args {
 }
 
 function guarded(model: Model, args: Args, guard: NonNullable<Action['guard']>): Args {
-  // What a rule given in the call comes to is not known to the model before the server has answered.
+  // The model does not know the effect of a recurrence rule before the server has answered.
   if (guard !== 'mistitle') delete args.repeats;
   if (guard !== 'future') args.ids = args.ids.slice(0, 1);
   const task = model.tasks.get(args.ids[0]);

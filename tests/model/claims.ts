@@ -11,25 +11,25 @@ import {
 } from './model.js';
 import { dueSort } from './replay.js';
 import type { Tables, Task } from './tables.js';
-import { late, update } from './update.js';
+import { claimRefusal, update } from './update.js';
 
 const PRIORITIES = ['urgent', 'high', 'medium', 'low'];
 
-/** Claims a task by its number, or the next that is ready. */
-export function take(model: Model, args: Args, moment: Moment): Prediction {
+/** Claims a task by id, or the next ready one. */
+export function claimTask(model: Model, args: Args, moment: Moment): Prediction {
   const { id, claim, minutes = 30, agent, project, labels, priority } = args;
   const filtered = project !== undefined || labels !== undefined || priority !== undefined;
   if ((id !== undefined && filtered) || (id === undefined && claim !== undefined)) return refused('invalid');
   const draft = model.draft();
-  const house = project === undefined ? undefined : draft.named(project);
-  if (project !== undefined && !house) return refused('not_found');
-  const putAway = (task: Task) => task.project !== null && draft.projects.get(task.project)?.archived_at !== null;
+  const home = project === undefined ? undefined : draft.named(project);
+  if (project !== undefined && !home) return refused('not_found');
+  const isArchived = (task: Task) => task.project !== null && draft.projects.get(task.project)?.archived_at !== null;
   const free = (task: Task) => draft.free(task, moment.now);
   const ready = [...draft.tasks.values()].filter(
     (task) =>
       task.status === 'pending' &&
       free(task) &&
-      (house ? task.project === house.id : !putAway(task)) &&
+      (home ? task.project === home.id : !isArchived(task)) &&
       (labels ?? []).every((label: string) => task.labels.some((each) => key(each) === key(label))) &&
       (priority === undefined || task.priority === priority),
   );
@@ -39,7 +39,7 @@ export function take(model: Model, args: Args, moment: Moment): Prediction {
   const task = id === undefined ? ready[0] : draft.tasks.get(id);
   if (!task) return refused('not_found');
 
-  const code = late(task, claim);
+  const code = claimRefusal(task, claim);
   if (code) return refused(code);
   if (!isOpen(task)) return refused('conflict');
   if (claim === undefined ? !free(task) : task.claimed_by === null) return refused('conflict');
@@ -57,8 +57,8 @@ export function take(model: Model, args: Args, moment: Moment): Prediction {
   return accepted({ good: [task.id] });
 }
 
-/** Gives a task back, with a note and another status as the caller likes. */
-export function giveBack(
+/** Releases a task, with an optional note and status. */
+export function releaseTask(
   model: Model,
   { id, claim, note, status }: { id: number; claim?: number; note?: string; status?: string },
   moment: Moment,

@@ -2,36 +2,37 @@ import { isDeepStrictEqual } from 'node:util';
 import { CLAIM_FIELDS, type Entry, PROJECT_FIELDS, type Project, TASK_FIELDS, type Task } from './tables.js';
 import { parisMidnight } from './time-zone.js';
 
-/** Names are compared without regard to case; the model's are plain enough for this. */
+/** Names are compared without regard to case. Lower case suffices for the names used here. */
 export const key = (name: string): string => name.toLowerCase();
-/** Titles are compared by their words. */
+/** Titles are compared as sets of words. */
 export const titleOf = (title: string): string => (title.toLowerCase().match(/[a-z0-9]+/g) ?? []).sort().join(' ');
 
 export const isOpenStatus = (status: string): boolean => status === 'pending' || status === 'in_progress';
 export const isOpen = (task: Task): boolean => task.deleted_at === null && isOpenStatus(task.status);
-/** Whether somebody has it at that moment. */
+/** Whether the task is claimed at that time. */
 export const isClaimed = (task: Task, now: string): boolean => task.claimed_until !== null && task.claimed_until > now;
 export const isGone = (project: Project): boolean => project.merged_into !== null || project.deleted_at !== null;
 
-// biome-ignore lint/suspicious/noExplicitAny: arguments as a model would send them
+// biome-ignore lint/suspicious/noExplicitAny: arguments as a language model would send them
 export type Args = Record<string, any>;
 
 /** Who calls, and when. */
 export interface Moment {
   now: string;
   by: string;
-  /** The client, where its agent has another name. */
+  /** The client, if its agent has another name. */
   client?: string;
 }
 
-/** What the answer to a call must be. */
+/** The expected answer to a call. */
 export interface Prediction {
-  /** Refused, with one of these codes. */
+  /** Set if the call must be refused, with one of these codes. */
   codes?: Set<string>;
-  /** Tasks, or names of projects, that could not be changed; those that may be named beside them. */
+  /** Tasks (or names of projects) that must fail, with the possible codes. */
   failed: Map<number | string, Set<string>>;
+  /** Others that may be reported as failed. */
   mayFail?: Set<number | string>;
-  /** Tasks that were asked for and are answered. */
+  /** Requested tasks that the answer must contain. */
   good: number[];
   next: number[];
   ready: number[];
@@ -48,9 +49,9 @@ export const accepted = (fields: Partial<Prediction> = {}): Prediction => ({
   ...fields,
 });
 
-/** Tasks and projects as a write would leave them. */
+/** Tasks and projects as they would be after a write. */
 export class Draft {
-  /** Tasks that the caller holds, as the number of the claim shows. */
+  /** Tasks whose claim the caller holds, according to the claim number. */
   readonly held = new Set<number>();
 
   constructor(
@@ -69,10 +70,10 @@ export class Draft {
 
   children = (id: number): Task[] => [...this.tasks.values()].filter((task) => task.parent === id);
 
-  /** All below, each parent before its children. */
+  /** All descendants, each parent before its children. */
   below = (id: number): Task[] => this.children(id).flatMap((child) => [child, ...this.below(child.id)]);
 
-  /** Levels up to the root, itself included; endless where parents go in a circle. */
+  /** Number of levels up to the root, including the task; 1000 if its ancestors form a cycle. */
   depth(id: number | null): number {
     let levels = 0;
     for (let at = id; at !== null && levels < 1000; at = this.tasks.get(at)?.parent ?? null) levels++;
@@ -81,7 +82,7 @@ export class Draft {
 
   height = (id: number): number => 1 + Math.max(0, ...this.children(id).map((child) => this.height(child.id)));
 
-  /** Whether a task waits for itself, or a part of it, which waits with it, does: whatever their state. */
+  /** Whether a task or one of its sub-tasks waits for itself, directly or not, regardless of status. */
   circles(id: number): boolean {
     const blockers = (at: number) => {
       const task = this.tasks.get(at);
@@ -96,7 +97,7 @@ export class Draft {
     return reached(next(id)).has(id) || this.below(id).some((part) => reached(blockers(id)).has(part.id));
   }
 
-  /** Whether its family may not be left as it is: an open sub-task needs an open parent. */
+  /** Whether it is an open sub-task of a closed parent, or a closed parent of open sub-tasks. */
   orphans(task: Task): boolean {
     if (task.deleted_at !== null) return false;
     const parent = task.parent === null ? undefined : this.tasks.get(task.parent);
@@ -104,7 +105,7 @@ export class Draft {
     return this.children(task.id).some(isOpen);
   }
 
-  /** Whether a task that was changed may not be left like this. */
+  /** Whether a change would leave a task in an invalid state. */
   broken(was: Task | undefined, task: Task): boolean {
     const moved = was?.parent !== task.parent;
     const settled = !moved && was?.status === task.status && was.deleted_at === task.deleted_at;
@@ -121,7 +122,7 @@ export class Draft {
   openSubtasks = (task: Task): number => this.children(task.id).filter(isOpen).length;
   unblocked = (task: Task): boolean => isOpen(task) && this.openBlockers(task) === 0 && this.openSubtasks(task) === 0;
 
-  /** The tasks above one; one that would be part of itself is among them. */
+  /** The ancestors of a task, which include itself if they form a cycle. */
   above(task: Task): Task[] {
     const above = new Set<Task>();
     const up = (id: number | null) => (id === null ? undefined : this.tasks.get(id));
@@ -129,13 +130,13 @@ export class Draft {
     return [...above];
   }
 
-  /** The nearest task above an open one that is blocked or starts later. */
+  /** The nearest ancestor of an open task that is blocked or starts later. */
   waitsWith(task: Task, now: string): Task | undefined {
     const holds = (each: Task) => isOpen(each) && (this.openBlockers(each) > 0 || !hasStarted(each, now));
     return isOpen(task) ? this.above(task).find(holds) : undefined;
   }
 
-  /** Whether anybody may begin with it. */
+  /** Whether it can be started now. */
   free = (task: Task, now: string): boolean =>
     this.unblocked(task) && hasStarted(task, now) && !isClaimed(task, now) && !this.waitsWith(task, now);
 }
@@ -143,7 +144,7 @@ export class Draft {
 const hasStarted = ({ start }: Task, now: string): boolean =>
   start === null || (start.length === 10 ? parisMidnight(start) : Date.parse(start)) <= Date.parse(now);
 
-/** All that one user has, and all that ever happened to it. */
+/** All data of one user, with its history. */
 export class Model extends Draft {
   log: Entry[] = [];
   nextTask = 1;
@@ -156,7 +157,7 @@ export class Model extends Draft {
 
   draft = (): Draft => new Draft(structuredClone(this.tasks), structuredClone(this.projects));
 
-  /** Makes a draft so: versions rise, and what differs is recorded. */
+  /** Applies a draft: raises versions, and records the differences. */
   commit(
     draft: Draft,
     { now, by, client = by }: Moment,
@@ -216,7 +217,7 @@ export class Model extends Draft {
     return entries;
   }
 
-  /** The undo that holds of a write, if one does: one that was itself undone does not. */
+  /** Whether a write has been undone, by an undo that was not itself undone. */
   undone = (batch: number): boolean => this.log.some((entry) => entry.reverts === batch && !this.undone(entry.batch));
 }
 
@@ -255,8 +256,8 @@ function projectOperation(was: Project | null, is: Project): string {
   return is.archived_at && !was.archived_at ? 'archive' : 'update';
 }
 
-/** The project of a name, made if there is none; nothing where it is archived. */
-export function house(draft: Draft, name: string): Project | undefined {
+/** Returns the project with a name, created if needed; undefined if it is archived. */
+export function findOrCreateProject(draft: Draft, name: string): Project | undefined {
   const found = draft.named(name);
   if (found) return found.archived_at === null ? found : undefined;
   const id = 1 + Math.max(0, ...draft.projects.keys());

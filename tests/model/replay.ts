@@ -12,7 +12,7 @@ import {
 } from './tables.js';
 import { parisMidnight } from './time-zone.js';
 
-/** Rebuilds tasks and projects from their history alone, and holds every change to what was there before it. */
+/** Rebuilds tasks and projects from their history alone, and checks each change against the state before it. */
 function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<number, Project> } {
   const tasks = new Map<number, Task>();
   const projects = new Map<number, Project>();
@@ -26,10 +26,10 @@ function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<num
 
     const fields: readonly string[] = entry.entity === 'task' ? [...TASK_FIELDS, ...CLAIM_FIELDS] : PROJECT_FIELDS;
     const lists = entry.entity === 'task' ? { labels: key, blocked_by: String, comments: idOf } : {};
-    const strange = Object.keys({ ...entry.before, ...entry.after }).filter(
+    const unknown = Object.keys({ ...entry.before, ...entry.after }).filter(
       (name) => !fields.includes(name) && !(name in lists),
     );
-    expect(strange, `${where}: fields that nobody knows`).toEqual([]);
+    expect(unknown, `${where}: unknown fields`).toEqual([]);
     const had = Object.fromEntries(
       fields.filter((name) => name in entry.before).map((name) => [name, thing[name as 'name']]),
     );
@@ -43,11 +43,11 @@ function replay(entries: Entry[]): { tasks: Map<number, Task>; projects: Map<num
     for (const [name, keyOf] of Object.entries(lists) as [string, (each: unknown) => string][]) {
       const all = new Map((thing[name as 'labels'] as unknown[]).map((each) => [keyOf(each), each]));
       for (const each of (entry.before[name] ?? []) as unknown[]) {
-        expect(all.get(keyOf(each)), `${where}: ${name} that went`).toEqual(each);
+        expect(all.get(keyOf(each)), `${where}: removed ${name}`).toEqual(each);
         all.delete(keyOf(each));
       }
       for (const each of (entry.after[name] ?? []) as unknown[]) {
-        expect(all.has(keyOf(each)), `${where}: ${name} that came twice`).toBe(false);
+        expect(all.has(keyOf(each)), `${where}: ${name} added twice`).toBe(false);
         all.set(keyOf(each), each);
       }
       Object.assign(thing, { [name]: sorted([...all.values()], keyOf) });
@@ -85,7 +85,7 @@ const blankTask = ({ entity_id: id, at, by }: Entry) =>
   }) as unknown as Task;
 const blankProject = ({ entity_id: id }: Entry) => ({ ...empty(PROJECT_FIELDS), id, version: 1 }) as unknown as Project;
 
-/** What must hold of the tables whatever was done to them, reckoned anew. `tables` hold the whole history. */
+/** Checks what must hold after any writes, and recomputes derived values. `tables` must have the whole history. */
 export function checkInvariants(tables: Tables): void {
   const { tasks, projects, changes, counters, derived, nameKeys, strays } = tables;
   const draft = new Draft(tasks, projects);
@@ -96,24 +96,24 @@ export function checkInvariants(tables: Tables): void {
       what,
     ).toEqual([]);
 
-  wrong('tasks in a circle', ({ id }) => !draft.circles(id));
-  wrong('tasks nested too deep', ({ id }) => draft.depth(id) <= 5);
+  wrong('tasks in a cycle', ({ id }) => !draft.circles(id));
+  wrong('tasks nested too deeply', ({ id }) => draft.depth(id) <= 5);
   wrong('open tasks under a closed parent', (task) => !draft.orphans(task));
   wrong(
-    'tasks in a project that is gone',
+    'tasks in a deleted or merged project',
     ({ project }) => project === null || !isGone(projects.get(project) as Project),
   );
   wrong(
-    'closed without a time, or open with one',
+    'completed without a time, or not completed with one',
     (task) => (task.status === 'completed') === (task.completed_at !== null),
   );
-  wrong('tasks that repeat without a date', (task) => task.repeats === null || task.due !== null);
-  wrong('claims of what is closed', (task) => task.claimed_by === null || isOpen(task));
+  wrong('repeating tasks without a due date', (task) => task.repeats === null || task.due !== null);
+  wrong('claims of closed tasks', (task) => task.claimed_by === null || isOpen(task));
   wrong('claims without an end', (task) => (task.claimed_by === null) === (task.claimed_until === null));
   wrong('claims without a number', ({ claimed_by, claim }) => claimed_by === null || claim !== null);
-  wrong('labels twice', ({ labels }) => new Set(labels.map(key)).size === labels.length);
+  wrong('duplicate labels', ({ labels }) => new Set(labels.map(key)).size === labels.length);
   for (const task of all)
-    expect(derived.get(task.id), `what is derived of #${task.id}`).toEqual({
+    expect(derived.get(task.id), `derived values of #${task.id}`).toEqual({
       open_blockers: draft.openBlockers(task),
       open_subtasks: draft.openSubtasks(task),
       due_sort: dueSort(task.due),
@@ -122,23 +122,23 @@ export function checkInvariants(tables: Tables): void {
   expect(strays, 'rows that belong to no task').toBe(0);
 
   const names = [...projects.values()].filter((project) => !isGone(project)).map(({ name }) => key(name));
-  expect(new Set(names).size, 'names of projects').toBe(names.length);
+  expect(new Set(names).size, 'duplicate names of projects').toBe(names.length);
   for (const project of projects.values())
     expect(nameKeys.get(project.id)).toBe(isGone(project) ? null : key(project.name));
 
   expect(changes.map(({ seq }) => seq)).toEqual(changes.map((_, i) => i + 1));
   expect(counters.change_seq).toBe(changes.length);
   const comments = all.flatMap((task) => task.comments);
-  expect(new Set(comments.map(({ id }) => id)).size, 'comments twice').toBe(comments.length);
+  expect(new Set(comments.map(({ id }) => id)).size, 'duplicate comments').toBe(comments.length);
   expect(counters.next_task).toBe(1 + Math.max(0, ...tasks.keys()));
   expect(counters.next_project).toBe(1 + Math.max(0, ...projects.keys()));
   expect(counters.next_comment).toBeGreaterThan(Math.max(0, ...comments.map(({ id }) => id)));
 
   const rebuilt = replay(changes);
-  expect(rebuilt.projects, 'projects, from their history').toEqual(projects);
+  expect(rebuilt.projects, 'projects rebuilt from history').toEqual(projects);
   expect(
     [...rebuilt.tasks.values()].sort((a, b) => a.id - b.id),
-    'tasks, from their history',
+    'tasks rebuilt from history',
   ).toEqual(all.map(({ series: _, ...task }) => task));
 }
 

@@ -1,8 +1,8 @@
-import { giveBack, take } from './claims.js';
+import { claimTask, releaseTask } from './claims.js';
 import {
   type Args,
   accepted,
-  house,
+  findOrCreateProject,
   isOpen,
   type Model,
   type Moment,
@@ -15,7 +15,7 @@ import { readWhen } from './time-zone.js';
 import { undo } from './undo.js';
 import { remove, update } from './update.js';
 
-/** What a call must answer, by the rules; the model is left as the store must be after it. */
+/** Returns what a call must answer by the rules, and applies it to the model. */
 export function predict(model: Model, tool: string, args: Args, moment: Moment, seen: Tables): Prediction {
   const { expected_version, expect_title, claim, ids, ...patch } = args;
   const guard = { expected_version, expect_title, claim };
@@ -31,9 +31,9 @@ export function predict(model: Model, tool: string, args: Args, moment: Moment, 
     case 'delete_task':
       return remove(model, ids, guard, moment);
     case 'claim_task':
-      return take(model, args, moment);
+      return claimTask(model, args, moment);
     case 'release_task':
-      return giveBack(model, args as Parameters<typeof giveBack>[1], moment, seen);
+      return releaseTask(model, args as Parameters<typeof releaseTask>[1], moment, seen);
     case 'add_comment':
       return comment(model, args.id, args.text, moment);
     case 'update_project':
@@ -61,7 +61,7 @@ function add(model: Model, inputs: New[], plan: boolean, { now, by }: Moment, se
   const wrong = new Set<string>();
   const made = inputs.map((input, i): Task => {
     const id = model.nextTask + i;
-    const home = input.project === undefined ? undefined : house(draft, input.project);
+    const home = input.project === undefined ? undefined : findOrCreateProject(draft, input.project);
     if (input.project !== undefined && !home) wrong.add('conflict');
     const adopted = input.repeats === undefined ? undefined : seen.tasks.get(id);
     const task: Task = {

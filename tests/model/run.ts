@@ -6,7 +6,7 @@ import { type Args, isClaimed, isOpen, Model, type Prediction } from './model.js
 import { predict } from './rules.js';
 import { isClaiming, readTables, type Tables, type Task } from './tables.js';
 
-/** Milliseconds from one call to the next: the shortest claims are over after a few. */
+/** Milliseconds between two calls: the shortest claims expire after a few. */
 const STEP = 15_000;
 
 const NAMES = ['ana', 'ana-laptop'];
@@ -18,10 +18,10 @@ interface Sent {
   json: Reply['json'];
 }
 
-/** One user with two clients, the model of what they have, and everything that was said. */
+/** One user with two clients, the model of their data, and a transcript of all calls. */
 export class Run {
   readonly model = new Model();
-  readonly said: string[] = [];
+  readonly transcript: string[] = [];
   private readonly sent: Sent[] = [];
 
   private constructor(
@@ -38,7 +38,7 @@ export class Run {
 
   tables = (since = 0): Promise<Tables> => readTables(this.world, this.userId, since);
 
-  /** Makes a call, holds the server to what the model says it must do, and answers the handle. */
+  /** Makes a call, compares the result with the model's prediction, and returns the undo handle. */
   async step(action: Action): Promise<string | undefined> {
     this.world.now = new Date(this.world.now.getTime() + STEP);
     const { tool, args } = resolve(this.model, action);
@@ -48,7 +48,7 @@ export class Run {
   async call(who: 0 | 1, tool: string, args: Args, mode: Action['mode'] = 'once'): Promise<string | undefined> {
     if (mode === 'later' && this.sent.length > 0)
       await this.repeat(this.sent[this.model.log.length % this.sent.length] as Sent);
-    const rehearsal = mode === 'dry' ? await this.rehearse(who, tool, args) : undefined;
+    const dryRun = mode === 'dry' ? await this.dryRun(who, tool, args) : undefined;
     const whole = mode === 'once' || mode === 'dry' ? args : { ...args, request_id: randomUUID() };
     const reply = await (mode === 'twins' ? this.twins(who, tool, whole) : this.send(who, tool, whole));
 
@@ -58,8 +58,8 @@ export class Run {
     const prediction = predict(this.model, tool, args, moment, tables);
     this.checkAnswer(prediction, reply, before);
     this.checkTables(tables, before);
-    if (rehearsal)
-      expect({ ...rehearsal, undo: reply.json.undo }, 'the rehearsal').toEqual({
+    if (dryRun)
+      expect({ ...dryRun, undo: reply.json.undo }, 'the dry run').toEqual({
         ...reply.json,
         undo: reply.json.undo,
       });
@@ -72,7 +72,7 @@ export class Run {
     return reply.json.undo;
   }
 
-  /** Makes calls all at once, some twice, of what there is before them. Of what they leave, only what must always hold is known. */
+  /** Makes calls concurrently, some twice, on the state before them. Their result is not predicted. */
   async together(actions: Action[]): Promise<void> {
     this.world.now = new Date(this.world.now.getTime() + STEP);
     const tables = await this.tables();
@@ -87,7 +87,7 @@ export class Run {
         const times = action.mode === 'twins' ? [0, 1] : [0];
         const replies = await Promise.all(times.map(() => this.send(action.who, tool, whole)));
         for (const { json, text } of replies) expect(['internal', 'unavailable'], text).not.toContain(json.error?.code);
-        // Between twins something else may have happened, so that one is refused and the other not; never do both write.
+        // Another call may run between twins, so that only one of them is refused. They never both write.
         const written = replies.filter(({ isError }) => !isError).map(({ json }) => json.replayed ?? false);
         expect(written.filter((replayed) => !replayed).length, 'twins that wrote').toBeLessThanOrEqual(1);
       }),
@@ -96,12 +96,14 @@ export class Run {
 
   private async send(who: number, tool: string, args: Args): Promise<Reply> {
     const reply = await (this.clients[who] as Agent).call(tool, args);
-    this.said.push(`${NAMES[who]}: ${tool} ${JSON.stringify(args)}\n    → ${reply.text.split('\n').join('\n      ')}`);
+    this.transcript.push(
+      `${NAMES[who]}: ${tool} ${JSON.stringify(args)}\n    → ${reply.text.split('\n').join('\n      ')}`,
+    );
     return reply;
   }
 
-  /** A call is tried first: it says what it would answer, and does nothing. */
-  private async rehearse(who: number, tool: string, args: Args): Promise<unknown> {
+  /** Makes a call as a dry run, checks that it changes nothing, and returns its answer. */
+  private async dryRun(who: number, tool: string, args: Args): Promise<unknown> {
     const before = await this.tables();
     const { json } = await this.send(who, tool, { ...args, dry_run: true });
     expect(await this.tables(), 'a dry run changed something').toEqual(before);
@@ -110,7 +112,7 @@ export class Run {
     return rest;
   }
 
-  /** The same call twice at once, from two clients: one writes, and the other is told what that one did. */
+  /** Makes the same call twice at once: one writes, and the other gets the same answer. */
   private async twins(who: number, tool: string, args: Args): Promise<Reply> {
     const replies = await Promise.all([this.send(who, tool, args), this.send(who, tool, args)]);
     const [first, second] = replies.sort((a, b) => Number(a.json.replayed ?? 0) - Number(b.json.replayed ?? 0)) as [
@@ -122,7 +124,7 @@ export class Run {
     return first;
   }
 
-  /** A call that was answered is sent again, by either client: it is answered as it was. */
+  /** Sends an answered call again, from the other client: it must get the same answer. */
   private async repeat({ tool, args, json, who }: Sent): Promise<void> {
     const again = await this.send(1 - who, tool, args);
     expect(again.json, 'a repeated call').toEqual({ ...json, replayed: true });
@@ -130,7 +132,7 @@ export class Run {
     expect((await this.tables()).counters.change_seq).toBe(this.model.log.length);
   }
 
-  /** The id of a call that was answered comes with another. */
+  /** Sends another call with the request id of an answered one: it must be refused. */
   private async misuse({ tool, args, who }: Sent): Promise<void> {
     const other = tool === 'add_task' ? { ...args, title: `${args.title}!` } : { title: 'Other' };
     const reply = await this.send(who, tool === 'add_task' ? tool : 'add_task', {
@@ -162,13 +164,13 @@ export class Run {
     const shown: Args[] = json.task ? [json.task] : (json.tasks ?? []);
     expect(
       good.filter((id) => !shown.some((each) => each.id === id)),
-      'tasks that were not answered',
+      'tasks that are missing in the answer',
     ).toEqual([]);
     const changed = new Set(this.model.log.slice(before).map((entry) => entry.entity_id));
     for (const each of shown) {
-      expect(good.includes(each.id) || changed.has(each.id), `#${each.id} is answered`).toBe(true);
+      expect(good.includes(each.id) || changed.has(each.id), `#${each.id} is in the answer`).toBe(true);
       const task = this.model.task(each.id);
-      if (each.ref === undefined) expect(each.title).toBe(task.title); // a plan's own name for it takes its place
+      if (each.ref === undefined) expect(each.title).toBe(task.title); // the plan's ref replaces it
       if (each.version !== undefined) expect(each.version).toBe(task.version);
       if (json.claim !== undefined) expect(json.claim, 'the number of the claim').toBe(task.claim);
     }
@@ -179,13 +181,13 @@ export class Run {
     expect(numbersIn(again), 'what is blocked again').toEqual(blocked.sort((a, b) => a - b));
   }
 
-  /** What is in the tables is what the model holds, and what was recorded is what it recorded. */
+  /** Checks that the tables and their new changes equal those of the model. */
   private checkTables({ tasks, projects, changes, counters, derived }: Tables, before: number): void {
     const nameOf = (entry: { entity: string; entity_id: number; reverts: number | null }) =>
       `${entry.reverts}/${entry.entity}/${entry.entity_id}`;
     const mine = new Map(this.model.log.slice(before).map((entry) => [nameOf(entry), entry]));
     expect(changes.map(nameOf).sort(), 'what was changed').toEqual([...mine.keys()].sort());
-    // Their order within a write is the server's business.
+    // The order of changes within a write is not specified.
     const ordered = changes.map((change) => ({ ...mine.get(nameOf(change)), seq: change.seq }));
     expect(changes.map(unordered), 'what was recorded').toEqual(ordered.map((entry) => unordered(entry as never)));
     this.model.log.splice(before, changes.length, ...changes);
@@ -204,7 +206,7 @@ export class Run {
     });
   }
 
-  /** What tools answer of everything is what the model holds. */
+  /** Checks that what tools return equals the model. */
   async checkReads(): Promise<void> {
     const agent = this.clients[0] as Agent;
     const live = byId(this.model.tasks).filter((task) => task.deleted_at === null);
@@ -262,13 +264,13 @@ const unordered = ({ seq, ...entry }: { seq: number; before: Args; after: Args }
 const byId = <T extends { id: number }>(things: Map<number, T>): T[] =>
   [...things.values()].sort((a, b) => a.id - b.id);
 
-/** The numbers of `#3, #7–#12`. */
+/** Parses numbers such as `#3, #7–#12`. */
 const numbersIn = (text: string): number[] =>
   [...text.matchAll(/#(\d+)(?:–#(\d+))?/g)].flatMap(([, first, last = first]) =>
     Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i),
   );
 
-/** All pages of a list, without the dates, whose words are for other tests. */
+/** Returns all tasks of a list, without dates, whose wording other tests check. */
 async function pages(agent: Agent, filter: Args): Promise<Args[]> {
   const found: Args[] = [];
   for (let cursor: string | undefined; ; ) {

@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { agentOf, newUser, rowsOf, useWorld } from '../support/harness.js';
-import { type Action, actions, BEGINNING, FOREIGN, undos, writes } from './actions.js';
+import { type Action, actions, FOREIGN, INITIAL_TASKS, undos, writes } from './actions.js';
 import { checkInvariants } from './replay.js';
 import { Run } from './run.js';
 import { readTables, type Tables } from './tables.js';
 
 const world = useWorld();
 
-/** For long runs: TASKLOOM_MODEL_RUNS=500 and a seed. A failure says which seed and path repeat it; SHRINK=1 makes it smaller. */
+/** For long runs, set TASKLOOM_MODEL_RUNS=500 and a seed. A failure prints the seed and path that repeat it; SHRINK=1 minimizes it. */
 const { env } = process;
 const { TASKLOOM_MODEL_RUNS: runs, TASKLOOM_MODEL_SEED: seed } = env;
 const { TASKLOOM_MODEL_PATH: path, TASKLOOM_MODEL_SHRINK: shrink } = env;
 
-/** Holds a property of sequences of calls, each by a user of its own who begins with a few tasks. */
-async function hold(
+/** Checks a property of random sequences of calls, each by a new user with a few tasks. */
+async function check(
   [times, length]: [times: number, length: number],
   calls: typeof writes,
   property: (run: Run, calls: Action[]) => Promise<void>,
@@ -24,18 +24,18 @@ async function hold(
     fc.asyncProperty(actions(calls, { minLength: length / 2, maxLength: length }), async (chosen) => {
       const run = await Run.start(world);
       try {
-        await run.call(0, 'add_tasks', { tasks: BEGINNING });
+        await run.call(0, 'add_tasks', { tasks: INITIAL_TASKS });
         await property(run, chosen);
         checkInvariants(await run.tables());
       } catch (error) {
-        if (error instanceof Error) error.message += `\n${run.said.slice(-80).join('\n')}`;
+        if (error instanceof Error) error.message += `\n${run.transcript.slice(-80).join('\n')}`;
         throw error;
       }
     }),
     {
       numRuns: many,
       seed: Number(seed ?? 20261122),
-      // To make a failure smaller takes many runs more: only who looks into one asks for it.
+      // Minimizing a failure takes many more runs, so it must be requested.
       endOnFailure: shrink === undefined,
       ...(path && { path }),
     },
@@ -52,7 +52,7 @@ test('whatever two clients call in turn, the store does what its rules say', LON
   await agent.ok('add_task', { title: 'Call Bob', parent: FOREIGN });
   await agent.ok('add_comment', { id: FOREIGN, text: 'short' });
   const before = await readTables(world, bob.userId);
-  await hold([16, 40], [...writes, undos], async (run, calls) => {
+  await check([16, 40], [...writes, undos], async (run, calls) => {
     for (const [i, action] of calls.entries()) {
       await run.step(action);
       if (i % 15 === 14) await run.checkReads();
@@ -62,12 +62,12 @@ test('whatever two clients call in turn, the store does what its rules say', LON
   expect(await readTables(world, bob.userId), 'what another user has').toEqual(before);
 });
 
-/** All but stamps, versions and claims, and what is left of what was made since. */
+/** Returns tasks and projects without times of changes, versions and claims, and without things deleted since `of`. */
 function contents({ tasks, projects }: Tables, of: Tables): unknown {
   const old = [...tasks.values()].filter((task) => of.tasks.has(task.id) || task.deleted_at === null);
-  // A project whose only tasks are in the trash stays: they may come back.
-  const houses = new Set(old.map((task) => task.project));
-  const kept = [...projects.values()].filter(({ id }) => of.projects.has(id) || houses.has(id));
+  // Keeps projects that only have tasks in the trash, since those can be restored.
+  const used = new Set(old.map((task) => task.project));
+  const kept = [...projects.values()].filter(({ id }) => of.projects.has(id) || used.has(id));
   return [
     old.map(({ version, updated_at, updated_by, claimed_by, claimed_until, claim, note, ...task }) => task),
     kept.map(({ version, ...project }) => project),
@@ -75,8 +75,8 @@ function contents({ tasks, projects }: Tables, of: Tables): unknown {
 }
 
 test('what is undone write by write is as it was, and undone again it is as it had become', LONG, async () => {
-  await hold([8, 24], writes, async (run, chosen) => {
-    // Nothing takes claims back, and what somebody works on is not thrown away by others.
+  await check([8, 24], writes, async (run, chosen) => {
+    // Claims cannot be undone, and prevent others from deleting a task.
     const calls = chosen.filter(({ tool }) => tool !== 'claim_task');
     const half = calls.length >> 1;
     for (const action of calls.slice(0, half)) await run.step(action);
@@ -89,12 +89,12 @@ test('what is undone write by write is as it was, and undone again it is as it h
     expect(contents(await run.tables(), before), 'undone').toEqual(contents(before, before));
     for (const [who, undo] of undone.reverse()) await run.call(who, 'undo', { undo });
     expect(contents(await run.tables(), after), 'done again').toEqual(contents(after, after));
-    expect(run.said.filter((said) => said.includes('undo {') && said.includes('Failed:'))).toEqual([]);
+    expect(run.transcript.filter((call) => call.includes('undo {') && call.includes('Failed:'))).toEqual([]);
   });
 });
 
 test('whatever two clients call at once, nothing is left wrong', LONG, async () => {
-  await hold([6, 48], [...writes, undos], async (run, calls) => {
+  await check([6, 48], [...writes, undos], async (run, calls) => {
     for (let i = 0; i < calls.length; i += 8) await run.together(calls.slice(i, i + 8));
   });
 });

@@ -1,6 +1,6 @@
 import { rowsOf, type World } from '../support/harness.js';
 
-/** What the tables hold for one user, in history's own terms: fields have the names that changes give them. */
+/** A task as stored, with the field names that the history uses. */
 export interface Task {
   id: number;
   title: string;
@@ -13,12 +13,12 @@ export interface Task {
   estimate_minutes: number | null;
   project: number | null;
   parent: number | null;
-  /** The task whose place it took in its series. History does not record it. */
+  /** The first task of its series. Not recorded in the history. */
   series: number | null;
   rank: string;
   completed_at: string | null;
   deleted_at: string | null;
-  /** In the order of their keys. */
+  /** Sorted by key. */
   labels: string[];
   blocked_by: number[];
   comments: Comment[];
@@ -67,17 +67,17 @@ export interface Entry {
 export interface Tables {
   tasks: Map<number, Task>;
   projects: Map<number, Project>;
-  /** Those after the sequence number that was asked for. */
+  /** Changes after the requested sequence number. */
   changes: Entry[];
   counters: { next_task: number; next_project: number; next_comment: number; change_seq: number };
-  /** What is derived: kept beside a task so that queries need not reckon it. */
+  /** Derived values that are stored with a task, so that queries need not compute them. */
   derived: Map<number, { open_blockers: number; open_subtasks: number; due_sort: string; start_sort: string }>;
   nameKeys: Map<number, string | null>;
-  /** Rows that belong to no task. */
+  /** Number of rows that belong to no task. */
   strays: number;
 }
 
-/** The fields of a task and of a project that history records as wholes. */
+/** The fields that the history records with their old and new values. */
 export const TASK_FIELDS = [
   'title',
   'description',
@@ -93,20 +93,20 @@ export const TASK_FIELDS = [
   'completed_at',
   'deleted_at',
 ] as const satisfies (keyof Task)[];
-/** What history records of claims: no version is made of it, and nothing puts it back. */
+/** The fields of claims that the history records. They raise no version, and undo does not restore them. */
 export const CLAIM_FIELDS = ['claimed_by', 'claimed_until', 'claim', 'note'] as const satisfies (keyof Task)[];
-/** What a task has that nobody ever claimed. */
+/** The fields of a task that was never claimed. */
 export const NEVER_CLAIMED = { claimed_by: null, claimed_until: null, claim: null, note: null };
 export const isClaiming = (op: string): boolean => op === 'claim' || op === 'release';
 export const PROJECT_FIELDS = ['name', 'archived_at', 'merged_into', 'deleted_at'] as const satisfies (keyof Project)[];
 
-// biome-ignore lint/suspicious/noExplicitAny: rows as they come
+// biome-ignore lint/suspicious/noExplicitAny: raw rows
 type Raw = Record<string, any>;
 
 const PRIORITIES = ['urgent', 'high', 'medium', 'low', null];
 const iso = (text: string | null) => (text === null || text.endsWith('infinity') ? text : new Date(text).toISOString());
 
-/** Everything a user has, in one look. */
+/** Reads all data of a user in one statement. */
 export async function readTables(world: World, userId: string, since = 0): Promise<Tables> {
   const all = (table: string, order: string, where = '') =>
     `(select coalesce(json_agg(to_jsonb(r) - 'user_id' order by ${order}), '[]') from taskloom.${table} r where r.user_id = $1 ${where})`;

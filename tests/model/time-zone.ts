@@ -1,4 +1,4 @@
-/** Wall-clock time in Paris, as far as the generator goes: summer from April to September. */
+/** Offset of Paris in hours, for the dates that are generated: summer time from April to September. */
 const hours = (day: string) => (day.slice(5, 7) >= '04' && day.slice(5, 7) <= '09' ? 2 : 1);
 export const parisMidnight = (day: string): number => Date.parse(`${day}T00:00:00.000Z`) - hours(day) * 3_600_000;
 export const readWhen = (when: string) =>

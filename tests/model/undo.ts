@@ -13,9 +13,9 @@ import {
   refused,
 } from './model.js';
 import { type Comment, type Entry, isClaiming, TASK_FIELDS, type Task } from './tables.js';
-import { turned } from './update.js';
+import { readinessChanges } from './update.js';
 
-/** Takes writes back, the newest first. */
+/** Undoes writes, newest first. */
 export function undo(model: Model, input: { undo?: string; last?: number }, moment: Moment): Prediction {
   const { undo: handle, last } = input;
   if ((handle === undefined) === (last === undefined)) return refused('invalid');
@@ -48,10 +48,10 @@ export function undo(model: Model, input: { undo?: string; last?: number }, mome
     written.push(...model.commit(draft, moment, batch, each));
   }
   if (written.length === 0) return refused('conflict');
-  return accepted({ failed, mayFail, ...turned(model, before, written, moment) });
+  return accepted({ failed, mayFail, ...readinessChanges(model, before, written, moment) });
 }
 
-/** A status means nothing without the rest: all of them go back, or none. */
+/** Fields that are restored together or not at all. */
 const TOGETHER = ['status', 'completed_at', 'repeats'];
 
 class Reversal {
@@ -74,19 +74,19 @@ class Reversal {
   run(): Draft {
     const tasks = this.entries.filter((entry) => entry.entity === 'task');
     const projects = this.entries.filter((entry) => entry.entity === 'project');
-    for (const entry of projects) if (entry.op !== 'create' && !this.ends(entry)) this.project(entry);
-    let broken = this.touched(tasks);
+    for (const entry of projects) if (entry.op !== 'create' && !this.removes(entry)) this.project(entry);
+    let broken = this.isSeriesChanged(tasks);
     for (const entry of tasks) if (!(broken && this.bundle.has(entry.entity_id))) broken = !this.task(entry) || broken;
-    if (broken || this.doubled()) this.give(this.bundle);
+    if (broken || this.leavesTwoOpen()) this.keep(this.bundle);
     this.settle([...new Set(tasks.map((entry) => entry.entity_id))]);
     for (const entry of projects)
       if (entry.op === 'create') this.unmake(entry.entity_id);
-      else if (this.ends(entry)) this.project(entry);
+      else if (this.removes(entry)) this.project(entry);
     return this.draft;
   }
 
-  /** Whether taking this back takes the project away. */
-  private ends = ({ before, after }: Entry) =>
+  /** Whether undoing this change deletes or merges the project again. */
+  private removes = ({ before, after }: Entry) =>
     (before.deleted_at ?? before.merged_into ?? null) !== null &&
     (after.deleted_at ?? after.merged_into ?? null) === null;
 
@@ -97,15 +97,15 @@ class Reversal {
     const was = { ...is, ...before };
     const holder = this.draft.named(was.name);
     const taken = !isGone(was) && holder !== undefined && holder.id !== id;
-    const housing = isGone(was) && !isGone(is) && [...this.draft.tasks.values()].some((task) => task.project === id);
+    const inUse = isGone(was) && !isGone(is) && [...this.draft.tasks.values()].some((task) => task.project === id);
     if (fields.some((field) => is[field] !== after[field])) this.failed.add(is.name);
     else if (isGone(was) && !isGone(is) && this.isChangedByOthers('project', id)) this.failed.add(is.name);
-    else if (taken || housing) this.failed.add(was.name);
+    else if (taken || inUse) this.failed.add(was.name);
     else Object.assign(is, before);
-    if (op === 'create') throw new Error('a project that was made is not changed back');
+    if (op === 'create') throw new Error('the creation of a project is undone by `unmake`');
   }
 
-  /** A project that a task made by naming it goes with the task, if nothing else is in it. */
+  /** Deletes a project that was created implicitly with a task, if nothing else is in it. */
   private unmake(id: number): void {
     const project = this.draft.projects.get(id);
     if (!project || isGone(project)) return;
@@ -113,15 +113,15 @@ class Reversal {
       this.failed.add(project.name);
       return;
     }
-    const housed = [...this.draft.tasks.values()].filter((task) => task.project === id);
+    const contents = [...this.draft.tasks.values()].filter((task) => task.project === id);
     const trashed = (task: Task) => task.deleted_at !== null && this.model.task(task.id).deleted_at === null;
-    if (!housed.every(trashed)) return;
-    for (const task of housed) task.project = null;
+    if (!contents.every(trashed)) return;
+    for (const task of contents) task.project = null;
     project.deleted_at = this.moment.now;
   }
 
-  /** Whether what followed a repeating task is no longer as it was made, or, once brought back, others have gone on with it. */
-  private touched(entries: Entry[]): boolean {
+  /** Whether the next task of a series was changed since it was created, or changed or claimed by others since it was restored. */
+  private isSeriesChanged(entries: Entry[]): boolean {
     return entries
       .filter(({ entity_id: id, op, before }) => this.bundle.has(id) && (op === 'create' || before.deleted_at))
       .some(({ entity_id: id, op, after }) => {
@@ -136,8 +136,8 @@ class Reversal {
       });
   }
 
-  /** Whether two of a series would be open, of which one is in the bundle. */
-  private doubled(): boolean {
+  /** Whether two tasks of a series would be open, one of them in the bundle. */
+  private leavesTwoOpen(): boolean {
     const open = [...this.draft.tasks.values()].filter((task) => task.repeats && isOpen(task));
     return open.some(
       (one) =>
@@ -146,7 +146,7 @@ class Reversal {
     );
   }
 
-  /** Whether somebody else has changed a task since it was made, or works on it. */
+  /** Whether another client has changed a task since this write, or has claimed it. */
   private isOthers = (task: Task): boolean => this.isChangedByOthers('task', task.id) || this.isClaimedByOthers(task);
 
   private isClaimedByOthers = ({ id, claimed_by }: Task): boolean =>
@@ -165,14 +165,14 @@ class Reversal {
     );
   }
 
-  /** Whether an undo that stands has changed this thing back. */
+  /** Whether this change was undone, by an undo that was not itself undone. */
   private isTakenBack({ batch, entity, entity_id: id }: Entry): boolean {
     return this.model.log.some(
       (each) => each.reverts === batch && each.entity === entity && each.entity_id === id && !this.isTakenBack(each),
     );
   }
 
-  /** Says whether a task that belongs to a series could be put back. */
+  /** Undoes a change of a task. Returns false if it belongs to a series and could not be restored completely. */
   private task({ entity_id: id, op, before, after }: Entry): boolean {
     const task = this.draft.task(id);
     const goes = task.deleted_at === null && (op === 'create' || (before.deleted_at ?? null) !== null);
@@ -212,7 +212,7 @@ class Reversal {
       this.failed.add(id);
       if (this.bundle.has(id)) whole = false;
     }
-    // The note of a release that closed it goes with that.
+    // The note of a release that closed the task is restored with the status.
     if (task.status !== was.status && 'note' in after && task.note === after.note)
       task.note = (before.note ?? null) as string | null;
     const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
@@ -229,7 +229,7 @@ class Reversal {
     return whole;
   }
 
-  /** Whether where a task was is still there, and nobody is at work on what would be closed. */
+  /** Whether the former project or parent can be restored, and no other client has claimed a task that would be closed. */
   private possible(task: Task, group: string[], before: Entry['before']): boolean {
     const [field] = group;
     const value = before[field as string];
@@ -244,8 +244,8 @@ class Reversal {
     return !inside && this.draft.depth(value) + this.draft.height(task.id) <= 5;
   }
 
-  /** Leaves a series as it is; that the closed one is named is enough. */
-  private give(ids: Iterable<number>): void {
+  /** Leaves a series unchanged. The answer must name the closed task as failed. */
+  private keep(ids: Iterable<number>): void {
     for (const id of ids) {
       const was = this.model.tasks.get(id);
       if (was) this.draft.tasks.set(id, structuredClone(was));
@@ -257,7 +257,7 @@ class Reversal {
     for (const { entity_id: id } of closed) this.failed.add(id);
   }
 
-  /** Gives up what would leave a family or a dependency wrong, until nothing does. */
+  /** Leaves unchanged what would make families or dependencies invalid, until none is invalid. */
   private settle(order: number[]): void {
     const left = new Set(order);
     for (;;) {
@@ -278,7 +278,7 @@ class Reversal {
   }
 }
 
-/** What closing a repeating task, or taking that back, changed: all of it goes back, or nothing. */
+/** The tasks of a series that closing a repeating task, or undoing that, changed: undone together or not at all. */
 function bundleOf(entries: Entry[]): Set<number> {
   const tasks = entries.filter((entry) => entry.entity === 'task');
   const repeats = ({ before, after }: Entry) =>

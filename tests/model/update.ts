@@ -2,7 +2,7 @@ import {
   type Args,
   accepted,
   type Draft,
-  house,
+  findOrCreateProject,
   isClaimed,
   isOpen,
   isOpenStatus,
@@ -23,7 +23,7 @@ interface Guard {
   claim?: number;
 }
 
-/** Fields that clash as one. */
+/** Fields that conflict as a group. */
 const TOGETHER: Record<string, string> = { completed_at: 'status', repeats: 'status' };
 const GUARDED = [
   'title',
@@ -40,8 +40,8 @@ const GUARDED = [
   'deleted_at',
 ] as const;
 
-/** The code with which a caller is refused who is mistaken about a task. */
-function mistaken(model: Model, was: Task, is: Task, { expected_version: expected, expect_title }: Guard) {
+/** Returns the refusal code if the expected version or title does not match. */
+function guardRefusal(model: Model, was: Task, is: Task, { expected_version: expected, expect_title }: Guard) {
   if (expect_title !== undefined && titleOf(expect_title) !== titleOf(was.title)) return 'conflict';
   if (expected === undefined || expected === was.version) return undefined;
   if (expected > was.version) return 'invalid';
@@ -55,7 +55,7 @@ function mistaken(model: Model, was: Task, is: Task, { expected_version: expecte
   return mine.some((field) => theirs.includes(field)) ? 'conflict' : undefined;
 }
 
-/** Who has the claim, by its number, writes under the name that it was made with. */
+/** The caller who gives the number of the current claim writes under the name of its holder. */
 function asHolder(model: Model, [id]: number[], { claim }: Guard, moment: Moment): Moment {
   const task = model.tasks.get(id as number);
   return claim !== undefined && task?.claim === claim && task.claimed_by
@@ -66,19 +66,19 @@ function asHolder(model: Model, [id]: number[], { claim }: Guard, moment: Moment
 const tooMany = (ids: number[], guard: Guard) =>
   new Set(ids).size > 1 && Object.values(guard).some((each) => each !== undefined);
 
-/** The code with which a caller is refused who says a number that is not that of the last claim. */
-export function late(task: Task, claim: number | undefined): 'invalid' | 'conflict' | undefined {
+/** Returns the refusal code if the claim number is not that of the last claim. */
+export function claimRefusal(task: Task, claim: number | undefined): 'invalid' | 'conflict' | undefined {
   if (claim === undefined || claim === task.claim) return undefined;
   return task.claim === null || claim > task.claim ? 'invalid' : 'conflict';
 }
 
-/** What a write made ready, and what it blocked again, of all that it did not change itself. */
-export function turned(model: Model, before: Draft, entries: Entry[], moment: Moment) {
+/** Returns the tasks that a write made ready or blocked again, without those that it changed. */
+export function readinessChanges(model: Model, before: Draft, entries: Entry[], moment: Moment) {
   const changed = new Set(entries.flatMap(({ entity, entity_id }) => (entity === 'task' ? entity_id : [])));
   const others = [...before.tasks.values()].filter(({ id }) => !changed.has(id));
   const waits = (task: Task) => model.openBlockers(task) > 0;
   const waited = (task: Task) => before.openBlockers(task) > 0;
-  // Those that others have blocked, and what is part of them.
+  // Tasks that are no longer blocked, and their sub-tasks.
   const freed = (task: Task) => isOpen(task) && !changed.has(task.id) && waited(task) && !waits(task);
   const ready = others.filter(
     (task) =>
@@ -90,8 +90,8 @@ export function turned(model: Model, before: Draft, entries: Entry[], moment: Mo
   return { ready: ready.map(({ id }) => id), blocked: blocked.map(({ id }) => id) };
 }
 
-/** Judges asked tasks until none fails because another did, and commits what is left. */
-function each(
+/** Plans the change of each task, repeatedly, until no failure causes another, and commits the rest. */
+function changeEach(
   model: Model,
   ids: number[],
   moment: Moment,
@@ -118,7 +118,7 @@ function each(
     for (const [, ...along] of plans.values()) for (const task of along) draft.tasks.set(task.id, task);
     for (const [task] of plans.values()) if (task) draft.tasks.set(task.id, task);
     for (const [id, tasks] of plans) {
-      // One that goes along and is asked for too answers for itself.
+      // A task that changes along with another but was also requested is checked by itself.
       const own = tasks.filter((task) => task.id === id || !plans.has(task.id));
       if (own.some((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))))
         round.set(id, new Set(['conflict']));
@@ -132,11 +132,11 @@ function each(
     finish(draft, [...left]);
     const before = model.draft();
     const entries = model.commit(draft, moment);
-    return accepted({ failed, good: [...left], ...turned(model, before, entries, moment) });
+    return accepted({ failed, good: [...left], ...readinessChanges(model, before, entries, moment) });
   }
 }
 
-const meet = (some: unknown[] = [], others: unknown[] = []) => some.some((each) => others.includes(each));
+const intersect = (some: unknown[] = [], others: unknown[] = []) => some.some((each) => others.includes(each));
 
 export function update(
   model: Model,
@@ -145,7 +145,7 @@ export function update(
   guard: Guard,
   called: Moment,
   seen: Tables,
-  /** What becomes of a task beside the patch, if anything may. */
+  /** Returns further changes of a task, or undefined to refuse it. */
   extra: (task: Task) => Partial<Task> | undefined = () => ({}),
 ): Prediction {
   const moment = asHolder(model, ids, guard, called);
@@ -154,11 +154,11 @@ export function update(
   if (Object.keys(patch).length === 0 || [...clear].some((field) => patch[field] !== undefined))
     return refused('invalid');
   if ((patch.before !== undefined && patch.after !== undefined) || tooMany(ids, guard)) return refused('invalid');
-  if (meet(patch.add_labels?.map(key), patch.remove_labels?.map(key))) return refused('invalid');
-  if (meet(patch.add_blocked_by, patch.remove_blocked_by)) return refused('invalid');
+  if (intersect(patch.add_labels?.map(key), patch.remove_labels?.map(key))) return refused('invalid');
+  if (intersect(patch.add_blocked_by, patch.remove_blocked_by)) return refused('invalid');
 
   const wrong = new Set<string>();
-  const home = patch.project === undefined ? undefined : house(model.draft(), patch.project);
+  const home = patch.project === undefined ? undefined : findOrCreateProject(model.draft(), patch.project);
   if (patch.project !== undefined && !home) wrong.add('conflict');
   for (const id of [patch.parent, place, ...(patch.add_blocked_by ?? [])].filter((id) => id !== undefined)) {
     const task = model.tasks.get(id);
@@ -175,17 +175,17 @@ export function update(
     newId = model.nextTask;
     const draft = model.draft();
     if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
-    if (patch.project !== undefined) house(draft, patch.project);
+    if (patch.project !== undefined) findOrCreateProject(draft, patch.project);
     return draft;
   };
-  const result = each(
+  const result = changeEach(
     model,
     ids,
     moment,
     draftOf,
     (_draft, task, asked) => {
       const refuse = new Set<string>();
-      const over = late(task, guard.claim);
+      const over = claimRefusal(task, guard.claim);
       if (over) return { refuse: new Set([over]) };
       if (task.deleted_at !== null && patch.status !== 'pending') return { refuse: new Set(['conflict']) };
       if (patch.parent !== undefined) {
@@ -195,7 +195,7 @@ export function update(
       }
       const more = extra(task);
       if (!more) return { refuse: new Set(['conflict']) };
-      // Said to be still to be begun, nobody works on it.
+      // Setting the status back to pending also releases the claim.
       const freed = patch.status === 'pending' &&
         task.claimed_by !== null && {
           claimed_by: null,
@@ -208,10 +208,10 @@ export function update(
         const parent = model.task(patch.parent);
         if (model.inArchivedProject(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');
       }
-      // A rule that comes with the call brings its own date.
+      // A recurrence rule given in the call determines the due date.
       if (patch.repeats === undefined && after.repeats && !after.due) refuse.add('invalid');
       const was = model.task(task.id);
-      const code = mistaken(model, was, after, guard);
+      const code = guardRefusal(model, was, after, guard);
       if (code) refuse.add(code);
       if (refuse.size > 0) return { refuse };
       if (was.deleted_at !== null) {
@@ -234,7 +234,7 @@ export function update(
       return { task: closed, along: [...along, ...copies] };
     },
     (draft, good) => {
-      if (place !== undefined) placing(model, draft, ids, good, place, patch.before !== undefined, seen);
+      if (place !== undefined) checkPlacement(model, draft, ids, good, place, patch.before !== undefined, seen);
     },
   );
   return { ...result, next: result.codes ? [] : next };
@@ -251,7 +251,7 @@ function patched(
   const status = patch.status ?? task.status;
   const to = <T>(field: string, value: T | undefined, was: T) => value ?? (clear.has(field) ? (null as T) : was);
   const when = (field: 'due' | 'start') => to(field, patch[field] && readWhen(patch[field]), task[field]);
-  // What a rule means is told by other tests: here it is taken from what the server made of it.
+  // Other tests check the meaning of recurrence rules; here the server's result is used.
   const row = seen.tasks.get(task.id);
   const closed = !isOpenStatus(status) && isOpenStatus(task.status);
   const rule = closed ? {} : row?.repeats;
@@ -280,7 +280,7 @@ function patched(
   };
 }
 
-/** The next of a series with its sub-tasks, open. Its dates are what the server made of the rule. */
+/** Returns the next task of a series with its sub-tasks, all open. Their dates are those that the server computed. */
 function following(
   model: Model,
   closing: Task,
@@ -330,8 +330,8 @@ function following(
   });
 }
 
-/** Takes the ranks that the server gave, and holds them to what was asked: the others stay in their order. */
-function placing(
+/** Takes over the server's ranks, and checks them: tasks are where requested, and the others keep their order. */
+function checkPlacement(
   model: Model,
   draft: Draft,
   ids: number[],
@@ -364,8 +364,8 @@ export function remove(model: Model, ids: number[], guard: Guard, called: Moment
     if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
     return draft;
   };
-  return each(model, ids, moment, draftOf, (_draft, task) => {
-    const code = late(task, guard.claim) ?? mistaken(model, task, gone(task), guard);
+  return changeEach(model, ids, moment, draftOf, (_draft, task) => {
+    const code = claimRefusal(task, guard.claim) ?? guardRefusal(model, task, gone(task), guard);
     return code ? { refuse: new Set([code]) } : { task: gone(task), along: model.below(task.id).map(gone) };
   });
 }
