@@ -1,38 +1,38 @@
 import { defineConfig } from 'vitest/config';
 
-/** The behaviour suite: what must hold on every backend. */
+/** The behaviour suite, which must pass on every backend. */
 const everywhere = ['tests/tools/*.test.ts', 'tests/behaviour/*.test.ts'];
 
-/** What only reads, and so differs between servers but not between drivers. */
+/** Tests that only read: results may differ between server versions, but not between drivers. */
 const reading = ['tests/prompts/*.test.ts', 'tests/resources/*.test.ts', 'tests/completions.test.ts'];
 
-/** What only a server can show: replicas that start at once, logins, connections that die. */
+/** Tests that need a server: replicas that start at once, logins, lost connections. */
 const migrations = 'tests/database/migrate.test.ts';
 const connections = ['tests/database/traps.test.ts', 'tests/database/outage.test.ts'];
 
-/** How a server finds rows. */
+/** Query plans of a server. */
 const plans = 'tests/database/plans.test.ts';
 const kills = 'tests/database/kill.test.ts';
 const replicas = 'tests/chaos/replicas.test.ts';
 
-/** Between any two backends. */
+/** Copies between any two backends. */
 const copies = 'tests/database/backup.test.ts';
 const moves = 'tests/cli/move.test.ts';
 
-/** What may differ between two drivers of one server: how they send, wait, fail and listen. */
+/** Tests that may differ between two drivers for the same server: sending, waiting, failing, listening. */
 const driver = [
   'tests/tools/{add-task,complete-task}.test.ts',
   'tests/behaviour/{claims,database,subscriptions}.test.ts',
   ...connections,
 ];
 
-/** What may differ between a server and the embedded database, which is of the same release. */
+/** Tests that may differ between a server and the embedded database, which is the same release. */
 const server = ['tests/behaviour/{database,draining,schema,subscriptions,upgrade}.test.ts', ...connections];
 
-/** What is about many at once rather than about the release of a server. */
-const crowds = ['tests/behaviour/{draining,subscriptions}.test.ts'];
+/** Tests of concurrency, which do not depend on the release of the server. */
+const concurrent = ['tests/behaviour/{draining,subscriptions}.test.ts'];
 
-/** Storms are raised over both drivers when they are to take long. */
+/** Long runs of the chaos tests use both drivers. */
 const long = process.env.TASKLOOM_CHAOS_ROUNDS !== undefined;
 
 const project = (name: string, include: string[], exclude: string[] = []) => ({
@@ -44,7 +44,7 @@ export default defineConfig({
   test: {
     projects: [
       project('pglite', ['tests/**/*.test.ts'], [migrations, kills, moves, plans, replicas, ...connections]),
-      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves, plans], crowds),
+      project('postgres-15', [...everywhere, ...reading, migrations, kills, copies, moves, plans], concurrent),
       project('postgres-18', [...server, replicas]),
       project('neon', [
         ...driver,
@@ -52,9 +52,9 @@ export default defineConfig({
       ]),
     ],
     pool: 'forks',
-    isolate: false, // each file has a database of its own, and compiling the code anew would take most of the time
+    isolate: false, // each file has a database of its own, and loading the modules again would take most of the time
     setupFiles: ['tests/setup/clean-up.ts'],
-    maxWorkers: 3, // on two cores: much of the time is spent waiting for processes
+    maxWorkers: 3, // on two cores: tests mostly wait for processes
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },

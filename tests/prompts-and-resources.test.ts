@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { prompts } from '../src/prompts/index.js';
 import { buildServer } from '../src/server.js';
 import { tools } from '../src/tools/index.js';
-import { failingStore, INSIDES } from './support/faults.js';
+import { failingStore, INTERNALS } from './support/faults.js';
 import {
   agentOf,
   completion,
@@ -127,7 +127,7 @@ describe('what goes wrong inside', () => {
         message: expect.stringMatching(/^Something went wrong inside Taskloom \(reference [0-9a-f]{8}\)\./),
         data: { code: 'internal' },
       });
-      expect(JSON.stringify(error)).not.toMatch(INSIDES);
+      expect(JSON.stringify(error)).not.toMatch(INTERNALS);
     }
     expect(await completion(client, 'break_down', 'task', 'x')).toEqual({ values: [], hasMore: false });
     const logged = world.logged.slice(before).join('');

@@ -93,16 +93,16 @@ test('a database that restarts under load is waited for: replicas say when to co
   const { token } = await newToken(world(), ana);
   const pools = [open(), open()];
   const replicas = await Promise.all(pools.map((pool) => serveHttp(worldOf(pool))));
-  const { heard, goHome } = crowd(
+  const { outcomes, stop } = crowd(
     replicas.map(({ url }) => url),
     token,
     16,
   );
   /** Waits until each replica has answered some of what it was asked from now on like this. */
   const eachAnswers = async (status: number) => {
-    const from = heard.length;
+    const from = outcomes.length;
     await eventually(
-      async () => heard.slice(from).filter(({ answer }) => answer?.status === status),
+      async () => outcomes.slice(from).filter(({ answer }) => answer?.status === status),
       (like) => replicas.every(({ url }) => like.filter((each) => each.url === url).length > 10),
     );
   };
@@ -119,7 +119,7 @@ test('a database that restarts under load is waited for: replicas say when to co
   await server.start();
   await eachAnswers(200);
   expect(await states('/readyz')).toEqual([200, 200]);
-  await goHome();
+  await stop();
   await Promise.all(replicas.map((replica) => replica.server.close()));
   const said = (words: string) => shared.logged.filter((line) => line.includes(`"${words}`)).length;
   const outages = said('database unreachable: ');
@@ -128,7 +128,7 @@ test('a database that restarts under load is waited for: replicas say when to co
   expect(said('database reachable again')).toBe(outages);
   await Promise.all(pools.map((pool) => pool.close()));
 
-  for (const { answer } of heard) {
+  for (const { answer } of outcomes) {
     expect([200, 503]).toContain(answer?.status);
     if (answer?.status !== 503) continue;
     expect(answer.headers['retry-after']).toBe('1');
@@ -140,5 +140,5 @@ test('a database that restarts under load is waited for: replicas say when to co
   const rows = await rowsOf(world(), 'select title from taskloom.tasks where user_id = $1', [ana.userId]);
   const there = rows.map(([title]) => title);
   expect(new Set(there).size).toBe(there.length);
-  expect(there).toEqual(expect.arrayContaining(addedBy(heard)));
+  expect(there).toEqual(expect.arrayContaining(addedBy(outcomes)));
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { failingStore, INSIDES } from '../support/faults.js';
+import { failingStore, INTERNALS } from '../support/faults.js';
 import { newUser, rowsOf, useWorld } from '../support/harness.js';
 import {
   anyToken,
@@ -88,7 +88,7 @@ describe('what goes wrong inside stays inside', () => {
       socket.write(noise);
       const heard = await untilClosed(socket);
       expect(heard).toMatch(/^HTTP\/1\.1 (400|505) /);
-      expect(heard).not.toMatch(INSIDES);
+      expect(heard).not.toMatch(INTERNALS);
     }
   });
 
@@ -132,8 +132,8 @@ describe('what goes wrong inside stays inside', () => {
   });
 
   function expectNothingInside({ body, headers }: HttpAnswer) {
-    expect(body).not.toMatch(INSIDES);
-    expect(JSON.stringify(headers)).not.toMatch(INSIDES);
+    expect(body).not.toMatch(INTERNALS);
+    expect(JSON.stringify(headers)).not.toMatch(INTERNALS);
     expect(headers['x-powered-by'] ?? headers.server).toBeUndefined();
   }
 });

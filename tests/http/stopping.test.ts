@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Unreachable } from '../../src/db/database-errors.js';
 import { Feed } from '../../src/feed.js';
-import { failingStore, INSIDES, serveGated } from '../support/faults.js';
+import { failingStore, INTERNALS, serveGated } from '../support/faults.js';
 import { gate } from '../support/gate.js';
 import { useWorld } from '../support/harness.js';
 import {
@@ -127,20 +127,20 @@ test('the built server, told to stop under load, ends well in 10 seconds, and wh
   const { child, ended, stderr, says } = start(['serve', '--port', '0'], env);
   await says(/listens on/);
   const url = new URL(/http:\S+/.exec(stderr())?.[0] as string);
-  const { heard, goHome } = crowd([url], token, 16);
+  const { outcomes, stop } = crowd([url], token, 16);
   await eventually(
-    async () => heard.length,
+    async () => outcomes.length,
     (count) => count > 50,
   );
   const started = performance.now();
   child.kill('SIGTERM');
   expect((await ended).code).toBe(0);
   expect(performance.now() - started).toBeLessThan(10_000);
-  await goHome();
-  for (const { answer } of heard) expect(answer?.status ?? 200, answer?.body).toBe(200); // or nobody was there any more
+  await stop();
+  for (const { answer } of outcomes) expect(answer?.status ?? 200, answer?.body).toBe(200); // or nobody was there any more
 
   const peer = await connect({ ...env, TASKLOOM_USER: 'ana' });
-  const added = addedBy(heard);
+  const added = addedBy(outcomes);
   const { total } = await peer.call('list_tasks', { limit: 1 });
   expect(total).toBeGreaterThanOrEqual(added.length);
   expect(total).toBeLessThanOrEqual(added.length + 16); // one of each client may have been cut off
@@ -167,7 +167,7 @@ describe('while the database is away', () => {
       expect(await states()).toEqual({ ...well, ready: 503, signedIn: [503, 503] });
       expect((await send(url, withHeaders(hello('2026-07-28'), bearer(token)))).headers['retry-after']).toBe('1');
       for (const given of [withHeaders(hello('2026-07-28'), bearer(token)), { method: 'GET', path: '/readyz' }])
-        expect((await send(url, given)).body).not.toMatch(INSIDES);
+        expect((await send(url, given)).body).not.toMatch(INTERNALS);
       gated.cut = false;
       expect(await states()).toEqual(well);
     } finally {
@@ -183,7 +183,7 @@ describe('while the database is away', () => {
       try {
         const answer = await send(running.url, withHeaders(callOf(era, 'list_tasks'), bearer(token)));
         expect(answer.message.result.structuredContent.error.code).toBe('unavailable');
-        expect(answer.body).not.toMatch(INSIDES);
+        expect(answer.body).not.toMatch(INTERNALS);
       } finally {
         await running.server.close();
       }

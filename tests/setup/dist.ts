@@ -14,8 +14,8 @@ const changedIn = (folder: string) =>
   );
 
 /**
- * Builds dist/ if it is missing or older than what it is made of, so that tests of the process never test
- * the past. Called once per run, before any worker starts: two builds at once would trip over each other.
+ * Builds dist/ if it is missing or older than its sources, so that tests never run an outdated build. Called before any
+ * worker starts, since concurrent builds would conflict.
  */
 export function ensureBuilt(): void {
   if (existsSync(MAIN) && statSync(MAIN).mtimeMs > Math.max(...['src', 'migrations', 'scripts'].map(changedIn))) return;

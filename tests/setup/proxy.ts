@@ -4,14 +4,14 @@ import { connect } from 'node:net';
 import { pipeline } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 
-/** A WebSocket-to-TCP proxy: what Neon runs in front of its servers, in a few lines. */
+/** A minimal WebSocket-to-TCP proxy, like the one that Neon runs in front of its servers. */
 export interface NeonProxy {
   /** `host:port/path`, for `openNeon`. The driver adds `?address=` and the server of its URL. */
   at: string;
   close(): Promise<void>;
 }
 
-/** Starts a proxy on loopback that leads to one server and to no other. */
+/** Starts a proxy on loopback that connects only to one server. */
 export async function startProxy(address: string): Promise<NeonProxy> {
   const [host, port] = address.split(':');
   const server = new WebSocketServer({
@@ -23,9 +23,9 @@ export async function startProxy(address: string): Promise<NeonProxy> {
   });
   server.on('connection', (socket) => {
     const near = createWebSocketStream(socket);
-    // At once, as Neon's own does: small messages in a row would wait 40 ms for the server's acknowledgement.
+    // No delay, as in Neon's proxy: otherwise small messages in a row wait 40 ms for the server's acknowledgement.
     const far = connect({ port: Number(port), host, noDelay: true });
-    // Each direction waits for its reader; whichever end goes takes the other with it.
+    // With back-pressure in both directions; when one end closes, so does the other.
     pipeline(near, far, () => {});
     pipeline(far, near, () => socket.terminate());
   });

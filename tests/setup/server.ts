@@ -5,10 +5,10 @@ import { openNeon } from '../../src/db/neon.js';
 import { openPostgres } from '../../src/db/postgres.js';
 import { run, TEMPLATE } from './template.js';
 
-/** Databases of this test file, by what was opened on them. */
+/** The URLs of open databases. */
 const urls = new WeakMap<Database, string>();
 
-/** A database on this project's server, migrated and empty unless another is to be copied, dropped when it is closed. */
+/** Creates a database on this project's server, as a copy of `template`. Closing it drops it. */
 export async function openServerDatabase(template = TEMPLATE): Promise<Database> {
   const source = inject('source');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
@@ -25,9 +25,9 @@ export async function openServerDatabase(template = TEMPLATE): Promise<Database>
   return database;
 }
 
-/** Where a database opened above is, for tests that need a second way in. */
+/** Returns the URL of a database opened above, for tests that need another connection. */
 export function urlOf(database: Database): string {
   const url = urls.get(database);
-  if (!url) throw new Error('not a database of this file');
+  if (!url) throw new Error('not a database that was opened here');
   return url;
 }

@@ -7,21 +7,21 @@ import { type PostgresServer, type Release, startPostgres } from './postgres.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** PostgreSQL and Neon: which server `source` is, for tests that start one of their own. */
+    /** PostgreSQL and Neon: the release of the server, for tests that start one of their own. */
     release: Release;
   }
 }
 
-/** The migrated, empty database that every test file's own is copied from. */
+/** The migrated, empty database of which every test file gets a copy. */
 export const TEMPLATE = 'template_taskloom';
 
-/** A login as hosting companies hand out: it may make roles and databases, and is bound by row-level security. */
+/** A login like those of hosting providers: it may create roles and databases, and row-level security applies to it. */
 const HOSTED = { name: 'hosted', password: 'hosted' };
 
 /**
  * Starts the server of a project, with a template to copy databases from.
  *
- * @param login whose the databases are
+ * @param login the owner of the databases
  */
 export async function startProject(
   project: TestProject,
@@ -41,7 +41,7 @@ export async function startProject(
     const database = openPostgres(url(TEMPLATE));
     await migrate(database, readMigrations(new URL('../../migrations/', import.meta.url)));
     await database.close();
-    // A database that someone is connected to cannot be copied.
+    // A database with open connections cannot be copied.
     await run(url('postgres'), `alter database ${TEMPLATE} allow_connections false`);
     project.provide('release', release);
     project.provide('source', url('postgres'));
@@ -52,7 +52,7 @@ export async function startProject(
   }
 }
 
-/** Runs a script on a connection of its own. Several statements are one transaction, unless the script says otherwise. */
+/** Runs a script on a new connection. Its statements are one transaction unless it contains transaction commands. */
 export async function run(url: string, script: string): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();

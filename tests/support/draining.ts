@@ -6,15 +6,15 @@ import { queryAsTableOwner } from '../../src/db/service.js';
 // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what is expected of them
 type Answer = any;
 
-/** Calls a tool, and answers its JSON, a refusal's too. */
+/** Calls a tool, and returns its JSON, also for a refusal. */
 export type Call = (tool: string, args: object) => Promise<Answer>;
 
 export const AGENTS = 16;
 
-/** How long a plan is: long where time does not matter. */
+/** Number of tasks in a plan: more in long runs. */
 export const PLAN = process.env.TASKLOOM_CHAOS_ROUNDS ? 1000 : 120;
 
-/** A plan in which every task waits for up to three of those before it, mostly of the last few. */
+/** Returns a random plan, in which each task is blocked by up to three earlier ones, mostly recent. */
 function randomPlan(tasks: number, seed: number): number[][] {
   const waits = (n: number) =>
     fc.uniqueArray(
@@ -26,12 +26,12 @@ function randomPlan(tasks: number, seed: number): number[][] {
   return (chosen ?? []).map((blockers) => blockers.filter((id) => id > 0));
 }
 
-/** What is left to do, and who waits until more of it is ready. */
+/** The number of tasks left, and the agents that wait for a ready one. */
 class Work {
   private waiting: (() => void)[] = [];
   constructor(public left: number) {}
 
-  /** One was done, and so many became ready: as many are woken, and in the end everyone. */
+  /** Called when a task is done and `ready` others became ready: wakes as many agents, or all if no task is left. */
   done(ready: number): void {
     this.left -= 1;
     for (const wake of this.waiting.splice(0, this.left === 0 ? AGENTS : ready)) wake();
@@ -40,7 +40,7 @@ class Work {
   more = () => new Promise<void>((resolve) => void this.waiting.push(resolve));
 }
 
-/** Works until there is nothing left, waiting where all that is left waits for others. */
+/** Claims and completes tasks until none is left, and waits while none is ready. Returns the ids of its tasks. */
 async function drain(call: Call, name: string, work: Work): Promise<number[]> {
   const finished: number[] = [];
   while (work.left > 0) {
@@ -60,10 +60,10 @@ async function drain(call: Call, name: string, work: Work): Promise<number[]> {
 }
 
 /**
- * Has agents do all tasks of a random plan by claiming one after the other, and holds them to it: each task once, in
- * an order that the plan allows, and every agent with its part of the work.
+ * Has agents of one user claim and complete all tasks of a random plan. Checks that each task was done once, in an order
+ * that the plan allows, and that every agent did a share.
  *
- * @param agents ways to call, one for each, as the same user
+ * @param agents one way to call tools for each agent
  */
 export async function drainPlan(
   tasks: number,
@@ -91,12 +91,12 @@ export async function drainPlan(
      and user_id = (select id from taskloom.users where handle = $1) order by seq`,
     [handle],
   );
-  const place = (op: string) =>
+  const positions = (op: string) =>
     new Map(rows.flatMap(([id, what], i): [number, number][] => (what === op ? [[Number(id), i]] : [])));
-  const [begun, done] = [place('claim'), place('complete')];
+  const [begun, done] = [positions('claim'), positions('complete')];
   expect(rows).toHaveLength(2 * tasks);
   const early = plan.flatMap((blockers, i) =>
     blockers.filter((id) => (done.get(id) as number) > (begun.get(i + 1) as number)).map((id) => [i + 1, id]),
   );
-  expect(early, 'tasks that were begun before what blocks them was done').toEqual([]);
+  expect(early, 'tasks that were begun before their blockers were done').toEqual([]);
 }

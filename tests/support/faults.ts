@@ -5,11 +5,11 @@ import { gate } from './gate.js';
 import { type World, withDatabase } from './harness.js';
 import { anyToken, type Running, serveHttp } from './http.js';
 
-/** What only a look into the machine room could tell: stack frames, paths, SQL, parameters. */
-export const INSIDES =
+/** Internal details that must not leak: stack frames, paths, SQL, parameters. */
+export const INTERNALS =
   /\bat \S+ \(|\bat (async )?\S+:\d+|node_modules|\/(home|usr|work|tmp|src|dist)\/|\.(ts|js|mjs):\d|\b(select|insert|update|delete)\b[\s\S]{0,80}\b(from|into|set|where)\b|taskloom_app|taskloom\.\w+|PGlite|Drizzle|ECONN|hunter2/i;
 
-/** A store whose database fails from its nth use on, with words that must not get out. */
+/** A store whose database fails from its nth use on, with an error that must not leak. */
 export function failingStore(base: World, from: number, error: () => Error): () => Promise<Store> {
   let used = 0;
   const database = {
@@ -22,16 +22,16 @@ export function failingStore(base: World, from: number, error: () => Error): () 
   return withDatabase(base, database).store;
 }
 
-/** A server whose database can be held up, cut off and given back. */
+/** Starts a server whose database can be stalled, cut off and restored. */
 export async function serveGated(world: World): Promise<Running & { gated: GatedDatabase; token: string }> {
   const gated = new GatedDatabase(world.database);
   const running = await serveHttp(withDatabase(world, gated.database), { timeouts: { stopping: 5_000 } });
   return { ...running, gated, token: await anyToken(world) };
 }
 
-/** The way to a database, which can be shut or cut off. */
+/** A database that can be stalled (`shut`) or cut off. */
 class GatedDatabase {
-  /** How many have come to it while it was shut. */
+  /** Number of callers since it was shut. */
   waiting = 0;
   cut = false;
   #gate = gate();

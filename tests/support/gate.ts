@@ -1,4 +1,4 @@
-/** Makes a gate that is closed until it is opened. */
+/** Returns a promise, `opened`, that resolves when `open` is called. */
 export function gate(): { opened: Promise<void>; open(): void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {

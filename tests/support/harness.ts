@@ -16,17 +16,17 @@ import type { Deps } from '../../src/tool-calls.js';
 import { OutageLog } from '../../src/transports/outage.js';
 import { watchPredicates } from './spy.js';
 
-/** A Sunday afternoon in Europe, the clock of every test that does not set its own. */
+/** The time of every test that does not set its own: a Sunday afternoon in Europe. */
 export const NOON = '2026-11-22T13:02:00.000Z';
 
 export interface World extends Deps {
   database: Database;
   now: Date;
-  /** What was logged, as text. */
+  /** The lines that were logged. */
   logged: string[];
 }
 
-/** An answer as a model gets it. */
+/** An answer, as text and as JSON. */
 export interface Reply {
   text: string;
   // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the tests expect of them
@@ -39,23 +39,23 @@ export interface Agent {
   client: Client;
   /** Calls a tool. */
   call(tool: string, args?: Record<string, unknown>): Promise<Reply>;
-  /** Calls a tool that must not refuse, and answers its JSON. */
+  /** Calls a tool that must not refuse, and returns its JSON. */
   ok(tool: string, args?: Record<string, unknown>): Promise<Reply['json']>;
-  /** Calls a tool that must refuse, and answers the error. */
+  /** Calls a tool that must refuse, and returns the error. */
   refused(tool: string, args?: Record<string, unknown>): Promise<Reply['json']>;
 }
 
 /** What no log line may contain. */
 const SECRET = /tlm_[\w-]{43}|Bearer |postgres(?:ql)?:\/\//;
 
-/** A fresh database on the backend of this project. */
+/** Opens a new database on the backend of this project. */
 export async function openTestDatabase(): Promise<Database> {
   if (inject('backend') === 'pglite') return openMemory(await readImage(new URL(inject('source'))));
   const { openServerDatabase } = await import('../setup/server.js');
   return openServerDatabase();
 }
 
-/** The world of one test file: a database, a clock that stands still, and a log that is kept. */
+/** Sets up the world of a test file: a database, a stopped clock and a recorded log. */
 export function useWorld(): World {
   const logged: string[] = [];
   const log = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
@@ -88,7 +88,7 @@ export function useWorld(): World {
   return world;
 }
 
-/** The same world on another database. */
+/** Returns the same world with another database. */
 export const withDatabase = (world: World, database: Database): World => ({
   ...world,
   database,
@@ -96,7 +96,7 @@ export const withDatabase = (world: World, database: Database): World => ({
   store: async () => ({ ...(await world.store()), database }),
 });
 
-/** Sets the clock, for the rest of this test. */
+/** Sets the clock for the rest of the test. */
 export function setClock(world: World, at: string | number): void {
   world.now = new Date(at);
   onTestFinished(() => {
@@ -104,7 +104,7 @@ export function setClock(world: World, at: string | number): void {
   });
 }
 
-/** A new user, with nothing in their list. Every test has its own, so nothing needs to be cleaned up. */
+/** Creates a user without tasks. Every test has its own, so nothing needs to be cleaned up. */
 export async function newUser(world: World, options: { timezone?: string } = {}): Promise<Principal> {
   const handle = `u-${uuidv7()}`;
   const timezone = options.timezone ?? 'Europe/Paris';
@@ -112,7 +112,7 @@ export async function newUser(world: World, options: { timezone?: string } = {})
   return { ...(await localPrincipal(world.database, handle, timezone)), scopes: SCOPES };
 }
 
-/** A real client connected in process to a real server, as one user. */
+/** Connects a real client to a real server in this process, as one user. */
 export async function agentOf(world: World, principal: Principal, name = 'test'): Promise<Agent> {
   const handler = createMcpHandler(() => buildServer(world, async () => principal));
   const client = new Client({ name, version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
@@ -152,12 +152,12 @@ export async function callWith(client: AnyClient, name: string, args: Record<str
   return { text: block?.text ?? '', json: result.structuredContent, isError: result.isError === true };
 }
 
-/** A new user and their agent: what most tests start with. */
+/** Creates a user, and connects a client as that user. Most tests start with this. */
 export async function newAgent(world: World, options: { timezone?: string } = {}): Promise<Agent> {
   return agentOf(world, await newUser(world, options));
 }
 
-/** A database with something between it and whoever uses it: what `change` makes of each connection. */
+/** Wraps a database, with `change` overriding methods of each connection. */
 export const through = (
   { connect, ...database }: Database,
   change: (connection: Connection) => Partial<Connection>,
@@ -173,11 +173,11 @@ export const through = (
     ),
 });
 
-/** Rows straight from the database, as its owner: for what no answer shows. */
+/** Queries the database directly, as its owner, for data that no answer shows. */
 export const rowsOf = (world: World, text: string, params: unknown[] = []) =>
   queryAsTableOwner(world.database, text, params);
 
-/** The text of the one message that a prompt makes. */
+/** Returns the text of the only message of a prompt. */
 export async function promptText(client: Client, name: string, args: Record<string, string> = {}): Promise<string> {
   const { messages } = await client.getPrompt({ name, arguments: args });
   const [message] = messages;
@@ -185,7 +185,7 @@ export async function promptText(client: Client, name: string, args: Record<stri
   return message?.content.type === 'text' ? message.content.text : '';
 }
 
-/** The text of the one content that a resource has. */
+/** Returns the text of the only content of a resource. */
 export async function resourceText(client: Client, uri: string): Promise<string> {
   const { contents } = await client.readResource({ uri });
   expect(contents).toEqual([{ uri: new URL(uri).href, mimeType: 'text/plain', text: expect.any(String) }]);
@@ -193,7 +193,7 @@ export async function resourceText(client: Client, uri: string): Promise<string>
   return content && 'text' in content ? content.text : '';
 }
 
-/** What completes an argument of a prompt, or a variable of a resource's address. */
+/** Completes an argument of a prompt, or a variable of a resource's URI. */
 export async function completion(client: Client, of: string, argument: string, value: string) {
   const ref = of.includes(':')
     ? ({ type: 'ref/resource', uri: of } as const)
@@ -201,7 +201,7 @@ export async function completion(client: Client, of: string, argument: string, v
   return (await client.complete({ ref, argument: { name: argument, value } })).completion;
 }
 
-/** The protocol error that a request must end with. */
+/** Returns the protocol error with which a request must fail. */
 export async function protocolError(
   asked: Promise<unknown>,
 ): Promise<{ code: number; message: string; data?: unknown }> {

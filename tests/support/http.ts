@@ -12,7 +12,7 @@ import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../
 import type { HttpOptions } from '../../src/transports/mcp-endpoint.js';
 import { newUser, type World } from './harness.js';
 
-/** The protocol's two lives: the handshake of 2025, and the envelope in every request since. */
+/** The two protocol eras: a handshake in 2025, and metadata in every request since 2026. */
 export const ERAS = ['2025-11-25', '2026-07-28'] as const;
 export type Era = (typeof ERAS)[number];
 
@@ -30,7 +30,7 @@ export interface HttpRequest {
   path?: string;
   headers?: OutgoingHttpHeaders;
   body?: string | Buffer;
-  /** An address of this machine to send it from. */
+  /** Local address to send from. */
   localAddress?: string;
 }
 
@@ -39,7 +39,7 @@ export interface Running {
   url: URL;
 }
 
-/** Serves over HTTP on a free port of the loopback. */
+/** Serves over HTTP on a free loopback port. */
 export async function serveHttp(deps: Deps, options: Partial<HttpServerOptions & HttpOptions> = {}): Promise<Running> {
   const { allowedHosts = [], ...others } = options;
   const server = await startHttpServer(createApp(deps, { allowedHosts, ...others }), {
@@ -50,7 +50,7 @@ export async function serveHttp(deps: Deps, options: Partial<HttpServerOptions &
   return { server, url: server.url };
 }
 
-/** A server over the world of a test file, for as long as the file runs. */
+/** Serves the world of a test file while the file runs. */
 export function useHttp(world: World, options: Parameters<typeof serveHttp>[1] = {}): Running {
   const running = {} as Running;
   beforeAll(async () => void Object.assign(running, await serveHttp(world, options)));
@@ -58,11 +58,11 @@ export function useHttp(world: World, options: Parameters<typeof serveHttp>[1] =
   return running;
 }
 
-/** How a test file sends a request as whoever holds a token. */
+/** Returns a function that sends requests with a token. */
 export const sendAs = (running: Running) => (token: string, given: HttpRequest) =>
   send(running.url, withHeaders(given, bearer(token)));
 
-/** A personal access token, as `taskloom token create` makes it. */
+/** Creates a personal access token, as `taskloom token create` does. */
 export async function newToken(
   world: World,
   principal: Principal,
@@ -72,14 +72,14 @@ export async function newToken(
   return createToken(world.database, { user: principal.handle, name, scopes: [...scopes], expires });
 }
 
-/** The token of a user of its own, for whom it does not matter who that is. */
+/** Creates a token for a new user, for tests in which the user does not matter. */
 export async function anyToken(world: World): Promise<string> {
   return (await newToken(world, await newUser(world))).token;
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** One request over a connection of its own, with nothing added but what HTTP demands. */
+/** Sends one request over a new connection, with no headers but those given and those that HTTP requires. */
 export async function send(
   url: URL,
   { method = 'POST', path, headers = {}, body, ...from }: HttpRequest,
@@ -112,7 +112,7 @@ function messageOf(content: string): unknown {
   }
 }
 
-/** A JSON-RPC request as a client of that era sends it. */
+/** Returns a JSON-RPC request as clients of that era send it. */
 export function rpc(era: Era, method: string, params: Record<string, unknown> = {}, id: unknown = 1): HttpRequest {
   const modern = era === '2026-07-28';
   const named = params.name ?? params.uri;
@@ -135,7 +135,7 @@ export function rpc(era: Era, method: string, params: Record<string, unknown> = 
   };
 }
 
-/** The handshake of 2025, and what took its place. */
+/** The first request of a client: the handshake of 2025, or its replacement. */
 export const hello = (era: Era): HttpRequest =>
   era === '2026-07-28'
     ? rpc(era, 'server/discover')
@@ -148,7 +148,7 @@ export const hello = (era: Era): HttpRequest =>
 export const callOf = (era: Era, name: string, args: Record<string, unknown> = {}, id: unknown = 1): HttpRequest =>
   rpc(era, 'tools/call', { name, arguments: args }, id);
 
-/** The same request with other headers; what is undefined is left out. */
+/** Returns the request with other headers; removes those given as undefined. */
 export function withHeaders(given: HttpRequest, more: Record<string, string | undefined>): HttpRequest {
   const headers: OutgoingHttpHeaders = { ...given.headers };
   for (const [name, value] of Object.entries(more))
@@ -157,24 +157,24 @@ export function withHeaders(given: HttpRequest, more: Record<string, string | un
   return { ...given, headers };
 }
 
-/** The head of a request over a raw socket, up to the lines that say how long its body is. */
+/** Returns the head of a raw request, without the headers about the length of its body. */
 export const headOf = (url: URL, token: string, given: HttpRequest) =>
   `POST /mcp HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${token}\r\n${Object.entries(given.headers ?? {})
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')}`;
 
-/** Opens a socket to the server, for what no HTTP client would send. */
+/** Opens a raw socket to the server, to send what no HTTP client would. */
 export async function openSocket(url: URL): Promise<Socket> {
   const socket = connect(Number(url.port), url.hostname);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
-  socket.on('error', () => {}); // being cut off is an outcome here
+  socket.on('error', () => {}); // tests expect connections to be cut off
   return socket;
 }
 
-/** Everything the server says on a socket until it closes it. */
+/** Returns all that the server sends on a socket until it is closed. */
 export async function untilClosed(socket: Socket): Promise<string> {
   let received = '';
   socket.on('data', (chunk) => {
@@ -185,7 +185,7 @@ export async function untilClosed(socket: Socket): Promise<string> {
   return received;
 }
 
-/** A client of the SDK's current line, in the era it is pinned to. */
+/** Connects a client of SDK 2, pinned to an era. */
 export async function connectClient(url: URL, token: string, era: Era): Promise<Client> {
   const client = new Client(
     { name: `client-${era}`, version: '1.0.0' },
@@ -195,7 +195,7 @@ export async function connectClient(url: URL, token: string, era: Era): Promise<
   return client;
 }
 
-/** Asks again until the answer is as hoped, and fails when it has not become so in ten seconds. */
+/** Repeats `ask` until its result satisfies `hoped`; fails after ten seconds. */
 export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => boolean): Promise<T> {
   let value: T | undefined;
   const look = async () => {
@@ -206,34 +206,34 @@ export async function eventually<T>(ask: () => Promise<T>, hoped: (value: T) => 
   return value as T;
 }
 
-/** One request of a crowd: the answer, or nothing where the connection broke. */
-export interface Heard {
+/** The outcome of one request: the answer, or undefined if the connection broke. */
+export interface Outcome {
   url: URL;
   title: string;
   answer: HttpAnswer | undefined;
 }
 
-/** Clients who add tasks at these servers, each one after the other, until they are told to go home. */
-export function crowd(urls: URL[], token: string, size: number): { heard: Heard[]; goHome(): Promise<void> } {
-  const heard: Heard[] = [];
-  let stays = true;
+/** Starts clients that add tasks on these servers, each one call after another, until stopped. */
+export function crowd(urls: URL[], token: string, size: number): { outcomes: Outcome[]; stop(): Promise<void> } {
+  const outcomes: Outcome[] = [];
+  let running = true;
   const clients = Array.from({ length: size }, async (_, who) => {
     const url = urls[who % urls.length] as URL;
-    for (let n = 0; stays; n++) {
+    for (let n = 0; running; n++) {
       const title = `Task ${who}-${n}`;
       const given = withHeaders(callOf(ERAS[who % 2] ?? ERAS[0], 'add_task', { title }), bearer(token));
-      heard.push({ url, title, answer: await send(url, given).catch(() => undefined) });
+      outcomes.push({ url, title, answer: await send(url, given).catch(() => undefined) });
     }
   });
   return {
-    heard,
-    async goHome() {
-      stays = false;
+    outcomes,
+    async stop() {
+      running = false;
       await Promise.all(clients);
     },
   };
 }
 
-/** The titles of what was added, as far as a crowd was told. */
-export const addedBy = (heard: Heard[]): string[] =>
-  heard.flatMap(({ answer, title }) => (answer?.message?.result?.structuredContent?.task ? [title] : []));
+/** Returns the titles of the tasks that servers acknowledged. */
+export const addedBy = (outcomes: Outcome[]): string[] =>
+  outcomes.flatMap(({ answer, title }) => (answer?.message?.result?.structuredContent?.task ? [title] : []));

@@ -6,15 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, inject } from 'vitest';
 
-/** Taskloom as others run it: a process, its arguments, its environment, its streams. */
-
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const MAIN = join(ROOT, 'dist/main.js');
 
 const scratched: string[] = [];
 const running = new Set<ChildProcessWithoutNullStreams>();
 
-/** Ends the processes that a test file has started, owners included, and removes its directories. */
+/** Kills the processes that a test file has started, including owners, and removes its directories. */
 export function cleanUp(): void {
   for (const child of running) child.kill('SIGKILL');
   const folders = scratched.splice(0);
@@ -22,13 +20,13 @@ export function cleanUp(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** The processes that keep the databases below a folder, as they say themselves. */
+/** Returns the live owners of all data directories below a folder. */
 function ownersBelow(folder: string): number[] {
   const files = readdirSync(folder, { recursive: true }).filter((file) => /run.owner\.json$/.test(String(file)));
   return files.map((file) => ownerIn(join(folder, String(file), '../..'))).filter(isAlive);
 }
 
-/** The process that keeps the database of a data directory, as it says itself. */
+/** Returns the process id of the owner that a data directory names. */
 export const ownerIn = (home: string): number =>
   Number(JSON.parse(readFileSync(join(home, 'run/owner.json'), 'utf8')).pid);
 
@@ -40,12 +38,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Resolves when a process that is not ours has ended. */
+/** Resolves when a process that this one did not start has exited. */
 export async function gone(pid: number): Promise<void> {
   while (isAlive(pid)) await pause(10);
 }
 
-/** A directory of this test file alone. */
+/** Creates a directory for this test file. */
 export function scratch(parent = tmpdir()): string {
   const folder = mkdtempSync(join(parent, 'taskloom-process-'));
   scratched.push(folder);
@@ -54,7 +52,7 @@ export function scratch(parent = tmpdir()): string {
 
 export type Environment = Record<string, string>;
 
-/** An environment with nothing of the machine's own settings in it; a home of its own unless one is given. */
+/** Returns an environment without the machine's settings, and with a new home directory unless one is given. */
 export function environment(given: Environment = {}): Environment {
   const HOME = given.HOME ?? scratch();
   return {
@@ -67,12 +65,12 @@ export function environment(given: Environment = {}): Environment {
   };
 }
 
-/** Puts a migrated, empty database into a data directory: making one takes seconds, a copy does not. */
+/** Copies a migrated, empty database into a data directory, since creating one takes seconds. */
 export function seed(directory: string): void {
   cpSync(inject('unpacked'), join(directory, 'pg18'), { recursive: true });
 }
 
-/** An environment whose data directory has a database. */
+/** Returns an environment whose data directory has a database. */
 export function seeded(given: Environment = {}): Environment {
   const env = environment(given);
   seed(String(env.TASKLOOM_HOME));
@@ -86,14 +84,14 @@ export interface Ended {
   stderr: string;
 }
 
-/** A started process, with all it has said so far. */
+/** A started process, with its output so far. */
 export interface Running {
   child: ChildProcessWithoutNullStreams;
   stdout(): string;
   stderr(): string;
-  /** Resolves when the process has ended and its streams are read to their ends. */
+  /** Resolves when the process has exited and its output has been read completely. */
   ended: Promise<Ended>;
-  /** Resolves once what was said on stderr matches. */
+  /** Resolves once the output on stderr matches. */
   says(pattern: RegExp): Promise<void>;
 }
 
@@ -105,7 +103,7 @@ export function startCommand(command: string, args: string[], env: Environment):
   const child = spawn(command, args, { cwd: ROOT, env, stdio: 'pipe' });
   running.add(child);
   const said = { stdout: '', stderr: '' };
-  child.stdin.on('error', () => {}); // a process that ended does not read what is still written to it
+  child.stdin.on('error', () => {}); // writes to a process that has exited fail
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream].setEncoding('utf8').on('data', (text: string) => {
       said[stream] += text;
@@ -127,26 +125,26 @@ export function startCommand(command: string, args: string[], env: Environment):
         const look = () => pattern.test(said.stderr) && resolve();
         child.stderr.on('data', look);
         look();
-        ended.then(() => reject(new Error(`ended without saying ${pattern}: ${said.stderr}`)), reject);
+        ended.then(() => reject(new Error(`exited without printing ${pattern}: ${said.stderr}`)), reject);
       }),
   };
 }
 
-/** Runs to the end. */
+/** Runs a command to its end. */
 export async function run(args: string[], env: Environment, input = ''): Promise<Ended> {
   const process = start(args, env);
   process.child.stdin.end(input);
   return process.ended;
 }
 
-/** Runs a command that must succeed, and answers what it printed. */
+/** Runs a command that must succeed, and returns its output. */
 export async function succeed(args: string[], env: Environment): Promise<string> {
   const { code, stdout, stderr } = await run(args, env);
   expect(code, stderr).toBe(0);
   return stdout.trimEnd();
 }
 
-/** Runs a command that must fail as a person's mistakes do, and answers its one line. */
+/** Runs a command that must fail because of a user's mistake, and returns its one line of output. */
 export async function complaintOf(args: string[], env: Environment, input = ''): Promise<string> {
   const { code, stdout, stderr } = await run(args, env, input);
   expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
@@ -157,14 +155,14 @@ export async function complaintOf(args: string[], env: Environment, input = ''):
 // biome-ignore lint/suspicious/noExplicitAny: messages are checked by what the tests expect of them
 type Message = any;
 
-/** A client that speaks JSON-RPC by hand, so that a test decides what goes over the pipe, and when. */
+/** A client that speaks raw JSON-RPC, so that a test controls what is sent, and when. */
 export class Peer {
   #next = 1;
   constructor(readonly process: Running) {
-    process.child.stdout.setMaxListeners(0); // one for each answer that is waited for
+    process.child.stdout.setMaxListeners(0); // one for each awaited answer
   }
 
-  /** Every line on stdout so far, each of which must be a JSON-RPC message. */
+  /** Returns all lines on stdout so far, each of which must be a JSON-RPC message. */
   messages(): Message[] {
     return this.process
       .stdout()
@@ -181,7 +179,7 @@ export class Peer {
     this.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
   }
 
-  /** Sends a request, and answers its id at once. */
+  /** Sends a request, and returns its id at once. */
   ask(method: string, params: object = {}): number {
     const id = this.#next++;
     this.send({ id, method, params });
@@ -204,12 +202,12 @@ export class Peer {
     const end = ended.then(({ code, stderr }) => {
       const message = find();
       if (message) return message;
-      throw new Error(`ended (${code}) without an answer: ${stderr}`);
+      throw new Error(`exited (${code}) without an answer: ${stderr}`);
     });
     return Promise.race([found, end]).finally(() => child.stdout.off('data', look));
   }
 
-  /** Waits until what was received is enough, and answers all of it. */
+  /** Waits until the messages received satisfy `enough`, and returns them. */
   async until(enough: (messages: Message[]) => boolean): Promise<Message[]> {
     const { stdout } = this.process.child;
     let look = () => {};
@@ -226,19 +224,19 @@ export class Peer {
     return this.answer(this.ask(method, params));
   }
 
-  /** The handshake of the 2025 protocol. */
+  /** Does the handshake of the 2025 protocol. */
   async initialize(): Promise<void> {
     await this.request('initialize', INITIALIZE);
     this.send({ method: 'notifications/initialized' });
   }
 
-  /** Calls a tool, and answers its JSON. */
+  /** Calls a tool, and returns its JSON. */
   async call(name: string, args: object = {}): Promise<Message> {
     const { result } = await this.request('tools/call', { name, arguments: args });
     return result.structuredContent;
   }
 
-  /** Closes the input, as a client that goes away, and waits for the end. */
+  /** Closes the input, as a client does when it disconnects, and waits for the process to exit. */
   async close(): Promise<Ended> {
     this.process.child.stdin.end();
     return this.process.ended;
@@ -251,7 +249,7 @@ export const INITIALIZE = {
   clientInfo: { name: 'test', version: '1' },
 };
 
-/** A server on stdio, past its handshake. */
+/** Starts a server on stdio, and does the handshake. */
 export async function connect(env: Environment, nodeOptions: string[] = []): Promise<Peer> {
   const peer = new Peer(start([], env, nodeOptions));
   await peer.initialize();

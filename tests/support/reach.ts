@@ -1,4 +1,4 @@
-/** What a user might know of another's tasks. */
+/** What a user might know about another's tasks. */
 export interface Foreign {
   id: number;
   title: string;
@@ -7,8 +7,8 @@ export interface Foreign {
 }
 
 /**
- * How each tool could be used to reach somebody else's tasks: the isolation suite calls every one as the
- * wrong user. A tool without a row fails the catalogue.
+ * Arguments with which each tool might reach another user's tasks: the isolation suite calls all of them as the wrong
+ * user. Tests fail for a tool without an entry.
  */
 export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>[]> = {
   add_task: ({ id, title, project }) => [
@@ -102,7 +102,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
   get_overview: () => [{}],
 };
 
-/** Likewise for each prompt: the arguments it could be given. */
+/** The same for each prompt: its arguments. */
 export const promptReach: Record<string, (foreign: Foreign) => Record<string, string>[]> = {
   plan_my_day: ({ label }) => [{}, { label }, { date: '2026-11-20', minutes: '90' }],
   weekly_review: () => [{}],
@@ -110,14 +110,14 @@ export const promptReach: Record<string, (foreign: Foreign) => Record<string, st
   break_down: ({ id, title }) => [{ task: String(id) }, { task: title }, { task: `#${id} ${title}` }],
 };
 
-/** Likewise for each resource: the addresses it could be asked for. */
+/** The same for each resource: its URIs. */
 export const resourceReach: Record<string, (foreign: Foreign) => string[]> = {
   overview: () => ['taskloom://overview'],
   task: ({ id }) => [`taskloom://task/${id}`, `taskloom://task/%23${id}`, `taskloom://task/%20${id}`],
   project: ({ project }) => [`taskloom://project/${project}`, `taskloom://project/%2B${project}%20`],
 };
 
-/** Likewise for each completion, by what it completes: what could be typed. */
+/** The same for each completion: the text to complete. */
 export const completionReach: Record<string, (foreign: Foreign) => string[]> = {
   'plan_my_day label': ({ label }) => ['', label, label.slice(0, 3)],
   'triage_inbox label': ({ label }) => ['', label, label.slice(0, 3)],

@@ -3,7 +3,7 @@ import { PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../../src/db/database.js';
 import * as schema from '../../src/db/schema.js';
 
-/** Tables whose rows belong to someone. */
+/** Tables whose rows belong to a user. */
 const owned = Object.values(schema)
   .filter((each) => is(each, PgTable))
   .filter((table) => 'userId' in getTableColumns(table))
@@ -16,8 +16,8 @@ const MENTION = new RegExp(
 const KEYWORDS = new Set(['where', 'left', 'on', 'set', 'join', 'order', 'limit', 'inner', 'using', 'group']);
 
 /**
- * Returns the owned tables that a statement names more often, under one alias, than it restricts that alias to a user.
- * Row-level security aside: that is the other layer.
+ * Returns the owned tables that a statement mentions, under one alias, more often than it restricts that alias to a user.
+ * Does not rely on row-level security, which is the other layer of isolation.
  */
 export function unscopedTables(text: string): string[] {
   const count = (pattern: string) => [...text.matchAll(new RegExp(pattern, 'gi'))].length;
@@ -38,8 +38,8 @@ export function unscopedTables(text: string): string[] {
 }
 
 /**
- * Watches every statement of a single-connection database. A person's own commands, which run as the owner
- * of the tables and see all users, are left out.
+ * Records the statements of a single-connection database that do not restrict an owned table to a user. Ignores
+ * administrative commands, which run as the owner of the tables and see all users.
  */
 export function watchPredicates(database: Database): { offences: string[] } {
   const offences: string[] = [];

@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 /** A self-signed certificate for the host name `database.test`, and its key. */
 export const CERTIFICATE = fileURLToPath(new URL('certificate.pem', import.meta.url));
 
-/** Listens as a PostgreSQL server does, until it has answered whether it has TLS. Counts its connections. */
+/** Listens like a PostgreSQL server that answers only the request for TLS. Counts its connections. */
 export async function startTlsListener(hasTls: boolean): Promise<{ address: string; connections(): number }> {
   const pem = readFileSync(CERTIFICATE);
   const secureContext = createSecureContext({ cert: pem, key: pem });
