@@ -43,7 +43,7 @@ const noteOf = (page: TaskPage, remarks?: Remarks): string | undefined =>
   undefined;
 
 function remarkOf(
-  { closestOnly, cut, ended, sampled, paused, ...page }: TaskPage,
+  { closestOnly, cut, ended, newestOnly, paused, ...page }: TaskPage,
   remarks?: Remarks,
 ): string | undefined {
   if (remarks?.unused) return sayUnused(remarks.unused);
@@ -58,7 +58,7 @@ function remarkOf(
     return remarks.holders.length > 0 ? `Claims are held by ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';
   if (closestOnly) return 'No task has all these words; these are similar.';
   if (cut) return `More than ${MAX_RANKED} tasks match; only the newest ${MAX_RANKED} were ranked: narrow the search.`;
-  if (sampled)
+  if (newestOnly)
     return `More than ${MAX_SCANNED} tasks could match; only the newest ${MAX_SCANNED} were sorted: use more filters.`;
   if (paused) {
     const next = page.cursorAfter(page.tasks.length) ? ' Continue with the cursor.' : '';

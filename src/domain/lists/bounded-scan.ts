@@ -48,9 +48,12 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value<PageParam>, { 
     sql`select ${KEY}, (${filterCondition(tx, asked, value)}) is true as fits from ${tasks} where ${and(ordered ?? sql`${tx.mine(tasks)} and false`, condition)} and (select ids is null from chosen) order by ${order} limit ${literalLimit(max)}`;
 
   const chosen = tx.db
-    .$with('chosen', { ids: sql<number[] | null>`ids`.as('ids'), sampled: sql<boolean>`sampled`.as('sampled') })
+    .$with('chosen', {
+      ids: sql<number[] | null>`ids`.as('ids'),
+      newestOnly: sql<boolean>`newest_only`.as('newest_only'),
+    })
     .as(
-      sql`select coalesce(few.ids, newest.ids[1:${MAX_SCANNED}]) as ids, coalesce(cardinality(newest.ids) > ${MAX_SCANNED}, false) as sampled
+      sql`select coalesce(few.ids, newest.ids[1:${MAX_SCANNED}]) as ids, coalesce(cardinality(newest.ids) > ${MAX_SCANNED}, false) as newest_only
         from (select coalesce(${sql.join([...smallParts, sql`null::int[]`], sql`, `)}) as ids offset 0) few
         cross join lateral (select case when few.ids is null then ${newestPart ?? sql`null::int[]`} end as ids offset 0) newest`,
     );
@@ -78,10 +81,10 @@ export function boundedScan(tx: UserTx, asked: Page, value: Value<PageParam>, { 
       total: sql<number>`((select count(*) from hits) + (select count(*) from sample where fits))::int`.as('total'),
       missing: missingReference(tx, asked, value).as('missing'),
       atLeast:
-        sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${MAX_SAMPLED} else chosen.sampled end`.as(
+        sql<boolean>`case when chosen.ids is null then (select count(*) from sample) = ${MAX_SAMPLED} else chosen.newest_only end`.as(
           'at_least',
         ),
-      newestOnly: sql<boolean>`chosen.sampled`.as('sampled'),
+      newestOnly: sql<boolean>`chosen.newest_only`.as('newest_only'),
       lastScanned: sql<ScanSummary['lastScanned']>`case when (select count(*) from picked) <= ${limit} then (
         select json_build_object('id', id, 'dueSort', due_sort, 'priority', priority, 'rank', rank, 'completedAt', completed_at) from walked offset ${literalLimit(MAX_SCANNED - 1)} limit 1) end`.as(
         'last_scanned',

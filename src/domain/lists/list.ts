@@ -53,7 +53,7 @@ export interface FoundTasks {
   /** Not all tasks were counted: `total` is a lower bound. */
   atLeast?: true;
   /** There are too many tasks to sort: these are from the newest. */
-  sampled?: true;
+  newestOnly?: true;
   /** The scan reached its limit, whether or not the page is full; the cursor continues from there. */
   paused?: true;
   /** More tasks match, but the list cannot be paged further. */
@@ -182,7 +182,7 @@ export async function findTasks(
       return last && position(sort, last, from);
     },
     ...(atLeast && { atLeast }),
-    ...(newestOnly && { sampled: true }),
+    ...(newestOnly && { newestOnly }),
     ...(paused && { paused: true }),
     ...note,
   };

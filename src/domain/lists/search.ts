@@ -146,7 +146,7 @@ export async function search(
       if (!last || all.length <= count) return undefined;
       return sort ? position(sort, last, from) : { now: from, id: last.id, match: last.match };
     },
-    ...(head.near && { closestOnly: true }),
+    ...(head.closestOnly && { closestOnly: true }),
     ...(head.cut && { cut: true }),
     ...(!sort && all.length <= limit && head.total > MAX_PAGED && { ended: true }),
   };
@@ -192,7 +192,7 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value: (name: PageParam
   const count = tx.db
     .select({
       total: sql<number>`count(*)::int`.as('total'),
-      near: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('near'),
+      closestOnly: sql<boolean>`coalesce(bool_or(hits.rank < 0), false)`.as('closest_only'),
       cut: sql<boolean>`exists (select 1 from found where found.age > ${MAX_RANKED})`.as('cut'),
       searchable: sql<boolean>`taskloom.search_query(${value('text')}::text, true) is not null`.as('searchable'),
       missing: missingReference(tx, page, value).as('missing'),
