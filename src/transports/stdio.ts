@@ -1,8 +1,8 @@
-import { PassThrough, type Readable, type Writable } from 'node:stream';
-import type { McpServerFactory } from '@modelcontextprotocol/server';
-import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import type { Readable, Writable } from 'node:stream';
+import type { McpServerFactory, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { type Conversation, converse } from './conversation.js';
+import { LineTransport } from './lines.js';
 import type { Relay } from './relay.js';
 
 /**
@@ -10,6 +10,9 @@ import type { Relay } from './relay.js';
  * a request (to find an owner, its silence, a statement, a remote server), so that one that fails is still told why.
  */
 const DRAIN_TIMEOUT = 75_000;
+
+/** How often refused lines are logged, in milliseconds: a program that prints to this pipe may print any number. */
+const LOG_AGAIN = 60_000;
 
 /** A client served over a pair of streams. */
 interface StreamConversation extends Pick<Conversation, 'ended' | 'drain'> {
@@ -30,8 +33,13 @@ export function serveStreams(
   log: Logger,
   relay?: Relay,
 ): StreamConversation {
-  const incoming = new PassThrough();
-  const transport = new StdioServerTransport(incoming, output);
+  let logAt = 0;
+  const onrefused = (code: ProtocolErrorCode) => {
+    if (performance.now() < logAt) return;
+    logAt = performance.now() + LOG_AGAIN;
+    log.warn({ code }, 'refused a line that is no message');
+  };
+  const transport = new LineTransport(input, output, { onrefused });
   const conversation = converse(transport, log, factory, { take: relay?.take });
   relay?.start((message) => conversation.send(message).catch(() => {}));
   let finishing = false;
@@ -51,9 +59,7 @@ export function serveStreams(
     finishing = true;
     return conversation.drain(patience);
   };
-  input.on('data', (chunk) => incoming.write(chunk));
-  // Deferred until the last chunk has been parsed: only then are all unanswered requests known.
-  const onEnd = () => setImmediate(() => finish(DRAIN_TIMEOUT));
+  const onEnd = () => finish(DRAIN_TIMEOUT); // the transport, which listened first, has read the last line
   input.once('error', onEnd);
   input.once('end', onEnd);
   return { ended: conversation.ended, drain: finish, isBrokenOff: () => brokenOff };

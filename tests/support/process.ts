@@ -131,7 +131,7 @@ export function startCommand(command: string, args: string[], env: Environment):
 }
 
 /** Runs a command to its end. */
-export async function run(args: string[], env: Environment, input = ''): Promise<Ended> {
+export async function run(args: string[], env: Environment, input: string | Buffer = ''): Promise<Ended> {
   const process = start(args, env);
   process.child.stdin.end(input);
   return process.ended;

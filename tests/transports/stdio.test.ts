@@ -113,13 +113,6 @@ describe('the pipe', () => {
     expect(answer?.result.structuredContent.error).toMatchObject({ code: 'invalid' });
   });
 
-  test('closes without a word when the input ends in the middle of a message', async () => {
-    const { code, stdout, stderr } = await run([], environment(), `${initialize}{"jsonrpc":"2.0","id":2,"meth`);
-    expect(code).toBe(0);
-    expect(messagesIn(stdout).map(({ id }) => id)).toEqual([1]);
-    expect(stderr).toBe('');
-  });
-
   test('closes when nobody reads the answers any more', async () => {
     const peer = await connect(environment());
     peer.process.child.stdout.destroy();
