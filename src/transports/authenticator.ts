@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Principal } from '../auth/principal.js';
 import { authenticate, bearerToken, hasBearerToken, hashToken, TokenProof } from '../auth/tokens.js';
 import type { Store } from '../db/connect.js';
+import { MAX_BATCH } from '../json-bounds.js';
 import { badToken, malformedToken, noToken, refuse, tooManyRequests } from './http-responses.js';
 import { MAX_KEYS, originOf, RateLimit } from './limits.js';
 import type { OutageLog } from './outage.js';
@@ -32,9 +33,6 @@ const STRANGERS = 300;
 
 /** How many bytes of request bodies one user may send per minute: large ones cost more than many small ones. */
 const BYTES_PER_MINUTE = 64 * 1024 * 1024;
-
-/** How many messages a batch may have; the SDK would refuse more, but after they were counted. */
-const MAX_BATCH = 100;
 
 /** Authenticates requests by their tokens, and limits their rate, in requests and in bytes. */
 export class Authenticator {

@@ -1,9 +1,11 @@
 import {
   type JSONRPCMessage,
+  LATEST_PROTOCOL_VERSION,
   type McpServerFactory,
   type MessageExtraInfo,
   ProtocolErrorCode,
   type RequestId,
+  SUPPORTED_PROTOCOL_VERSIONS,
   type Transport,
   type TransportSendOptions,
 } from '@modelcontextprotocol/server';
@@ -52,6 +54,12 @@ export interface Message {
     _meta?: Record<string, unknown>;
   };
   result?: unknown;
+}
+
+/** Returns the protocol version that a 2025 handshake negotiates. */
+export function negotiatedVersion({ params }: Message): string {
+  const wanted = String(params?.protocolVersion);
+  return SUPPORTED_PROTOCOL_VERSIONS.includes(wanted) ? wanted : LATEST_PROTOCOL_VERSION;
 }
 
 export interface ConversationOptions {

@@ -7,25 +7,30 @@ import {
   type RequestId,
   type Transport,
 } from '@modelcontextprotocol/server';
-import type { Message } from './conversation.js';
+import { MAX_BATCH } from '../json-bounds.js';
+import { type Message, negotiatedVersion } from './conversation.js';
 
 /** The largest message, in bytes. The transport closes at a larger one. */
 const MAX_LINE = 10 * 1024 * 1024;
+
+/** The last protocol version whose clients may send several messages as one JSON array. */
+const LAST_WITH_BATCHES = '2025-03-26';
 
 const NEWLINE = 0x0a;
 
 const NO_JSON = 'Parse error: the line is not valid JSON.';
 const NO_MESSAGE =
   'Invalid Request: the message must have "jsonrpc": "2.0", a method, an object as params if it has any, and as the id of a request a string or an integer.';
+const NO_BATCH = `Invalid Request: send each message in a line of its own. Batches are read up to version ${LAST_WITH_BATCHES}, of 1 to ${MAX_BATCH} messages.`;
 
 interface LineOptions {
-  /** Called for each line that is refused, with the code of the error. */
+  /** Called for each line or message that is refused, with the code of the error. */
   onrefused?: (code: ProtocolErrorCode) => void;
 }
 
 /**
  * Carries messages over a pair of streams, one in each line. Unlike the SDK's transport, it answers what is no message,
- * and stays open when the input ends, so that requests can still be answered.
+ * reads batches, and stays open when the input ends, so that requests can still be answered.
  */
 export class LineTransport implements Transport {
   onmessage?: Transport['onmessage'];
@@ -35,6 +40,7 @@ export class LineTransport implements Transport {
   /** What has been read of a line, and its length in bytes. */
   #parts: Buffer[] = [];
   #size = 0;
+  #readsBatches = false;
   #drained: Promise<unknown> | undefined;
   #closed = false;
 
@@ -99,7 +105,10 @@ export class LineTransport implements Transport {
       if (text.trim() !== '') this.#refuse(null, ProtocolErrorCode.ParseError, NO_JSON);
       return;
     }
-    this.#receive(content);
+    if (!Array.isArray(content)) this.#receive(content);
+    else if (this.#readsBatches && content.length > 0 && content.length <= MAX_BATCH)
+      for (const message of content) this.#receive(message);
+    else this.#refuse(null, ProtocolErrorCode.InvalidRequest, NO_BATCH);
   };
 
   #receive(content: unknown): void {
@@ -112,6 +121,8 @@ export class LineTransport implements Transport {
       if (!isResponse) this.#refuse(isId(id) ? id : null, ProtocolErrorCode.InvalidRequest, NO_MESSAGE);
       return;
     }
+    if ((message as Message).method === 'initialize')
+      this.#readsBatches = negotiatedVersion(message as Message) <= LAST_WITH_BATCHES;
     this.onmessage?.(message);
   }
 

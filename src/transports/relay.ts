@@ -2,12 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type JSONRPCMessage,
-  LATEST_PROTOCOL_VERSION,
   PROTOCOL_VERSION_META_KEY,
   ProtocolErrorCode,
   type RequestId,
   SUBSCRIPTION_ID_META_KEY,
-  SUPPORTED_PROTOCOL_VERSIONS,
   type Transport,
 } from '@modelcontextprotocol/server';
 import {
@@ -21,7 +19,7 @@ import {
   unavailable,
 } from '../errors.js';
 import { CLIENT_KEY, RELAY_KEY, RESUBSCRIBED_KEY } from '../meta.js';
-import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from './conversation.js';
+import { HEARTBEAT, type Message, negotiatedVersion, SHUTDOWN_NOTICE } from './conversation.js';
 
 /** A transport to a server that has the database. */
 export interface Link {
@@ -308,12 +306,6 @@ export class Relay {
 const TOO_DEEP = invalid('The arguments are nested too deeply.', 'Send plain values and lists of them.');
 
 const TRY_AGAIN = `Try again in a moment. ${MAY_HAVE_HAPPENED}`;
-
-/** Returns the protocol version that a 2025 handshake negotiates. */
-function negotiatedVersion({ params }: Message): string {
-  const wanted = String(params?.protocolVersion);
-  return SUPPORTED_PROTOCOL_VERSIONS.includes(wanted) ? wanted : LATEST_PROTOCOL_VERSION;
-}
 
 function withMeta<M extends Message>(message: M, key: string, value: unknown): M {
   return { ...message, params: { ...message.params, _meta: { ...message.params?._meta, [key]: value } } };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Environment, environment, INITIALIZE, Peer, run, start } from '../support/process.js';
+import { type Environment, environment, INITIALIZE, Peer, run, seeded, start } from '../support/process.js';
 
 const BOM = '\uFEFF';
 const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
@@ -111,5 +111,39 @@ describe('a line that is no message', () => {
     const { stderr } = await answersTo('sesame\n{"sesame":1}\n'.repeat(20));
     expect(stderr).toMatch(/^\{"level":40,[^\n]*"code":-32700[^\n]*\}\n$/);
     expect(stderr).not.toContain('sesame');
+  });
+});
+
+describe('a batch', () => {
+  const batch = (...lines: string[]) => `[${lines.map((text) => text.trim()).join(',')}]\n`;
+
+  test.each(['2025-03-26', '2024-11-05'])('is answered message by message in version %s', async (version) => {
+    const initialized = line({ method: 'notifications/initialized' });
+    const call = line({ id: 'call', method: 'tools/call', params: { name: 'add_task', arguments: { title: 'One' } } });
+    const input = shake(version) + batch(initialized, list(2), call, list(3)).trimEnd();
+    const { answers } = await answersTo(input, seeded());
+    expect(answers.map(({ id }) => String(id)).sort()).toEqual(['2', '3', 'call']);
+    expect(answers.every(({ result }) => result && !result.isError)).toBe(true);
+  });
+
+  test('may have invalid messages in it, each of which is answered', async () => {
+    const input = batch('7', list(2), batch(list(5)), '{"id":3,"method":"ping"}', '{"id":4,"result":{}}');
+    const { answers } = await answersTo(shake('2025-03-26') + input);
+    expect(answers).toEqual([
+      invalidRequest(null),
+      invalidRequest(null),
+      invalidRequest(3),
+      expect.objectContaining({ id: 2, result: expect.anything() }),
+    ]);
+  });
+
+  test.each([
+    ['in version 2025-06-18', shake('2025-06-18') + batch(list(2))],
+    ['in a version that nobody knows', shake('1999-01-01') + batch(list(2))],
+    ['before the handshake', batch(list(2)) + shake('2025-03-26')],
+    ['if it is empty', `${shake('2025-03-26')}[]\n`],
+    ['of more than a hundred messages', shake('2025-03-26') + batch(...Array(101).fill(list(2)))],
+  ])('is refused as a whole %s', async (_, input) => {
+    expect((await answersTo(input)).answers).toEqual([invalidRequest(null)]);
   });
 });
