@@ -10,7 +10,7 @@ import {
 import { MAX_BATCH } from '../json-bounds.js';
 import { type Message, negotiatedVersion } from './conversation.js';
 
-/** The largest message, in bytes. The transport closes at a larger one. */
+/** The largest message, in bytes. */
 const MAX_LINE = 10 * 1024 * 1024;
 
 /** The last protocol version whose clients may send several messages as one JSON array. */
@@ -24,6 +24,8 @@ const NO_MESSAGE =
 const NO_BATCH = `Invalid Request: send each message in a line of its own. Batches are read up to version ${LAST_WITH_BATCHES}, of 1 to ${MAX_BATCH} messages.`;
 
 interface LineOptions {
+  /** The largest message, in bytes. The transport closes at a larger one. */
+  largest?: number;
   /** Called for each line or message that is refused, with the code of the error. */
   onrefused?: (code: ProtocolErrorCode) => void;
 }
@@ -36,6 +38,7 @@ export class LineTransport implements Transport {
   onmessage?: Transport['onmessage'];
   onclose?: Transport['onclose'];
   onerror?: Transport['onerror'];
+  readonly #largest: number;
   readonly #onrefused: LineOptions['onrefused'];
   /** What has been read of a line, and its length in bytes. */
   #parts: Buffer[] = [];
@@ -47,8 +50,9 @@ export class LineTransport implements Transport {
   constructor(
     private readonly input: Readable,
     private readonly output: Writable,
-    { onrefused }: LineOptions = {},
+    { largest = MAX_LINE, onrefused }: LineOptions = {},
   ) {
+    this.#largest = largest;
     this.#onrefused = onrefused;
   }
 
@@ -87,7 +91,7 @@ export class LineTransport implements Transport {
   #keep(part: Buffer): void {
     if (this.#closed) return;
     this.#size += part.length;
-    if (this.#size > MAX_LINE) this.#fail(new RangeError('a message is too large'));
+    if (this.#size > this.#largest) this.#fail(new RangeError('a message is too large'));
     else if (part.length > 0) this.#parts.push(part);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Environment, environment, INITIALIZE, Peer, run, seeded, start } from '../support/process.js';
+import { connect, type Environment, environment, INITIALIZE, Peer, run, seeded, start } from '../support/process.js';
 
 const BOM = '\uFEFF';
 const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
@@ -45,6 +45,17 @@ describe('a message', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(await peer.until((messages) => messages.length > 0)).toMatchObject([{ id: 'größe', result: {} }]);
+    await peer.close();
+  });
+
+  test('that gets longer than one may be, on its way to the owner, reaches the tool', async () => {
+    const peer = await connect(seeded());
+    const title = Array(500_000).fill('1e20'); // each is written again as 100000000000000000000
+    peer.write(
+      `{"jsonrpc":"2.0","id":"long","method":"tools/call","params":{"name":"add_task","arguments":{"title":[${title}]}}}\n`,
+    );
+    const [, answer] = await peer.until((messages) => messages.length === 2);
+    expect(answer.result.structuredContent.error).toMatchObject({ code: 'invalid' });
     await peer.close();
   });
 });
