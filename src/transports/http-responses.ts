@@ -18,6 +18,17 @@ export const jsonRpcError = (
   id: RequestId | null = null,
 ): Response => Response.json({ jsonrpc: '2.0', error: { code, message }, id }, { status });
 
+/** In the form of OAuth: after a 401, hosts look for its endpoints, and show what they are told there. */
+export const notFound = () =>
+  Response.json(
+    {
+      error: 'not_found',
+      error_description:
+        'This server takes personal access tokens, not OAuth: send the header Authorization: Bearer tlm_…',
+    },
+    { status: 404 },
+  );
+
 const REALM = 'Bearer realm="taskloom"';
 
 const challenge = (text: string) => ({ 'WWW-Authenticate': text });

@@ -3,7 +3,7 @@ import { isBusy, isUnreachable, setupMistake } from '../db/database-errors.js';
 import { refusalIn } from '../errors.js';
 import { framesOf } from '../log.js';
 import type { Deps } from '../tool-calls.js';
-import { refuse, tooManyRequests } from './http-responses.js';
+import { notFound, refuse, tooManyRequests } from './http-responses.js';
 import type { HttpSubscriptions } from './http-subscriptions.js';
 import { originOf } from './limits.js';
 import { type Ends, type HttpOptions, McpEndpoint } from './mcp-endpoint.js';
@@ -37,7 +37,7 @@ export function createApp(
       if (isRead && path === '/livez') return new Response('ok');
       if (isRead && path === '/readyz')
         return (await readiness.check()) ? new Response('ok') : new Response('database unreachable', { status: 503 });
-      return new Response('404 Not Found', { status: 404 });
+      return notFound();
     } catch (error) {
       deps.log.error({ kind: (error as Error).name, at: framesOf(error) }, 'http failure');
       return Response.json({ error: 'internal' }, { status: 500 });

@@ -111,6 +111,16 @@ describe('a request', () => {
     expect((await send(http.url, { method, path })).status).toBe(status);
   });
 
+  test('to a path that is not ours, such as one of OAuth, is told that there are tokens only', async () => {
+    for (const path of ['/.well-known/oauth-protected-resource/mcp', '/register', '/']) {
+      const { status, message } = await send(http.url, { method: 'GET', path });
+      expect([status, message]).toEqual([
+        404,
+        { error: 'not_found', error_description: expect.stringContaining('Authorization: Bearer tlm_') },
+      ]);
+    }
+  });
+
   test('of HTTP/1.0 without a host is answered by the health endpoints alone', async () => {
     const ask = async (lines: string) => {
       const socket = await openSocket(http.url);
