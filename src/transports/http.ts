@@ -3,16 +3,15 @@ import { isBusy, isUnreachable, setupMistake } from '../db/database-errors.js';
 import { refusalIn } from '../errors.js';
 import { framesOf } from '../log.js';
 import type { Deps } from '../tool-calls.js';
+import { type Fetch, withCrossOrigin } from './cross-origin.js';
+import { HostCheck } from './host-check.js';
 import { notFound, refuse, tooManyRequests } from './http-responses.js';
 import type { HttpSubscriptions } from './http-subscriptions.js';
 import { originOf } from './limits.js';
-import { type Ends, type HttpOptions, McpEndpoint } from './mcp-endpoint.js';
+import { type HttpOptions, McpEndpoint } from './mcp-endpoint.js';
 import type { OutageLog } from './outage.js';
 import { Readiness } from './readiness.js';
 import { RefusalLog } from './refusal-log.js';
-
-/** The web application: answers one request. */
-type Fetch = (request: Request, ends: Ends) => Promise<Response>;
 
 /** Makes the web application: the MCP endpoint and the health endpoints. */
 export function createApp(
@@ -20,7 +19,8 @@ export function createApp(
   options: HttpOptions,
 ): { fetch: Fetch; handler: McpHttpHandler; streams: HttpSubscriptions } {
   const refusals = new RefusalLog(deps.log, options.steady);
-  const mcp = new McpEndpoint(deps, options);
+  const hosts = new HostCheck(options.allowedHosts, deps.log);
+  const mcp = new McpEndpoint(deps, hosts, options);
   const readiness = new Readiness(deps.store, deps.outages);
 
   const fetch: Fetch = async (request, ends) => {
@@ -43,7 +43,7 @@ export function createApp(
       return Response.json({ error: 'internal' }, { status: 500 });
     }
   };
-  return { fetch, handler: mcp.handler, streams: mcp.streams };
+  return { fetch: withCrossOrigin(fetch, hosts), handler: mcp.handler, streams: mcp.streams };
 }
 
 /** Returns the response to overload, or to a database that is away or refuses this server. Rethrows other errors. */

@@ -14,7 +14,7 @@ import { type Deps, type ExpectedCall, expectedCall } from '../tool-calls.js';
 import { type AuthenticatedCaller, Authenticator, type AuthenticatorOptions } from './authenticator.js';
 import { Bodies, parsed, type ReadRequest } from './body.js';
 import type { Message } from './conversation.js';
-import { HostCheck } from './host-check.js';
+import type { HostCheck } from './host-check.js';
 import { inOurWords, jsonRpcError, lacks, refuse } from './http-responses.js';
 import { HttpSubscriptions, isListenRequest, MAX_LISTEN_BODY } from './http-subscriptions.js';
 
@@ -44,18 +44,17 @@ export interface Ends {
 export class McpEndpoint {
   readonly handler: McpHttpHandler;
   readonly streams: HttpSubscriptions;
-  readonly #hosts: HostCheck;
   readonly #authenticator: Authenticator;
   readonly #bodies = new Bodies();
   readonly #requests: UserQueues;
 
   constructor(
     private readonly deps: Deps,
-    { allowedHosts, atOnce = AT_ONCE, ...limits }: HttpOptions,
+    private readonly hosts: HostCheck,
+    { atOnce = AT_ONCE, ...limits }: Omit<HttpOptions, 'allowedHosts'>,
   ) {
     this.handler = sdkHandler(deps);
     this.streams = new HttpSubscriptions(deps.feed !== undefined);
-    this.#hosts = new HostCheck(allowedHosts, deps.log);
     this.#authenticator = new Authenticator(deps.store, deps.outages, limits);
     this.#requests = new UserQueues('requests', atOnce);
   }
@@ -64,7 +63,7 @@ export class McpEndpoint {
   async fetch(request: Request, { incoming, outgoing }: Ends): Promise<Response> {
     // Registered before authentication, during which the client may disconnect. A stream goes on after its response.
     const sent = new Promise<void>((resolve) => outgoing.once('close', resolve));
-    const foreign = this.#hosts.refusal(request);
+    const foreign = this.hosts.refusal(request);
     if (foreign) return foreign;
     // Not deferred for a 2025 client: its answer may be a stream, whose 200 is sent before the first statement runs.
     const caller = await this.#authenticator.admit(request, incoming.socket.remoteAddress, isModern(request));
