@@ -6,6 +6,7 @@ import {
   Server,
 } from '@modelcontextprotocol/server';
 import { implementation, serverOptions } from './server-options.js';
+import { tolerant } from './tolerance.js';
 
 /** Results of all list requests, by method. */
 export interface Catalogue {
@@ -22,7 +23,7 @@ export interface Catalogue {
  * @param subscribe whether this client can be notified of changes
  */
 export function buildFront(version: string, lists: Catalogue, subscribe: boolean): Server {
-  const server = new Server(implementation(version), serverOptions(subscribe));
+  const server = tolerant(new Server(implementation(version), serverOptions(subscribe)));
   server.setRequestHandler('tools/list', () => lists['tools/list']);
   server.setRequestHandler('prompts/list', () => lists['prompts/list']);
   server.setRequestHandler('resources/list', () => lists['resources/list']);

@@ -7,6 +7,7 @@ import type { Subscription } from './feed.js';
 import { asProtocolError, offerMenus } from './prompts-and-resources.js';
 import { implementation, serverOptions } from './server-options.js';
 import { offerSubscriptions } from './subscriptions.js';
+import { tolerant } from './tolerance.js';
 import { clientName, type Deps, type ExpectedCall, type Meta, runReading, runTool, withScope } from './tool-calls.js';
 import { tools } from './tools/index.js';
 
@@ -34,7 +35,7 @@ export function buildServer(
   resolve: () => Promise<Principal>,
   { subscribe = deps.feed !== undefined, asked }: { subscribe?: boolean; asked?: ExpectedCall | undefined } = {},
 ): TaskServer {
-  const server = new McpServer(implementation(deps.version), serverOptions(subscribe));
+  const server = tolerant(new McpServer(implementation(deps.version), serverOptions(subscribe)));
   const reply = ({ json, text }: Answer) => {
     if (deps.validateAnswers) checkAnswer(json);
     return { content: [{ type: 'text' as const, text }], structuredContent: json };
