@@ -18,12 +18,15 @@ export interface Candidate {
   name?: string;
 }
 
-/** A field on which a write conflicts: its value in the caller's version, the current one, and the one requested. */
+/**
+ * A field on which a write conflicts: its value in the caller's version, the current one, and the one requested, unless
+ * the caller changes only a field that belongs with it.
+ */
 export interface Clash {
   field: string;
   base?: unknown;
   theirs: unknown;
-  yours: unknown;
+  yours?: unknown;
 }
 
 /** A refusal as an agent sees it: what happened, and in `hint` what to do next. */

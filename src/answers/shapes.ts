@@ -33,7 +33,9 @@ const refusal = {
   candidates: z.array(candidate).optional(),
   candidates_total: z.int().optional(),
   conflict: z
-    .array(z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json() }))
+    .array(
+      z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json().optional() }),
+    )
     .optional(),
 };
 const related = z.strictObject({ id: z.int(), title: z.string(), status: z.string().optional() });
@@ -419,7 +421,7 @@ export function refusalAnswer(body: RefusalBody): Answer {
       ...candidateLines(candidates),
       ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
         escaped(
-          `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}, you wanted ${JSON.stringify(yours)}`,
+          `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}${yours === undefined ? '' : `, you wanted ${JSON.stringify(yours)}`}`,
         ),
       ),
     ].join('\n'),

@@ -3,7 +3,7 @@ import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, conflict, invalid, Refusal } from '../errors.js';
 import { formatWhen } from './dates/when.js';
-import { exactTitle } from './names.js';
+import { exactTitle, nameKey } from './names.js';
 import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
 import { sayRepeat } from './recurrence/repeats.js';
 import type { Task } from './task.js';
@@ -55,11 +55,33 @@ export async function changesSince(
 }
 
 /** Fields whose concurrent changes never conflict: list items and moves are independent of each other. */
-const ONE_BY_ONE = ['labels', 'blocked_by', 'rank'];
+const LISTS = ['labels', 'blocked_by'];
+const ONE_BY_ONE = [...LISTS, 'rank'];
 
 function groupOf(field: string): string | undefined {
   if (ONE_BY_ONE.includes(field) || !makesVersion(field)) return undefined;
   return STATUS_FIELDS.includes(field) ? 'status' : field;
+}
+
+/** Labels and blockers that a task got since the version that the caller expects: clearing a list leaves these. */
+export interface Unseen {
+  labels: string[];
+  blockedBy: number[];
+}
+
+const listOf = (field: string, task: Task) => (field === 'labels' ? task.labels : task.blockedBy);
+
+/** Returns the items that a task has and did not have when the changes began: the lists of its caller's version. */
+export function unseenItems(task: Task, since: readonly LaterChange[]): Unseen {
+  const added = <T>(items: T[], field: string, key: (each: T) => unknown) => {
+    const had = new Set(items.map(key));
+    for (const { before, after } of since.toReversed()) {
+      for (const each of (after[field] ?? []) as T[]) had.delete(key(each));
+      for (const each of (before[field] ?? []) as T[]) had.add(key(each));
+    }
+    return items.filter((each) => !had.has(key(each)));
+  };
+  return { labels: added(task.labels, 'labels', nameKey), blockedBy: added(task.blockedBy, 'blocked_by', Number) };
 }
 
 /** Maximum length of a text that a refusal repeats, in characters. */
@@ -73,6 +95,26 @@ function show(field: string, value: unknown, timezone: string): unknown {
   if (field === 'due' || field === 'start') return formatWhen(value, timezone);
   const text = [...value];
   return text.length > LONGEST ? `${text.slice(0, LONGEST).join('')}…` : value;
+}
+
+/** Returns the fields of a group that others changed, and the caller does not: those that it changes clash by themselves. */
+function othersOf(
+  group: string,
+  theirs: LaterChange[],
+  mine: Pick<LaterChange, 'before' | 'after'>,
+  shown: (field: string, value: unknown) => unknown,
+): Clash[] {
+  const changed = new Set(theirs.flatMap(changedFields));
+  return [...changed]
+    .filter((field) => groupOf(field) === group && field !== 'completed_at' && !(field in mine.after))
+    .map((field) => {
+      const touching = theirs.filter(({ after }) => field in after);
+      return {
+        field,
+        base: shown(field, touching[0]?.before[field]),
+        theirs: shown(field, touching.at(-1)?.after[field]),
+      };
+    });
 }
 
 /**
@@ -97,8 +139,12 @@ export function checkExpectations(
     );
   const known = new Set(since.map(({ version }) => version)).size === task.version - expected_version;
   const mine = differences({ before: task, after });
+  const shown = (field: string, value: unknown) => show(field, value, timezone);
   const clashes = changedFields(mine).flatMap((field): Clash[] => {
     const group = groupOf(field);
+    // Without their history, lists are not cleared of what others may have added.
+    if (!known && LISTS.includes(field) && field in mine.before)
+      return [{ field, theirs: listOf(field, task), yours: listOf(field, after) }];
     if (!group || (field === 'completed_at' && 'status' in mine.after)) return [];
     // Deleting a task would discard the changes of others.
     if (field === 'deleted_at') return [{ field: 'version', theirs: task.version, yours: expected_version }];
@@ -106,13 +152,13 @@ export function checkExpectations(
     if (known && theirs.length === 0) return [];
     if (field === 'project') return [{ field, theirs: task.project, yours: after.project }];
     const first = theirs.find((change) => field in change.before || field in change.after);
-    const shown = (value: unknown) => show(field, value, timezone);
+    if (theirs.length > 0 && !first) return othersOf(group, theirs, mine, shown);
     return [
       {
         field,
-        ...(first && { base: shown(first.before[field]) }),
-        theirs: shown(mine.before[field]),
-        yours: shown(mine.after[field]),
+        ...(first && { base: shown(field, first.before[field]) }),
+        theirs: shown(field, mine.before[field]),
+        yours: shown(field, mine.after[field]),
       },
     ];
   });

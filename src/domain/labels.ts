@@ -19,17 +19,17 @@ export function uniqueLabels(labels: string[]): string[] {
 }
 
 export interface LabelEdit {
+  /** Those of the existing labels that stay. */
+  keep: string[];
   add?: string[] | undefined;
   remove?: string[] | undefined;
-  /** Whether to remove the existing labels first. */
-  clear?: boolean;
 }
 
 /** Adds and removes labels. A label that the task already has keeps its spelling. */
-export function editLabels(labels: string[], { add = [], remove = [], clear = false }: LabelEdit): string[] {
+export function editLabels(labels: string[], { keep, add = [], remove = [] }: LabelEdit): string[] {
   const spelled = new Map(labels.map((label) => [nameKey(label), label]));
   const gone = new Set(remove.map(nameKey));
-  const wanted = [...(clear ? [] : labels), ...add].filter((label) => !gone.has(nameKey(label)));
+  const wanted = [...keep, ...add].filter((label) => !gone.has(nameKey(label)));
   return uniqueLabels(wanted.map((label) => spelled.get(nameKey(label)) ?? label));
 }
 

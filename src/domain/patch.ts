@@ -1,5 +1,6 @@
 import { invalid } from '../errors.js';
 import { patchDates } from './dates/patch-dates.js';
+import type { Unseen } from './guard.js';
 import { editLabels } from './labels.js';
 import { nameKey } from './names.js';
 import type { Place } from './order.js';
@@ -65,8 +66,18 @@ export function refuseContradiction(patch: Patch): void {
     throw invalid('before and after are both given.', 'Choose one.');
 }
 
-/** Applies a patch to a task, without its effects on sub-tasks and series. */
-export function applyPatch(task: Task, patch: Patch, home: Home | undefined, context: WriteContext): Task {
+/**
+ * Applies a patch to a task, without its effects on sub-tasks and series.
+ *
+ * @param unseen items that stay where the patch clears their list
+ */
+export function applyPatch(
+  task: Task,
+  patch: Patch,
+  home: Home | undefined,
+  unseen: Unseen,
+  context: WriteContext,
+): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
   return {
@@ -85,12 +96,15 @@ export function applyPatch(task: Task, patch: Patch, home: Home | undefined, con
     project: home?.name ?? (clear.has('project') ? null : task.project),
     inArchivedProject: !home && !clear.has('project') && task.inArchivedProject,
     parentId: patch.parent ?? (clear.has('parent') ? null : task.parentId),
-    labels: editLabels(task.labels, { add: patch.add_labels, remove: patch.remove_labels, clear: clear.has('labels') }),
-    blockedBy: editBlockers(task, patch, clear.has('blocked_by')),
+    labels: editLabels(task.labels, {
+      keep: clear.has('labels') ? unseen.labels : task.labels,
+      add: patch.add_labels,
+      remove: patch.remove_labels,
+    }),
+    blockedBy: editBlockers(clear.has('blocked_by') ? unseen.blockedBy : task.blockedBy, patch),
   };
 }
 
-function editBlockers(task: Task, { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch, clear: boolean) {
-  const kept = clear ? [] : task.blockedBy;
+function editBlockers(kept: number[], { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch) {
   return uniqueBlockers([...kept, ...add].filter((id) => !remove.includes(id)));
 }

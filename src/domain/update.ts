@@ -1,7 +1,7 @@
 import type { UserTx } from '../db/scope.js';
 import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
-import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange } from './guard.js';
+import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange, unseenItems } from './guard.js';
 import { allFailed, type Failure, mergePlans, type Plan, type Planner, planEach } from './judge.js';
 import { attributedToHolder, checkClaim, checkReleasable, hasLapsed } from './lease.js';
 import { type SimilarName, similarNames } from './names.js';
@@ -108,7 +108,7 @@ export function updateTasks(
           checkClaim(task, guard.claim, context);
           if (release) checkReleasable(task, guard.claim, context);
           if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
-          const patched = applyPatch(task, patch, home, context);
+          const patched = applyPatch(task, patch, home, unseenItems(task, state.since), context);
           if (parent && parent.id !== task.parentId) {
             const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, { id: task.id });
             if (refusal) throw refusal;

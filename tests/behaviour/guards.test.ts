@@ -64,6 +64,43 @@ describe('expected_version', () => {
     expect((await ana.ok('complete_task', { id: 1, expected_version: 3 })).undo).toBeUndefined();
   });
 
+  test('a conflict names the field of the status that another changed, not the one asked for', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    await ana.ok('add_task', { title: 'Water', due: '2026-11-23', repeats: 'every day' });
+    await bob.ok('update_task', { id: 1, repeats: 'every weekday' });
+    const reply = await ana.call('complete_task', { id: 1, expected_version: 1 });
+    expect(reply.json.error).toMatchObject({
+      code: 'conflict',
+      message: '#1 has changed since version 1: repeats.',
+      conflict: [{ field: 'repeats', base: 'every day', theirs: 'every weekday' }],
+    });
+    expect(reply.text).toContain('  repeats: was "every day", is "every weekday"');
+    expect(reply.text).not.toContain('you wanted');
+    const both = { id: 1, expected_version: 1, status: 'in_progress', repeats: 'every week' };
+    expect((await ana.refused('update_task', both)).conflict).toMatchObject([{ field: 'repeats', yours: 'every Mon' }]);
+    await bob.ok('update_task', { id: 1, status: 'in_progress' });
+    expect((await ana.refused('update_task', { id: 1, expected_version: 2, clear: ['repeats'] })).conflict).toEqual([
+      { field: 'status', base: 'pending', theirs: 'in_progress' },
+    ]);
+  });
+
+  test('clearing a list leaves what others added since', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    await ana.ok('add_tasks', {
+      tasks: [{ title: 'A', ref: 'a' }, { title: 'B', blocked_by: ['a'], labels: ['x', 'y'] }, { title: 'C' }],
+    });
+    await bob.ok('update_task', { id: 2, add_blocked_by: [3], add_labels: ['frozen'], remove_labels: ['y'] });
+    await bob.ok('update_task', { id: 2, add_labels: ['y'] });
+    const clear = { id: 2, clear: ['blocked_by', 'labels'] };
+    expect((await ana.ok('update_task', { ...clear, expected_version: 1 })).task).toMatchObject({
+      labels: ['frozen'],
+      blocked_by: [3],
+    });
+    expect((await ana.ok('update_task', clear)).task).not.toHaveProperty('labels');
+  });
+
   test('a task that changed since is not thrown away', async () => {
     const { ana } = await changedSince();
     expect(await ana.refused('delete_task', { id: 1, expected_version: 2 })).toMatchObject({

@@ -55,6 +55,22 @@ function guardRefusal(model: Model, was: Task, is: Task, { expected_version: exp
   return mine.some((field) => theirs.includes(field)) ? 'conflict' : undefined;
 }
 
+/** What lists got since the version that the caller knows: clearing them leaves it. */
+function unseen<T>(model: Model, task: Task, field: string, items: T[], { expected_version: expected }: Guard): T[] {
+  if (expected === undefined) return [];
+  const same = (one: unknown, other: unknown) => key(String(one)) === key(String(other));
+  let had = [...items];
+  const since = model.log.filter(
+    ({ entity, entity_id, version, op }) =>
+      entity === 'task' && entity_id === task.id && version > expected && !isClaiming(op),
+  );
+  for (const { before, after } of since.reverse()) {
+    const [lost, got] = [before, after].map((side) => (side[field] ?? []) as T[]) as [T[], T[]];
+    had = [...had.filter((each) => !got.some((other) => same(each, other))), ...lost];
+  }
+  return items.filter((each) => !had.some((other) => same(each, other)));
+}
+
 /** The caller who gives the number of the current claim writes under the name of its holder. */
 function asHolder(model: Model, [id]: number[], { claim }: Guard, moment: Moment): Moment {
   const task = model.tasks.get(id as number);
@@ -203,7 +219,7 @@ export function update(
           claim: guard.claim ?? model.log.length + 1,
         };
       const already = patch.status === 'in_progress' && isClaimed(task, moment.now) && { status: task.status };
-      const after = { ...patched(task, patch, clear, home?.id, moment, seen), ...more, ...freed, ...already };
+      const after = { ...patched(model, task, patch, guard, home?.id, moment, seen), ...more, ...freed, ...already };
       if (patch.parent !== undefined && patch.parent !== task.parent) {
         const parent = model.task(patch.parent);
         if (model.inArchivedProject(parent) || (isOpen(after) && !isOpen(parent))) refuse.add('conflict');
@@ -241,13 +257,15 @@ export function update(
 }
 
 function patched(
+  model: Model,
   task: Task,
   patch: Args,
-  clear: Set<string>,
+  guard: Guard,
   home: number | undefined,
   { now }: Moment,
   seen: Tables,
 ): Task {
+  const clear = new Set<string>(patch.clear ?? []);
   const status = patch.status ?? task.status;
   const to = <T>(field: string, value: T | undefined, was: T) => value ?? (clear.has(field) ? (null as T) : was);
   const when = (field: 'due' | 'start') => to(field, patch[field] && readWhen(patch[field]), task[field]);
@@ -255,10 +273,11 @@ function patched(
   const row = seen.tasks.get(task.id);
   const closed = !isOpenStatus(status) && isOpenStatus(task.status);
   const rule = closed ? {} : row?.repeats;
-  const keep = clear.has('labels') ? [] : task.labels;
+  const left = <T>(field: string, items: T[]) => (clear.has(field) ? unseen(model, task, field, items, guard) : items);
+  const keep = left('labels', task.labels);
   const spelled = (label: string) => task.labels.find((each) => key(each) === key(label)) ?? label;
   const gone = new Set<string>((patch.remove_labels ?? []).map(key));
-  const blockers = [...(clear.has('blocked_by') ? [] : task.blocked_by), ...(patch.add_blocked_by ?? [])];
+  const blockers = [...left('blocked_by', task.blocked_by), ...(patch.add_blocked_by ?? [])];
   return {
     ...task,
     title: patch.title ?? task.title,
