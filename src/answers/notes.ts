@@ -49,6 +49,9 @@ export const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
     MAX_NAMED,
   );
 
+/** Notes tasks that were to be released although nobody had claimed them. */
+export const unclaimedNotes = (unclaimed: Task[]): string[] => unclaimed.map(({ id }) => `Nobody had claimed #${id}.`);
+
 /** Notes expired claims. Writes that give the claim number still succeed, but others can claim the task at any time. */
 export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {

@@ -31,6 +31,7 @@ import {
   skippedNotes,
   suspectDateNotes,
   twinNotes,
+  unclaimedNotes,
 } from './notes.js';
 import { detailAnswer } from './reads.js';
 import {
@@ -210,6 +211,7 @@ export function outcomeAnswer(
     before,
     unchanged,
     failed,
+    unclaimed,
     ended,
     expired,
     ready,
@@ -242,7 +244,7 @@ export function outcomeAnswer(
     const shown = only || same ? each : news;
     return {
       each,
-      did: same ? 'Unchanged' : restored.has(each.id) ? 'Restored' : verb,
+      did: same ? 'Unchanged' : restored.has(each.id) ? 'Restored' : unclaimed.includes(each) ? 'Updated' : verb,
       same,
       shown,
       rest: same ? '' : restOf(shown, say, told),
@@ -271,6 +273,7 @@ export function outcomeAnswer(
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
   const notes = [
+    ...unclaimedNotes(unclaimed),
     ...endedClaimNotes(ended, say),
     ...lapsedNotes(expired, say),
     ...earlyNotes(early, say),

@@ -1,5 +1,5 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
-import { sayUntil } from './dates/when.js';
+import { sayStamp, sayUntil } from './dates/when.js';
 import { inTrash, isOpenTask, reopenCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
@@ -43,9 +43,14 @@ export function checkClaim(task: Task, claim: number | undefined, context: Write
   throw conflict(`Claim ${claim} on #${task.id} is over: the task is ${now} now.`, hint);
 }
 
-/** @throws Refusal for a claim that runs if its number was not given, and for a deleted task */
+/** @throws Refusal for a deleted task; without the number of its claim, also for one that is claimed or closed */
 export function checkReleasable(task: Task, claim: number | undefined, context: WriteContext): void {
   if (task.deletedAt) throw inTrash(task);
+  if (!isOpenTask(task) && claim === undefined)
+    throw conflict(
+      `#${task.id} is ${task.status}: last changed by ${task.updatedBy}, ${sayStamp(task.updatedAt, context.now, context.timezone)}.`,
+      `add_comment adds to it all the same. To reopen it: ${reopenCall(task.id)}.`,
+    );
   if (task.claimed && claim === undefined)
     throw conflict(
       `#${task.id} is claimed by ${holderOf(task, context)}.`,

@@ -27,6 +27,8 @@ export interface Outcome extends ReadinessChanges {
   /** Ids of the tasks that already were as requested. */
   unchanged: Set<number>;
   failed: Failure[];
+  /** Tasks that were to be released although nobody had claimed them. */
+  unclaimed: Task[];
   /** Tasks, as they were before, whose running claim was ended by someone other than its holder. */
   ended: Task[];
   /** Open tasks whose claim, named by the caller, has expired. */
@@ -134,6 +136,7 @@ export function updateTasks(
         closings: collected,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
+        released: release !== undefined,
       });
     },
   };
@@ -187,6 +190,7 @@ function conclude(
     closings: { next, ended: endedSeries, skipped } = NO_CLOSINGS,
     ranks,
     held,
+    released = false,
   }: {
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
@@ -195,6 +199,8 @@ function conclude(
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
     held: boolean;
+    /** Whether the call releases a claim. */
+    released?: boolean;
   },
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
@@ -227,6 +233,9 @@ function conclude(
       before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
       unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
       failed,
+      unclaimed: shown.filter(
+        ({ id }) => released && !held && plans.has(id) && state.tasks.get(id)?.claimedBy === null,
+      ),
       ended: edits.flatMap(({ before, after }) =>
         before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
       ),

@@ -65,7 +65,8 @@ export function releaseTask(
   seen: Tables,
 ): Prediction {
   return update(model, [id], { status }, claim === undefined ? {} : { claim }, moment, seen, (task) => {
-    if (task.deleted_at !== null || (claim === undefined && isClaimed(task, moment.now))) return undefined;
+    if (task.deleted_at !== null) return undefined;
+    if (claim === undefined && (isClaimed(task, moment.now) || !isOpen(task))) return undefined;
     return { claimed_by: null, claimed_until: null, ...(note !== undefined && { note }) };
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agentOf, newAgent, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -104,10 +104,34 @@ describe('release_task', () => {
     expect((await other.refused('release_task', { id: 1, claim: claim + 1 })).code).toBe('invalid');
   });
 
+  test('without the number it is refused once somebody has closed the task, and says who', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ref: 'a' },
+        { title: 'B', blocked_by: ['a'] },
+      ],
+    });
+    await ana.ok('claim_task', { id: 1, minutes: 5 });
+    setClock(world, '2026-11-22T13:10:00Z');
+    await bob.ok('complete_task', { id: 1 });
+    setClock(world, '2026-11-22T13:20:00Z');
+    for (const status of ['pending', 'completed', undefined])
+      expect(await ana.refused('release_task', { id: 1, note: 'Could not finish', status })).toEqual({
+        code: 'conflict',
+        message: '#1 is completed: last changed by bob, Sun 22 Nov 14:10.',
+        hint: 'add_comment adds to it all the same. To reopen it: update_task {"ids":[1],"status":"pending"}.',
+      });
+  });
+
   test('of what nobody has it leaves the note and sets the status, and twice it changes nothing', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'A' });
-    await ana.ok('release_task', { id: 1, note: 'hm' });
+    expect((await ana.call('release_task', { id: 1 })).text).toBe('Unchanged #1 A\nNobody had claimed #1.');
+    const left = await ana.call('release_task', { id: 1, note: 'hm' });
+    expect(left.text).toBe('Updated #1 A\nNobody had claimed #1.');
+    expect(left.json.note).toBe('Nobody had claimed #1.');
     expect((await ana.ok('get_task', { id: 1 })).task.note).toBe('hm');
     const { claim } = await ana.ok('claim_task', { id: 1 });
     await ana.ok('release_task', { id: 1, claim, status: 'completed' });
