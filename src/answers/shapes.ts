@@ -349,7 +349,7 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     ].join(' · '),
     ...nextDatesLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
-    ...(each.note ? ['  Note from its last holder:', indented(each.note)] : []),
+    ...(each.note ? ['  Note left on release:', indented(each.note)] : []),
     ...section(
       part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${each.id} for the rest`),
       subtasks.map(relatedLine),

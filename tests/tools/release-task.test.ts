@@ -15,7 +15,7 @@ describe('release_task', () => {
     expect(task).toMatchObject({ id: 1, claimed_by: 'two', note: 'Tiles are **ordered**\nLadder is back' });
     const shown = await ana.call('get_task', { id: 1 });
     expect(shown.json.task.note).toBe(task.note);
-    expect(shown.text).toContain('  Note from its last holder:\n    Tiles are **ordered**\n    Ladder is back');
+    expect(shown.text).toContain('  Note left on release:\n    Tiles are **ordered**\n    Ladder is back');
     expect(shown.json.task.history.map(({ what }: { what: string }) => what)).toEqual([
       'claimed',
       'released',
