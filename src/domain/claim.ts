@@ -7,7 +7,7 @@ import { sayWhen } from './dates/when.js';
 import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
 import { checkClaim, claimedRefusal } from './lease.js';
-import { type Filter, inStatus, isReady } from './lists/filter.js';
+import { type Filter, isReady, isUnbegun } from './lists/filter.js';
 import { findTasks } from './lists/list.js';
 import { ORDER } from './lists/sort.js';
 import { matches, nothingReady, type Obstacles, obstaclesTo } from './nothing-ready.js';
@@ -107,9 +107,12 @@ async function stateOf(
 
 const wholeTask = async (tx: UserTx, id: number) => (await getTasks(tx, [id])).tasks[0];
 
-const NEXT = { status: 'not_started', ready: true } as const;
+const NEXT = { status: 'open', ready: true, unbegun: true } as const;
 
-/** Finds the task to hand out next, in the order of ready lists. Skips tasks that were begun without a claim. */
+/**
+ * Finds the task to hand out next, in the order of ready lists. Skips tasks that were begun without a claim: somebody may
+ * be working on them.
+ */
 export async function nextReady(tx: UserTx, filter: Filter, now: Date): Promise<TaskDetail | undefined> {
   if (Object.values(filter).every((each) => each === undefined)) return firstReady(tx);
   const id = await firstThatFits(tx, { ...filter, ...NEXT }, now);
@@ -121,7 +124,7 @@ const firstReady = prepareTaskQuery((tx) =>
   tx.db
     .select({ id: tasks.id })
     .from(tasks)
-    .where(and(tx.mine(tasks), inStatus(NEXT.status), isReady(tx), notArchived(tx)))
+    .where(and(tx.mine(tasks), isUnbegun, isReady(tx), notArchived(tx)))
     .orderBy(...ORDER.priority)
     .limit(literalLimit(1)),
 );

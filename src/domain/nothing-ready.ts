@@ -53,7 +53,7 @@ export async function obstaclesTo(tx: UserTx, filter: Filter, now: Date): Promis
 /** Builds the refusal if no task is ready: the reasons, and when to ask again. */
 export function nothingReady({ groups, partial, unused }: Obstacles, { now, timezone }: TimeContext): Refusal {
   if (unused)
-    return notFound(`Nothing is ready to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
+    return notFound(`Nothing is free to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
 
   const { claimed, waiting, held, later, begun } = groups;
   const counted = ({ count }: Group, one: string, many: string) =>
@@ -80,7 +80,7 @@ export function nothingReady({ groups, partial, unused }: Obstacles, { now, time
     'Use fewer filters, or add tasks with add_tasks.',
   ];
   return notFound(
-    `Nothing is ready to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`,
+    `Nothing is free to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`,
     hints.find(Boolean),
   );
 }

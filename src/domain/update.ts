@@ -118,9 +118,9 @@ export function updateTasks(
           checkExpectations(task, patched, guard, { since: state.since, timezone: context.timezone });
           const after = {
             ...patched,
-            ...(release && { ...UNCLAIMED, ...release }),
+            ...(release && { ...handedOn(task, patched), ...release }),
             ...(patch.status === 'pending' && released(task, guard, context)),
-            ...(patch.status === 'in_progress' && task.claimed && { status: task.status }), // a claim implies it
+            ...(patch.status === 'in_progress' && begun(task, guard, context)),
           };
           if (task.deletedAt) return [after, ...restored(task, after, state)];
           const along = after.projectId === task.projectId ? [] : movedAlong(task, after, state);
@@ -278,6 +278,16 @@ function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome[
 /** Setting status to pending releases the claim and invalidates its number: later calls by its holder are refused. */
 const released = (task: Task, { claim }: Guard, { batch }: WriteContext): Partial<Task> =>
   task.claimedBy === null ? {} : { ...UNCLAIMED, claim: claim ?? batch };
+
+/** Begins a task by hand: a claim that runs implies it already, one that has expired is over unless its holder begins. */
+const begun = (task: Task, guard: Guard, context: WriteContext): Partial<Task> =>
+  task.claimed ? { status: task.status } : guard.claim === undefined ? released(task, guard, context) : {};
+
+/** Releases a claim. What was begun before it was claimed is for others to begin, too. */
+const handedOn = (task: Task, { status }: Task): Partial<Task> => ({
+  ...UNCLAIMED,
+  ...(task.claimedBy !== null && status === 'in_progress' && { status: 'pending' }),
+});
 
 /** Restores the sub-tasks that were deleted together with their parent; those in its project follow it to a new one. */
 function restored(was: Task, { projectId, project, inArchivedProject }: Task, state: Gathered): Task[] {

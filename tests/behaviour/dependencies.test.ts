@@ -211,7 +211,7 @@ describe('what is part of a task that is not to be begun', () => {
     expect(await titles(ana, { ready: true })).toEqual(['Build']);
     expect(await titles(ana, { ready: true, text: 'migrate' })).toEqual([]);
     expect((await ana.refused('claim_task', { text: 'warn' })).message).toBe(
-      'Nothing is ready to be claimed: 1 is a sub-task of one that is blocked or starts later, such as #2.',
+      'Nothing is free to be claimed: 1 is a sub-task of one that is blocked or starts later, such as #2.',
     );
     expect(await ana.refused('claim_task', { id: 4 })).toMatchObject({
       code: 'conflict',

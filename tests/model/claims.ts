@@ -27,7 +27,7 @@ export function claimTask(model: Model, args: Args, moment: Moment): Prediction 
   const free = (task: Task) => draft.free(task, moment.now);
   const ready = [...draft.tasks.values()].filter(
     (task) =>
-      task.status === 'pending' &&
+      (task.status === 'pending' || task.claimed_by !== null) &&
       free(task) &&
       (home ? task.project === home.id : !isArchived(task)) &&
       (labels ?? []).every((label: string) => task.labels.some((each) => key(each) === key(label))) &&
@@ -67,6 +67,12 @@ export function releaseTask(
   return update(model, [id], { status }, claim === undefined ? {} : { claim }, moment, seen, (task) => {
     if (task.deleted_at !== null) return undefined;
     if (claim === undefined && (isClaimed(task, moment.now) || !isOpen(task))) return undefined;
-    return { claimed_by: null, claimed_until: null, ...(note !== undefined && { note }) };
+    const handedOn = status === undefined && task.status === 'in_progress' && task.claimed_by !== null;
+    return {
+      claimed_by: null,
+      claimed_until: null,
+      ...(handedOn && { status: 'pending' }),
+      ...(note !== undefined && { note }),
+    };
   });
 }

@@ -211,8 +211,9 @@ export function update(
       }
       const more = extra(task);
       if (!more) return { refuse: new Set(['conflict']) };
-      // Setting the status back to pending also releases the claim.
-      const freed = patch.status === 'pending' &&
+      // Setting the status back to pending also releases the claim. Beginning by hand ends a claim that has expired.
+      const begins = patch.status === 'in_progress' && !isClaimed(task, moment.now) && guard.claim === undefined;
+      const freed = (patch.status === 'pending' || begins) &&
         task.claimed_by !== null && {
           claimed_by: null,
           claimed_until: null,

@@ -65,7 +65,7 @@ describe('claim_task', () => {
     expect(await ana.refused('claim_task')).toEqual({
       code: 'not_found',
       message:
-        'Nothing is ready to be claimed: 4 are claimed, the first until 14:32; 2 are blocked or have open sub-tasks; 1 starts later, the first on Mon 23 Nov; 1 is in progress without a claim.',
+        'Nothing is free to be claimed: 4 are claimed, the first until 14:32; 2 are blocked or have open sub-tasks; 1 starts later, the first on Mon 23 Nov; 1 is in progress without a claim.',
       hint: 'Ask again when one of them is completed or released, or at 14:32.',
     });
   });
@@ -80,7 +80,7 @@ describe('claim_task', () => {
     );
     expect(await ana.refused('claim_task')).toEqual({
       code: 'not_found',
-      message: 'Nothing is ready to be claimed: 1000+ start later.',
+      message: 'Nothing is free to be claimed: 1000+ start later.',
       hint: 'Use fewer filters, or add tasks with add_tasks.',
     });
   });
@@ -105,7 +105,7 @@ describe('claim_task', () => {
     expect(await next({ text: 'kettle' })).toBe(5);
     expect(await next({ query: 'kettle' })).toBe(6);
     expect((await ana.refused('claim_task', { text: 'kettle' })).message).toContain('2 are claimed');
-    expect((await ana.refused('claim_task', { text: 'kettel' })).message).toBe('Nothing is ready to be claimed.');
+    expect((await ana.refused('claim_task', { text: 'kettel' })).message).toBe('Nothing is free to be claimed.');
     expect(await ana.refused('claim_task', { project: 'Hom' })).toMatchObject({
       code: 'not_found',
       message: 'No project "Hom".',
@@ -117,13 +117,13 @@ describe('claim_task', () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call', labels: ['errand'] });
     expect(await ana.refused('claim_task', { labels: ['errnd'] })).toMatchObject({
-      message: 'Nothing is ready to be claimed. No task has @errnd; similar labels: @errand.',
+      message: 'Nothing is free to be claimed. No task has @errnd; similar labels: @errand.',
       hint: 'Try other labels, or omit labels.',
     });
     await ana.ok('claim_task', { labels: ['errand'] });
     expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toContain('1 is claimed');
     await ana.ok('complete_task', { id: 1 });
-    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toBe('Nothing is ready to be claimed.');
+    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toBe('Nothing is free to be claimed.');
   });
 
   test('of very many tasks with the same words, finds the one that is ready, not only among the newest', async () => {
@@ -147,7 +147,7 @@ describe('claim_task', () => {
     await ana.ok('add_task', { title: 'Old', project: 'Attic' });
     await ana.ok('update_project', { project: 'Attic', archived: true });
     expect(await ana.refused('claim_task')).toMatchObject({
-      message: 'Nothing is ready to be claimed.',
+      message: 'Nothing is free to be claimed.',
       hint: 'Use fewer filters, or add tasks with add_tasks.',
     });
     expect((await ana.ok('claim_task', { project: 'Attic' })).task.id).toBe(1);
@@ -185,6 +185,31 @@ describe('claim_task', () => {
       'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
     );
     expect((await ana.ok('claim_task', { id: 1 })).claim).toBe(3);
+  });
+
+  test('what was begun and then claimed is handed out again, once it is released or the claim expires', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Begun here' });
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    const released = await ana.ok('release_task', { id: 1, claim });
+    expect(released.task).toMatchObject({ status: 'pending' });
+    const again = await ana.ok('claim_task');
+    await ana.ok('undo', { undo: released.undo });
+    await ana.ok('release_task', { id: 1, claim: again.claim });
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    await ana.ok('claim_task', { id: 1, minutes: 5 });
+    setClock(world, '2026-11-22T13:10:00Z');
+    expect(ids((await ana.ok('list_tasks', { ready: true })).tasks)).toEqual([1]);
+    expect((await ana.ok('claim_task', { text: 'begun', minutes: 5 })).task.id).toBe(1);
+    setClock(world, '2026-11-22T13:20:00Z');
+    expect((await ana.ok('claim_task', { minutes: 5 })).task.id).toBe(1);
+    setClock(world, '2026-11-22T13:30:00Z');
+    // Whoever begins it by hand then is not disturbed by the claim that has expired.
+    await ana.ok('update_task', { id: 1, status: 'in_progress' });
+    expect((await ana.refused('claim_task')).message).toBe(
+      'Nothing is free to be claimed: 1 is in progress without a claim.',
+    );
   });
 
   test('the holder is whoever calls, by the name they give or that of their client', async () => {

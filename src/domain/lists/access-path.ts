@@ -91,6 +91,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
       parts.length === (ordered ? 1 : 0) &&
       (byCompletion || ['open', 'all', 'cancelled'].includes(status)) &&
       shape.claimed === undefined &&
+      !shape.unbegun &&
       shape.parent !== 'none' &&
       shape.labels !== 'none' &&
       (ready === undefined || (ready && sort === 'priority')) &&

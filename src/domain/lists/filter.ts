@@ -47,6 +47,8 @@ export interface Filter {
   claimed_by?: Actors | undefined;
   changed_since?: string | undefined;
   completed_since?: string | undefined;
+  /** Set to leave out tasks that were begun by hand, not under a claim: `claim_task` does not hand them out. */
+  unbegun?: true;
 }
 
 /** The parts of a filter that determine a statement's SQL text, without the values. */
@@ -65,6 +67,7 @@ export interface Shape {
   priority: boolean;
   changedSince: boolean;
   completedSince: boolean;
+  unbegun: boolean;
 }
 
 /** Names of the parameters that a filter has in a statement. */
@@ -148,6 +151,7 @@ export function shapeOf(
       priority: priority !== undefined,
       changedSince: values.changedSince !== undefined,
       completedSince: values.completedSince !== undefined,
+      unbegun: filter.unbegun === true,
     },
     values,
     meant,
@@ -182,6 +186,7 @@ export function filterCondition(tx: UserTx, shape: Shape, value: Value): SQL | u
           order by c.seq desc limit 1), ${tasks.updatedAt}) >= ${value('changedSince')}::timestamptz` // history is not kept for ever
       : undefined,
     shape.completedSince ? isCompletedSince(value) : undefined,
+    shape.unbegun ? isUnbegun : undefined,
   );
 }
 
@@ -227,6 +232,9 @@ function hasStatus(status: Status): SQL {
 
 /** The status was set to in_progress, or the task is claimed. */
 const isInProgress = sql`(${hasStatus('in_progress')} or ${isClaimed})`;
+
+/** Nobody began the task, or only under the claim that it has or had last. */
+export const isUnbegun = sql`(${hasStatus('pending')} or ${isNotNull(tasks.claimedBy)})`;
 
 export function inStatus(status: ListStatus): SQL | undefined {
   switch (status) {
