@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
-import { type Answer, type RenderContext, sayTime } from './answers/shapes.js';
+import type { Answer, RenderContext } from './answers/shapes.js';
 import type { LockedState } from './db/scope.js';
+import { sayUntil } from './domain/dates/when.js';
 import { conflict } from './errors.js';
 import { RELAY_KEY } from './meta.js';
 import type { WriteCall } from './tool.js';
@@ -16,6 +17,8 @@ export interface RequestKey {
   relay: string | undefined;
   /** Digest of the tool and its arguments: a retry must have the same. */
   fingerprint: string;
+  /** Name of the client: a retry must have the same. Others choose ids such as "claim-1" too. */
+  client: string;
 }
 
 /** Returns the idempotency key of a call, or nothing if neither client, host nor relay gave an id. */
@@ -23,49 +26,50 @@ export function requestKey(
   tool: string,
   call: WriteCall,
   meta: Record<string, unknown> | undefined,
+  client: string,
 ): RequestKey | undefined {
   const digestOf = (source: string, id: unknown) =>
     typeof id === 'string' ? hash('sha256', `${source}\0${id}`) : undefined;
   const name = STABLE_META.find((each) => typeof meta?.[each] === 'string');
   const relay = digestOf('relay', meta?.[RELAY_KEY]);
   const digest = digestOf('client', call.requestId) ?? (name && digestOf('meta', `${name}\0${meta?.[name]}`)) ?? relay;
-  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool, call) };
+  return digest === undefined ? undefined : { digest, relay, fingerprint: fingerprintOf(tool, call), client };
 }
 
 /** SHA-256 of a tool's name and its arguments before interpretation, independent of their order. */
 const fingerprintOf = (tool: string, { args }: WriteCall): string =>
   hash('sha256', JSON.stringify([tool, Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1))]));
 
-/** A stored answer, with the digest of the relay's id of the first request. */
-type StoredAnswer = Answer & { relay?: string | undefined };
+/** A stored answer, with the digest of the relay's id of the first request, and the name of its client. */
+type StoredAnswer = Answer & { relay?: string | undefined; client?: string };
 
 /** Returns the record to store with a write, from which retries are answered. */
-export const storedRequest = (answer: Answer, { digest, relay, fingerprint }: RequestKey) => ({
+export const storedRequest = (answer: Answer, { digest, relay, fingerprint, client }: RequestKey) => ({
   key: digest,
   relayed: digest === relay,
   fingerprint,
-  answer: { ...answer, relay } satisfies StoredAnswer,
+  answer: { ...answer, relay, client } satisfies StoredAnswer,
 });
+
+const FRESH = 'Nothing was written. Use a fresh random request_id for each new write.';
 
 /**
  * Returns the stored answer unchanged, marked as replayed unless the relay sent the same request again.
  *
- * @throws Refusal `conflict` if the id was used for a different call
+ * @throws Refusal `conflict` if the id was used for a different call, or by another client
  */
 export function replay(
   request: NonNullable<LockedState['request']>,
-  { fingerprint, relay }: RequestKey,
-  say: RenderContext,
+  { fingerprint, relay, client }: RequestKey,
+  { now, timezone }: RenderContext,
 ): Answer {
-  if (request.fingerprint !== fingerprint)
-    throw conflict(
-      'This request_id was already used for another call.',
-      'Use a fresh random request_id for each new write.',
-    );
-  const { json, text, relay: first } = request.answer as unknown as StoredAnswer; // see `storedRequest`
+  if (request.fingerprint !== fingerprint) throw conflict('This request_id was already used for another call.', FRESH);
+  const { json, text, relay: first, client: by = client } = request.answer as unknown as StoredAnswer; // see `storedRequest`
   if (relay !== undefined && relay === first) return { json, text };
+  const at = sayUntil(request.at, now, timezone);
+  if (by !== client) throw conflict(`This request_id was already used by ${by}, at ${at}.`, FRESH);
   return {
     json: { ...json, replayed: true },
-    text: `Already done at ${sayTime(request.at, say)}, nothing new was written.\n${text}`,
+    text: `Already done at ${at}, nothing new was written.\n${text}`,
   };
 }

@@ -9,7 +9,7 @@ import { oneLine } from './characters.js';
 import type { Store } from './db/connect.js';
 import type { Actor } from './db/schema.js';
 import { type LockedState, readAsUser, writeAsUser } from './db/scope.js';
-import { nameOf } from './domain/actors.js';
+import { clientOf, nameOf } from './domain/actors.js';
 import { withLazyModules } from './domain/lazy-module.js';
 import { changeCount, undoHandle, type WriteContext } from './domain/write.js';
 import { writeStatement } from './domain/write-statement.js';
@@ -105,7 +105,7 @@ export async function runTool(
     const caller = { principal, now: deps.clock(), actor: actorOf(principal, client, call.args) };
     return call.effect === 'read'
       ? runRead(deps, call, caller)
-      : runWrite(deps, call, caller, requestKey(tool.name, call, meta));
+      : runWrite(deps, call, caller, requestKey(tool.name, call, meta, clientOf(caller.actor)));
   });
   deps.outages.answered();
   const ms = Math.round(performance.now() - started);

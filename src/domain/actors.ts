@@ -8,7 +8,9 @@ export const nameOf = (actor: Actor): string => actor.agent ?? actor.client ?? a
 export const nameInSql = (actor: SQL): SQL =>
   sql`coalesce(${actor} ->> 'agent', ${actor} ->> 'client', ${actor} ->> 'via')`;
 
-/** The client that made a change, else its transport, whatever name its agent gave, as an SQL expression. */
+/** Returns the client, else its transport, whatever name its agent gave. */
+export const clientOf = (actor: Actor): string => actor.client ?? actor.via;
+/** The same as an SQL expression. */
 export const clientInSql = (actor: SQL): SQL => sql`coalesce(${actor} ->> 'client', ${actor} ->> 'via')`;
 
 /** Those with a name, however it is written, or all agents of a client. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agentOf, newAgent, rowsOf, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -69,6 +69,9 @@ describe('add_task', () => {
     expect(again.json).toEqual({ ...first.json, replayed: true });
     expect(again.text).toBe(`Already done at 14:02, nothing new was written.\n${first.text}`);
     expect((await ana.ok('list_tasks')).total).toBe(1);
+    setClock(world, '2026-11-23T09:00:00Z');
+    const nextDay = await ana.call('add_task', { title: 'Once', request_id: 'r-1' });
+    expect(nextDay.text).toMatch(/^Already done at Sun 22 Nov 14:02, /);
   });
 
   test('a parent that is done takes no new sub-tasks, and the refusal says how to reopen it', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
+import { agentOf, newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
@@ -507,6 +507,27 @@ describe('every write', () => {
     });
     const bob = await newAgent(world);
     expect((await bob.ok('add_task', { title: 'One', request_id: 'r' })).replayed).toBeUndefined();
+  });
+
+  test('a request_id is of one client: the answer to another is not passed off as its own', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+    const calls: [tool: string, args: object][] = [
+      ['claim_task', { request_id: 'claim-1' }],
+      ['add_task', { title: 'C', request_id: 'add-1' }],
+    ];
+    for (const [tool, args] of calls) {
+      const first = await ana.ok(tool, { ...args });
+      expect(await bob.refused(tool, { ...args })).toEqual({
+        code: 'conflict',
+        message: 'This request_id was already used by test, at 14:02.',
+        hint: 'Nothing was written. Use a fresh random request_id for each new write.',
+      });
+      // A client that was restarted is the same one.
+      const again = await agentOf(world, ana.principal, 'test');
+      expect(await again.ok(tool, { ...args })).toEqual({ ...first, replayed: true });
+    }
   });
 
   test('a dry run with a request_id that was used answers what the call would', async () => {
