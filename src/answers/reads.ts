@@ -5,7 +5,7 @@ import type { Failure } from '../domain/judge.js';
 import { sayUnused } from '../domain/labels.js';
 import { MAX_SCANNED } from '../domain/lists/bounded-scan.js';
 import { MAX_COUNT, MAX_COUNT_EACH, type TaskPage } from '../domain/lists/list.js';
-import type { Remarks } from '../domain/lists/remarks.js';
+import { type Remarks, sayOnly } from '../domain/lists/remarks.js';
 import { MAX_PAGED, MAX_RANKED } from '../domain/lists/search.js';
 import type { Overview } from '../domain/overview.js';
 import type { ProjectList } from '../domain/projects.js';
@@ -49,8 +49,8 @@ function remarkOf(
   if (remarks?.unused) return sayUnused(remarks.unused);
   if (remarks?.elsewhere && closestOnly)
     return `No open task has all these words; these are similar. status all finds ${capped(remarks.elsewhere)} closed or archived.`;
-  if (remarks?.elsewhere) return `Only closed or archived tasks match: status all finds ${capped(remarks.elsewhere)}.`;
-  if (remarks?.trashed) return `Only tasks in the trash match: status deleted finds ${capped(remarks.trashed)}.`;
+  const only = remarks && sayOnly(remarks);
+  if (only) return `${only.what}: ${only.how}.`;
   if (remarks?.namedLikeText)
     return `A ${remarks.namedLikeText} has that name: use ${remarks.namedLikeText === 'label' ? 'labels' : 'project'} instead of text.`;
   if (remarks?.excludedReady) return 'ready false lists only tasks that cannot start now: omit it to see all.';

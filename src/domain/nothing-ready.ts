@@ -5,9 +5,10 @@ import type { UserTx } from '../db/scope.js';
 import { notFound, type Refusal, sayCall } from '../errors.js';
 import type { TimeContext } from './dates/read-date.js';
 import { sayUntil, sayWhen } from './dates/when.js';
-import { sayUnused, type Unused, unusedLabels } from './labels.js';
+import { sayUnused } from './labels.js';
 import { type Filter, filterCondition, shapeOf } from './lists/filter.js';
 import { MAX_COUNT } from './lists/list.js';
+import { type Remarks, sayOnly, whyEmpty } from './lists/remarks.js';
 import { hasWords } from './lists/search.js';
 import { blockingAncestor, DATABASE_NOW, isClaimed } from './task.js';
 
@@ -39,29 +40,33 @@ export interface Obstacles {
   groups: Partial<Record<Obstacle, Group>>;
   /** Whether only a part of the tasks was counted. */
   partial: boolean;
-  /** The labels of the filter that no task has, if nothing matches it. */
-  unused?: Unused | undefined;
+  /** Why nothing matches, if nothing does. */
+  remarks?: Remarks | undefined;
 }
 
 /** Counts the open tasks that match a filter by what keeps them from being ready; of more than `MAX_COUNT`, only a part. */
 export async function obstaclesTo(tx: UserTx, filter: Filter, now: Date): Promise<Obstacles> {
   const { groups, partial } = await countObstacles(tx, filter, now);
   const isEmpty = Object.keys(groups).length === 0;
-  return { groups, partial, unused: isEmpty && filter.labels ? await unusedLabels(tx, filter.labels) : undefined };
+  return { groups, partial, remarks: isEmpty ? await whyEmpty(tx, filter, now) : undefined };
 }
 
 /** Builds the refusal if no task is ready: the reasons, and when to ask again. */
-export function nothingReady({ groups, partial, unused }: Obstacles, { now, timezone }: TimeContext): Refusal {
-  if (unused)
-    return notFound(`Nothing is free to be claimed. ${sayUnused(unused)}`, 'Try other labels, or omit labels.');
+export function nothingReady({ groups, partial, remarks }: Obstacles, { now, timezone }: TimeContext): Refusal {
+  const nothing = 'Nothing is free to be claimed';
+  if (remarks?.unused) return notFound(`${nothing}. ${sayUnused(remarks.unused)}`, 'Try other labels, or omit labels.');
+  const only = remarks && sayOnly(remarks);
+  if (only) return notFound(`${nothing}. ${only.what}.`, `list_tasks with ${only.how}.`);
 
   const { claimed, waiting, held, later, begun } = groups;
   const counted = ({ count }: Group, one: string, many: string) =>
     `${partial ? `${Math.min(count, MAX_COUNT)}+` : count} ${count === 1 && !partial ? one : many}`;
   // Of a part of the tasks, the first is not known.
-  const until = claimed && !partial ? sayUntil(new Date(claimed.until), now, timezone) : undefined;
-  const start =
-    later && !partial ? sayWhen(new Date(later.start).toISOString(), now, timezone).replace(/ 00:00$/, '') : undefined;
+  const ends = claimed && !partial ? new Date(claimed.until) : undefined;
+  const starts = later && !partial ? new Date(later.start) : undefined;
+  const until = ends && sayUntil(ends, now, timezone);
+  const start = starts && sayWhen(starts.toISOString(), now, timezone).replace(/ 00:00$/, '');
+  const first = starts && ends && starts < ends ? `on ${start}` : until && `at ${until}`;
   const reasons = [
     claimed && `${counted(claimed, 'is', 'are')} claimed${until ? `, the first until ${until}` : ''}`,
     waiting && `${counted(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
@@ -72,17 +77,14 @@ export function nothingReady({ groups, partial, unused }: Obstacles, { now, time
   ].filter(Boolean);
   // The first that applies: what ends by itself, then what the caller can look up, then what needs a decision.
   const hints = [
-    claimed && `Ask again when one of them is completed or released${until ? `, or at ${until}` : ''}.`,
+    claimed && `Ask again when one of them is completed or released${first ? `, or ${first}` : ''}.`,
     start && `Ask again on ${start}.`,
     waiting && 'Use list_tasks to see what they wait for.',
     held && `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`,
     begun && 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
     'Use fewer filters, or add tasks with add_tasks.',
   ];
-  return notFound(
-    `Nothing is free to be claimed${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`,
-    hints.find(Boolean),
-  );
+  return notFound(`${nothing}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}.`, hints.find(Boolean));
 }
 
 async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Pick<Obstacles, 'groups' | 'partial'>> {

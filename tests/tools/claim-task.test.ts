@@ -70,6 +70,16 @@ describe('claim_task', () => {
     });
   });
 
+  test('says to ask again at the first of the times that it knows', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B', start: '2026-11-22T15:15' }] });
+    await ana.ok('claim_task', { minutes: 600 });
+    const hint = async () => (await ana.refused('claim_task')).hint;
+    expect(await hint()).toBe('Ask again when one of them is completed or released, or on Sun 22 Nov 15:15.');
+    await ana.ok('update_task', { id: 2, start: '2026-11-24' });
+    expect(await hint()).toBe('Ask again when one of them is completed or released, or at Mon 23 Nov 00:02.');
+  });
+
   test('says that it has not counted all where nothing of very many tasks is ready', async () => {
     const ana = await newAgent(world);
     await queryAsTableOwner(
@@ -123,7 +133,9 @@ describe('claim_task', () => {
     await ana.ok('claim_task', { labels: ['errand'] });
     expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toContain('1 is claimed');
     await ana.ok('complete_task', { id: 1 });
-    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toBe('Nothing is free to be claimed.');
+    expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toBe(
+      'Nothing is free to be claimed. Only closed or archived tasks match.',
+    );
   });
 
   test('of very many tasks with the same words, finds the one that is ready, not only among the newest', async () => {
@@ -140,6 +152,21 @@ describe('claim_task', () => {
       });
     expect((await ana.ok('claim_task', { text: 'chapter' })).task.title).toBe('Chapter 0');
     expect((await ana.refused('claim_task', { text: 'chapter' })).message).toMatch(/1 is claimed.*; \d+ are blocked/);
+  });
+
+  test('says so where the words are only those of tasks that are closed or in the trash', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'Fix the boiler' }, { title: 'Fix the gate' }] });
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('delete_task', { id: 2 });
+    expect(await ana.refused('claim_task', { text: 'boiler' })).toMatchObject({
+      message: 'Nothing is free to be claimed. Only closed or archived tasks match.',
+      hint: 'list_tasks with status all finds 1.',
+    });
+    expect(await ana.refused('claim_task', { text: 'gate' })).toMatchObject({
+      message: 'Nothing is free to be claimed. Only tasks in the trash match.',
+      hint: 'list_tasks with status deleted finds 1.',
+    });
   });
 
   test('leaves archived projects alone unless they are named', async () => {
