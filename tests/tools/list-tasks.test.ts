@@ -281,6 +281,11 @@ describe('list_tasks', () => {
       'Only closed or archived tasks match: status all finds 1.',
     ],
     ['a project with nothing to do', { project: 'Done' }, 'Only closed or archived tasks match: status all finds 2.'],
+    [
+      'changes of none but closed tasks',
+      { changed_since: 'today', text: 'invoice' },
+      'Only closed or archived tasks match: status all finds 1.',
+    ],
     ['the name of a label', { text: 'BACKEND' }, 'A label has that name: use labels instead of text.'],
     ['the name of a project', { text: 'zeta' }, 'A project has that name: use project instead of text.'],
     [
@@ -312,6 +317,19 @@ describe('list_tasks', () => {
     expect(json).toMatchObject({ tasks: [], total: 0 });
     expect(json.note).toBe(note);
     if (note) expect(text.split('\n')[1]).toBe(note);
+  });
+
+  test('of changes alone, says so where all that changed was closed or deleted', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('delete_task', { id: 2 });
+    const since = async () => (await ana.ok('list_tasks', { changed_since: 'today' })).note;
+    expect(await since()).toBe('Only closed or archived tasks match: status all finds 1.');
+    await ana.ok('delete_task', { id: 1 });
+    expect(await since()).toBe('Only tasks in the trash match: status deleted finds 2.');
+    setClock(world, '2026-11-24T13:02:00Z');
+    expect(await since()).toBeUndefined();
   });
 
   test('goes on with a cursor where nothing is left, without looking for a reason', async () => {

@@ -29,7 +29,7 @@ export interface Remarks {
 const isEmpty = ({ total, atLeast, paused }: FoundTasks): boolean => total === 0 && !atLeast && !paused;
 
 /** Filters that an agent expects to match something, open or closed. */
-const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent'];
+const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent', 'changed_since'];
 
 /** How many holders are named at most. */
 const HOLDERS = 5;
