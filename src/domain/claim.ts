@@ -193,5 +193,5 @@ export interface Release {
  * is refused until the claim has expired.
  */
 export function releaseTask(id: number, { claim, note, status }: Release) {
-  return updateTasks([id], { status }, { claim }, note === undefined ? {} : { note });
+  return updateTasks([id], { status }, { claim }, { release: note === undefined ? {} : { note } });
 }

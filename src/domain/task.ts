@@ -220,7 +220,7 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
 export const noTask = (id: number): Refusal => notFound(`No task #${id}.`, 'Use list_tasks to find its id.');
 
 export const inTrash = (task: Task): Refusal =>
-  conflict(`#${task.id} is in the trash.`, `Restore it first: ${reopenCall(task.id)}.`);
+  conflict(`#${task.id} is in the trash.`, `Restore it first: ${statusCall(task.id, task.status)}.`);
 
 /** Returns why a task cannot be referred to (it does not exist, or is in the trash), or undefined. */
 export function absenceRefusal(tasks: ReadonlyMap<number, Task>, id: number): Refusal | undefined {
@@ -240,7 +240,9 @@ export function presentTask(tasks: ReadonlyMap<number, Task>, id: number): Task 
 }
 
 /** Returns the call, for hints, that reopens a task, restores it from the trash and ends a claim on it. */
-export const reopenCall = (id: number): string => sayCall('update_task', { ids: [id], status: 'pending' });
+export const reopenCall = (id: number): string => statusCall(id, 'pending');
+
+const statusCall = (id: number, status: Status): string => sayCall('update_task', { ids: [id], status });
 
 /**
  * Removes duplicates and sorts blockers by id.

@@ -63,14 +63,15 @@ async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<Stat
 /**
  * Applies one patch to tasks. Each task is judged separately: valid changes are written, the others reported as failed.
  *
- * @param release releases the claims too, with this note if there is one
+ * @param also.release releases the claims too, with this note if there is one
+ * @param also.restores whether a deleted task is restored if the patch gives it a status: `pending`, or the one it has
  * @throws Refusal `invalid` for a guard on more than one task; in `decide`, if all tasks fail
  */
 export function updateTasks(
   ids: number[],
   patch: Patch,
   guard: Guard = {},
-  release?: Pick<Task, 'note'>,
+  { release, restores = false }: { release?: Pick<Task, 'note'>; restores?: boolean } = {},
 ): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   const clear = new Set(patch.clear);
@@ -109,7 +110,8 @@ export function updateTasks(
         const plan: Planner = (task, together) => {
           checkClaim(task, guard.claim, context);
           if (release) checkReleasable(task, guard.claim, context);
-          if (task.deletedAt && patch.status !== 'pending') throw inTrash(task);
+          const restoring = restores && (patch.status === 'pending' || patch.status === task.status);
+          if (task.deletedAt && !restoring) throw inTrash(task);
           const patched = applyPatch(task, patch, home, unseenItems(task, state.since), context);
           if (parent && parent.id !== task.parentId) {
             const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, { id: task.id });
@@ -149,7 +151,7 @@ export function updateTasks(
  */
 export function patchTasks(ids: number[], patch: Patch, guard: Guard): WriteCommand<State, Outcome> {
   refuseContradiction(patch);
-  return updateTasks(ids, patch, guard);
+  return updateTasks(ids, patch, guard, { restores: true });
 }
 
 /** Moves tasks and all their sub-tasks to the trash. Those already there keep their date of deletion. */

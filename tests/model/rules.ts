@@ -25,7 +25,7 @@ export function predict(model: Model, tool: string, args: Args, moment: Moment, 
     case 'add_tasks':
       return add(model, args.tasks, true, moment, seen);
     case 'update_task':
-      return update(model, ids, patch, guard, moment, seen);
+      return update(model, ids, patch, guard, moment, seen, () => ({}), true);
     case 'complete_task':
       return update(model, ids, { status: 'completed' }, guard, moment, seen);
     case 'delete_task':

@@ -163,6 +163,8 @@ export function update(
   seen: Tables,
   /** Returns further changes of a task, or undefined to refuse it. */
   extra: (task: Task) => Partial<Task> | undefined = () => ({}),
+  /** Whether the status that it has restores a task. */
+  restores = false,
 ): Prediction {
   const moment = asHolder(model, ids, guard, called);
   const clear = new Set<string>(patch.clear ?? []);
@@ -203,7 +205,8 @@ export function update(
       const refuse = new Set<string>();
       const over = claimRefusal(task, guard.claim);
       if (over) return { refuse: new Set([over]) };
-      if (task.deleted_at !== null && patch.status !== 'pending') return { refuse: new Set(['conflict']) };
+      const restored = patch.status === 'pending' || (restores && patch.status === task.status);
+      if (task.deleted_at !== null && !restored) return { refuse: new Set(['conflict']) };
       if (patch.parent !== undefined) {
         if (patch.parent === task.id || model.below(task.id).some(({ id }) => id === patch.parent))
           refuse.add('conflict');

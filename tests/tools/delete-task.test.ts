@@ -60,6 +60,27 @@ describe('delete_task', () => {
       });
   });
 
+  test.each(['completed', 'cancelled', 'in_progress'])('what was %s comes out of the trash as that', async (status) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ref: 'a' },
+        { title: 'B', blocked_by: ['a'] },
+      ],
+    });
+    const { completed } = (await ana.ok('update_task', { id: 1, status })).task;
+    await ana.ok('delete_task', { id: 1 });
+    setClock(world, '2026-11-23T09:00:00Z');
+    const { hint } = await ana.refused('add_comment', { id: 1, text: 'hm' });
+    expect(hint).toBe(`Restore it first: update_task {"ids":[1],"status":"${status}"}.`);
+    expect((await ana.refused('complete_task', { id: 1 })).hint).toBe(hint);
+    const reply = await ana.call('update_task', JSON.parse(/update_task (.*)\.$/.exec(hint)?.[1] ?? ''));
+    expect(reply.text).toMatch(/^Restored #1 A/);
+    expect(reply.json.task).toMatchObject({ status, ...(completed && { completed }) });
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).task.status).toBe('pending');
+  });
+
   test('an id is never given twice', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'First' });
