@@ -14,12 +14,15 @@ export function allFailed(failed: Failure[]): Refusal {
 /** Maximum number of reasons in one refusal. */
 const REASONS = 10;
 
-/** Combines refusals into one, with the code and hint of the first and each distinct message once. */
+/** Combines refusals into one, with the code of the first, and each distinct message and its hint once. */
 export function allRefused(bodies: RefusalBody[]): Refusal {
   const [first] = bodies as [RefusalBody];
+  const byReason = new Map(bodies.toReversed().map(({ message, hint }) => [message, hint]));
   const reasons = [...new Set(bodies.map(({ message }) => message))];
   const more = reasons.length > REASONS ? [`And ${reasons.length - REASONS} more like that.`] : [];
-  return new Refusal({ ...first, message: [...reasons.slice(0, REASONS), ...more].join(' ') });
+  const told = reasons.slice(0, REASONS);
+  const hint = [...new Set(told.flatMap((reason) => byReason.get(reason) ?? []))].join(' ');
+  return new Refusal({ ...first, message: [...told, ...more].join(' '), ...(hint && { hint }) });
 }
 
 type Tasks = ReadonlyMap<number, Task>;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Agent, newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
+import { type Agent, agentOf, newAgent, rowsOf, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 const END = '#2 comes next. To end the series: update_task {"ids":[2],"status":"cancelled","clear":["repeats"]}.';
@@ -161,6 +161,25 @@ describe('what follows a repeating task', () => {
       for (const statement of readFileSync(`migrations/${name}.sql`, 'utf8').split('--> statement-breakpoint'))
         await rowsOf(world, statement, []);
     expect(await stored()).toEqual(before);
+  });
+
+  test('that cannot be reopened by undo says of each how to reopen it instead', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    const daily = { due: '2026-11-22', repeats: 'every day' };
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'A', ...daily },
+        { title: 'B', ...daily },
+      ],
+    });
+    await ana.ok('complete_task', { ids: [1, 2] });
+    await bob.ok('update_task', { id: 3, title: 'C' });
+    const { message, hint } = await ana.refused('undo', { last: 1 });
+    for (const id of [1, 2]) {
+      expect(message).toContain(`#${id} was closed in one write with others`);
+      expect(hint).toContain(`"ids":[${id}]`);
+    }
   });
 
   test('has no copy of what is below a sub-task in the trash', async () => {
