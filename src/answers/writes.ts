@@ -379,12 +379,14 @@ export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOut
         ...(into && !into.more && { merged_into: into.name }),
       },
       moved: into?.moved,
-      note: into?.more ? MORE : null,
+  const trashed = into && into.trashed > 0 ? `${into.trashed} in the trash` : undefined;
+  const moved = into && `${tasksWord(into.moved)}${trashed ? `, and ${trashed},` : ''}`;
+      note: [trashed && `Moved ${trashed} too.`, into?.more && MORE].filter(Boolean).join(' ') || null,
     }),
     text: into
       ? into.more
-        ? `Moved ${tasksWord(into.moved)} from +${name} to +${into.name}. ${MORE}`
-        : `Merged +${name} into +${into.name}: ${tasksWord(into.moved)} moved`
+        ? `Moved ${moved} from +${name} to +${into.name}. ${MORE}`
+        : `Merged +${name} into +${into.name}: ${moved} moved`
       : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}${hidden ? `, and ${hidden} open ${open === 1 ? 'task' : 'tasks'} with it` : ''}`,
   };
 }

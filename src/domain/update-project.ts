@@ -19,8 +19,8 @@ export interface ProjectPatch {
 
 export interface ProjectOutcome {
   project: Project;
-  /** After a merge: the target project, how many tasks were moved (without the trash), and whether more are left. */
-  into?: { name: string; moved: number; more: boolean };
+  /** After a merge: the target project, how many tasks were moved, how many of the trash, and whether more are left. */
+  into?: { name: string; moved: number; trashed: number; more: boolean };
   /** Number of open tasks archived with it: exact up to `MAX_COUNT_EACH`, then one more. */
   open?: number | undefined;
   unchanged: boolean;
@@ -74,7 +74,11 @@ export function updateProject(name: string, patch: ProjectPatch): WriteCommand<S
         return {
           ...settle(state.tasks, moved, context),
           projects: more ? [] : [{ before, after }],
-          outcome: { project: after, into: { name: into.name, moved: shown, more }, unchanged: false },
+          outcome: {
+            project: after,
+            into: { name: into.name, moved: shown, trashed: moved.length - shown, more },
+            unchanged: false,
+          },
         };
       }
       const holder = patch.name === undefined ? undefined : state.projectNamed(patch.name);

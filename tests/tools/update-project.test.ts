@@ -45,8 +45,12 @@ describe('update_project', () => {
     await ana.ok('complete_task', { id: 2 });
     await ana.ok('delete_task', { id: 3 });
     const merged = await ana.call('update_project', { project: 'One', merge_into: 'two' });
-    expect(merged.text).toMatch(/^Merged \+One into \+Two: 2 tasks moved\n/);
-    expect(merged.json).toMatchObject({ project: { name: 'One', merged_into: 'Two' }, moved: 2 }); // and one in the trash
+    expect(merged.text).toMatch(/^Merged \+One into \+Two: 2 tasks, and 1 in the trash, moved\n/);
+    expect(merged.json).toMatchObject({
+      project: { name: 'One', merged_into: 'Two' },
+      moved: 2,
+      note: 'Moved 1 in the trash too.',
+    });
     expect(names(await ana.ok('list_projects'))).toEqual(['Two']);
     expect((await ana.ok('list_tasks', { project: 'Two', status: 'all' })).total).toBe(3);
     await ana.ok('undo', { undo: merged.json.undo });
