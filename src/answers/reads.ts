@@ -22,6 +22,7 @@ import {
   failedLines,
   indented,
   line,
+  quoted,
   type RenderContext,
   rowJson,
   sayTime,
@@ -70,7 +71,7 @@ function remarkOf(
 /** Renders one row for both channels. */
 function listed(each: Task, say: RenderContext, detail: Detail) {
   const lines = [
-    detail === 'ids' ? `#${each.id} ${each.title}` : line(each, say),
+    detail === 'ids' ? `#${each.id} ${quoted(each.title)}` : line(each, say),
     ...(detail === 'full' && each.description ? [indented(each.description)] : []),
   ];
   return { json: rowJson(each, say, detail), lines };

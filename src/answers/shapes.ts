@@ -325,7 +325,7 @@ export function indented(text: string): string {
 }
 
 const relatedLine = ({ id, title, status }: Related) =>
-  `  #${id} ${title}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
+  `  #${id} ${quoted(title)}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
 
 /** Hint on how to get more comments and blocked tasks. */
 const MORE = 'more from get_task with a larger max_tokens';
@@ -386,7 +386,7 @@ export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayTo
 const candidateLines = (candidates: Candidate[]) => [
   ...candidates
     .slice(0, MAX_CANDIDATES)
-    .map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${title}`)),
+    .map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${quoted(title ?? '')}`)),
   ...(candidates.length > MAX_CANDIDATES ? [`and ${candidates.length - MAX_CANDIDATES} more`] : []),
 ];
 const refusalJson = ({ code, message, hint, candidates = [], conflict }: RefusalBody) => ({

@@ -79,7 +79,7 @@ export function addedAnswer(
 
 const listedOf = <T>(tasks: T[]): T[] => tasks.slice(0, MAX_NAMED);
 const similarLines = (similar: Added['similar'], heading: string): string[] =>
-  similar.length > 0 ? [`${heading}:`, ...listedOf(similar).map(({ id, title }) => `  #${id} ${title}`)] : [];
+  similar.length > 0 ? [`${heading}:`, ...listedOf(similar).map(({ id, title }) => `  #${id} ${quoted(title)}`)] : [];
 
 const AS_GIVEN = 'Other fields are as given.';
 
@@ -175,7 +175,7 @@ export function commentAnswer({ task, lapsed }: Commented, say: RenderContext): 
   const note = lapsedNotes(lapsed ? [task] : [], say).join(' ');
   return {
     json: withoutEmpty({ task: { id, title }, note: note || null }),
-    text: [`Commented on #${id} ${title}`, ...(note ? [note] : [])].join('\n'),
+    text: [`Commented on #${id} ${quoted(title)}`, ...(note ? [note] : [])].join('\n'),
   };
 }
 
@@ -191,7 +191,7 @@ const readyLine = (ready: Task[]): string[] =>
     ? []
     : [
         `Ready now: ${readyRows(ready)
-          .map(({ id, title }) => `#${id} ${title}`)
+          .map(({ id, title }) => `#${id} ${quoted(title)}`)
           .join(', ')}`,
       ];
 

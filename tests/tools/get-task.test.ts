@@ -4,6 +4,25 @@ import { NOON, newAgent, setClock, useWorld } from '../support/harness.js';
 const world = useWorld();
 
 describe('get_task', () => {
+  test('quotes titles that read like more than a title, in every list', async () => {
+    const ana = await newAgent(world);
+    const title = 'Pay rent · completed';
+    const quoted = '"Pay rent · completed"';
+    await ana.ok('add_tasks', {
+      tasks: [
+        { title: 'Move', ref: 'm' },
+        { title, parent: 'm', ref: 'p' },
+        { title: 'Paint', blocked_by: ['p'] },
+      ],
+    });
+    expect((await ana.call('get_task', { id: 1 })).text).toContain(`  Sub-tasks:\n  #2 ${quoted}`);
+    expect((await ana.call('get_task', { id: 3 })).text).toContain(`  Blocked by:\n  #2 ${quoted}`);
+    expect((await ana.call('complete_task', { id: 1 })).text).toContain(`#2 ${quoted}`); // as a candidate
+    expect((await ana.call('add_task', { title })).text).toContain(`Similar open tasks:\n  #2 ${quoted}`);
+    expect((await ana.call('add_comment', { id: 2, text: 'x' })).text).toContain(`Commented on #2 ${quoted}`);
+    expect((await ana.call('list_tasks', { text: 'rent', detail: 'ids' })).text).toContain(`#2 ${quoted}`);
+  });
+
   test('answers everything about one task', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', {
