@@ -214,14 +214,20 @@ export const flag = () =>
 export const listField = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
   z.preprocess(
     (value) => {
-      if (value === undefined) return value;
-      const list = typeof value === 'string' ? listOf(value, separator) : value;
-      if (!Array.isArray(list)) return [list];
       // One item too many is enough to refuse the list.
-      return list.filter((each) => each !== '' && each !== null).slice(0, max + 1);
+      return value === undefined ? value : itemsOf(value, separator).slice(0, max + 1);
     },
     z.array(item).min(1, 'is empty').max(max, `can have at most ${max} items`),
   );
+
+function itemsOf(value: unknown, separator?: ','): unknown[] {
+  const list = typeof value === 'string' ? listOf(value, separator) : value;
+  return Array.isArray(list) ? list.filter((each) => each !== '' && each !== null) : [list];
+}
+
+/** Returns the objects of a valid list as they were sent, to tell what of them was understood as something else. */
+export const objectsSent = (value: unknown): Record<string, unknown>[] =>
+  itemsOf(value).map((each) => (typeof each === 'string' ? fromJson(each) : each) as Record<string, unknown>);
 
 /**
  * Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids; nor

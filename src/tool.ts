@@ -55,7 +55,8 @@ interface Read<F extends Fields, Outcome> extends Description<F> {
 interface Write<F extends Fields, State, Outcome> extends Description<F> {
   effect: Exclude<Effect, 'read'>;
   run(args: Args<F>): WriteCommand<State, Outcome>;
-  answer(outcome: Outcome, say: RenderContext, args: Args<F>): Answer;
+  /** @param sent the arguments as they were sent */
+  answer(outcome: Outcome, say: RenderContext, args: Args<F>, sent: Record<string, unknown>): Answer;
 }
 
 interface CallBase {
@@ -162,7 +163,7 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outco
           const state = await command.read(tx, actor, now);
           return (context, say) => {
             const decision = command.decide(state, context);
-            return { decision, answer: spec.answer(decision.outcome, say, args) };
+            return { decision, answer: spec.answer(decision.outcome, say, args, raw as Record<string, unknown>) };
           };
         },
       };

@@ -83,15 +83,20 @@ const similarLines = (similar: Added['similar'], heading: string): string[] =>
 
 const AS_GIVEN = 'Other fields are as given.';
 
-/** Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given. */
+/**
+ * Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given.
+ *
+ * @param sent the tasks as they were sent
+ */
 export function plannedAnswer(
   { tasks, refs, similar, similarNames, closedBlockers }: Added,
   say: RenderContext,
-  { tasks: given }: { tasks: Omit<NewTask, 'parent' | 'blocked_by'>[] },
+  given: Given[],
+  sent: Record<string, unknown>[],
 ): Answer {
   const added = tasks.map((each, i) => ({
     each,
-    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], say)),
+    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], sent[i], say)),
     ref: refs?.get(each.id),
   }));
   const doubts = [
@@ -148,10 +153,13 @@ const unknownOf = (each: Task, known: Settable): Task => ({
   ),
 });
 
+type Given = Omit<NewTask, 'parent' | 'blocked_by'>;
+
 /** Returns what the caller knows of a new task: the fields stored exactly as given. */
 function asGiven(
   each: Task,
-  said: Omit<NewTask, 'parent' | 'blocked_by'> | undefined,
+  said: Given | undefined,
+  sent: Record<string, unknown> | undefined,
   { timezone }: RenderContext,
 ): Settable {
   const same = (field: 'due' | 'start') => {
@@ -159,8 +167,10 @@ function asGiven(
     return when && formatWhen(when, timezone) === said?.[field] ? when : null;
   };
   const labels = said?.labels ?? [];
+  const priority = String(sent?.priority).trim().toLowerCase();
   return {
     ...each,
+    priority: priority === each.priority ? priority : null,
     due: same('due'),
     start: same('start'),
     repeats: null,
@@ -369,6 +379,8 @@ const MORE = 'More tasks remain. Repeat the call with a new request_id until the
 /** Answers `update_project`. */
 export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
   const { name } = project;
+  const trashed = into && into.trashed > 0 ? `${into.trashed} in the trash` : undefined;
+  const moved = into && `${tasksWord(into.moved)}${trashed ? `, and ${trashed},` : ''}`;
   const hidden = open > 0 ? capped(open, MAX_COUNT_EACH) : undefined;
   return {
     json: withoutEmpty({
@@ -379,8 +391,6 @@ export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOut
         ...(into && !into.more && { merged_into: into.name }),
       },
       moved: into?.moved,
-  const trashed = into && into.trashed > 0 ? `${into.trashed} in the trash` : undefined;
-  const moved = into && `${tasksWord(into.moved)}${trashed ? `, and ${trashed},` : ''}`;
       note: [trashed && `Moved ${trashed} too.`, into?.more && MORE].filter(Boolean).join(' ') || null,
     }),
     text: into

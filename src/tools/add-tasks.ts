@@ -1,7 +1,7 @@
 import { plannedAnswer } from '../answers/writes.js';
 import { addTasks } from '../domain/add.js';
 import { MAX_AT_ONCE, MAX_BLOCKERS } from '../domain/task.js';
-import { idOrRef, listField, newLabels, object, ref, taskFields } from '../fields.js';
+import { idOrRef, listField, newLabels, object, objectsSent, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -25,5 +25,5 @@ export default defineTool({
   instead: { project: 'Give project in each of tasks; a sub-task is in its parent’s project anyway.' },
   output: ['tasks', 'similar', 'note'],
   run: ({ tasks }) => addTasks(tasks),
-  answer: plannedAnswer,
+  answer: (added, say, { tasks }, sent) => plannedAnswer(added, say, tasks, objectsSent(sent.tasks)),
 });

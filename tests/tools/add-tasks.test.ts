@@ -111,13 +111,21 @@ describe('add_tasks', () => {
         },
         { title: 'In words', due: 'tomorrow 5pm', start: 'today', project: '+home', labels: ['@Errand'] },
         { title: 'Over and over', due: '2026-11-24', repeats: 'every week' },
+        { title: 'By number', priority: 4 },
+        { title: 'By letter', priority: 'P1' },
+        { title: 'In capitals', priority: ' Low' },
       ],
     });
     expect(tasks).toEqual([
       { id: 2, title: 'As given' },
       { id: 3, title: 'In words', due: '2026-11-23T17:00+01:00', start: '2026-11-22', project: 'Home' },
       { id: 4, title: 'Over and over', repeats: 'every Tue', next: ['2026-12-01', '2026-12-08', '2026-12-15'] },
+      { id: 5, title: 'By number', priority: 'low' },
+      { id: 6, title: 'By letter', priority: 'urgent' },
+      { id: 7, title: 'In capitals' },
     ]);
+    const inText = await ana.call('add_tasks', { tasks: '[{"title": "A", "priority": "p2"}, {"title": "B"}]' });
+    expect(inText.text).toContain('\n#8 A · high\n#9 B\n');
   });
 
   test('adds a plan: parents and blockers by ref, tasks that there are by id, projects by name', async () => {
