@@ -46,7 +46,7 @@ export default defineTool({
     completed_since: shortText().optional(),
     sort: oneOf(SORTS)
       .describe(
-        'default: best match with text, due with due, priority with ready, latest completed, else newest; manual: by hand',
+        'default: best match with text, due with due, priority with ready, latest completed, manual with parent, else newest; manual: by hand',
       )
       .optional(),
     detail: oneOf(DETAILS).optional(),

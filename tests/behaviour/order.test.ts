@@ -30,6 +30,23 @@ test('tasks are in the order they were made in until they are placed by hand', a
   expect(await order(ana)).toEqual([6, 5, 4, 1, 3, 2]);
 });
 
+test('the sub-tasks of a task are listed in it, like a plan', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_tasks', {
+    tasks: [{ title: 'Plan', ref: 'p' }, ...['A', 'B', 'C'].map((title) => ({ title, parent: 'p' }))],
+  });
+  await ana.ok('update_task', { id: 4, before: 3 });
+  await ana.ok('complete_task', { id: 2 });
+  const listed = (args: object) => order(ana, { sort: undefined, parent: 1, ...args });
+  expect(await listed({})).toEqual([4, 3]);
+  expect(await listed({ status: 'all' })).toEqual([2, 4, 3]);
+  const { next_cursor: cursor } = await ana.ok('list_tasks', { parent: 1, limit: 1 });
+  expect(await listed({ limit: 1, cursor })).toEqual([3]);
+  expect(await listed({ parent: 'none', status: 'all' })).toEqual([1]);
+  expect(await listed({ sort: 'newest' })).toEqual([4, 3]);
+  expect(await listed({ ready: true })).toEqual([3, 4]);
+});
+
 test('pages follow it, each task once', async () => {
   const ana = await five();
   await ana.ok('update_task', { id: 5, before: 1 });

@@ -93,10 +93,14 @@ const canonical = (filter: Filter) => ({
   claimed_by: typeof filter.claimed_by === 'string' ? nameKey(filter.claimed_by) : filter.claimed_by,
 });
 
-/** Returns the requested sort, or the default: by due date in a due window, by priority if ready, by completion if completed. */
-const sortOf = ({ sort, due, ready, ...filter }: ListFilter): Sort =>
-  sort ??
-  (due && due !== 'none' ? 'due' : ready ? 'priority' : statusOf(filter) === 'completed' ? 'completed' : 'newest');
+/** Returns the requested sort, or the default: that of the first of these fields that is set. */
+function sortOf({ sort, due, ready, parent, ...filter }: ListFilter): Sort {
+  if (sort) return sort;
+  if (due && due !== 'none') return 'due';
+  if (ready) return 'priority';
+  if (statusOf(filter) === 'completed') return 'completed';
+  return typeof parent === 'number' ? 'manual' : 'newest'; // sub-tasks are a plan
+}
 
 export interface ListOptions {
   now: Date;
