@@ -57,6 +57,7 @@ const task = z
     open_subtasks: z.int(),
     claimed_by: z.string(),
     claimed_until: z.string(),
+    claim: z.int(),
     note: z.string(),
     ref: z.string(),
     what: z.string(),
@@ -162,12 +163,15 @@ export function withoutEmpty<T extends object>(fields: T): T {
 const statusOf = (each: Task) =>
   each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
 
+/** A task, or one in full. */
+type Row = Task & Pick<TaskDetail, 'ownClaim'>;
+
 /**
  * Renders a task of a list as JSON.
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
+export function rowJson(each: Row, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
   const { id, title } = each;
   if (detail === 'ids') return { id, title };
   const status = statusOf(each);
@@ -190,6 +194,7 @@ export function rowJson(each: Task, say: RenderContext, detail: Detail = 'compac
     ...(each.claimed && {
       claimed_by: each.claimedBy,
       claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
+      claim: each.ownClaim,
     }),
     completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
     ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
@@ -213,7 +218,7 @@ export function nextDatesLine(each: Task, say: RenderContext): string[] {
 }
 
 /** Renders a single task as JSON: a row with its status and version. */
-export const taskJson = (each: Task, say: RenderContext) => ({
+export const taskJson = (each: Row, say: RenderContext) => ({
   ...rowJson(each, say),
   status: statusOf(each),
   version: each.version,
@@ -277,7 +282,7 @@ const spaced = (word: string) => word.replace('_', ' ');
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function line(each: Task, { now, timezone }: RenderContext, told = 'pending'): string {
+export function line(each: Row, { now, timezone }: RenderContext, told = 'pending'): string {
   const when = (instant: string) => sayWhen(instant, now, timezone);
   const status = statusOf(each);
   return [
@@ -302,7 +307,7 @@ export function line(each: Task, { now, timezone }: RenderContext, told = 'pendi
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
     each.claimed &&
       each.claimedUntil &&
-      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}`,
+      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}${each.ownClaim ? ` (claim ${each.ownClaim})` : ''}`,
     each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
     each.waitsWith && `waits with #${each.waitsWith}`,
   ]

@@ -35,6 +35,8 @@ export interface HistoryEntry extends Step {
 }
 
 export interface TaskDetail extends Task {
+  /** Number of the claim, if the caller holds it. */
+  ownClaim?: number | undefined;
   /** In manual order; if not all are loaded, open ones take precedence. `subtaskCount` is the total. */
   subtasks: Related[];
   subtaskCount: number;

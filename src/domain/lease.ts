@@ -7,11 +7,15 @@ import type { WriteContext } from './write.js';
 export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now' | 'timezone'>): string =>
   `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
 
+/** Returns the number of the claim on a task if this is its holder, who may have lost it. */
+export const claimOf = (task: Task, name: string): number | undefined =>
+  task.claimed && task.claimedBy === name && task.claim !== null ? task.claim : undefined;
+
 /** Builds the refusal of a claim on a task that is already claimed. */
 export const claimedRefusal = (task: Task, context: WriteContext): Refusal =>
   conflict(
     `#${task.id} is claimed by ${holderOf(task, context)}.`,
-    `Work on another: claim_task without id. If this claim is yours, give its number as claim; if you lost the number, end the claim: ${reopenCall(task.id)}.`,
+    `Work on another: claim_task without id. If this claim is yours, give its number as claim: get_task shows it to ${task.claimedBy}. If the number is lost, end the claim: ${reopenCall(task.id)}.`,
   );
 
 /** Attributes a write with a claim number to the claim's holder, since agents of one client use different names. */

@@ -1,6 +1,7 @@
 import { detailAnswer } from '../answers/reads.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
+import { claimOf } from '../domain/lease.js';
 import { idOrTitle, listField } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -13,10 +14,10 @@ export default defineTool({
   input: { ids: listField(idOrTitle(), 20) },
   aliases: { title: 'ids' },
   output: ['task', 'tasks', 'failed'],
-  run: async ({ ids }, tx, { detailed }) => {
-    const found = await getTasks(tx, ids, detailed);
-    if (found.tasks.length === 0) throw allFailed(found.failed);
-    return found;
+  run: async ({ ids }, tx, { detailed, callerName }) => {
+    const { tasks, failed } = await getTasks(tx, ids, detailed);
+    if (tasks.length === 0) throw allFailed(failed);
+    return { tasks: tasks.map((each) => ({ ...each, ownClaim: claimOf(each, callerName) })), failed };
   },
   answer: detailAnswer,
 });

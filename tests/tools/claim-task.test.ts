@@ -256,7 +256,7 @@ describe('claim_task', () => {
     expect(await ana.refused('claim_task', { id: 1 })).toEqual({
       code: 'conflict',
       message: '#1 is claimed by test until Mon 23 Nov 14:02.',
-      hint: 'Work on another: claim_task without id. If this claim is yours, give its number as claim; if you lost the number, end the claim: update_task {"ids":[1],"status":"pending"}.',
+      hint: 'Work on another: claim_task without id. If this claim is yours, give its number as claim: get_task shows it to test. If the number is lost, end the claim: update_task {"ids":[1],"status":"pending"}.',
     });
   });
 

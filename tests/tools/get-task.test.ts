@@ -1,9 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { NOON, newAgent, setClock, useWorld } from '../support/harness.js';
+import { type Agent, agentOf, NOON, newAgent, setClock, useWorld } from '../support/harness.js';
 
 const world = useWorld();
 
 describe('get_task', () => {
+  test('tells the holder of a claim its number, and nobody else', async () => {
+    const ana = await newAgent(world);
+    const bob = await agentOf(world, ana.principal, 'bob');
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }] });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    await ana.ok('claim_task', { id: 2, agent: 'night shift' });
+    const seen = async (agent: Agent, id: number) => (await agent.call('get_task', { id })).json.task.claim;
+    expect(await seen(ana, 1)).toBe(claim);
+    expect((await ana.call('get_task', { id: 1 })).text).toContain(`claimed by test until 14:32 (claim ${claim})`);
+    expect([await seen(bob, 1), await seen(ana, 2)]).toEqual([undefined, undefined]);
+    expect((await ana.ok('list_tasks', { claimed_by: 'me' })).tasks[1]).not.toHaveProperty('claim');
+    await ana.ok('complete_task', { id: 1, claim: await seen(ana, 1) });
+    expect(await seen(ana, 1)).toBeUndefined();
+  });
+
   test('quotes titles that read like more than a title, in every list', async () => {
     const ana = await newAgent(world);
     const title = 'Pay rent · completed';
