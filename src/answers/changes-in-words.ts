@@ -63,6 +63,8 @@ function sayField(field: string, { before, after, projects, remark, undoes }: St
   }
   const words = VALUE_WORDS[field];
   const said = (from: Recorded) => (from[field] == null || !words ? null : words(from[field], clock));
+  if (words && !undoes && said(before) !== null && said(before) === said(after))
+    return [`${field} (${said(after)}, begun anew)`]; // a series that starts on another day
   if (words) return [`${field} (${fromTo(said(before), said(after), undoes)})`];
   // The new title or name precedes this text, so only the old one is given.
   if (field === 'title' || field === 'name')

@@ -322,6 +322,78 @@ describe('opening a task whose series has gone on', () => {
   });
 });
 
+describe('giving a repeating task the rule that it has', () => {
+  /** Completes the open task of the series as often as it comes, and returns when each was due. */
+  const rest = async (ana: Agent, from: number, most = 9) => {
+    const dates: string[] = [];
+    for (let id = from; dates.length < most; id++) {
+      dates.push((await ana.ok('get_task', { id })).task.due);
+      if (!(await ana.ok('complete_task', { id })).next) break;
+    }
+    return dates;
+  };
+
+  test.each([
+    ['every day for 3 times', '2026-11-24', ['2026-11-24']],
+    ['Every day, 3 times', '2026-11-24', ['2026-11-24']],
+    ['every day for 3 times', '2026-11-28', ['2026-11-28']],
+    ['FREQ=DAILY;COUNT=3', undefined, ['2026-11-24']],
+    ['every day for 3 times starting 2026-11-24', undefined, ['2026-11-24', '2026-11-25', '2026-11-26']],
+    ['every day for 2 times', undefined, ['2026-11-24', '2026-11-25']],
+  ])('keeps the count, unless it states a start or another: %s, due %s', async (repeats, due, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 3 times' });
+    for (const id of [1, 2]) await ana.ok('complete_task', { id });
+    await ana.ok('update_task', { id: 3, title: 'Water the roses', repeats, due });
+    expect(await rest(ana, 3)).toEqual(expected);
+  });
+
+  test.each([
+    ['every 2 weeks on tue', '2026-12-02'],
+    ['Every other Tuesday', undefined],
+    ['every 2 weeks on Tue', '2026-12-03'],
+  ])('keeps the weeks of one that was moved: %s, due %s', async (repeats, due) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due: '2026-11-24', repeats: 'every 2 weeks on tue' });
+    await ana.ok('update_task', { id: 1, due: '2026-12-02' });
+    await ana.ok('update_task', { id: 1, title: 'Bins out', repeats, due });
+    const { task } = await ana.ok('get_task', { id: 1 });
+    expect(task).toMatchObject({ due: due ?? '2026-12-02', next: ['2026-12-08', '2026-12-22', '2027-01-05'] });
+  });
+
+  test.each([
+    ['every day at 09:00', '2026-11-25', '2026-11-25T09:00+01:00'],
+    ['every day at 09:00', '2026-11-24', '2026-11-24'],
+    ['every day until 25 Nov 2026 at 09:00', '2026-11-24', '2026-11-24T09:00+01:00'],
+  ])('moves the due date that comes with it: %s, due %s', async (repeats, due, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day at 09:00' });
+    await ana.ok('update_task', { id: 1, due: '2026-11-24' });
+    expect((await ana.ok('update_task', { id: 1, repeats, due })).task.due).toBe(expected);
+  });
+
+  test('also after its end, to which it was moved', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day until 25 Nov' });
+    const { due, repeats } = (await ana.ok('update_task', { id: 1, due: '2026-11-28' })).task;
+    expect((await ana.ok('update_task', { id: 1, due, repeats })).unchanged).toEqual([1]);
+  });
+
+  test('is no change, and history tells when it begins anew', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 5 times' });
+    expect((await ana.ok('update_task', { id: 1, repeats: 'every day for 5 times' })).unchanged).toEqual([1]);
+    await ana.ok('update_task', { id: 1, repeats: 'every day for 5 times starting 2026-11-24' });
+    const { history } = (await ana.ok('get_task', { id: 1 })).task;
+    expect(history).toMatchObject([
+      {
+        what: 'updated',
+        fields: ['due (Sun 22 Nov → Tue 24 Nov)', 'repeats (every day for 5 times, begun anew)'],
+      },
+    ]);
+  });
+});
+
 test('a rule given to what is closed is kept, with a word that it does nothing there', async () => {
   const ana = await newAgent(world);
   await ana.ok('add_task', { title: 'Water', due: '2026-11-22' });

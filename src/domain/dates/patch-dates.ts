@@ -1,5 +1,5 @@
 import { invalid } from '../../errors.js';
-import { isRepeat, parseRepeat } from '../recurrence/repeats.js';
+import { dueAtTime, isRepeat, isSameRule, parseRepeat } from '../recurrence/repeats.js';
 import type { Task } from '../task.js';
 import type { WriteContext } from '../write.js';
 import { readShift, shiftDate } from './shift.js';
@@ -8,7 +8,8 @@ import { parseWhen, startSort } from './when.js';
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 
 /**
- * Returns the dates of a task after a patch. `due` may also hold a recurrence. Moving one occurrence keeps the rule.
+ * Returns the dates of a task after a patch. `due` may also hold a recurrence. Moving one occurrence keeps the rule, and
+ * so does giving the rule that the task has, as `get_task` shows it: the series keeps its start and its count.
  *
  * @throws Refusal `invalid` for a date, rule or shift that cannot be applied, and for a rule without a due date
  */
@@ -32,6 +33,11 @@ export function patchDates(
   if (recurring) {
     const given = patch.due && patch.due !== recurring ? due : null;
     const was = clear.has('due') ? null : task.due;
+    const { repeats } = task;
+    if (repeats && was && isSameRule(recurring, given, { due: was, repeats }, context)) {
+      const moved = given !== null && given !== was;
+      return { due: moved ? dueAtTime(given, repeats, context.timezone) : was, start, repeats };
+    }
     // Without a due date, a series begins at the task's start date.
     const begins = start && !given && !was ? startSort(start, context.timezone) : '';
     const now = begins > context.now.toISOString() ? new Date(begins) : context.now;

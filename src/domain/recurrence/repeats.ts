@@ -136,6 +136,26 @@ export const sayRepeat = (repeat: Repeat): string =>
   sayRule(readRule(repeat.rule).rule, read(repeat.anchor).time, repeat.from === 'completion');
 
 /**
+ * Tells whether a text is the rule that a task has already: in the words of answers, whatever its due date, or in others
+ * that mean the same rule with it. A text that states a start begins a series anew.
+ *
+ * @param given the due date given along with it
+ * @throws Refusal as `parseRepeat`
+ */
+export function isSameRule(text: string, given: When | null, was: { due: When; repeats: Repeat }, here: TimeContext) {
+  const day = today(here.now, here.timezone).toString();
+  const { rule, time, afterCompletion, start, untilTime } = readPhrase(text, { today: day, from: day, start: day });
+  if (start) return false;
+  const said = sayRepeat(was.repeats);
+  if (!untilTime && sayRule(rule, time, afterCompletion) === said) return true;
+  return sayRepeat(parseRepeat(text, given, here, was.due).repeat) === said;
+}
+
+/** Returns a due date of a series: a day gets the time of day of its rule. */
+export const dueAtTime = (day: When, { anchor }: Repeat, timezone: string): When =>
+  isDay(day) ? whenOf({ day, time: read(anchor).time }, timezone) : day;
+
+/**
  * Returns the occurrence that follows when a task is completed or cancelled: the first one after the task's own that is
  * not past and not before the due date that the task was moved to; null if the series has ended.
  */
