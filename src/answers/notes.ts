@@ -2,7 +2,7 @@ import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
-import { reopenInsteadHint } from '../domain/recurrence/series.js';
+import { sayRepeat } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
@@ -123,9 +123,21 @@ export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
   );
 
 /** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
-export const alsoOpenNotes = (pairs: Outcome['alsoOpen']): string[] =>
+export const alsoOpenNotes = (opened: Outcome['alsoOpen']): string[] =>
   firstNotes(
-    pairs.map(([task, next]) => `#${next.id} of the same series is open too. ${reopenInsteadHint(task, next)}`),
+    opened.map(([tasks, { id }]) => {
+      const instead = sayCall('delete_task', { ids: [id] });
+      return `#${id} of the same series is open too. To have ${numbersOf(tasks)} open instead: ${instead}.`;
+    }),
+  );
+
+/** Notes tasks that carry a series on because another of it was deleted, and how to end it: that may have been meant. */
+export const heirNotes = (heirs: Outcome['heirs']): string[] =>
+  firstNotes(
+    heirs.map(([{ id: deleted }, { id, repeats }]) => {
+      const end = sayCall('update_task', { ids: [id], clear: ['repeats'] });
+      return `#${id} now carries on the series of #${deleted} (${repeats && sayRepeat(repeats)}). To end it: ${end}.`;
+    }),
   );
 
 /** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
@@ -153,11 +165,10 @@ export function endingNotes(next: Task[], parts: Task[]): string[] {
 }
 
 /** Notes series that end because their open task was deleted. */
-export function endedByDeletion(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
-  const last = tasks.filter((each) => each.deletedAt && each.repeats && before.get(each.id)?.deletedAt === null);
-  if (last.length === 0) return [];
-  const skip = sayCall('update_task', { ids: last.map(({ id }) => id), status: 'cancelled' });
-  return [`This ends the series of ${numbersOf(last)}. To skip only this time, undo it, then: ${skip}.`];
+export function cutShortNotes(cut: Task[]): string[] {
+  if (cut.length === 0) return [];
+  const skip = sayCall('update_task', { ids: cut.map(({ id }) => id), status: 'cancelled' });
+  return [`This ends the series of ${numbersOf(cut)}. To skip only this time, undo it, then: ${skip}.`];
 }
 
 /** Notes blockers just named that are closed, and so block nothing. */

@@ -399,7 +399,7 @@ export interface Repeat {
   from: 'due' | 'completion';
   /** Start of the rule: `2026-11-24` or `2026-11-24T09:00`. The first of `COUNT`, even if the rule excludes it. */
   anchor: string;
-  /** The occurrence that this task stands for; its due date differs if it was rescheduled. */
+  /** The occurrence that this task stands for, or a day since the one before; its due date differs if it was rescheduled. */
   occurrence: string;
 }
 

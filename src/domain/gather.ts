@@ -20,7 +20,7 @@ export interface Wanted {
   below?: number[] | undefined;
   /** Also the tasks blocked by those of `below` or their descendants, with up to `INSIDE` of their open descendants. */
   dependents?: boolean | undefined;
-  /** Also the open tasks of the same series as those of `ids`. */
+  /** Also the open tasks of the same series as those of `below` and their descendants, or else of `ids`. */
   series?: boolean | undefined;
   /** Also all that these tasks (with sub-tasks) and `ids` (without) wait for, transitively, to detect cycles. */
   waits?: number[] | undefined;
@@ -226,7 +226,8 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
   }
   const open = isOpenAs('t');
   if (series) {
-    const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${list}))`;
+    const whose = below ? sql`array(select id from down)` : list;
+    const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${whose}))`;
     parts.push([
       'series (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})

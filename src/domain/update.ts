@@ -11,7 +11,7 @@ import { chooseProject } from './project.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
 import { SeriesClosings } from './recurrence/closings.js';
-import { areOfOneSeries, isClosing } from './recurrence/series.js';
+import { areOfOneSeries, heirOf, isClosing } from './recurrence/series.js';
 import { applyEdits, settle } from './settle.js';
 import { closedAmong, inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
@@ -41,8 +41,12 @@ export interface Outcome extends ReadinessChanges {
   endedSeries: Task[];
   /** Repeating tasks that were closed, with how many dates of their series were past already. */
   skipped: [task: Task, count: number][];
-  /** Reopened tasks, each with another open task of its series. */
-  alsoOpen: [task: Task, next: Task][];
+  /** Deleted tasks, as they were, whose rule went to another open task of their series. */
+  heirs: [deleted: Task, heir: Task][];
+  /** Deleted tasks, as they were, whose series nothing carries on. */
+  cutShort: Task[];
+  /** Reopened tasks by the other open task of their series: the one that has its rule, if there is one. */
+  alsoOpen: [tasks: Task[], other: Task][];
   /** Restored tasks by their parent, if that is still in the trash. */
   orphans: [parent: Task, children: Task[]][];
   /** New project and label names that are spelled almost like existing ones. */
@@ -154,11 +158,14 @@ export function patchTasks(ids: number[], patch: Patch, guard: Guard): WriteComm
   return updateTasks(ids, patch, guard, { restores: true });
 }
 
-/** Moves tasks and all their sub-tasks to the trash. Those already there keep their date of deletion. */
+/**
+ * Moves tasks and all their sub-tasks to the trash. Those already there keep their date of deletion. If another task of a
+ * repeating one's series is open, it carries the series on.
+ */
 export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<State, Outcome> {
   checkGuard(guard, ids);
   return {
-    read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true }, guard),
+    read: (tx) => gatherAll(tx, { ids, parents: true, below: ids, dependents: true, series: true }, guard),
     decide(state, called) {
       const context = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
       const gone = (task: Task) => ({ ...task, deletedAt: task.deletedAt ?? context.now });
@@ -168,9 +175,27 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
         return [gone(task), ...descendants(state.tasks, task.id).map(gone)];
       };
       const { plans, failed } = planEach(ids, state.tasks, () => ({ plan, collected: undefined }));
-      return conclude(state, plans, failed, context, { held: guard.claim !== undefined });
+      const series = seriesOfDeleted(state.tasks, plans, context.timezone);
+      return conclude(state, plans, failed, context, { ...series, held: guard.claim !== undefined });
     },
   };
+}
+
+/** Finds the open tasks with a rule that are deleted, and the tasks that carry their series on. */
+function seriesOfDeleted(tasks: ReadonlyMap<number, Task>, plans: ReadonlyMap<number, Plan>, timezone: string) {
+  const after = new Map([...tasks, ...mergePlans(plans)]);
+  const heirs: Outcome['heirs'] = [];
+  const cutShort: Task[] = [];
+  for (const was of tasks.values()) {
+    if (!was.repeats || !isOpenTask(was) || isOpenTask(after.get(was.id) as Task)) continue;
+    const heir = heirOf(was, after.values(), timezone);
+    if (!heir) cutShort.push(was);
+    else if (heir !== after.get(heir.id)) {
+      after.set(heir.id, heir);
+      heirs.push([was, heir]);
+    }
+  }
+  return { heirs, cutShort };
 }
 
 const NO_CLOSINGS = { next: [], ended: [], skipped: [] };
@@ -190,6 +215,8 @@ function conclude(
     labels = [],
     blockers = [],
     closings: { next, ended: endedSeries, skipped } = NO_CLOSINGS,
+    heirs = [],
+    cutShort = [],
     ranks,
     held,
     released = false,
@@ -198,6 +225,8 @@ function conclude(
     labels?: string[] | undefined;
     blockers?: number[] | undefined;
     closings?: Pick<SeriesClosings, 'next' | 'ended' | 'skipped'>;
+    heirs?: Outcome['heirs'];
+    cutShort?: Outcome['cutShort'];
     ranks?: Map<number, string> | undefined;
     /** Whether the caller gave the number of its claim. */
     held: boolean;
@@ -212,6 +241,10 @@ function conclude(
     const task = after.get(id) ?? state.tasks.get(id);
     if (task) after.set(id, { ...task, rank });
   }
+  for (const [{ id }, heir] of heirs) {
+    after.set(id, { ...(after.get(id) as Task), repeats: null });
+    after.set(heir.id, heir);
+  }
   const { edits, counted } = settle(
     state.tasks,
     [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
@@ -219,7 +252,8 @@ function conclude(
   );
   const now = applyEdits(state.tasks, { edits, counted });
   const changed = new Set(edits.map((edit) => edit.after.id));
-  const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id));
+  const inherits = (id: number) => heirs.some(([, heir]) => heir.id === id);
+  const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id) && !inherits(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
   const restored = edits.filter(({ before, after }) => before?.deletedAt && !after.deletedAt).map(({ after }) => after);
   const made = projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id));
@@ -249,6 +283,8 @@ function conclude(
       ),
       endedSeries,
       skipped,
+      heirs,
+      cutShort: cutShort.filter(({ id }) => plans.has(id)),
       alsoOpen: alsoOpenIn(edits, now),
       orphans: orphansOf(restored, now),
       similar: [
@@ -262,10 +298,16 @@ function conclude(
 
 function alsoOpenIn(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['alsoOpen'] {
   const opened = edits.filter(({ before, after }) => before && !isOpenTask(before) && isOpenTask(after));
-  return opened.flatMap(({ after }) => {
-    const next = [...now.values()].find((each) => isOpenTask(each) && areOfOneSeries(after, each));
-    return next ? [[after, next] satisfies [Task, Task]] : [];
-  });
+  const ids = new Set(opened.map(({ after }) => after.id));
+  const byOther = new Map<Task, Task[]>();
+  for (const { after } of opened) {
+    const others = [...now.values()].filter(
+      (each) => isOpenTask(each) && !ids.has(each.id) && areOfOneSeries(after, each),
+    );
+    const other = others.find((each) => each.repeats) ?? others.at(-1);
+    if (other) byOther.set(other, [...(byOther.get(other) ?? []), after]);
+  }
+  return [...byOther].map(([other, tasks]) => [tasks, other]);
 }
 
 function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome['orphans'] {

@@ -292,14 +292,97 @@ describe('what follows a task with a sub-task that repeats too', () => {
 });
 
 describe('opening a task whose series has gone on', () => {
+  const HINT = '#2 of the same series is open too. To have #1 open instead: delete_task {"ids":[2]}.';
+
+  /** Makes the calls of a hint, and closes what is open until the series ends. Returns when each was due. */
+  async function follow(ana: Agent, hint: string, most = 4) {
+    for (const [, tool, args] of hint.matchAll(/(\w+_task) (\{.*?\})/g))
+      await ana.ok(tool as string, JSON.parse(args as string));
+    const dates: string[] = [];
+    for (;;) {
+      const { tasks } = await ana.ok('list_tasks');
+      if (tasks.length === 0 || dates.length === most) return dates;
+      expect(tasks).toHaveLength(1);
+      dates.push(tasks[0].due);
+      await ana.ok('complete_task', { id: tasks[0].id });
+    }
+  }
+
   test.each(['completed', 'cancelled'])('says so, and how to have it in the place of the next: %s', async (status) => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
     await ana.ok('update_task', { id: 1, status });
     const { note } = await ana.ok('update_task', { id: 1, status: 'pending' });
-    expect(note).toMatch(/^#2 of the same series is open too\. To have #1 open instead of #2: /);
-    for (const [, tool, args] of note.matchAll(/(\w+_task) (\{.*?\})/g)) await ana.ok(tool, JSON.parse(args));
+    expect(note).toBe(HINT);
+    const deleted = await ana.ok('delete_task', { id: 2 });
+    expect(deleted.note).toBe(
+      '#1 now carries on the series of #2 (every day). To end it: update_task {"ids":[1],"clear":["repeats"]}.',
+    );
+    expect(deleted.task).toMatchObject({ id: 2, status: 'deleted' });
     expect((await ana.ok('list_tasks')).tasks).toMatchObject([{ id: 1, repeats: 'every day' }]);
+  });
+
+  test.each([
+    ['every day for 3 times', '2026-11-22', ['2026-11-22', '2026-11-23', '2026-11-24']],
+    ['every 2 weeks on tue', '2026-11-24', ['2026-11-24', '2026-12-08', '2026-12-22', '2027-01-05']],
+    ['every mon and thu for 3 times', '2026-11-25', ['2026-11-25', '2026-11-26', '2026-11-30']],
+    ['every 3 days after completion for 3 times', '2026-11-22', ['2026-11-22', '2026-11-25', '2026-11-25']],
+    ['every mon after completion', '2026-11-23', ['2026-11-23', '2026-11-30', '2026-12-07', '2026-12-14']],
+  ])('and goes on from it as before: %s', async (repeats, due, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', due, repeats });
+    await ana.ok('complete_task', { id: 1 });
+    expect(await follow(ana, (await ana.ok('update_task', { id: 1, status: 'pending' })).note)).toEqual(expected);
+  });
+
+  test('and goes on from it with a rule that the next was given since', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 2, repeats: 'every week for 2 times starting 2026-12-01' });
+    const { note } = await ana.ok('update_task', { id: 1, status: 'pending', due: '2026-11-25' });
+    expect(await follow(ana, note)).toEqual(['2026-11-25', '2026-12-01', '2026-12-08']);
+  });
+
+  test('and a date to which it was moved stays', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every mon', due: '2026-11-23' });
+    await ana.ok('update_task', { id: 1, due: '2026-11-26' });
+    await ana.ok('complete_task', { id: 1 });
+    const { note } = await ana.ok('update_task', { id: 1, status: 'pending' });
+    expect(await follow(ana, note, 2)).toEqual(['2026-11-26', '2026-11-30']);
+  });
+
+  test('says so once of several, and the last of them carries the series on', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 4 times' });
+    for (const id of [1, 2, 3]) await ana.ok('complete_task', { id });
+    const { note } = await ana.ok('update_task', { ids: [1, 2, 3], status: 'pending' });
+    expect(note).toBe('#4 of the same series is open too. To have #1, #2, #3 open instead: delete_task {"ids":[4]}.');
+    await ana.ok('delete_task', { id: 4 });
+    expect((await ana.ok('list_tasks')).tasks.filter((task: { repeats?: string }) => task.repeats)).toMatchObject([
+      { id: 3 },
+    ]);
+    expect((await ana.ok('complete_task', { id: 3 })).next).toMatchObject([{ due: '2026-11-25' }]);
+  });
+
+  test('and goes on where what it was part of is deleted', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Garden' });
+    await ana.ok('add_task', { ...daily, parent: 1 });
+    await ana.ok('complete_task', { id: 2 });
+    await ana.ok('update_task', { id: 2, status: 'pending', clear: ['parent'] });
+    expect((await ana.ok('delete_task', { id: 1 })).note).toContain('#2 now carries on the series of #3 (every day).');
+  });
+
+  test('and deleting it beside the one that has the rule ends nothing', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    const { undo } = await ana.ok('complete_task', { id: 1 });
+    await ana.ok('undo', { undo });
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 2, status: 'pending' });
+    expect((await ana.ok('delete_task', { id: 2 })).note).toBeUndefined();
   });
 
   test('says so of a next one that comes out of the trash beside another', async () => {

@@ -293,6 +293,58 @@ describe('undo of a write that went on with a series', () => {
   });
 });
 
+describe('undo of a deletion that handed a series on', () => {
+  const carriers = async (ana: Agent) =>
+    (await ana.ok('list_tasks')).tasks.map(({ id, repeats }: { id: number; repeats?: string }) => [id, repeats]);
+  async function handedOn() {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Water', due: '2026-11-22', repeats: 'every day for 3 times' });
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('update_task', { id: 1, status: 'pending' });
+    return { ana, undo: (await ana.ok('delete_task', { id: 2 })).undo };
+  }
+  const rule = 'every day for 3 times';
+
+  test('takes the rule back, and redone gives it again', async () => {
+    const { ana, undo } = await handedOn();
+    const undone = await ana.ok('undo', { undo });
+    expect(undone.failed).toBeUndefined();
+    expect(await carriers(ana)).toEqual([
+      [2, rule],
+      [1, undefined],
+    ]);
+    expect((await ana.ok('undo', { undo: undone.undo })).failed).toBeUndefined();
+    expect(await carriers(ana)).toEqual([[1, rule]]);
+    expect((await ana.ok('complete_task', { id: 1 })).next).toMatchObject([{ due: '2026-11-23' }]);
+  });
+
+  test('changes nothing where the one that got the rule is closed since, or has another', async () => {
+    const { ana, undo } = await handedOn();
+    const { undo: done } = await ana.ok('complete_task', { id: 1 });
+    expect((await ana.refused('undo', { undo })).message).toBe(
+      '#1 can only be reverted together with the other task of its series.',
+    );
+    expect(await carriers(ana)).toEqual([[3, rule]]);
+    await ana.ok('undo', { undo: done });
+    await ana.ok('update_task', { id: 1, repeats: 'every week' });
+    expect((await ana.refused('undo', { undo })).message).toContain('#1: repeats was changed since');
+    expect(await carriers(ana)).toEqual([[1, 'every Sun']]);
+  });
+
+  test('is not redone where what it brought back is done since', async () => {
+    const { ana, undo } = await handedOn();
+    const undone = await ana.ok('undo', { undo });
+    await ana.ok('complete_task', { id: 2 });
+    expect((await ana.refused('undo', { undo: undone.undo })).message).toContain(
+      '#1 is followed by #2, which was changed',
+    );
+    expect(await carriers(ana)).toEqual([
+      [3, rule],
+      [1, undefined],
+    ]);
+  });
+});
+
 describe('undo of a write that opened a task', () => {
   test.each(['completed', 'cancelled'])('leaves it open for who has claimed it since: %s', async (status) => {
     const user = await newUser(world);

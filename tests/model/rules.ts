@@ -29,7 +29,7 @@ export function predict(model: Model, tool: string, args: Args, moment: Moment, 
     case 'complete_task':
       return update(model, ids, { status: 'completed' }, guard, moment, seen);
     case 'delete_task':
-      return remove(model, ids, guard, moment);
+      return remove(model, ids, guard, moment, seen);
     case 'claim_task':
       return claimTask(model, args, moment);
     case 'release_task':

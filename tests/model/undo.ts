@@ -278,17 +278,23 @@ class Reversal {
   }
 }
 
-/** The tasks of a series that closing a repeating task, or undoing that, changed: undone together or not at all. */
+/** What a write changed by closing a repeating task, handing its rule on or undoing either: undone together or not at all. */
 function bundleOf(entries: Entry[]): Set<number> {
   const tasks = entries.filter((entry) => entry.entity === 'task');
-  const repeats = ({ before, after }: Entry) =>
-    (before.repeats && after.repeats === null && after.status) ||
-    (after.repeats && before.repeats === null && before.status);
-  const closed = tasks.filter((entry) => entry.op !== 'create' && repeats(entry));
-  if (closed.length === 0) return new Set();
-  const made = tasks.filter(
-    ({ op, before, after, reverts }) =>
-      (op === 'create' || before.deleted_at !== after.deleted_at) && closed.some((each) => each.reverts === reverts),
+  const gain = ({ before, after }: Entry) =>
+    'repeats' in after ? Number(!!after.repeats) - Number(!!before.repeats) : 0;
+  const moved = ({ before, after }: Entry) => before.deleted_at !== after.deleted_at;
+  const along = (one: Entry, other: Entry) => one.reverts === other.reverts;
+  const toggled = tasks.filter(
+    (entry) =>
+      entry.op !== 'create' &&
+      gain(entry) !== 0 &&
+      (entry.after.status ||
+        tasks.some((each) => each.op !== 'create' && moved(each) && along(each, entry) && gain(each) === -gain(entry))),
   );
-  return new Set([...closed, ...made].map((entry) => entry.entity_id));
+  if (toggled.length === 0) return new Set();
+  const made = tasks.filter(
+    (entry) => (entry.op === 'create' || moved(entry)) && toggled.some((each) => along(each, entry)),
+  );
+  return new Set([...toggled, ...made].map((entry) => entry.entity_id));
 }

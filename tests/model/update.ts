@@ -378,7 +378,7 @@ function checkPlacement(
     throw new Error(`placed in the order ${now.map(({ id }) => id)} instead of ${order}`);
 }
 
-export function remove(model: Model, ids: number[], guard: Guard, called: Moment): Prediction {
+export function remove(model: Model, ids: number[], guard: Guard, called: Moment, seen: Tables): Prediction {
   const moment = asHolder(model, ids, guard, called);
   if (tooMany(ids, guard)) return refused('invalid');
   const gone = (task: Task) => ({ ...structuredClone(task), deleted_at: task.deleted_at ?? moment.now });
@@ -387,8 +387,25 @@ export function remove(model: Model, ids: number[], guard: Guard, called: Moment
     if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
     return draft;
   };
-  return changeEach(model, ids, moment, draftOf, (_draft, task) => {
+  const plan = (_draft: Draft, task: Task) => {
     const code = claimRefusal(task, guard.claim) ?? guardRefusal(model, task, gone(task), guard);
     return code ? { refuse: new Set([code]) } : { task: gone(task), along: model.below(task.id).map(gone) };
-  });
+  };
+  return changeEach(model, ids, moment, draftOf, plan, (draft) => inherit(model, draft, seen));
+}
+
+/** The rule of a task that goes is taken by the latest open one of its series, if none has it. */
+function inherit(model: Model, draft: Draft, seen: Tables): void {
+  const seriesOf = ({ id, series }: Task) => series ?? id;
+  for (const was of [...model.tasks.values()].sort((a, b) => a.id - b.id)) {
+    const deleted = draft.task(was.id);
+    if (!was.repeats || !isOpen(was) || isOpen(deleted)) continue;
+    const others = [...draft.tasks.values()].filter(
+      (task) => isOpen(task) && task.due !== null && seriesOf(task) === seriesOf(was),
+    );
+    const heir = others.sort((a, b) => b.id - a.id)[0];
+    if (!heir || others.some((task) => task.repeats)) continue;
+    deleted.repeats = null;
+    heir.repeats = seen.tasks.get(heir.id)?.repeats ?? 'a rule that the server did not hand on';
+  }
 }

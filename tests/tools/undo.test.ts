@@ -170,7 +170,7 @@ describe('undo', () => {
     expect(refusal).toMatchObject({
       code: 'conflict',
       message: '#1 is followed by #2, which was changed since, by test (u4).',
-      hint: 'To have #1 open instead of #2: update_task {"ids":[1],"status":"pending","repeats":"every day"}, then delete_task {"ids":[2]}.',
+      hint: 'To have #1 open instead of #2: update_task {"ids":[1],"status":"pending"}, then delete_task {"ids":[2]}.',
     });
     expect((await ana.ok('get_task', { id: 1 })).task.status).toBe('completed');
     const [, reopen, away] = /update_task (.*), then delete_task (.*)\.$/.exec(refusal.hint) ?? [];

@@ -178,8 +178,8 @@ export function skippedBefore(
   const [start, at] = [toDay(read(anchor).day), toDay(read(occurrence).day)];
   const end = next ? toDay(read(next.repeat.occurrence).day) : Number.POSITIVE_INFINITY;
   let skipped = 0;
-  let left = (rule.count ?? Number.POSITIVE_INFINITY) - 1;
-  for (const day of daysOf(rule, start, rule.count === undefined ? at + 1 : start + 1)) {
+  let left = rule.count ?? Number.POSITIVE_INFINITY;
+  for (const day of daysInSeries(rule, start, rule.count === undefined ? at + 1 : start)) {
     if (left-- <= 0 || day >= end) break;
     if (day > at) skipped++;
   }
@@ -194,6 +194,24 @@ export function upcoming(repeat: Repeat, due: When, clock: TimeContext, count = 
   for (const next of following(repeat, due, clock, day > present ? day : present))
     if (next.due !== found.at(-1) && found.push(next.due) === count) break;
   return found;
+}
+
+/**
+ * Returns the recurrence for a task that is to come before the one that has it, with the same start and as many still to
+ * come: after it, that occurrence comes again.
+ *
+ * @param due of the task that is to come before
+ */
+export function stepBack(repeat: Repeat, due: When, timezone: string): Repeat {
+  if (repeat.from === 'due')
+    return {
+      ...repeat,
+      occurrence: write({ ...read(repeat.occurrence), day: dayBefore(read(repeat.occurrence).day) }),
+    };
+  const { rule } = readRule(repeat.rule);
+  const count = rule.count && Math.min(rule.count + 1, MAX_COUNT);
+  const local = write({ ...read(repeat.anchor), day: localOf(due, timezone).day });
+  return { ...repeat, rule: writeRule({ ...rule, count }), anchor: local, occurrence: local };
 }
 
 /**
@@ -240,17 +258,22 @@ function* following(
   }
 }
 
+/** Yields the days of a series from `from` on: its start, even if the rule excludes it, and those of the rule after it. */
+function* daysInSeries(rule: Rule, start: number, from: number): Generator<number, void> {
+  if (from <= start) yield start;
+  yield* daysOf(rule, start, Math.max(from, start + 1));
+}
+
 /** Yields the later occurrences of a series that follows its due dates. */
 function* dueSeries(repeat: Repeat, due: When, timezone: string, notBefore: string): Generator<Repeat, void> {
   const { rule } = readRule(repeat.rule);
   const anchor = read(repeat.anchor);
   const moved = localOf(due, timezone);
   const start = toDay(anchor.day);
-  const after = Math.max(start, toDay(read(repeat.occurrence).day));
-  const from = Math.max(after + 1, toDay(moved.day), toDay(notBefore));
-  // A counted series is iterated from its start, which is the first occurrence; any other from the first day needed.
-  let left = rule.count === undefined ? Number.POSITIVE_INFINITY : rule.count - 1;
-  for (const day of daysOf(rule, start, rule.count === undefined ? from : start + 1)) {
+  const from = Math.max(toDay(read(repeat.occurrence).day) + 1, toDay(moved.day), toDay(notBefore));
+  // A counted series is iterated from its start; any other from the first day needed.
+  let left = rule.count ?? Number.POSITIVE_INFINITY;
+  for (const day of daysInSeries(rule, start, rule.count === undefined ? from : start)) {
     if (left-- <= 0) return;
     if (day < from) continue;
     const local = { day: fromDay(day), time: anchor.time };

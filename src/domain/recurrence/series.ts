@@ -2,9 +2,9 @@ import { sayCall } from '../../errors.js';
 import { daysBetween, shiftDays, type When } from '../dates/when.js';
 import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
-import { isOpenStatus, newTaskDefaults, type Task } from '../task.js';
+import { isOpenStatus, isOpenTask, newTaskDefaults, reopenCall, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { nextOccurrence, sayRepeat, shiftRepeat, skippedBefore } from './repeats.js';
+import { nextOccurrence, shiftRepeat, skippedBefore, stepBack } from './repeats.js';
 
 /** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
 export interface NextOccurrence {
@@ -64,12 +64,23 @@ const seriesOf = ({ id, series }: Task): number => series ?? id;
 export const areOfOneSeries = (one: Task, other: Task): boolean =>
   one.id !== other.id && seriesOf(one) === seriesOf(other);
 
-/** Returns a hint: the calls that reopen a task, which may be closed, and delete `other` of the same series. */
-export function reopenInsteadHint({ id, repeats }: Pick<Task, 'id' | 'repeats'>, other: Task): string {
-  const rule = repeats ?? other.repeats;
-  const reopen = sayCall('update_task', { ids: [id], status: 'pending', ...(rule && { repeats: sayRepeat(rule) }) });
-  return `To have #${id} open instead of #${other.id}: ${reopen}, then ${sayCall('delete_task', { ids: [other.id] })}.`;
+/**
+ * Finds the task that carries a series on when the one with its rule is deleted: the latest that is open. It gets the
+ * rule, unless another open one has a rule already.
+ *
+ * @param tasks the tasks without the deleted one
+ */
+export function heirOf(deleted: Task, tasks: Iterable<Task>, timezone: string): Task | undefined {
+  const others = [...tasks].filter((each) => isOpenTask(each) && each.due && areOfOneSeries(deleted, each));
+  const carrier = others.find((each) => each.repeats);
+  const [latest] = others.sort((one, other) => other.id - one.id);
+  if (carrier || !latest?.due || !deleted.repeats) return carrier;
+  return { ...latest, repeats: stepBack(deleted.repeats, latest.due, timezone) };
 }
+
+/** Returns a hint: the calls that reopen a task and delete `other` of the same series, which hands its rule over. */
+export const reopenInsteadHint = (id: number, other: Task): string =>
+  `To have #${id} open instead of #${other.id}: ${reopenCall(id)}, then ${sayCall('delete_task', { ids: [other.id] })}.`;
 
 /** Returns the sub-tasks to copy, at all levels, except those in the trash and closed ones whose series goes on. */
 function remaining(tasks: ReadonlyMap<number, Task>, id: number): Task[] {

@@ -1,23 +1,24 @@
-import { type Recorded, stillAsMade } from '../record.js';
+import { stillAsMade } from '../record.js';
 import { areOfOneSeries, reopenInsteadHint } from '../recurrence/series.js';
 import { isOpenTask, type Task } from '../task.js';
 import type { Draft } from './draft.js';
 import type { Entry } from './past-writes.js';
 
 /**
- * The repeating tasks that a write closed or reopened, and the tasks that it created, deleted or restored along with
- * them. All of them are reverted, or none: otherwise two tasks of a series would be open.
+ * The repeating tasks that a write closed or reopened, or that carry a series on because it deleted another, and the
+ * tasks that it created, deleted or restored along with them. All of them are reverted, or none: otherwise two tasks of a
+ * series would be open, or have its rule.
  */
 export class SeriesGroup {
   readonly #ids: ReadonlySet<number>;
-  /** Ids of the repeating tasks that the write closed or reopened. */
+  /** Ids of the repeating tasks that the write closed or reopened, or that carry a series on. */
   readonly #toggled: readonly number[];
 
   constructor(
     private readonly entries: Entry[],
     private readonly draft: Draft,
   ) {
-    const toggling = entries.filter(togglesSeries);
+    const toggling = entries.filter((entry) => togglesSeries(entry, entries));
     const along = entries.filter(
       ({ entity, op, reverts }) =>
         entity === 'task' &&
@@ -30,7 +31,7 @@ export class SeriesGroup {
 
   has = (id: number): boolean => this.#ids.has(id);
 
-  /** Leaves the whole group as it is, and reports each repeating task that the write closed or reopened. */
+  /** Leaves the whole group as it is, and reports each of `#toggled`. */
   leave(reason?: string, hint?: string): void {
     for (const id of this.#ids) this.draft.drop(id);
     for (const id of this.#toggled)
@@ -45,7 +46,7 @@ export class SeriesGroup {
       const other = open.find((each) => areOfOneSeries(one, each));
       if (!other) continue;
       const reason = `#${one.id} and #${other.id} of the same series would both be open.`;
-      this.leave(reason, reopenInsteadHint(one, other));
+      this.leave(reason, reopenInsteadHint(one.id, other));
       return true;
     }
     return false;
@@ -71,11 +72,7 @@ export class SeriesGroup {
         const next = series.find((task) => following.some(({ entityId }) => entityId === task.id));
         const open = series.find(isOpenTask);
         const touched = next && next.id !== id && isOne ? `#${next.id}, whose sub-task #${id}` : `#${id}, which`;
-        this.draft.fail(
-          each,
-          `#${each} ${follows} ${touched} ${reason}.`,
-          open && reopenInsteadHint({ id: each, repeats: null }, open),
-        );
+        this.draft.fail(each, `#${each} ${follows} ${touched} ${reason}.`, open && reopenInsteadHint(each, open));
       }
       return true;
     }
@@ -108,8 +105,19 @@ export class SeriesGroup {
   }
 }
 
-/** Whether a change closed a repeating task, or undid that. */
-function togglesSeries({ entity, op, before, after }: Entry): boolean {
-  const closes = (from: Recorded, to: Recorded) => Boolean(from.repeats) && to.repeats === null && Boolean(to.status);
-  return entity === 'task' && op !== 'create' && (closes(before, after) || closes(after, before));
+/**
+ * Whether a change closed a repeating task, gave a task the rule of another that the write deleted, or undid one of
+ * these.
+ */
+function togglesSeries(entry: Entry, entries: Entry[]): boolean {
+  const gain = gainOfRule(entry);
+  if (gain === 0 || entry.op === 'create') return false;
+  const isOther = (each: Entry) => isMoveToOrFromTrash(each) && each.reverts === entry.reverts;
+  return 'status' in entry.after || entries.some((each) => isOther(each) && gainOfRule(each) === -gain);
 }
+
+const isMoveToOrFromTrash = ({ op }: Entry) => op === 'delete' || op === 'restore';
+
+/** 1 if a change gave a task a rule, -1 if it took its rule away, else 0. */
+const gainOfRule = ({ entity, before, after }: Entry): number =>
+  entity === 'task' && 'repeats' in after ? Number(Boolean(after.repeats)) - Number(Boolean(before.repeats)) : 0;
