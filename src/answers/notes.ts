@@ -2,7 +2,7 @@ import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
-import { sayRepeat } from '../domain/recurrence/repeats.js';
+import { sayRepeat, sayRest } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
@@ -128,6 +128,15 @@ export const alsoOpenNotes = (opened: Outcome['alsoOpen']): string[] =>
     opened.map(([tasks, { id }]) => {
       const instead = sayCall('delete_task', { ids: [id] });
       return `#${id} of the same series is open too. To have ${numbersOf(tasks)} open instead: ${instead}.`;
+    }),
+  );
+
+/** Notes reopened tasks that no longer repeat, with the call that sets their rule again. */
+export const discontinuedNotes = (discontinued: Outcome['discontinued']): string[] =>
+  firstNotes(
+    discontinued.map(([{ id }, rule]) => {
+      const again = sayCall('update_task', { ids: [id], repeats: sayRest(rule) });
+      return `#${id} no longer repeats. To have it repeat again: ${again}.`;
     }),
   );
 

@@ -1,3 +1,4 @@
+import type { Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { childRefusal, descendants, parentRefusal } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
@@ -11,6 +12,7 @@ import { chooseProject } from './project.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
 import { SeriesClosings } from './recurrence/closings.js';
+import { formerRules } from './recurrence/former-rules.js';
 import { areOfOneSeries, heirOf, isClosing } from './recurrence/series.js';
 import { applyEdits, settle } from './settle.js';
 import { closedAmong, inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
@@ -47,6 +49,8 @@ export interface Outcome extends ReadinessChanges {
   cutShort: Task[];
   /** Reopened tasks by the other open task of their series: the one that has its rule, if there is one. */
   alsoOpen: [tasks: Task[], other: Task][];
+  /** Reopened tasks that repeated until they were closed, with their rule; nothing carries their series on. */
+  discontinued: [task: Task, rule: Repeat][];
   /** Restored tasks by their parent, if that is still in the trash. */
   orphans: [parent: Task, children: Task[]][];
   /** New project and label names that are spelled almost like existing ones. */
@@ -57,11 +61,17 @@ export interface Outcome extends ReadinessChanges {
 
 interface State extends Gathered {
   since: LaterChange[];
+  /** Rules that closed tasks had, by task id, if the call may open them. */
+  formerRules: Map<number, Repeat>;
 }
 
-async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard): Promise<State> {
-  const [gathered, since] = await Promise.all([gather(tx, wanted), changesSince(tx, guard, wanted.ids)]);
-  return { ...gathered, since };
+async function gatherAll(tx: UserTx, wanted: Wanted, guard: Guard, opened: number[] = []): Promise<State> {
+  const [gathered, since, rules] = await Promise.all([
+    gather(tx, wanted),
+    changesSince(tx, guard, wanted.ids),
+    opened.length > 0 ? formerRules(tx, opened) : new Map(),
+  ]);
+  return { ...gathered, since, formerRules: rules };
 }
 
 /**
@@ -102,6 +112,7 @@ export function updateTasks(
           labels: patch.add_labels,
         },
         guard,
+        patch.status !== undefined && !closes && !clear.has('repeats') ? ids : [],
       ),
     decide(state, called) {
       const context = attributedToHolder(state.tasks.get(ids[0] as number), guard.claim, called);
@@ -206,7 +217,7 @@ const NO_CLOSINGS = { next: [], ended: [], skipped: [] };
  * @throws Refusal if there are no plans, because every task failed
  */
 function conclude(
-  state: Gathered,
+  state: State,
   plans: Map<number, Plan>,
   failed: Failure[],
   context: WriteContext,
@@ -286,6 +297,7 @@ function conclude(
       heirs,
       cutShort: cutShort.filter(({ id }) => plans.has(id)),
       alsoOpen: alsoOpenIn(edits, now),
+      discontinued: discontinuedIn(edits, now, state.formerRules),
       orphans: orphansOf(restored, now),
       similar: [
         ...similarNames('project', names, state.projectNames),
@@ -296,8 +308,25 @@ function conclude(
   };
 }
 
+const isOpening = ({ before, after }: Edit) => before && !isOpenTask(before) && isOpenTask(after);
+
+function discontinuedIn(
+  edits: Edit[],
+  now: ReadonlyMap<number, Task>,
+  rules: ReadonlyMap<number, Repeat>,
+): Outcome['discontinued'] {
+  const opened = edits.filter(isOpening).map(({ after }) => after);
+  return opened.flatMap((task) => {
+    // Of several opened at once, the last is meant to go on.
+    const others = [...now.values()].filter((each) => each.id > task.id || !opened.includes(each));
+    const goesOn = task.repeats !== null || others.some((each) => isOpenTask(each) && areOfOneSeries(task, each));
+    const rule = goesOn ? undefined : rules.get(task.id);
+    return rule ? [[task, rule]] : [];
+  });
+}
+
 function alsoOpenIn(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['alsoOpen'] {
-  const opened = edits.filter(({ before, after }) => before && !isOpenTask(before) && isOpenTask(after));
+  const opened = edits.filter(isOpening);
   const ids = new Set(opened.map(({ after }) => after.id));
   const byOther = new Map<Task, Task[]>();
   for (const { after } of opened) {

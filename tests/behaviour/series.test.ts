@@ -396,12 +396,29 @@ describe('opening a task whose series has gone on', () => {
     expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toContain('#3 of the same series');
   });
 
-  test('says nothing where the series ended, or the next is done', async () => {
+  test.each([
+    ['ended', 'update_task', { status: 'cancelled', clear: ['repeats'] }],
+    ['went to the trash', 'delete_task', {}],
+  ])('says that it no longer repeats, and how to set the rule, where the next %s', async (_what, tool, args) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 4 times' });
+    await ana.ok('complete_task', { id: 1 });
+    await ana.ok('complete_task', { id: 2 });
+    await ana.ok(tool, { id: 3, ...args });
+    const { note } = await ana.ok('update_task', { ids: [1, 2], status: 'pending' });
+    expect(note).toBe(
+      '#2 no longer repeats. To have it repeat again: update_task {"ids":[2],"repeats":"every day for 3 times"}.',
+    );
+    await ana.ok('complete_task', { id: 1 });
+    expect(await follow(ana, note)).toEqual(['2026-11-23', '2026-11-24', '2026-11-25']);
+  });
+
+  test('says nothing of that where the call clears the rule', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
     await ana.ok('complete_task', { id: 1 });
-    await ana.ok('update_task', { id: 2, status: 'cancelled', clear: ['repeats'] });
-    expect((await ana.ok('update_task', { id: 1, status: 'pending' })).note).toBeUndefined();
+    await ana.ok('delete_task', { id: 2 });
+    expect((await ana.ok('update_task', { id: 1, status: 'pending', clear: ['repeats'] })).note).toBeUndefined();
   });
 });
 

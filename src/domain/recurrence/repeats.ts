@@ -214,6 +214,16 @@ export function stepBack(repeat: Repeat, due: When, timezone: string): Repeat {
   return { ...repeat, rule: writeRule({ ...rule, count }), anchor: local, occurrence: local };
 }
 
+/** Formats a recurrence as the rule that a task needs to go on from its place in the series: with the count left. */
+export function sayRest(repeat: Repeat): string {
+  const { rule } = readRule(repeat.rule);
+  if (rule.count === undefined || repeat.from === 'completion') return sayRepeat(repeat);
+  const [start, at] = [repeat.anchor, repeat.occurrence].map((local) => toDay(read(local).day)) as [number, number];
+  let { count } = rule;
+  for (const day of daysInSeries(rule, start, start)) if (day >= at || --count === 1) break;
+  return sayRepeat({ ...repeat, rule: writeRule({ ...rule, count }) });
+}
+
 /**
  * A series begun anew so many days later, at the same place in it: on the first days from then on that its rule allows.
  *
