@@ -173,10 +173,15 @@ export function endingNotes(next: Task[], parts: Task[]): string[] {
   return [`${numbersOf(next)} ${come} next. To end ${series}: ${call}.`];
 }
 
-/** Notes series that end because their open task was deleted. */
-export function cutShortNotes(cut: Task[]): string[] {
+/**
+ * Notes series that end because their open task was deleted.
+ *
+ * @param parts the open sub-tasks of these
+ */
+export function cutShortNotes(cut: Task[], parts: Task[]): string[] {
   if (cut.length === 0) return [];
-  const skip = sayCall('update_task', { ids: cut.map(({ id }) => id), status: 'cancelled' });
+  const ids = new Set([...cut, ...parts].map(({ id }) => id));
+  const skip = sayCall('update_task', { ids: [...ids], status: 'cancelled' });
   return [`This ends the series of ${numbersOf(cut)}. To skip only this time, undo it, then: ${skip}.`];
 }
 

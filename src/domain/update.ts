@@ -47,6 +47,8 @@ export interface Outcome extends ReadinessChanges {
   heirs: [deleted: Task, heir: Task][];
   /** Deleted tasks, as they were, whose series nothing carries on. */
   cutShort: Task[];
+  /** Their sub-tasks that were open. */
+  cutShortSubtasks: Task[];
   /** Reopened tasks by the other open task of their series: the one that has its rule, if there is one. */
   alsoOpen: [tasks: Task[], other: Task][];
   /** Reopened tasks that repeated until they were closed, with their rule; nothing carries their series on. */
@@ -267,6 +269,7 @@ function conclude(
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id) && !inherits(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
   const restored = edits.filter(({ before, after }) => before?.deletedAt && !after.deletedAt).map(({ after }) => after);
+  const cutShortNamed = cutShort.filter(({ id }) => plans.has(id));
   const made = projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id));
   const names = made.map((project) => project.after.name);
   return {
@@ -295,7 +298,8 @@ function conclude(
       endedSeries,
       skipped,
       heirs,
-      cutShort: cutShort.filter(({ id }) => plans.has(id)),
+      cutShort: cutShortNamed,
+      cutShortSubtasks: cutShortNamed.flatMap(({ id }) => descendants(state.tasks, id).filter(isOpenTask)),
       alsoOpen: alsoOpenIn(edits, now),
       discontinued: discontinuedIn(edits, now, state.formerRules),
       orphans: orphansOf(restored, now),

@@ -78,6 +78,23 @@ describe('closing a repeating task', () => {
     expect((await ana.ok('list_tasks')).tasks).toEqual([]);
   });
 
+  test('is the way to leave out one with sub-tasks, as is said where it is deleted', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', daily);
+    await ana.ok('add_task', { title: 'Fill the can', parent: 1 });
+    await ana.ok('add_task', { title: 'Find the can', parent: 2 });
+    await ana.ok('add_task', { title: 'Buy seeds', parent: 1 });
+    await ana.ok('complete_task', { id: 4 });
+    const { note } = await ana.ok('delete_task', { ids: [1, 2] });
+    expect(note).toBe(
+      'This ends the series of #1. To skip only this time, undo it, then: update_task {"ids":[1,2,3],"status":"cancelled"}.',
+    );
+    await ana.ok('undo', { last: 1 });
+    const skipped = await ana.ok('update_task', { ids: [1, 2, 3], status: 'cancelled' });
+    expect(skipped.failed).toBeUndefined();
+    expect(skipped.next).toMatchObject([{ due: '2026-11-23' }]);
+  });
+
   test('passes on what the same call changed', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
