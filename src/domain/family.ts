@@ -94,13 +94,24 @@ export function openParentRefusal(after: Family, task: Task): Refusal | undefine
   }
   const open = openBelow(after, task.id);
   if (open.length === 0) return undefined;
-  const hint = 'Complete or cancel them first, or all together: complete_task and update_task take many ids.';
+  const hint = closingHint(task, open);
   const call = sayCall('list_tasks', { parent: task.id, limit: 100 });
   return conflict(
     `#${task.id} has ${open.length} open ${open.length === 1 ? 'sub-task' : 'sub-tasks'}.`,
     open.length > MAX_CANDIDATES ? `${hint} Those directly below #${task.id}: ${call}.` : hint,
     open.map(({ id, title }) => ({ id, title })),
   );
+}
+
+/** Says how to close open sub-tasks with their parent: one that repeats, closed first, would bring the next. */
+function closingHint({ id }: Task, open: Task[]): string {
+  const repeating = open.filter(({ repeats }) => repeats).slice(0, MAX_CANDIDATES);
+  if (repeating.length === 0)
+    return 'Complete or cancel them first, or all together: complete_task and update_task take many ids.';
+  const ids = repeating.map((each) => each.id);
+  const end = sayCall('update_task', { ids, clear: ['repeats'] });
+  const [repeat, their] = ids.length === 1 ? ['repeats', 'its'] : ['repeat', 'their'];
+  return `Complete or cancel all of them together with #${id}, in one call: ${ids.map(byNumber).join(', ')} ${repeat}, and closing brings the next. Or end ${their} series first: ${end}.`;
 }
 
 /**

@@ -111,6 +111,26 @@ describe('closing a repeating task', () => {
   });
 });
 
+describe('closing what has a sub-task that repeats', () => {
+  test('is refused with what works: all in one call, or an end of the series', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Garden' });
+    await ana.ok('add_task', { ...daily, parent: 1 });
+    await ana.ok('add_task', { title: 'Dig', parent: 1 });
+    const { hint } = await ana.refused('complete_task', { id: 1 });
+    expect(hint).toBe(
+      'Complete or cancel all of them together with #1, in one call: #2 repeats, and closing brings the next. Or end its series first: update_task {"ids":[2],"clear":["repeats"]}.',
+    );
+    const { undo } = await ana.ok('complete_task', { ids: [1, 2, 3] });
+    expect((await ana.ok('list_tasks')).tasks).toEqual([]);
+    await ana.ok('undo', { undo });
+    await ana.ok('update_task', { id: 2, clear: ['repeats'] });
+    await ana.ok('complete_task', { ids: [2, 3] });
+    await ana.ok('complete_task', { id: 1 });
+    expect((await ana.ok('list_tasks')).tasks).toEqual([]);
+  });
+});
+
 describe('a series with an end', () => {
   test.each([
     ['FREQ=WEEKLY;BYDAY=MO;COUNT=4', '2026-11-02', '2 dates of the series after #1 were past and skipped.'],
