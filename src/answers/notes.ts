@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/when.js';
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
@@ -74,6 +75,15 @@ export const lastNotes = (last: Task[]): string[] =>
     ? []
     : [`${numbersOf(last)} ${last.length === 1 ? 'was the last of its' : 'were the last of their'} series.`];
 
+/** Notes series that ended because their task was closed together with the one above it. */
+export const endedWithParentNotes = (ended: Task[]): string[] =>
+  firstNotes(
+    ended.map(({ id, parentId, repeats }) => {
+      const rule = repeats && sayRepeat(repeats);
+      return `Closing #${parentId} ended the series of #${id} (${rule}); reopened with #${parentId}, it goes on.`;
+    }),
+  );
+
 /** Notes if a task was restored into an archived project, which lists omit. Names the first such project. */
 export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
   const [first] = tasks.filter((each) => before.get(each.id)?.deletedAt && !each.deletedAt && each.inArchivedProject);
@@ -149,11 +159,15 @@ export const heirNotes = (heirs: Outcome['heirs']): string[] =>
     }),
   );
 
-/** Notes closed tasks with a recurrence rule, which has no effect until they are reopened. */
-export const idleRuleNotes = (tasks: Task[]): string[] =>
+/** Notes closed tasks that were given a recurrence rule, which has no effect until they are reopened. */
+export const idleRuleNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
   firstNotes(
     tasks
-      .filter((each) => each.repeats && !isOpenTask(each) && !each.deletedAt)
+      .filter((each) => {
+        const was = before.get(each.id);
+        const isGiven = was && !isOpenTask(was) && !isDeepStrictEqual(was.repeats, each.repeats);
+        return each.repeats && isGiven && !isOpenTask(each) && !each.deletedAt;
+      })
       .map(({ id, status }) => `#${id} is ${status}: it repeats only once it is open again.`),
   );
 

@@ -39,8 +39,10 @@ export interface Outcome extends ReadinessChanges {
   next: Task[];
   /** The sub-tasks created with them. */
   nextSubtasks: Task[];
-  /** Repeating tasks that were closed and have no next task. */
+  /** Repeating tasks that were closed and whose rule has no further occurrence. */
   endedSeries: Task[];
+  /** Repeating tasks that were closed together with the one above them, so that none follows. */
+  endedWithParent: Task[];
   /** Repeating tasks that were closed, with how many dates of their series were past already. */
   skipped: [task: Task, count: number][];
   /** Deleted tasks, as they were, whose rule went to another open task of their series. */
@@ -211,7 +213,7 @@ function seriesOfDeleted(tasks: ReadonlyMap<number, Task>, plans: ReadonlyMap<nu
   return { heirs, cutShort };
 }
 
-const NO_CLOSINGS = { next: [], ended: [], skipped: [] };
+const NO_CLOSINGS = { next: [], ended: [], endedWithParent: [], skipped: [] };
 
 /**
  * Turns plans into edits and the outcome.
@@ -227,7 +229,7 @@ function conclude(
     projects = [],
     labels = [],
     blockers = [],
-    closings: { next, ended: endedSeries, skipped } = NO_CLOSINGS,
+    closings: { next, ended: endedSeries, endedWithParent, skipped } = NO_CLOSINGS,
     heirs = [],
     cutShort = [],
     ranks,
@@ -237,7 +239,7 @@ function conclude(
     projects?: ProjectEdit[];
     labels?: string[] | undefined;
     blockers?: number[] | undefined;
-    closings?: Pick<SeriesClosings, 'next' | 'ended' | 'skipped'>;
+    closings?: Pick<SeriesClosings, 'next' | 'ended' | 'endedWithParent' | 'skipped'>;
     heirs?: Outcome['heirs'];
     cutShort?: Outcome['cutShort'];
     ranks?: Map<number, string> | undefined;
@@ -254,6 +256,8 @@ function conclude(
     const task = after.get(id) ?? state.tasks.get(id);
     if (task) after.set(id, { ...task, rank });
   }
+  for (const { id, repeats } of [...endedSeries, ...endedWithParent])
+    after.set(id, { ...(after.get(id) as Task), repeats });
   for (const [{ id }, heir] of heirs) {
     after.set(id, { ...(after.get(id) as Task), repeats: null });
     after.set(heir.id, heir);
@@ -296,6 +300,7 @@ function conclude(
         before || next.some(({ id }) => id === after.id) ? [] : [after],
       ),
       endedSeries,
+      endedWithParent,
       skipped,
       heirs,
       cutShort: cutShortNamed,

@@ -54,9 +54,12 @@ describe('closing a repeating task', () => {
   });
 
   test.each([
-    [undefined, '#2 was the last of its series.'],
+    [undefined, 'Closing #1 ended the series of #2 (every day); reopened with #1, it goes on.'],
     ['every week', undefined],
-    ['every week for 1 time', '#1, #2 were the last of their series.'],
+    [
+      'every week for 1 time',
+      '#1 was the last of its series. Closing #1 ended the series of #2 (every day); reopened with #1, it goes on.',
+    ],
   ])('that ends with what it is part of is said to have ended, if that is not followed (%s)', async (repeats, note) => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
@@ -66,6 +69,28 @@ describe('closing a repeating task', () => {
       ],
     });
     expect((await ana.ok('complete_task', { ids: [1, 2] })).note).toBe(note);
+  });
+
+  test('keeps the rule where none follows, and goes on with it once it is open again', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Move' });
+    await ana.ok('add_task', { ...daily, parent: 1 });
+    await ana.ok('complete_task', { ids: [1, 2] });
+    expect((await ana.ok('get_task', { id: 2 })).task).toMatchObject({ status: 'completed', repeats: 'every day' });
+    expect((await ana.ok('update_task', { id: 2, title: 'Water it' })).note).toBeUndefined();
+    await ana.ok('update_task', { ids: [1, 2], status: 'pending' });
+    expect((await ana.ok('complete_task', { id: 2 })).next).toMatchObject([{ due: '2026-11-23' }]);
+  });
+
+  test('keeps the rule after its end too', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { ...daily, repeats: 'every day for 2 times' });
+    await ana.ok('complete_task', { id: 1 });
+    for (const _ of ['once', 'again']) {
+      expect((await ana.ok('complete_task', { id: 2 })).note).toBe('#2 was the last of its series.');
+      const { task, note } = await ana.ok('update_task', { id: 2, status: 'pending' });
+      expect([task.repeats, note]).toEqual(['every day for 2 times', undefined]);
+    }
   });
 
   test('says how to end it with the sub-tasks that came with the next', async () => {

@@ -187,9 +187,11 @@ export function update(
   if (wrong.size > 0) return refused(...wrong);
 
   let next: number[] = [];
+  let last: Task[] = [];
   let newId = 0;
   const draftOf = () => {
     next = [];
+    last = [];
     newId = model.nextTask;
     const draft = model.draft();
     if (guard.claim !== undefined) for (const id of ids) draft.held.add(id);
@@ -248,12 +250,23 @@ export function update(
         .map((sub) => ({ ...structuredClone(sub), project: after.project }));
       if (!(isOpenStatus(was.status) && !isOpenStatus(after.status)) || !after.repeats) return { task: after, along };
       const closed = { ...after, repeats: null };
-      if (was.parent !== null && asked.has(was.parent)) return { task: closed, along };
+      if (was.parent !== null && asked.has(was.parent)) {
+        last.push({
+          ...after,
+          repeats: patch.repeats === undefined ? after.repeats : seen.tasks.get(task.id)?.repeats,
+        });
+        return { task: closed, along };
+      }
       const copies = following(model, after, along, moment, seen, () => newId++);
       next.push(copies[0]?.id as number);
       return { task: closed, along: [...along, ...copies] };
     },
     (draft, good) => {
+      // One that is closed with its parent keeps its rule, unless what follows a task above it has a copy.
+      const followed = next.map((id) => draft.task(id).series);
+      for (const task of last)
+        if (!model.above(task).some((above) => followed.includes(above.series ?? above.id)))
+          draft.task(task.id).repeats = task.repeats;
       if (place !== undefined) checkPlacement(model, draft, ids, good, place, patch.before !== undefined, seen);
     },
   );

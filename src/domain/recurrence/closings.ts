@@ -2,15 +2,16 @@ import { ancestors } from '../family.js';
 import type { Plan } from '../judge.js';
 import type { Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { areOfOneSeries, nextInSeries, skippedAfter } from './series.js';
+import { areOfOneSeries, hasNext, nextInSeries, skippedAfter } from './series.js';
 
-/** Closes the tasks of one call. Closing a repeating task creates the next of its series. */
+/** Closes the tasks of one call. Closing a repeating task creates the next of its series; the last one keeps its rule. */
 export class SeriesClosings {
   /** The next tasks of the repeating tasks that were closed. */
   readonly next: Task[] = [];
   /** Repeating tasks that were closed, with how many dates of their series were past already. */
   readonly skipped: [task: Task, count: number][] = [];
-  readonly #ended: Task[] = [];
+  /** Repeating tasks that were closed without a next one, with their rule, and whether the rule has a next occurrence. */
+  readonly #last: [task: Task, goesOn: boolean][] = [];
   #nextId: number;
 
   constructor(
@@ -34,14 +35,24 @@ export class SeriesClosings {
     const family = new Map([...this.tasks, ...along.map((each) => [each.id, each] as const)]);
     const following = withParent ? undefined : nextInSeries(closing, family, this.context, () => this.#nextId++);
     if (following) this.next.push(following.task);
-    else if (closing.repeats) this.#ended.push(closed);
+    else if (closing.repeats) this.#last.push([closing, hasNext(closing, this.context)]);
     return [closed, ...along, ...(following ? [following.task, ...following.subtasks] : [])];
   }
 
-  /** Repeating tasks that were closed and have no next task, and no copy in that of a task above them. */
+  /** Repeating tasks that were closed after which their rule has no occurrence. They keep it. */
   get ended(): Task[] {
-    return this.#ended.filter(
-      (task) => !ancestors(this.tasks, task).some((above) => this.next.some((each) => areOfOneSeries(above, each))),
-    );
+    return this.#lastWith(false);
+  }
+
+  /** Repeating tasks that were closed together with the one above them, and so are not followed. They keep their rule. */
+  get endedWithParent(): Task[] {
+    return this.#lastWith(true);
+  }
+
+  /** Leaves out those with a copy in the next task of one above them: that has the rule. */
+  #lastWith(goesOn: boolean): Task[] {
+    const isCopied = (task: Task) =>
+      ancestors(this.tasks, task).some((above) => this.next.some((each) => areOfOneSeries(above, each)));
+    return this.#last.flatMap(([task, has]) => (has === goesOn && !isCopied(task) ? [task] : []));
   }
 }

@@ -57,6 +57,10 @@ export function nextInSeries(
   return { task: task as Task, subtasks };
 }
 
+/** Tells whether the rule of a task has a next occurrence. */
+export const hasNext = ({ repeats, due }: Task, context: WriteContext): boolean =>
+  Boolean(repeats && due && nextOccurrence(repeats, due, context));
+
 /** Returns the id of a task's series: that of its first task. */
 const seriesOf = ({ id, series }: Task): number => series ?? id;
 
