@@ -414,6 +414,16 @@ describe('clocks and calendars', () => {
     expect(at('20261130T165959')).toBe('FREQ=DAILY;UNTIL=20261129');
   });
 
+  test.each(['Europe/Paris', 'America/New_York'])(
+    'an end with a time means its date where days are due: %s',
+    (zone) => {
+      const at = (until: string) =>
+        parseRepeat(`FREQ=DAILY;UNTIL=${until}`, '2026-12-30', { now, timezone: zone }).repeat.rule;
+      for (const until of ['20261231', '20261231T235959Z', '20261231T000000Z', '20261231T000000'])
+        expect(at(until)).toBe('FREQ=DAILY;UNTIL=20261231');
+    },
+  );
+
   test.each([
     ['every day at 9', '1900-01-01', 'FREQ=DAILY', '2026-11-23T08:00:00.000Z'],
     ['every day at 18', '1900-01-01', 'FREQ=DAILY', '2026-11-22T17:00:00.000Z'],

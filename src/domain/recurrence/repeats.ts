@@ -100,9 +100,11 @@ function detailed(phrase: Phrase, start: string, time: string | undefined, timez
   const { untilTime } = phrase;
   const rule = { ...phrase.rule };
   if (rule.until && untilTime) {
-    const end = untilTime.utc
-      ? localOf(`${rule.until}T${untilTime.time}.000Z`, timezone)
-      : { day: rule.until, time: untilTime.time };
+    // Where days are due, the date of the end is meant: calendars add some time in UTC.
+    const end =
+      untilTime.utc && time
+        ? localOf(`${rule.until}T${untilTime.time}.000Z`, timezone)
+        : { day: rule.until, time: untilTime.time };
     rule.until = time && time > (end.time ?? '') ? dayBefore(end.day) : end.day;
   }
   if (rule.until && (rule.until.startsWith('+') || rule.until > LAST_DAY)) rule.until = undefined; // no date is later
