@@ -16,7 +16,13 @@ export interface Phrase extends RuleText {
 const RECURRENCE =
   /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
 
-const folded = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\.$/, '');
+const folded = (text: string) =>
+  text
+    .normalize('NFKC')
+    .toLowerCase()
+    .trim()
+    .replace(/\.$/, '')
+    .replace(/\beveryday\b/, 'every day');
 
 /** Tells whether a text describes a recurrence, so that it cannot be a single date. */
 export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text));
@@ -50,9 +56,10 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   if (CRON.test(words)) throw repeatsRefusal('cron expressions are not supported.');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
+  const time = asRule ? undefined : readFirstTime(cursor);
   const phrase: Phrase = asRule
     ? { ...readRule(asRule), inWords: false, afterCompletion: false }
-    : { ...readDays(cursor), inWords: true };
+    : { ...readDays(cursor), inWords: true, time };
   readRest(cursor, phrase, horizon);
   return phrase;
 }
@@ -77,14 +84,22 @@ const ADVERBS = new Map<string, [Freq, number]>([
   ['annually', ['YEARLY', 1]],
 ]);
 
+/** Reads the time in `at 5pm every day`, `9am daily`. Consumes nothing if there is none. */
+function readFirstTime(cursor: Cursor): string | undefined {
+  const time = cursor.time(cursor.eat('at') !== undefined);
+  if (time) cursor.eat(',');
+  return time;
+}
+
 function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
   const afterCompletion = every && cursor.eat('!') !== undefined;
   const step = every && cursor.eat('other') ? 2 : 1;
+  if (every && isPart(cursor.peek())) return { rule: { freq: 'DAILY', interval: step, weekStart: 1 }, afterCompletion };
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
   const interval = count * step;
   if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval must be 1 to 1000.');
-  const placed = freq === undefined || cursor.eat('on') !== undefined;
+  const placed = cursor.eat('on') !== undefined || freq === undefined;
   if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
   return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
 }
@@ -113,6 +128,8 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   return undefined;
 }
 
+const isPart = (word = '') => word === 'night' || hourOfPart(word) !== undefined;
+
 /** Reads a part of the day: 09:00 for `morning`. */
 function readPart(cursor: Cursor): string | undefined {
   const hour = hourOfPart(cursor.peek() ?? '');
@@ -129,8 +146,14 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     return value;
   };
   let until: number | undefined;
+  let atNight = false;
   for (cursor.eat(','); cursor.peek() !== undefined; cursor.eat(',')) {
-    if (cursor.eat('at')) phrase.time = once(phrase.time, cursor.time(true));
+    const at = cursor.eat('at');
+    if (cursor.eat('night')) {
+      atNight = true; // as in other due dates, the day itself
+      continue;
+    }
+    if (at) phrase.time = once(phrase.time, cursor.time(true));
     else if (cursor.eat('in')) {
       cursor.eat('the');
       phrase.time = once(phrase.time, readPart(cursor));
@@ -152,6 +175,8 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
       else rule.count = once(rule.count, count);
     }
   }
+  if (atNight && phrase.time && phrase.time < '18:00')
+    throw repeatsRefusal(`${phrase.time} is not at night.`, 'Use the 24-hour clock, such as "every day at 21:00".');
   if (until !== undefined) {
     // Read the end again: its year depends on the start, which is known only now.
     cursor.back(until);
