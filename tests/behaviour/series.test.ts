@@ -325,7 +325,55 @@ describe('what follows a task with a sub-task that repeats too', () => {
     await ana.ok('add_task', { title: 'Month', due: '2026-12-10', repeats: 'every month' });
     await ana.ok('add_task', { title: 'Part', due: '2026-12-07', repeats: 'every monday', parent: 1 });
     await ana.ok('complete_task', { ids: [1, 2] });
-    expect((await ana.ok('get_task', { id: 4 })).task.due).toBe('2027-01-11');
+    expect((await ana.ok('get_task', { id: 4 })).task.due).toBe('2027-01-04');
+  });
+
+  test.each([
+    ['every day for 3 times', '2026-11-23', ['2026-11-30', '2026-12-01', '2026-12-02']],
+    ['every mon and tue until 25 Nov at 09:00', '2026-11-23', ['2026-11-30T09:00+01:00', '2026-12-01T09:00+01:00']],
+    ['every 2 days after completion for 3 times', '2026-11-23', ['2026-11-30', '2026-12-01', '2026-12-01']],
+  ])('begins that anew from its first, however far it had got: %s', async (repeats, due, expected) => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Week', due: '2026-11-26', repeats: 'every thu' });
+    await ana.ok('add_task', { title: 'Part', due, repeats, parent: 1 });
+    setClock(world, '2026-11-23T12:00:00Z');
+    let last = 2;
+    for (let next = [{ id: 2 }]; next; next = (await ana.ok('complete_task', { id: last })).next)
+      last = next[0]?.id ?? 0;
+    await ana.ok('complete_task', { id: 1 });
+    setClock(world, '2026-11-29T12:00:00Z');
+    const dates: string[] = [];
+    for (let id = last + 2; dates.length < expected.length; id++) {
+      const { task } = await ana.ok('get_task', { id });
+      expect(task.parent).toBe(last + 1);
+      dates.push(task.due);
+      const { next } = await ana.ok('complete_task', { id });
+      expect(next === undefined).toBe(dates.length === expected.length);
+    }
+    expect(dates).toEqual(expected);
+  });
+
+  test('has that before its own due date where it was, with what is part of it', async () => {
+    const ana = await newAgent(world);
+    setClock(world, '2026-01-12T10:00:00Z');
+    await ana.ok('add_task', { title: 'Month', repeats: 'monthly on the 20th' });
+    await ana.ok('add_task', {
+      title: 'Check',
+      parent: 1,
+      repeats: 'every mon',
+      due: '2026-01-19',
+      start: '2026-01-18',
+    });
+    await ana.ok('add_task', { title: 'Notes', parent: 2, due: '2026-01-17' });
+    setClock(world, '2026-01-20T10:00:00Z');
+    await ana.ok('complete_task', { ids: [2, 3] });
+    await ana.ok('complete_task', { ids: [1, 4, 5] });
+    const { tasks } = await ana.ok('list_tasks', { sort: 'manual' });
+    expect(tasks).toMatchObject([
+      { title: 'Month', due: '2026-02-20' },
+      { title: 'Check', due: '2026-02-16', start: '2026-02-15' },
+      { title: 'Notes', due: '2026-02-14' },
+    ]);
   });
 
   test('has none where that went to the trash', async () => {

@@ -226,26 +226,53 @@ export function sayRest(repeat: Repeat): string {
   return sayRepeat({ ...repeat, rule: writeRule({ ...rule, count }) });
 }
 
+/** By how many days a task is moved, and from and to which due date: its own, or else that of the task above it. */
+export interface Move {
+  days: number;
+  from: When;
+  to: When;
+}
+
 /**
- * A series begun anew so many days later, at the same place in it: on the first days from then on that its rule allows.
+ * Begins the series of a sub-task anew where the task above it is moved: as long before or after that as the first time,
+ * on a day that its rule allows.
  *
  * @param due of the task that carries it, which may have been moved off the rule
+ * @param earlier the due dates of the tasks before it in the series
  */
-export function shiftRepeat(repeat: Repeat, due: When, days: number, timezone: string): Occurrence {
-  const later = (day: string) => fromDay(toDay(day) + days);
+export function restart(repeat: Repeat, due: When, above: Move, earlier: When[], timezone: string): Occurrence {
+  const later = (day: string) => fromDay(toDay(day) + above.days);
   const { rule: was } = readRule(repeat.rule);
   const rule = { ...was, until: was.until && later(was.until) };
-  const shift = (local: string): Local => {
-    const { day, time } = read(local);
-    return { day: firstDay(rule, later(day), () => true), time };
-  };
-  const [anchor, occurrence, { day, time }] = [shift(repeat.anchor), shift(repeat.occurrence), localOf(due, timezone)];
-  const onRule = day === read(repeat.occurrence).day;
-  if (rule.until && rule.until < occurrence.day) rule.until = occurrence.day;
+  const [anchor, occurrence, own] = [read(repeat.anchor), read(repeat.occurrence), localOf(due, timezone)];
+  let begun = anchor.day;
+  if (repeat.from === 'completion' && earlier[0]) {
+    // Such a series has its last task as its start, and counts what is left.
+    begun = localOf(earlier[0], timezone).day;
+    rule.count = was.count && Math.min(was.count + earlier.length, MAX_COUNT);
+  }
+  const [limit, newLimit] = [localOf(above.from, timezone).day, localOf(above.to, timezone).day];
+  let day = firstDay(rule, later(begun), () => true);
+  if (begun <= limit && day > newLimit) day = lastDay(rule, occurrence.day, newLimit) ?? day;
+  if (rule.until && rule.until < day) rule.until = day;
+  const local = write({ day, time: anchor.time });
+  const isMoved = begun === occurrence.day && own.day !== occurrence.day;
+  const first = begun === occurrence.day ? { day: isMoved ? later(own.day) : day, time: own.time } : read(local);
   return {
-    repeat: { ...repeat, rule: writeRule(rule), anchor: write(anchor), occurrence: write(occurrence) },
-    due: whenOf({ day: onRule ? occurrence.day : later(day), time }, timezone),
+    repeat: { ...repeat, rule: writeRule(rule), anchor: local, occurrence: local },
+    due: whenOf(first, timezone),
   };
+}
+
+/** Returns the last day of a rule after one day and up to another, in any week, month or year, if there is one. */
+function lastDay(rule: Rule, after: string, to: string): string | undefined {
+  let last: number | undefined;
+  const from = Math.max(toDay(after) + 1, toDay(to) - 366);
+  for (const day of daysOf({ ...rule, interval: 1, until: undefined }, from)) {
+    if (day > toDay(to)) break;
+    last = day;
+  }
+  return last === undefined ? undefined : fromDay(last);
 }
 
 interface Occurrence {

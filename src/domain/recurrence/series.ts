@@ -1,10 +1,11 @@
+import type { Repeat } from '../../db/schema.js';
 import { sayCall } from '../../errors.js';
 import { daysBetween, shiftDays, type When } from '../dates/when.js';
 import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
 import { isOpenStatus, isOpenTask, newTaskDefaults, reopenCall, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { nextOccurrence, shiftRepeat, skippedBefore, stepBack } from './repeats.js';
+import { type Move, nextOccurrence, restart, skippedBefore, stepBack } from './repeats.js';
 
 /** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
 export interface NextOccurrence {
@@ -32,20 +33,24 @@ export function nextInSeries(
   if (!repeats || !due) return undefined;
   const next = nextOccurrence(repeats, due, context);
   if (!next) return undefined;
-  const days = daysBetween(due, next.due, context.timezone);
-  const moved = (when: When | null) => when && shiftDays(when, days, context.timezone);
+  const { timezone } = context;
+  const moves = new Map<number | null, Move>();
   const family = [closing, ...remaining(tasks, closing.id)];
   const ids = new Map(family.map((task) => [task.id, newId()]));
   const [task, ...subtasks] = family.map((was): Task => {
     const id = ids.get(was.id) as number;
     const isTop = was === closing;
+    const [move, repeats] = isTop
+      ? [moveTo(next.due, due, timezone), next.repeat]
+      : moveWith(moves.get(was.parentId) as Move, was, tasks, timezone);
+    moves.set(was.id, move);
     return {
       ...was,
       id,
       status: 'pending',
-      due: moved(was.due),
-      start: moved(was.start),
-      ...(isTop ? { due: next.due, repeats: next.repeat } : restarted(was, days, context.timezone)),
+      due: was.due && move.to,
+      start: was.start && shiftDays(was.start, move.days, timezone),
+      repeats,
       parentId: isTop ? was.parentId : (ids.get(was.parentId as number) as number),
       series: isTop ? seriesOf(was) : null,
       rank: isTop ? was.rank : rankOf(id),
@@ -94,11 +99,23 @@ function remaining(tasks: ReadonlyMap<number, Task>, id: number): Task[] {
   return children.flatMap((child) => (child.deletedAt || isOver(child) ? [] : [child, ...remaining(tasks, child.id)]));
 }
 
-/** Returns the rule and due date of a sub-task with a series of its own, moved with the task above it. */
-function restarted({ repeats, due }: Task, days: number, timezone: string): Partial<Pick<Task, 'due' | 'repeats'>> {
-  if (!repeats || !due) return {};
-  const { repeat, ...moved } = shiftRepeat(repeats, due, days, timezone);
-  return { ...moved, repeats: repeat };
+const moveTo = (to: When, from: When, timezone: string): Move => ({ days: daysBetween(from, to, timezone), from, to });
+
+/** Returns how a sub-task moves with the task above it, and its rule: a series of its own begins anew there. */
+function moveWith(
+  above: Move,
+  task: Task,
+  tasks: ReadonlyMap<number, Task>,
+  timezone: string,
+): [move: Move, repeats: Repeat | null] {
+  const { repeats, due } = task;
+  if (!due) return [above, null];
+  if (!repeats) return [moveTo(shiftDays(due, above.days, timezone), due, timezone), null];
+  const isEarlier = (each: Task) => each.id < task.id && !each.deletedAt && areOfOneSeries(task, each);
+  const earlier = childrenOf(tasks, task.parentId as number).filter(isEarlier);
+  const dates = earlier.sort((one, other) => one.id - other.id).flatMap((each) => each.due ?? []);
+  const restarted = restart(repeats, due, above, dates, timezone);
+  return [moveTo(restarted.due, due, timezone), restarted.repeat];
 }
 
 /** Tells whether an edit closes an open task. */
