@@ -8,6 +8,7 @@ import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
+import { handleOf } from '../domain/write.js';
 import { type Candidate, MAX_CANDIDATES, type RefusalBody } from '../errors.js';
 import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
@@ -70,7 +71,13 @@ const task = z
     blocks_total: z.int(),
     comments_total: z.int(),
     history: z.array(
-      z.strictObject({ what: z.string(), fields: z.array(z.string()).optional(), by: z.string(), at: z.string() }),
+      z.strictObject({
+        what: z.string(),
+        fields: z.array(z.string()).optional(),
+        by: z.string(),
+        at: z.string(),
+        undo: z.string().optional(),
+      }),
     ),
     created: z.string(),
     created_by: z.string(),
@@ -253,7 +260,18 @@ export function changeRow({ entity, id, name, steps, by, at }: Delta, say: Rende
 }
 
 const happeningJson = (happening: HistoryEntry, say: RenderContext) =>
-  withoutEmpty({ ...describeStep(happening, say), by: happening.by, at: formatStamp(happening.at, say.timezone) });
+  withoutEmpty({
+    ...describeStep(happening, say),
+    by: happening.by,
+    at: formatStamp(happening.at, say.timezone),
+    undo: happening.batch && handleOf(happening.batch),
+  });
+
+function happeningLine(happening: HistoryEntry, say: RenderContext): string {
+  const { at, by, batch } = happening;
+  const handle = batch ? ` (${handleOf(batch)})` : '';
+  return `  ${sayStamp(at, say.now, say.timezone)}, ${by}: ${stepText(happening, say)}${handle}`;
+}
 
 /** Renders a task in full as JSON. */
 export const detailJson = (each: TaskDetail, say: RenderContext) =>
@@ -377,7 +395,7 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     ),
     ...section(
       each.history.length < SHOWN.happenings ? 'History' : `History (the latest ${each.history.length})`,
-      each.history.map((happening) => `  ${stamp(happening.at)}, ${happening.by}: ${stepText(happening, say)}`),
+      each.history.map((happening) => happeningLine(happening, say)),
     ),
   ].join('\n');
 }

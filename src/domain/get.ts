@@ -8,7 +8,7 @@ import { isRenewal, stepIn } from './history.js';
 import type { Failure } from './judge.js';
 import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
-import type { Comment, Step } from './record.js';
+import { type Comment, isClaimOrRelease, type Step } from './record.js';
 import {
   DATABASE_NOW,
   inProject,
@@ -30,6 +30,8 @@ export interface Related {
 
 /** An entry of a task's history. */
 export interface HistoryEntry extends Step {
+  /** The write, by its first sequence number; undefined if it cannot be undone. */
+  batch: number | undefined;
   at: Date;
   by: string;
 }
@@ -85,8 +87,8 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
       where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
     // Omits creation and comments, which are shown separately, and extensions of claims.
-    history: sql<{ at: string; actor: Actor; step: Step }[]>`${list(sql`
-      select h.at, h.actor, ${stepIn(tx, 'h')} as step
+    history: sql<{ batch: number; at: string; actor: Actor; step: Step }[]>`${list(sql`
+      select h.batch, h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and not ${isRenewal('h')}
       order by h.seq desc limit ${literalLimit(most.happenings)}`)}`,
@@ -195,8 +197,9 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     blockCount: has.blocks[0]?.total ?? 0,
     comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
     commentCount: has.comments[0]?.total ?? 0,
-    history: has.history.map(({ at, actor, step }) => ({
+    history: has.history.map(({ batch, at, actor, step }) => ({
       ...step,
+      batch: isClaimOrRelease(step.operation) ? undefined : batch,
       remark: step.remark !== null && task.note?.startsWith(step.remark) ? null : step.remark, // shown as the note already
       at: new Date(at),
       by: nameOf(actor),

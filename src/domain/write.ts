@@ -37,8 +37,11 @@ export interface WriteCommand<State, Outcome> {
 /** Counts the task and project edits of a write. */
 export const changeCount = ({ edits, projects = [] }: Decision<unknown>): number => edits.length + projects.length;
 
-/** Returns the undo handle of a write (`u57`: its first sequence number), or undefined if it has nothing to undo. */
+/** Returns the undo handle of a write by its first sequence number: `u57`. */
+export const handleOf = (batch: number): string => `u${batch}`;
+
+/** Returns the undo handle of a write, or undefined if it has nothing to undo. */
 export const undoHandle = (opened: LockedState, { edits, projects = [] }: Decision<unknown>): string | undefined =>
   projects.length > 0 || edits.some((edit) => !isClaimOrRelease(taskOperation(edit)))
-    ? `u${opened.changeSeq + 1}`
+    ? handleOf(opened.changeSeq + 1)
     : undefined;

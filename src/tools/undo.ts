@@ -9,7 +9,7 @@ export default defineTool({
   effect: 'update',
   idempotent: false,
   description:
-    'Revert a write, deletes and bulk changes included, by the undo handle in its answer, or the last ones made under your client’s name. Later changes by others stay and are reported. Undoing an undo redoes it.',
+    'Revert a write, deletes and bulk changes included, by the undo handle in its answer or a task’s history, or the last ones made under your client’s name. Later changes by others stay and are reported. Undoing an undo redoes it.',
   input: {
     undo: shortText().describe('such as u57').optional(),
     last: wholeNumber(1, MAX_UNDO).describe('how many of your last writes, not counting undos').optional(),

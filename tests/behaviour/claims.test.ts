@@ -337,6 +337,7 @@ describe('history', () => {
       fields: ['status (pending → cancelled)'],
       by: 'two',
       at: '2026-11-22T14:02+01:00',
+      undo: 'u3',
     });
   });
 });

@@ -19,6 +19,20 @@ describe('get_task', () => {
     expect(await seen(ana, 1)).toBeUndefined();
   });
 
+  test('shows the handle by which each change of the history can be undone', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'A', description: 'as it was' });
+    const { undo } = await ana.ok('update_task', { id: 1, description: 'changed' });
+    const { claim } = await ana.ok('claim_task', { id: 1 });
+    await ana.ok('release_task', { id: 1, claim });
+    const { json, text } = await ana.call('get_task', { id: 1 });
+    expect(json.task.history.map(({ undo }: { undo?: string }) => undo)).toEqual([undefined, undefined, undo]);
+    expect(text).toContain(`  Sun 22 Nov 14:02, test: updated description (${undo})`);
+    expect(text).toMatch(/test: claimed$/m);
+    await ana.ok('undo', { undo: json.task.history[2].undo });
+    expect((await ana.ok('get_task', { id: 1 })).task).toMatchObject({ description: 'as it was' });
+  });
+
   test('quotes titles that read like more than a title, in every list', async () => {
     const ana = await newAgent(world);
     const title = 'Pay rent · completed';
