@@ -110,7 +110,7 @@ function moveWith(
 ): [move: Move, repeats: Repeat | null] {
   const { repeats, due } = task;
   if (!due) return [above, null];
-  if (!repeats) return [moveTo(shiftDays(due, above.days, timezone), due, timezone), null];
+  if (!repeats) return [{ ...above, from: due, to: shiftDays(due, above.days, timezone) }, null];
   const isEarlier = (each: Task) => each.id < task.id && !each.deletedAt && areOfOneSeries(task, each);
   const earlier = childrenOf(tasks, task.parentId as number).filter(isEarlier);
   const dates = earlier.sort((one, other) => one.id - other.id).flatMap((each) => each.due ?? []);
