@@ -30,7 +30,7 @@ const { metafile } = await build({
 
 /** Bundles and loads a module that only the build uses. */
 async function load(source) {
-  const outfile = resolve('node_modules', `.taskloom-${basename(source, '.ts')}.mjs`);
+  const outfile = resolve('dist', `.${basename(source, '.ts')}-${process.pid}.mjs`);
   await build({ ...bundle, entryPoints: [source], outfile });
   const loaded = await import(pathToFileURL(outfile).href);
   rmSync(outfile);
