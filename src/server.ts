@@ -1,5 +1,7 @@
 import { McpServer } from '@modelcontextprotocol/server';
-import { type Answer, checkAnswer, refusalAnswer } from './answers/shapes.js';
+import { checkAnswer } from './answers/answer-schema.js';
+import { refusalAnswer } from './answers/refusals.js';
+import type { Answer } from './answers/shapes.js';
 import type { Principal } from './auth/principal.js';
 import { forbidden } from './errors.js';
 import { asRefusal } from './failures.js';

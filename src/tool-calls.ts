@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import { checkAnswer } from './answers/answer-schema.js';
 import { DEFAULT_BUDGET, fitToBudget } from './answers/budget.js';
-import { type Answer, checkAnswer, type RenderContext } from './answers/shapes.js';
+import type { Answer, RenderContext } from './answers/shapes.js';
 import type { Principal } from './auth/principal.js';
 import type { Scope } from './auth/scopes.js';
 import { oneLine } from './characters.js';

@@ -1,7 +1,8 @@
 import { requireScopes, type StandardSchemaWithJSON, type ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
+import { type AnswerField, typeOf } from './answers/answer-schema.js';
 import { DEFAULT_BUDGET, type DetailLevels } from './answers/budget.js';
-import { type Answer, type AnswerField, type RenderContext, typeOf } from './answers/shapes.js';
+import type { Answer, RenderContext } from './answers/shapes.js';
 import type { Scope } from './auth/scopes.js';
 import type { Actor } from './db/schema.js';
 import type { UserTx } from './db/scope.js';

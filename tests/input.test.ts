@@ -451,6 +451,7 @@ describe('text inside tasks is data', () => {
       ['complete_task', { id: 1 }],
       ['update_task', { id: 1, parent: 2 }],
       ['add_task', { title: 'x', parent: 99 }],
+      ['update_task', { id: 1, due: 'today', expect_title: 'other' }],
     ] as const) {
       const { message, hint } = await ana.refused(tool, args);
       expect(message + hint).not.toContain('IGNORE');

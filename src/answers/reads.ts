@@ -11,6 +11,7 @@ import type { Overview } from '../domain/overview.js';
 import type { ProjectList } from '../domain/projects.js';
 import type { Task } from '../domain/task.js';
 import type { DetailLevels } from './budget.js';
+import { failedJson, failedLines } from './refusals.js';
 import {
   capped,
   changeRow,
@@ -18,8 +19,6 @@ import {
   type Detail,
   detailJson,
   detailText,
-  failedJson,
-  failedLines,
   indented,
   line,
   quoted,
@@ -210,7 +209,7 @@ export function detailAnswer(
     ids: memoized((each: TaskDetail) => listed(each, say, 'ids')),
   };
   return {
-    // Levels add one title each, then one row each, then list entries and characters of one task after another.
+    // Levels add one title each, then candidates of failures and one row each, then list entries and characters of one task after another.
     levels: 2 * count + tasks.reduce((sum, each) => sum + 1 + pieceCount(each), 0),
     at(level) {
       const shown: ReturnType<typeof listed>[] = [];
@@ -236,13 +235,14 @@ export function detailAnswer(
       for (const [what, which] of Object.entries(reduced))
         if (which.length > 0) missing.push(`${what} ${which.join(', ')}`);
       const [first] = shown;
+      const failures = level < count ? failed.map(({ candidates, ...failure }) => failure) : failed;
       const json =
         count === 1 && failed.length === 0 && first
           ? { task: first.json }
-          : { tasks: shown.map(({ json }) => json), total: count, failed: failedJson(failed) };
+          : { tasks: shown.map(({ json }) => json), total: count, failed: failedJson(failures) };
       return {
         json: withoutEmpty(json),
-        text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failed)].join('\n'),
+        text: [...shown.flatMap(({ lines }) => lines), ...failedLines(failures)].join('\n'),
         omitted: { what: missing, ...(count > 1 && { how: 'get_task with fewer ids' }) },
       };
     },

@@ -1,15 +1,12 @@
-import * as z from 'zod/v4';
 import { UNSAFE } from '../characters.js';
 import type { Delta } from '../domain/changed.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
 import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
-import type { Failure } from '../domain/judge.js';
 import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import { handleOf } from '../domain/write.js';
-import { type Candidate, MAX_CANDIDATES, type RefusalBody } from '../errors.js';
 import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
 /** What the wording of an answer depends on besides its content. */
@@ -24,135 +21,6 @@ export interface RenderContext {
 export interface Answer {
   json: Record<string, unknown>;
   text: string;
-}
-
-const candidate = z.strictObject({ id: z.int(), title: z.string(), name: z.string() }).partial();
-const refusal = {
-  code: z.string(),
-  message: z.string(),
-  hint: z.string().optional(),
-  candidates: z.array(candidate).optional(),
-  candidates_total: z.int().optional(),
-  conflict: z
-    .array(
-      z.strictObject({ field: z.string(), base: z.json().optional(), theirs: z.json(), yours: z.json().optional() }),
-    )
-    .optional(),
-};
-const related = z.strictObject({ id: z.int(), title: z.string(), status: z.string().optional() });
-const task = z
-  .strictObject({
-    status: z.string(),
-    version: z.int(),
-    description: z.string(),
-    priority: z.string(),
-    due: z.string(),
-    start: z.string(),
-    repeats: z.string(),
-    next: z.array(z.string()),
-    estimate_minutes: z.int(),
-    project: z.string(),
-    project_archived: z.boolean(),
-    labels: z.array(z.string()),
-    parent: z.int(),
-    open_subtasks: z.int(),
-    claimed_by: z.string(),
-    claimed_until: z.string(),
-    claim: z.int(),
-    note: z.string(),
-    ref: z.string(),
-    what: z.string(),
-    subtasks: z.array(related),
-    blocked_by: z.array(z.union([z.int(), related])),
-    waits_with: z.int(),
-    blocks: z.array(related),
-    comments: z.array(z.strictObject({ text: z.string(), by: z.string(), at: z.string() })),
-    subtasks_total: z.int(),
-    blocks_total: z.int(),
-    comments_total: z.int(),
-    history: z.array(
-      z.strictObject({
-        what: z.string(),
-        fields: z.array(z.string()).optional(),
-        by: z.string(),
-        at: z.string(),
-        undo: z.string().optional(),
-      }),
-    ),
-    created: z.string(),
-    created_by: z.string(),
-    updated: z.string(),
-    completed: z.string(),
-    title: z.string(), // absent for a planned task that has a ref
-  })
-  .partial()
-  .extend({ id: z.int() });
-
-const did = z
-  .strictObject({ id: z.int(), title: z.string(), project: z.string() })
-  .partial()
-  .extend({ what: z.string() });
-const change = z.strictObject({ by: z.string(), at: z.string(), did: z.array(did) });
-
-/** All fields an answer may have. Database rows are never spread into answers; a field not listed here is not sent. */
-const answer = z
-  .strictObject({
-    task,
-    claim: z.int(),
-    tasks: z.array(task),
-    total: z.union([z.int(), z.string()]),
-    next_cursor: z.string(),
-    omitted: z.string(),
-    near: z.literal(true),
-    note: z.string(),
-    labels: z.array(z.string()),
-    more_labels: z.literal(true),
-    projects: z.array(
-      z.strictObject({
-        name: z.string(),
-        what: z.string().optional(),
-        open: z.union([z.int(), z.string()]).optional(),
-        completed: z.union([z.int(), z.string()]).optional(),
-      }),
-    ),
-    project: z.strictObject({
-      name: z.string(),
-      archived: z.boolean().optional(),
-      open: z.union([z.int(), z.string()]).optional(),
-      merged_into: z.string().optional(),
-    }),
-    moved: z.int(),
-    changes: z.array(change),
-    cursor: z.int(),
-    more: z.literal(true),
-    ready: z.array(related),
-    unchanged: z.array(z.int()),
-    next: z.array(z.strictObject({ id: z.int(), title: z.string(), due: z.string().optional() })),
-    similar: z.array(related),
-    user: z.string(),
-    timezone: z.string(),
-    now: z.string(),
-    counts: z.record(z.string(), z.union([z.int(), z.string()])),
-    overdue: z.array(task),
-    today: z.array(task),
-    claimed: z.array(task),
-    undo: z.string(),
-    replayed: z.literal(true),
-    dry_run: z.literal(true),
-    failed: z.array(z.strictObject({ id: z.union([z.int(), z.string()]), ...refusal })),
-    error: z.strictObject(refusal),
-  })
-  .partial();
-
-export type AnswerField = keyof z.infer<typeof answer>;
-
-/** Returns the JSON type of an answer's field. */
-export const typeOf = (field: AnswerField): unknown => z.toJSONSchema(answer.shape[field]).type;
-
-/** Returns an answer if it matches the schema above. @throws ZodError if not, which is a bug */
-export function checkAnswer(json: Record<string, unknown>): Record<string, unknown> {
-  answer.parse(json);
-  return json;
 }
 
 /** Levels of detail of a task in a list, lowest first. */
@@ -337,7 +205,7 @@ export function line(each: Row, { now, timezone }: RenderContext, told = 'pendin
 export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
 /** Escapes unsafe characters, except newlines and tabs. */
-const escaped = (text: string): string =>
+export const escaped = (text: string): string =>
   text.replace(UNSAFE, (found) =>
     /[\n\t]/.test(found) ? found : [...found].map((each) => `\\u{${each.codePointAt(0)?.toString(16)}}`).join(''),
   );
@@ -405,51 +273,6 @@ export const capped = (count: number, most = MAX_COUNT): number | string => (cou
 export const counted = (count: number | string, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 export const tasksWord = (count: number | string) => counted(count, 'task');
 export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
-
-const candidateLines = (candidates: Candidate[]) => [
-  ...candidates
-    .slice(0, MAX_CANDIDATES)
-    .map(({ id, title, name }) => (id === undefined ? `+${name}` : `#${id} ${quoted(title ?? '')}`)),
-  ...(candidates.length > MAX_CANDIDATES ? [`and ${candidates.length - MAX_CANDIDATES} more`] : []),
-];
-const refusalJson = ({ code, message, hint, candidates = [], conflict }: RefusalBody) => ({
-  code,
-  message,
-  hint,
-  candidates: candidates.slice(0, MAX_CANDIDATES),
-  candidates_total: candidates.length > MAX_CANDIDATES ? candidates.length : null,
-  conflict,
-});
-
-/** Renders failures for both channels. A hint shared with the next failure is given there only. */
-const hintOf = (failed: Failure[], i: number) =>
-  failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
-export const failedJson = (failed: Failure[]) =>
-  failed.map(({ id, ...failure }, i) => withoutEmpty({ id, ...refusalJson(failure), hint: hintOf(failed, i) }));
-export const failedLines = (failed: Failure[]) =>
-  failed.flatMap(({ id, message, candidates = [] }, i) => [
-    ['Failed:', typeof id === 'number' && !message.includes(`#${id}`) ? `#${id}:` : '', message, hintOf(failed, i)]
-      .filter(Boolean)
-      .join(' '),
-    ...candidateLines(candidates).map((each) => `  ${each}`),
-  ]);
-
-/** Renders a refusal as an answer, with its candidates and conflicting fields. */
-export function refusalAnswer(body: RefusalBody): Answer {
-  const { message, hint, candidates = [], conflict } = body;
-  return {
-    json: { error: withoutEmpty(refusalJson(body)) },
-    text: [
-      [message, hint].filter(Boolean).join(' '),
-      ...candidateLines(candidates),
-      ...(conflict ?? []).map(({ field, base, theirs, yours }) =>
-        escaped(
-          `  ${field}: ${base === undefined ? '' : `was ${JSON.stringify(base)}, `}is ${JSON.stringify(theirs)}${yours === undefined ? '' : `, you wanted ${JSON.stringify(yours)}`}`,
-        ),
-      ),
-    ].join('\n'),
-  };
-}
 
 /** Formats a time as `14:02` in the user's time zone. */
 export const sayTime = (instant: Date, { timezone }: RenderContext): string =>

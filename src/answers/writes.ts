@@ -37,13 +37,12 @@ import {
   unclaimedNotes,
 } from './notes.js';
 import { detailAnswer } from './reads.js';
+import { failedJson, failedLines } from './refusals.js';
 import {
   type Answer,
   capped,
   counted,
   datesOf,
-  failedJson,
-  failedLines,
   line,
   nextDatesLine,
   quoted,

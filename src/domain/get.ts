@@ -5,7 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { notFound } from '../errors.js';
 import { nameOf } from './actors.js';
 import { isRenewal, stepIn } from './history.js';
-import type { Failure } from './judge.js';
+import { brief, type Failure } from './judge.js';
 import { nearTitles } from './lists/search.js';
 import { exactTitle, titleKey } from './names.js';
 import { type Comment, isClaimOrRelease, type Step } from './record.js';
@@ -175,7 +175,7 @@ export async function getTasks(
       });
     else failed.push({ id: each, ...noneTitled(each, near[unknown.indexOf(each)] ?? []).body });
   }
-  return { tasks: [...found.values()], failed };
+  return { tasks: [...found.values()], failed: brief(failed) };
 }
 
 interface DetailRow {

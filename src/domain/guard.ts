@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { type Clash, conflict, invalid, Refusal } from '../errors.js';
+import { type Clash, invalid, Refusal } from '../errors.js';
 import { formatWhen } from './dates/when.js';
 import { exactTitle, nameKey } from './names.js';
 import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
@@ -130,7 +130,12 @@ export function checkExpectations(
   { since, timezone }: { since: LaterChange[]; timezone: string },
 ): void {
   if (expect_title !== undefined && exactTitle(expect_title) !== exactTitle(task.title))
-    throw conflict(`#${task.id} is "${task.title}".`, 'Use list_tasks to find the id of the task you mean.');
+    throw new Refusal({
+      code: 'conflict',
+      message: `#${task.id} has another title.`,
+      hint: 'Use list_tasks to find the id of the task you mean.',
+      conflict: [{ field: 'title', theirs: task.title, yours: expect_title }],
+    });
   if (expected_version === undefined || expected_version === task.version) return;
   if (expected_version > task.version)
     throw invalid(

@@ -77,7 +77,8 @@ export function planEach<Collected>(
 /** How many failures of one call list candidates: nobody reads the lists of a hundred. */
 const WITH_CANDIDATES = 3;
 
-const brief = (failed: Failure[]): Failure[] =>
+/** Drops the candidates of all failures but the first. */
+export const brief = (failed: Failure[]): Failure[] =>
   failed.map(({ candidates, ...failure }, i) =>
     candidates && i < WITH_CANDIDATES ? { ...failure, candidates } : failure,
   );

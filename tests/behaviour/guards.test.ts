@@ -173,7 +173,8 @@ describe('expect_title', () => {
       const args = { id: 1, ...(tool === 'update_task' && { due: '2026-12-01' }) };
       expect(await ana.refused(tool, { ...args, expect_title: 'Call' })).toMatchObject({
         code: 'conflict',
-        message: '#1 is "Ring".',
+        message: '#1 has another title.',
+        conflict: [{ field: 'title', theirs: 'Ring', yours: 'Call' }],
       });
       await ana.ok(tool, { ...args, expect_title: 'ring!' });
     },
@@ -187,7 +188,9 @@ describe('expect_title', () => {
   ])('takes "%s" for no other than itself', async (title, other) => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title });
-    expect((await ana.refused('complete_task', { id: 1, expect_title: other })).message).toBe(`#1 is "${title}".`);
+    expect((await ana.refused('complete_task', { id: 1, expect_title: other })).conflict).toEqual([
+      { field: 'title', theirs: title, yours: other },
+    ]);
     await ana.ok('complete_task', { id: 1, expect_title: title.toUpperCase() });
   });
 

@@ -211,6 +211,23 @@ describe('get_task', () => {
     expect(reply.text).toContain('Failed: No task #77. Use list_tasks to find its id.');
   });
 
+  test('names candidates for the first titles that several have, and for none where there is no room', async () => {
+    const ana = await newAgent(world);
+    const words = 'one two three four five six'.split(' ');
+    await ana.ok('add_tasks', {
+      tasks: words.flatMap((word) => Array.from({ length: 8 }, () => ({ title: `Write chapter ${word} of the book` }))),
+    });
+    const { task } = await ana.ok('add_task', { title: 'Print' });
+    const ids = [task.id, ...words.map((word) => `write chapter ${word} of the book`)];
+    const all = await ana.ok('get_task', { ids });
+    expect(all.failed.map(({ candidates = [] }) => candidates.length)).toEqual([8, 8, 8, 0, 0, 0]);
+    const { json, text } = await ana.call('get_task', { ids, max_tokens: 400 });
+    expect(json.failed.map(({ id, candidates }: { id: string; candidates?: [] }) => [id, candidates])).toEqual(
+      ids.slice(1).map((id) => [id, undefined]),
+    );
+    expect(text).not.toMatch(/^ *#1 /m);
+  });
+
   test('shows what is in the trash, as such', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Gone' });
