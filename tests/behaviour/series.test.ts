@@ -23,7 +23,8 @@ describe('closing a repeating task', () => {
   ])('says once how to end the series where it is cancelled: %s %j', async (tool, args, note) => {
     const ana = await newAgent(world);
     await ana.ok('add_task', daily);
-    const { json, text } = await ana.call(tool, { id: 1, ...args });
+    const claim = tool === 'release_task' ? (await ana.ok('claim_task', { id: 1 })).claim : undefined;
+    const { json, text } = await ana.call(tool, { id: 1, claim, ...args });
     expect(json).toMatchObject({ next: [{ id: 2 }] });
     expect(json.note).toBe(note);
     expect(text.split('comes next')).toHaveLength(note ? 2 : 1);
