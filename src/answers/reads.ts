@@ -24,6 +24,7 @@ import {
   quoted,
   type RenderContext,
   rowJson,
+  sayStamps,
   sayTime,
   tasksWord,
   todayLine,
@@ -71,6 +72,7 @@ function remarkOf(
 function listed(each: Task, say: RenderContext, detail: Detail) {
   const lines = [
     detail === 'ids' ? `#${each.id} ${quoted(each.title)}` : line(each, say),
+    ...(detail === 'full' ? [`  ${sayStamps(each, say)}`] : []),
     ...(detail === 'full' && each.description ? [indented(each.description)] : []),
   ];
   return { json: rowJson(each, say, detail), lines };

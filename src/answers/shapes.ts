@@ -104,6 +104,12 @@ const stamps = (each: Task, say: RenderContext) => {
   return { created, ...(updated !== created && { updated }) };
 };
 
+/** The same as text: `created Sun 15 Nov 09:00 · updated Mon 16 Nov 10:00`. */
+export function sayStamps({ createdAt, updatedAt }: Task, { now, timezone }: RenderContext, by = ''): string {
+  const [created, updated] = [createdAt, updatedAt].map((at) => sayStamp(at, now, timezone));
+  return `created ${created}${by}${updated === created ? '' : ` · updated ${updated}`}`;
+}
+
 const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
 
 const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => ({
@@ -226,18 +232,13 @@ const moreOf = (shown: unknown[], kind: keyof typeof MANY_SHOWN, none: string) =
 /** Renders a task in full, as several lines. */
 export function detailText(each: TaskDetail, say: RenderContext): string {
   const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
-  const [created, updated] = [stamp(each.createdAt), stamp(each.updatedAt)];
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const part = (title: string, shown: number, all: number, which: string, rest: string) =>
     all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
   const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
   return [
     line({ ...each, openSubtasks: 0, waitsFor: [], waitsWith: null }, say), // all are listed below
-    [
-      `  version ${each.version}`,
-      `created ${created} by ${each.createdBy}`,
-      ...(updated === created ? [] : [`updated ${updated}`]),
-    ].join(' · '),
+    `  version ${each.version} · ${sayStamps(each, say, ` by ${each.createdBy}`)}`,
     ...nextDatesLine(each, say),
     ...(each.description ? [indented(each.description)] : []),
     ...(each.note ? ['  Note left on release:', indented(each.note)] : []),

@@ -443,11 +443,11 @@ describe('list_tasks', () => {
     );
   });
 
-  test('detail full brings descriptions, indented so that they cannot pass for rows; ids brings titles only', async () => {
+  test('detail full brings times and descriptions, indented so that they cannot pass for rows; ids brings titles only', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Real', description: 'note\n#99 Forged · high', priority: 'low' });
     const full = await ana.call('list_tasks', { detail: 'full' });
-    expect(full.text).toContain('#1 Real · low\n    note\n    #99 Forged · high');
+    expect(full.text).toContain('#1 Real · low\n  created Sun 22 Nov 14:02\n    note\n    #99 Forged · high');
     expect(full.json.tasks[0]).toMatchObject({
       description: 'note\n#99 Forged · high',
       created: '2026-11-22T14:02+01:00',
