@@ -14,7 +14,7 @@ import type { Edit, ProjectEdit } from './record.js';
 import { SeriesClosings } from './recurrence/closings.js';
 import { formerRules } from './recurrence/former-rules.js';
 import { areOfOneSeries, heirOf, isClosing } from './recurrence/series.js';
-import { applyEdits, settle } from './settle.js';
+import { applyEdits, type Settled, settle } from './settle.js';
 import { closedAmong, inTrash, isOpenStatus, isOpenTask, presentTask, type Task, UNCLAIMED } from './task.js';
 import type { Decision, WriteCommand, WriteContext } from './write.js';
 
@@ -154,7 +154,7 @@ export function updateTasks(
         projects: newProjects,
         labels: patch.add_labels,
         blockers: patch.add_blocked_by,
-        closings: collected,
+        series: collected,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
         released: release !== undefined,
@@ -191,7 +191,7 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
       };
       const { plans, failed } = planEach(ids, state.tasks, () => ({ plan, collected: undefined }));
       const series = seriesOfDeleted(state.tasks, plans, context.timezone);
-      return conclude(state, plans, failed, context, { ...series, held: guard.claim !== undefined });
+      return conclude(state, plans, failed, context, { series, held: guard.claim !== undefined });
     },
   };
 }
@@ -213,7 +213,27 @@ function seriesOfDeleted(tasks: ReadonlyMap<number, Task>, plans: ReadonlyMap<nu
   return { heirs, cutShort };
 }
 
-const NO_CLOSINGS = { next: [], ended: [], endedWithParent: [], skipped: [] };
+/** What a write does to series of repeating tasks, besides the plans of its tasks. */
+interface SeriesChanges extends Pick<SeriesClosings, 'next' | 'ended' | 'endedWithParent' | 'skipped'> {
+  heirs: Outcome['heirs'];
+  cutShort: Outcome['cutShort'];
+}
+
+/** What a write does besides the plans of its tasks. */
+interface Extras {
+  /** New projects, of which only those that tasks are moved to are created. */
+  projects?: ProjectEdit[];
+  labels?: string[] | undefined;
+  blockers?: number[] | undefined;
+  series?: Partial<SeriesChanges>;
+  ranks?: Map<number, string> | undefined;
+  /** Whether the caller gave the number of its claim. */
+  held: boolean;
+  /** Whether the call releases a claim. */
+  released?: boolean;
+}
+
+type Plans = ReadonlyMap<number, Plan>;
 
 /**
  * Turns plans into edits and the outcome.
@@ -222,98 +242,89 @@ const NO_CLOSINGS = { next: [], ended: [], endedWithParent: [], skipped: [] };
  */
 function conclude(
   state: State,
-  plans: Map<number, Plan>,
+  plans: Plans,
   failed: Failure[],
   context: WriteContext,
-  {
-    projects = [],
-    labels = [],
-    blockers = [],
-    closings: { next, ended: endedSeries, endedWithParent, skipped } = NO_CLOSINGS,
-    heirs = [],
-    cutShort = [],
-    ranks,
-    held,
-    released = false,
-  }: {
-    projects?: ProjectEdit[];
-    labels?: string[] | undefined;
-    blockers?: number[] | undefined;
-    closings?: Pick<SeriesClosings, 'next' | 'ended' | 'endedWithParent' | 'skipped'>;
-    heirs?: Outcome['heirs'];
-    cutShort?: Outcome['cutShort'];
-    ranks?: Map<number, string> | undefined;
-    /** Whether the caller gave the number of its claim. */
-    held: boolean;
-    /** Whether the call releases a claim. */
-    released?: boolean;
-  },
+  extras: Extras,
 ): Decision<Outcome> {
   if (plans.size === 0) throw allFailed(failed);
+  const settled = settlePlans(state, plans, extras, context);
+  const isUsed = ({ after }: ProjectEdit) => settled.edits.some((edit) => edit.after.projectId === after.id);
+  const projects = (extras.projects ?? []).filter(isUsed);
+  const outcome = outcomeOf(state, plans, settled, { ...extras, projects }, context);
+  return { ...settled, projects, by: context.by, outcome: { ...outcome, failed } };
+}
+
+/** Settles the plans, with the ranks of neighbours and the rules of series that change too. */
+function settlePlans(
+  state: State,
+  plans: Plans,
+  { ranks, held, series: { ended = [], endedWithParent = [], heirs = [] } = {} }: Extras,
+  context: WriteContext,
+): Settled {
   const after = mergePlans(plans);
-  // Neighbours of the moved tasks may get new ranks too.
   for (const [id, rank] of ranks ?? []) {
     const task = after.get(id) ?? state.tasks.get(id);
     if (task) after.set(id, { ...task, rank });
   }
-  for (const { id, repeats } of [...endedSeries, ...endedWithParent])
-    after.set(id, { ...(after.get(id) as Task), repeats });
+  const setRule = (id: number, repeats: Repeat | null) => after.set(id, { ...(after.get(id) as Task), repeats });
+  for (const { id, repeats } of [...ended, ...endedWithParent]) setRule(id, repeats);
   for (const [{ id }, heir] of heirs) {
-    after.set(id, { ...(after.get(id) as Task), repeats: null });
+    setRule(id, null);
     after.set(heir.id, heir);
   }
-  const { edits, counted } = settle(
+  return settle(
     state.tasks,
     [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
     context,
   );
+}
+
+function outcomeOf(
+  state: State,
+  plans: Plans,
+  { edits, counted }: Settled,
+  { projects = [], labels = [], blockers = [], series = {}, ranks, held, released = false }: Extras,
+  context: WriteContext,
+): Omit<Outcome, 'failed'> {
+  const { next = [], ended: endedSeries = [], endedWithParent = [], skipped = [], heirs = [], cutShort = [] } = series;
   const now = applyEdits(state.tasks, { edits, counted });
   const changed = new Set(edits.map((edit) => edit.after.id));
   const inherits = (id: number) => heirs.some(([, heir]) => heir.id === id);
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks?.has(id) && !inherits(id));
   const shown = [...new Set([...plans.keys(), ...along])].map((id) => now.get(id) as Task);
   const restored = edits.filter(({ before, after }) => before?.deletedAt && !after.deletedAt).map(({ after }) => after);
-  const cutShortNamed = cutShort.filter(({ id }) => plans.has(id));
-  const made = projects.filter((project) => edits.some((edit) => edit.after.projectId === project.after.id));
-  const names = made.map((project) => project.after.name);
+  const asked = cutShort.filter(({ id }) => plans.has(id));
+  const names = projects.map((project) => project.after.name);
   return {
-    edits,
-    counted,
-    projects: made,
-    by: context.by,
-    outcome: {
-      tasks: shown,
-      restored: new Set(restored.map(({ id }) => id)),
-      before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
-      unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
-      failed,
-      unclaimed: shown.filter(
-        ({ id }) => released && !held && plans.has(id) && state.tasks.get(id)?.claimedBy === null,
-      ),
-      ended: edits.flatMap(({ before, after }) =>
-        before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
-      ),
-      expired: shown.filter((task) => held && plans.has(task.id) && hasLapsed(task)),
-      ...readinessChanges(state.tasks, now, { edits, counted }, context),
-      next: next.map(({ id }) => now.get(id) as Task),
-      nextSubtasks: edits.flatMap(({ before, after }) =>
-        before || next.some(({ id }) => id === after.id) ? [] : [after],
-      ),
-      endedSeries,
-      endedWithParent,
-      skipped,
-      heirs,
-      cutShort: cutShortNamed,
-      cutShortSubtasks: cutShortNamed.flatMap(({ id }) => descendants(state.tasks, id).filter(isOpenTask)),
-      alsoOpen: alsoOpenIn(edits, now),
-      discontinued: discontinuedIn(edits, now, state.formerRules),
-      orphans: orphansOf(restored, now),
-      similar: [
-        ...similarNames('project', names, state.projectNames),
-        ...similarNames('label', labels, state.labelNames),
-      ],
-      closedBlockers: closedAmong(blockers, state.tasks),
-    },
+    tasks: shown,
+    restored: new Set(restored.map(({ id }) => id)),
+    before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
+    unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
+    unclaimed: shown.filter(({ id }) => released && !held && plans.has(id) && state.tasks.get(id)?.claimedBy === null),
+    ended: edits.flatMap(({ before, after }) =>
+      before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
+    ),
+    expired: shown.filter((task) => held && plans.has(task.id) && hasLapsed(task)),
+    ...readinessChanges(state.tasks, now, { edits, counted }, context),
+    next: next.map(({ id }) => now.get(id) as Task),
+    nextSubtasks: edits.flatMap(({ before, after }) =>
+      before || next.some(({ id }) => id === after.id) ? [] : [after],
+    ),
+    endedSeries,
+    endedWithParent,
+    skipped,
+    heirs,
+    cutShort: asked,
+    cutShortSubtasks: asked.flatMap(({ id }) => descendants(state.tasks, id).filter(isOpenTask)),
+    alsoOpen: alsoOpenIn(edits, now),
+    discontinued: discontinuedIn(edits, now, state.formerRules),
+    orphans: orphansOf(restored, now),
+    similar: [
+      ...similarNames('project', names, state.projectNames),
+      ...similarNames('label', labels, state.labelNames),
+    ],
+    closedBlockers: closedAmong(blockers, state.tasks),
   };
 }
 
