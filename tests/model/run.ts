@@ -112,7 +112,7 @@ export class Run {
     return rest;
   }
 
-  /** Makes the same call twice at once: one writes, and the other gets the same answer. */
+  /** Makes the same call twice at once, from one client: one writes, and the other gets the same answer. */
   private async twins(who: number, tool: string, args: Args): Promise<Reply> {
     const replies = await Promise.all([this.send(who, tool, args), this.send(who, tool, args)]);
     const [first, second] = replies.sort((a, b) => Number(a.json.replayed ?? 0) - Number(b.json.replayed ?? 0)) as [
@@ -124,9 +124,11 @@ export class Run {
     return first;
   }
 
-  /** Sends an answered call again, from the other client: it must get the same answer. */
+  /** Sends an answered call again: it gets the same answer, and is refused to the other client. */
   private async repeat({ tool, args, json, who }: Sent): Promise<void> {
-    const again = await this.send(1 - who, tool, args);
+    const others = await this.send(1 - who, tool, args);
+    expect(others.json.error?.code, 'the call of another client repeated').toBe('conflict');
+    const again = await this.send(who, tool, args);
     expect(again.json, 'a repeated call').toEqual({ ...json, replayed: true });
     expect(again.text).toMatch(/^Already done at .*\d\d:\d\d, nothing new was written\.\n/);
     expect((await this.tables()).counters.change_seq).toBe(this.model.log.length);
