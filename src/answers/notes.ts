@@ -44,14 +44,14 @@ export function suspectDateNotes(
 }
 
 /** Notes claims, as they were, that someone other than their holder ended. */
-export const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
+const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
   firstNotes(
     ended.map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, say)}.`),
     MAX_NAMED,
   );
 
 /** Notes tasks that were to be released although nobody had claimed them. */
-export const unclaimedNotes = (unclaimed: Task[]): string[] => unclaimed.map(({ id }) => `Nobody had claimed #${id}.`);
+const unclaimedNotes = (unclaimed: Task[]): string[] => unclaimed.map(({ id }) => `Nobody had claimed #${id}.`);
 
 /** Notes expired claims. Writes that give the claim number still succeed, but others can claim the task at any time. */
 export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
@@ -61,7 +61,7 @@ export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): s
   });
 
 /** Notes dates of a series with an end that were past already. */
-export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
+const skippedNotes = (skipped: Outcome['skipped']): string[] =>
   firstNotes(
     skipped.map(
       ([{ id }, count]) =>
@@ -70,13 +70,13 @@ export const skippedNotes = (skipped: Outcome['skipped']): string[] =>
   );
 
 /** Notes series that ended because their rule has no further occurrence. */
-export const lastNotes = (last: Task[]): string[] =>
+const lastNotes = (last: Task[]): string[] =>
   last.length === 0
     ? []
     : [`${numbersOf(last)} ${last.length === 1 ? 'was the last of its' : 'were the last of their'} series.`];
 
 /** Notes series that ended because their task was closed together with the one above it. */
-export const endedWithParentNotes = (ended: Task[]): string[] =>
+const endedWithParentNotes = (ended: Task[]): string[] =>
   firstNotes(
     ended.map(({ id, parentId, repeats }) => {
       const rule = repeats && sayRepeat(repeats);
@@ -85,13 +85,13 @@ export const endedWithParentNotes = (ended: Task[]): string[] =>
   );
 
 /** Notes if a task was restored into an archived project, which lists omit. Names the first such project. */
-export function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
+function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>): string[] {
   const [first] = tasks.filter((each) => before.get(each.id)?.deletedAt && !each.deletedAt && each.inArchivedProject);
   return first ? [`+${first.project} is archived: lists omit its tasks.`] : [];
 }
 
 /** Notes tasks that were begun or completed while they wait: what they wait for may be done too. */
-export const earlyNotes = (early: Outcome['early'], { now, timezone }: RenderContext): string[] =>
+const earlyNotes = (early: Outcome['early'], { now, timezone }: RenderContext): string[] =>
   firstNotes(
     early.map(([{ id }, { id: by, waitsFor, start }]) => {
       const subject = by === id ? `#${id}` : `#${id} is part of #${by}, which`;
@@ -124,7 +124,7 @@ export function twinNotes(tasks: Task[]): string[] {
 }
 
 /** Notes restored sub-tasks whose parent is still in the trash. */
-export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
+const orphanNotes = (orphans: Outcome['orphans']): string[] =>
   firstNotes(
     orphans.map(([{ id }, children]) => {
       const [are, its] = children.length === 1 ? ['is', 'its'] : ['are', 'their'];
@@ -133,7 +133,7 @@ export const orphanNotes = (orphans: Outcome['orphans']): string[] =>
   );
 
 /** Notes reopened tasks whose series has another open task: the caller may want only one of the two. */
-export const alsoOpenNotes = (opened: Outcome['alsoOpen']): string[] =>
+const alsoOpenNotes = (opened: Outcome['alsoOpen']): string[] =>
   firstNotes(
     opened.map(([tasks, { id }]) => {
       const instead = sayCall('delete_task', { ids: [id] });
@@ -142,7 +142,7 @@ export const alsoOpenNotes = (opened: Outcome['alsoOpen']): string[] =>
   );
 
 /** Notes reopened tasks that no longer repeat, with the call that sets their rule again. */
-export const discontinuedNotes = (discontinued: Outcome['discontinued']): string[] =>
+const discontinuedNotes = (discontinued: Outcome['discontinued']): string[] =>
   firstNotes(
     discontinued.map(([{ id }, rule]) => {
       const again = sayCall('update_task', { ids: [id], repeats: sayRest(rule) });
@@ -151,7 +151,7 @@ export const discontinuedNotes = (discontinued: Outcome['discontinued']): string
   );
 
 /** Notes tasks that carry a series on because another of it was deleted, and how to end it: that may have been meant. */
-export const heirNotes = (heirs: Outcome['heirs']): string[] =>
+const heirNotes = (heirs: Outcome['heirs']): string[] =>
   firstNotes(
     heirs.map(([{ id: deleted }, { id, repeats }]) => {
       const end = sayCall('update_task', { ids: [id], clear: ['repeats'] });
@@ -160,7 +160,7 @@ export const heirNotes = (heirs: Outcome['heirs']): string[] =>
   );
 
 /** Notes closed tasks that were given a recurrence rule, which has no effect until they are reopened. */
-export const idleRuleNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
+const idleRuleNotes = (tasks: Task[], before: ReadonlyMap<number, Task>): string[] =>
   firstNotes(
     tasks
       .filter((each) => {
@@ -176,7 +176,7 @@ export const idleRuleNotes = (tasks: Task[], before: ReadonlyMap<number, Task>):
  *
  * @param parts open sub-tasks of the next ones
  */
-export function endingNotes(next: Task[], parts: Task[]): string[] {
+function endingNotes(next: Task[], parts: Task[]): string[] {
   if (next.length === 0) return [];
   const [come, series] = next.length === 1 ? ['comes', 'the series'] : ['come', 'these series'];
   const call = sayCall('update_task', {
@@ -192,7 +192,7 @@ export function endingNotes(next: Task[], parts: Task[]): string[] {
  *
  * @param parts the open sub-tasks of these
  */
-export function cutShortNotes(cut: Task[], parts: Task[]): string[] {
+function cutShortNotes(cut: Task[], parts: Task[]): string[] {
   if (cut.length === 0) return [];
   const ids = new Set([...cut, ...parts].map(({ id }) => id));
   const skip = sayCall('update_task', { ids: [...ids], status: 'cancelled' });
@@ -220,3 +220,30 @@ export const moreNamesakesNotes = ({ length }: unknown[]): string[] =>
   length > MAX_NAMED
     ? [`${capped(length, MAX_NAMESAKES)} open tasks have the same titles; the newest ${MAX_NAMED} are listed.`]
     : [];
+
+/** Notes what the caller may not expect of a write, or has to decide. */
+export function outcomeNotes(outcome: Outcome, say: RenderContext): string[] {
+  const { tasks, before } = outcome;
+  return [
+    ...unclaimedNotes(outcome.unclaimed),
+    ...endedClaimNotes(outcome.ended, say),
+    ...lapsedNotes(outcome.expired, say),
+    ...earlyNotes(outcome.early, say),
+    ...blockedNotes(outcome.blocked),
+    ...orphanNotes(outcome.orphans),
+    ...archivedProjectNotes(tasks, before),
+    ...skippedNotes(outcome.skipped),
+    ...lastNotes(outcome.endedSeries),
+    ...endedWithParentNotes(outcome.endedWithParent),
+    ...cutShortNotes(outcome.cutShort, outcome.cutShortSubtasks),
+    ...heirNotes(outcome.heirs),
+    ...alsoOpenNotes(outcome.alsoOpen),
+    ...discontinuedNotes(outcome.discontinued),
+    ...idleRuleNotes(tasks, before),
+    ...suspectDateNotes(tasks, say, before),
+    ...closedBlockerNotes(outcome.closedBlockers),
+    ...similarNameNotes(outcome.similar),
+    ...(tasks[0]?.status === 'cancelled' ? endingNotes(outcome.next, outcome.nextSubtasks) : []),
+    ...moreReadyNotes(outcome.ready),
+  ];
+}

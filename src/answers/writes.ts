@@ -13,28 +13,15 @@ import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
 import { grouped, MAX_NAMED, numbers } from './groups.js';
 import {
-  alsoOpenNotes,
-  archivedProjectNotes,
   blockedNotes,
   closedBlockerNotes,
-  cutShortNotes,
-  discontinuedNotes,
-  earlyNotes,
-  endedClaimNotes,
-  endedWithParentNotes,
-  endingNotes,
-  heirNotes,
-  idleRuleNotes,
   lapsedNotes,
-  lastNotes,
   moreNamesakesNotes,
   moreReadyNotes,
-  orphanNotes,
+  outcomeNotes,
   similarNameNotes,
-  skippedNotes,
   suspectDateNotes,
   twinNotes,
-  unclaimedNotes,
 } from './notes.js';
 import { detailAnswer } from './reads.js';
 import { failedJson, failedLines } from './refusals.js';
@@ -217,37 +204,8 @@ const restOf = (each: Task, say: RenderContext, told?: string): string =>
  * @param verb past tense, such as `Updated`
  * @param asked the status asked for, not repeated per task if there are several
  */
-export function outcomeAnswer(
-  {
-    tasks,
-    before,
-    unchanged,
-    failed,
-    unclaimed,
-    ended,
-    expired,
-    ready,
-    blocked,
-    early,
-    next: following,
-    endedSeries,
-    endedWithParent,
-    skipped,
-    orphans,
-    similar,
-    closedBlockers,
-    restored,
-    nextSubtasks,
-    alsoOpen,
-    heirs,
-    cutShort,
-    cutShortSubtasks,
-    discontinued,
-  }: Outcome,
-  say: RenderContext,
-  verb: string,
-  asked?: string,
-): Answer {
+export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string, asked?: string): Answer {
+  const { tasks, before, unchanged, failed, unclaimed, restored, ready, next: following } = outcome;
   const [first] = tasks;
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
   const told = only ? verb.toLowerCase() : asked;
@@ -289,28 +247,7 @@ export function outcomeAnswer(
         failed: failedJson(failed),
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
-  const notes = [
-    ...unclaimedNotes(unclaimed),
-    ...endedClaimNotes(ended, say),
-    ...lapsedNotes(expired, say),
-    ...earlyNotes(early, say),
-    ...blockedNotes(blocked),
-    ...orphanNotes(orphans),
-    ...archivedProjectNotes(tasks, before),
-    ...skippedNotes(skipped),
-    ...lastNotes(endedSeries),
-    ...endedWithParentNotes(endedWithParent),
-    ...cutShortNotes(cutShort, cutShortSubtasks),
-    ...heirNotes(heirs),
-    ...alsoOpenNotes(alsoOpen),
-    ...discontinuedNotes(discontinued),
-    ...idleRuleNotes(tasks, before),
-    ...suspectDateNotes(tasks, say, before),
-    ...closedBlockerNotes(closedBlockers),
-    ...similarNameNotes(similar),
-    ...(first?.status === 'cancelled' ? endingNotes(following, nextSubtasks) : []),
-    ...moreReadyNotes(ready),
-  ].join(' ');
+  const notes = outcomeNotes(outcome, say).join(' ');
   return {
     json: withoutEmpty({
       ...json,
