@@ -17,7 +17,7 @@ export interface RequestKey {
   relay: string | undefined;
   /** Digest of the tool and its arguments: a retry must have the same. */
   fingerprint: string;
-  /** Name of the client: a retry must have the same. Others choose ids such as "claim-1" too. */
+  /** Name of the client. The retry of a claim must have the same: others choose ids such as "claim-1" too. */
   client: string;
 }
 
@@ -56,7 +56,7 @@ const FRESH = 'Nothing was written. Use a fresh random request_id for each new w
 /**
  * Returns the stored answer unchanged, marked as replayed unless the relay sent the same request again.
  *
- * @throws Refusal `conflict` if the id was used for a different call, or by another client
+ * @throws Refusal `conflict` if the id was used for a different call, or for a claim by another client
  */
 export function replay(
   request: NonNullable<LockedState['request']>,
@@ -67,7 +67,7 @@ export function replay(
   const { json, text, relay: first, client: by = client } = request.answer as unknown as StoredAnswer; // see `storedRequest`
   if (relay !== undefined && relay === first) return { json, text };
   const at = sayUntil(request.at, now, timezone);
-  if (by !== client) throw conflict(`This request_id was already used by ${by}, at ${at}.`, FRESH);
+  if (by !== client && 'claim' in json) throw conflict(`This request_id was already used by ${by}, at ${at}.`, FRESH);
   return {
     json: { ...json, replayed: true },
     text: `Already done at ${at}, nothing new was written.\n${text}`,

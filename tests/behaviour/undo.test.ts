@@ -16,7 +16,7 @@ describe('undo, sent twice', () => {
     const last = await ana.ok('undo', { last: 1, request_id: 'b' });
     expect(await ana.ok('undo', { last: 1, request_id: 'b' })).toEqual({ ...last, replayed: true });
     const laptop = await agentOf(world, ana.principal, 'ana-laptop');
-    expect((await laptop.refused('undo', { last: 1, request_id: 'b' })).message).toContain('already used by test');
+    expect(await laptop.ok('undo', { last: 1, request_id: 'b' })).toEqual({ ...last, replayed: true });
   });
 });
 
