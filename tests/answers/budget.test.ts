@@ -160,7 +160,7 @@ describe('an answer within max_tokens', () => {
       const { projects, total = projects.length, omitted } = reply.json;
       check(reply, max_tokens, projects.length <= 1);
       expect(total).toBe(COUNT);
-      if (projects.length < total) expect(omitted).toContain(`: ${total - projects.length} projects.`);
+      if (projects.length < total) expect(omitted).toContain(`: ${total - projects.length} projects; labels.`);
     }));
 
   test('is not made longer by saying what was left out', async () => {
