@@ -10,8 +10,10 @@ import { changesSince } from '../src/domain/guard.js';
 import { usedLabels } from '../src/domain/labels.js';
 import { firstTasks, listTasks } from '../src/domain/lists/list.js';
 import { namesakes, nearTitles, similarTasks } from '../src/domain/lists/search.js';
+import { obstaclesTo } from '../src/domain/nothing-ready.js';
 import { overview } from '../src/domain/overview.js';
 import { listProjects } from '../src/domain/projects.js';
+import { formerRules } from '../src/domain/recurrence/former-rules.js';
 import { completeLabels, completeProjects, completeTasks } from '../src/domain/suggest.js';
 import { touchedSince } from '../src/domain/touched.js';
 import {
@@ -274,6 +276,9 @@ describe('two independent locks', () => {
     'next to be claimed': (tx: UserTx) => nextReady(tx, {}, world.now).then((next) => (next ? [next] : [])),
     'next to be claimed by a word': (tx: UserTx) =>
       nextReady(tx, { text: 'zebra' }, world.now).then((next) => (next ? [next] : [])),
+    'what keeps tasks from being ready': (tx: UserTx) =>
+      obstaclesTo(tx, {}, world.now).then(({ groups }) => Object.keys(groups)),
+    'rules of closed tasks': (tx: UserTx) => formerRules(tx, [foreign.id + 3]).then((found) => [...found]),
     'first tasks of a label': (tx: UserTx) =>
       firstTasks(tx, { labels: [foreign.label] }, { now: world.now }).then((page) => page.tasks),
     'tasks to choose from': (tx: UserTx) => completeTasks(tx, '').then(({ found }) => found),
@@ -305,6 +310,8 @@ describe('two independent locks', () => {
     'with the predicate gone, row-level security alone hides everything: %s',
     async (_name, read) => {
       const { ana, bob } = await anaAndBob();
+      await ana.ok('add_task', { title: 'zebra habit', due: '2026-11-20', repeats: 'every day' });
+      await ana.ok('complete_task', { id: foreign.id + 3 });
       const { userId } = ana.principal;
       /** The double: a transaction of `who` in which every predicate says Ana. */
       const seenBy = (who: Agent) =>

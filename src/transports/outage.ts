@@ -2,7 +2,10 @@ import type { Logger } from 'pino';
 import { setupMistake, sqlState } from '../db/database-errors.js';
 import { RateLimit } from './limits.js';
 
-/** Logs when the database becomes unreachable and when it answers again, once each, and at most once a minute that it is busy. */
+/**
+ * Logs when the database becomes unreachable and when it answers again, once each, and at most once a minute that it is
+ * busy.
+ */
 export class OutageLog {
   #isOut = false;
   readonly #busy = new RateLimit(1, () => performance.now());
