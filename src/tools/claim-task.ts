@@ -9,7 +9,7 @@ export default defineTool({
   effect: 'update',
   idempotent: false,
   description:
-    'Claim a task to work on, by id, or the next that is ready, not begun by hand and matches the filters. Other agents leave it alone until it is done, released or the minutes are over. Returns the task and a claim number: give it with your writes to the task.',
+    'Claim a task to work on, by id, or the next ready one that matches the filters and was not begun by hand. Other agents leave it alone until it is done, released or the minutes are over. Returns the task and a claim number: give it with your writes to the task.',
   input: {
     id: id().optional(),
     text: shortText().optional(),
