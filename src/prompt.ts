@@ -29,7 +29,7 @@ interface Spec<F extends Fields, Found> {
   /** Completers by argument. */
   complete?: { [Name in keyof F & string]?: Complete };
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
-  message(found: Found, say: RenderContext, args: Args<F>): Message;
+  message(found: Found, context: RenderContext, args: Args<F>): Message;
 }
 
 export interface Prompt {
@@ -66,8 +66,8 @@ export function definePrompt<F extends Fields, Found>(spec: Spec<F, Found>): Pro
       const args = parse(name, schema, raw) as Args<F>;
       return reading(
         (tx, context) => run(args, tx, context),
-        (found, say) => {
-          const { ask, data } = message(found, say, args);
+        (found, context) => {
+          const { ask, data } = message(found, context, args);
           return `${ask}\n\n${DATA_NOTICE}\n\n${indented(fitParts(data).join('\n\n'))}`;
         },
       );
@@ -98,12 +98,14 @@ function fitParts(parts: Part[]): string[] {
 }
 
 /** Returns a maker of sections that show each task once. A section that would be empty is left out. */
-export function sectionsOf(say: RenderContext): (title: string, page: TaskPage) => Part[] {
+export function sectionsOf(context: RenderContext): (title: string, page: TaskPage) => Part[] {
   const shown = new Set<number>();
   return (title, page) => {
     const tasks = page.tasks.filter(({ id }) => !shown.has(id));
     for (const { id } of tasks) shown.add(id);
     const nothing = tasks.length === 0 && page.total === page.tasks.length && !page.paused;
-    return nothing ? [] : [{ title, what: pageAnswer({ ...page, tasks }, say, { least: 'compact', dated: false }) }];
+    return nothing
+      ? []
+      : [{ title, what: pageAnswer({ ...page, tasks }, context, { least: 'compact', dated: false }) }];
   };
 }

@@ -16,14 +16,14 @@ export interface ReadContext {
  * A read in two phases: it finds rows, and returns a function that renders them. That is called once the database has
  * answered, when the user's timezone is known.
  */
-export type Reading<T> = (tx: UserTx, context: ReadContext) => Promise<(say: RenderContext) => T>;
+export type Reading<T> = (tx: UserTx, context: ReadContext) => Promise<(rendering: RenderContext) => T>;
 
 export const reading =
   <Found, T>(
     find: (tx: UserTx, context: ReadContext) => Promise<Found>,
-    render: (found: Found, say: RenderContext) => T,
+    render: (found: Found, context: RenderContext) => T,
   ): Reading<T> =>
   async (tx, context) => {
     const found = await find(tx, context);
-    return (say) => render(found, say);
+    return (rendering) => render(found, rendering);
   };

@@ -61,12 +61,12 @@ const FRESH = 'Nothing was written. Use a fresh random request_id for each new w
 export function replay(
   request: NonNullable<LockedState['request']>,
   { fingerprint, relay, client }: RequestKey,
-  { now, timezone }: RenderContext,
+  context: RenderContext,
 ): Answer {
   if (request.fingerprint !== fingerprint) throw conflict('This request_id was already used for another call.', FRESH);
   const { json, text, relay: first, client: by = client } = request.answer as unknown as StoredAnswer; // see `storedRequest`
   if (relay !== undefined && relay === first) return { json, text };
-  const at = sayUntil(request.at, now, timezone);
+  const at = sayUntil(request.at, context);
   if (by !== client && 'claim' in json) throw conflict(`This request_id was already used by ${by}, at ${at}.`, FRESH);
   return {
     json: { ...json, replayed: true },

@@ -22,7 +22,7 @@ interface Spec<F extends Fields, Found> {
   shows(args: Args<F>): Subject;
   /** @throws Refusal `not_found` */
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Found>;
-  text(found: Found, say: RenderContext, args: Args<F>): string;
+  text(found: Found, context: RenderContext, args: Args<F>): string;
 }
 
 export interface Resource {
@@ -68,7 +68,7 @@ export function defineResource<F extends Fields, Found>(spec: Spec<F, Found>): R
           shows: shows(args),
           read: reading(
             (tx, context) => run(args, tx, context),
-            (found, say) => text(found, say, args),
+            (found, context) => text(found, context, args),
           ),
         };
       const { path, message } = error.issues[0] ?? { path: [], message: 'cannot be read' };

@@ -169,13 +169,13 @@ async function runWrite(
       // A refusal is held until `decide`: a retry gets its first answer, whatever has changed since.
       read: (tx) => read(tx, actor, now).catch(refusalOrThrow),
       decide(prepared, opened) {
-        const say = renderContext(principal, now);
+        const rendering = renderContext(principal, now);
         if (key && opened.request) {
-          const first = replay(opened.request, key, say);
+          const first = replay(opened.request, key, rendering);
           return { value: { answer: dryRun ? asDryRun(first) : first }, statements: [] };
         }
         if (prepared instanceof Refusal) throw prepared;
-        const { decision, answer: plain } = prepared(writeContext(principal, actor, opened), say);
+        const { decision, answer: plain } = prepared(writeContext(principal, actor, opened), rendering);
         const answer = dryRun ? asDryRun(plain) : withHandle(plain, undoHandle(opened, decision));
         checkAnswer(answer.json); // before COMMIT: a committed write must have a valid answer
         const call = randomUUID();

@@ -50,14 +50,14 @@ interface Description<F extends Fields> {
 interface Read<F extends Fields, Outcome> extends Description<F> {
   effect: 'read';
   run(args: Args<F>, tx: UserTx, context: ReadContext): Promise<Outcome>;
-  answer(outcome: Outcome, say: RenderContext, args: Args<F>): DetailLevels;
+  answer(outcome: Outcome, context: RenderContext, args: Args<F>): DetailLevels;
 }
 
 interface Write<F extends Fields, State, Outcome> extends Description<F> {
   effect: Exclude<Effect, 'read'>;
   run(args: Args<F>): WriteCommand<State, Outcome>;
   /** @param sent the arguments as they were sent */
-  answer(outcome: Outcome, say: RenderContext, args: Args<F>, sent: Record<string, unknown>): Answer;
+  answer(outcome: Outcome, context: RenderContext, args: Args<F>, sent: Record<string, unknown>): Answer;
 }
 
 interface CallBase {
@@ -83,7 +83,10 @@ export interface WriteCall extends CallBase {
 }
 
 /** Decides a write and renders its answer. Pure: what it depends on was read, or is in the context. */
-export type Decide = (context: WriteContext, say: RenderContext) => { decision: Decision<unknown>; answer: Answer };
+export type Decide = (
+  context: WriteContext,
+  rendering: RenderContext,
+) => { decision: Decision<unknown>; answer: Answer };
 
 export interface Tool {
   name: string;
@@ -151,7 +154,7 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outco
           budget: typeof max_tokens === 'number' ? max_tokens : DEFAULT_BUDGET,
           read: reading(
             (tx, context) => spec.run(args, tx, context),
-            (outcome, say) => spec.answer(outcome, say, args),
+            (outcome, context) => spec.answer(outcome, context, args),
           ),
         };
       const command = spec.run(args);
@@ -162,9 +165,9 @@ export function defineTool<F extends Fields, State, Outcome>(spec: Read<F, Outco
         dryRun: dry_run === true,
         async read(tx, actor, now) {
           const state = await command.read(tx, actor, now);
-          return (context, say) => {
+          return (context, rendering) => {
             const decision = command.decide(state, context);
-            return { decision, answer: spec.answer(decision.outcome, say, args, raw as Record<string, unknown>) };
+            return { decision, answer: spec.answer(decision.outcome, rendering, args, raw as Record<string, unknown>) };
           };
         },
       };

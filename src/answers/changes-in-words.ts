@@ -21,10 +21,10 @@ const VERBS: Record<Operation, string> = {
   merge: 'merged',
 };
 
-type Words = (value: unknown, clock: TimeContext) => string;
+type Words = (value: unknown, context: TimeContext) => string;
 
 const word: Words = (value) => String(value).replace('_', ' ');
-const when: Words = (value, { now, timezone }) => sayWhen(value as When, now, timezone);
+const when: Words = (value, context) => sayWhen(value as When, context);
 
 /** Formatters of the fields whose values before and after are stated. */
 const VALUE_WORDS: Record<string, Words> = {
@@ -55,14 +55,14 @@ const fromTo = (from: string | null, to: string | null, undoes: boolean): string
   from === null || undoes ? (to ?? 'none') : `${from} → ${to ?? 'none'}`;
 
 /** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
-function sayField(field: string, { before, after, projects, remark, undoes }: Step, clock: TimeContext): string[] {
+function sayField(field: string, { before, after, projects, remark, undoes }: Step, context: TimeContext): string[] {
   const member = MEMBERS[field];
   if (member) {
     const news = [...items(after, field).map(member), ...items(before, field).map((each) => `no ${member(each)}`)];
     return [`${field} (${news.join(', ')})`];
   }
   const words = VALUE_WORDS[field];
-  const said = (from: Recorded) => (from[field] == null || !words ? null : words(from[field], clock));
+  const said = (from: Recorded) => (from[field] == null || !words ? null : words(from[field], context));
   if (words && !undoes && said(before) !== null && said(before) === said(after))
     return [`${field} (${said(after)}, begun anew)`]; // a series that starts on another day
   if (words) return [`${field} (${fromTo(said(before), said(after), undoes)})`];
@@ -93,13 +93,13 @@ const IMPLIED: Partial<Record<Operation, string[]>> = {
  * Describes a step, as `updated title (was Call), due (24 Dec → 25 Dec)` or `completed, title (was Call)`. A step of an undo
  * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
-export function describeStep(step: Step, clock: TimeContext): { what: string; fields: string[] } {
+export function describeStep(step: Step, context: TimeContext): { what: string; fields: string[] } {
   const { operation, undoes, remark, projects } = step;
   const whole = operation === 'delete' || operation === 'restore' || operation === 'merge';
   const implied = undoes && !whole ? [] : operation === 'update' ? [] : IMPLIED[operation];
   const fields = step.fields
     .filter((field) => implied && !implied.includes(field))
-    .flatMap((field) => sayField(field, step, clock));
+    .flatMap((field) => sayField(field, step, context));
   if (undoes) return { what: whole ? `${VERBS[operation]} by undo` : 'undone', fields };
   const quoted = remark === null ? [] : [JSON.stringify(oneLine(remark, REMARK_LENGTH))];
   if (operation === 'update')
@@ -108,21 +108,21 @@ export function describeStep(step: Step, clock: TimeContext): { what: string; fi
   return { what: [VERBS[operation], ...into, ...quoted].join(' '), fields };
 }
 
-export function stepText(step: Step, clock: TimeContext): string {
-  const { what, fields } = describeStep(step, clock);
+export function stepText(step: Step, context: TimeContext): string {
+  const { what, fields } = describeStep(step, context);
   const between = what === 'updated' || what === 'undone' ? ' ' : ', ';
   return [what, fields.join(', ')].filter(Boolean).join(between);
 }
 
 /** Describes the steps of one write to one task or project, in order. Edits that follow each other are told as one. */
-export function stepsText(steps: Step[], clock: TimeContext): string {
+export function stepsText(steps: Step[], context: TimeContext): string {
   const told: Step[] = [];
   for (const step of steps) {
     const last = told.at(-1);
     if (last && areToldAsOne(last, step)) told[told.length - 1] = combine(last, step);
     else told.push(step);
   }
-  return told.map((step) => stepText(step, clock)).join(', then ');
+  return told.map((step) => stepText(step, context)).join(', then ');
 }
 
 /** Whether both steps only change fields, and both or neither by undo. */

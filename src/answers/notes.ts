@@ -25,11 +25,8 @@ const numbersOf = (tasks: Task[]) => numbers(tasks.map(({ id }) => id));
  *
  * @param before the previous states of updated tasks; leave out for new ones
  */
-export function suspectDateNotes(
-  tasks: Task[],
-  { now, timezone }: RenderContext,
-  before?: ReadonlyMap<number, Task>,
-): string[] {
+export function suspectDateNotes(tasks: Task[], context: RenderContext, before?: ReadonlyMap<number, Task>): string[] {
+  const { timezone } = context;
   const given = (each: Task, field: 'due' | 'start') => each[field] !== (before?.get(each.id)?.[field] ?? null);
   const open = tasks.filter((each) => isOpenTask(each) && (!before || before.has(each.id)));
   const past = open.filter((each) => given(each, 'due') && dueSort(each.due, timezone) < each.updatedAt.toISOString());
@@ -38,15 +35,15 @@ export function suspectDateNotes(
       (given(each, 'due') || given(each, 'start')) && startSort(each.start, timezone) > dueSort(each.due, timezone),
   );
   return [
-    ...(past.length > 0 ? [`Due in the past: ${numbersOf(past)}; today is ${sayToday(now, timezone)}.`] : []),
+    ...(past.length > 0 ? [`Due in the past: ${numbersOf(past)}; today is ${sayToday(context)}.`] : []),
     ...(late.length > 0 ? [`Starts after it is due: ${numbersOf(late)}.`] : []),
   ];
 }
 
 /** Notes claims, as they were, that someone other than their holder ended. */
-const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
+const endedClaimNotes = (ended: Task[], context: RenderContext): string[] =>
   firstNotes(
-    ended.map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, say)}.`),
+    ended.map((each) => `Ended the claim on #${each.id}, held by ${holderOf(each, context)}.`),
     MAX_NAMED,
   );
 
@@ -54,9 +51,9 @@ const endedClaimNotes = (ended: Task[], say: RenderContext): string[] =>
 const unclaimedNotes = (unclaimed: Task[]): string[] => unclaimed.map(({ id }) => `Nobody had claimed #${id}.`);
 
 /** Notes expired claims. Writes that give the claim number still succeed, but others can claim the task at any time. */
-export const lapsedNotes = (lapsed: Task[], { now, timezone }: RenderContext): string[] =>
+export const lapsedNotes = (lapsed: Task[], context: RenderContext): string[] =>
   lapsed.map(({ id, claim, claimedUntil }) => {
-    const since = claimedUntil ? ` at ${sayUntil(claimedUntil, now, timezone)}` : '';
+    const since = claimedUntil ? ` at ${sayUntil(claimedUntil, context)}` : '';
     return `Your claim on #${id} expired${since}. To renew it: ${sayCall('claim_task', { id, claim })}.`;
   });
 
@@ -91,13 +88,13 @@ function archivedProjectNotes(tasks: Task[], before: ReadonlyMap<number, Task>):
 }
 
 /** Notes tasks that were begun or completed while they wait: what they wait for may be done too. */
-const earlyNotes = (early: Outcome['early'], { now, timezone }: RenderContext): string[] =>
+const earlyNotes = (early: Outcome['early'], context: RenderContext): string[] =>
   firstNotes(
     early.map(([{ id }, { id: by, waitsFor, start }]) => {
       const subject = by === id ? `#${id}` : `#${id} is part of #${by}, which`;
       return waitsFor.length > 0
         ? `${subject} waits for ${numbers(waitsFor)}, still open.`
-        : `${subject} starts ${start && sayWhen(start, now, timezone)}.`;
+        : `${subject} starts ${start && sayWhen(start, context)}.`;
     }),
   );
 
@@ -222,13 +219,13 @@ export const moreNamesakesNotes = ({ length }: unknown[]): string[] =>
     : [];
 
 /** Notes what the caller may not expect of a write, or has to decide. */
-export function outcomeNotes(outcome: Outcome, say: RenderContext): string[] {
+export function outcomeNotes(outcome: Outcome, context: RenderContext): string[] {
   const { tasks, before } = outcome;
   return [
     ...unclaimedNotes(outcome.unclaimed),
-    ...endedClaimNotes(outcome.ended, say),
-    ...lapsedNotes(outcome.expired, say),
-    ...earlyNotes(outcome.early, say),
+    ...endedClaimNotes(outcome.ended, context),
+    ...lapsedNotes(outcome.expired, context),
+    ...earlyNotes(outcome.early, context),
     ...blockedNotes(outcome.blocked),
     ...orphanNotes(outcome.orphans),
     ...archivedProjectNotes(tasks, before),
@@ -240,7 +237,7 @@ export function outcomeNotes(outcome: Outcome, say: RenderContext): string[] {
     ...alsoOpenNotes(outcome.alsoOpen),
     ...discontinuedNotes(outcome.discontinued),
     ...idleRuleNotes(tasks, before),
-    ...suspectDateNotes(tasks, say, before),
+    ...suspectDateNotes(tasks, context, before),
     ...closedBlockerNotes(outcome.closedBlockers),
     ...similarNameNotes(outcome.similar),
     ...(tasks[0]?.status === 'cancelled' ? endingNotes(outcome.next, outcome.nextSubtasks) : []),

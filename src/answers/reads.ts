@@ -69,13 +69,13 @@ function remarkOf(
 }
 
 /** Renders one row for both channels. */
-function listed(each: Task, say: RenderContext, detail: Detail) {
+function listed(each: Task, context: RenderContext, detail: Detail) {
   const lines = [
-    detail === 'ids' ? `#${each.id} ${quoted(each.title)}` : line(each, say),
-    ...(detail === 'full' ? [`  ${sayStamps(each, say)}`] : []),
+    detail === 'ids' ? `#${each.id} ${quoted(each.title)}` : line(each, context),
+    ...(detail === 'full' ? [`  ${sayStamps(each, context)}`] : []),
     ...(detail === 'full' && each.description ? [indented(each.description)] : []),
   ];
-  return { json: rowJson(each, say, detail), lines };
+  return { json: rowJson(each, context, detail), lines };
 }
 
 /**
@@ -88,7 +88,7 @@ function listed(each: Task, say: RenderContext, detail: Detail) {
  */
 export function pageAnswer(
   page: TaskPage,
-  say: RenderContext,
+  context: RenderContext,
   {
     detail: asked = 'compact',
     least = 'ids',
@@ -101,7 +101,7 @@ export function pageAnswer(
   const total = page.cut || (page.atLeast && page.total <= MAX_COUNT) ? `${page.total}+` : capped(page.total);
   const rowLevels = Math.max(tasks.length, 1); // levels up to this one add rows, higher ones detail
   const details = DETAILS.slice(DETAILS.indexOf(least), DETAILS.indexOf(asked) + 1);
-  const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, say, detail)));
+  const rows = memoized((detail: Detail) => tasks.map((each) => listed(each, context, detail)));
   return {
     levels: rowLevels + details.length - 1,
     at(level) {
@@ -113,7 +113,7 @@ export function pageAnswer(
         shown.length === page.total && !page.atLeast ? tasksWord(total) : `${shown.length} of ${tasksWord(total)}`;
       return {
         json: {
-          now: formatStamp(say.now, say.timezone),
+          now: formatStamp(context.now, context.timezone),
           tasks: shown.map(({ json }) => json),
           total,
           ...(cursor && { next_cursor: cursor }),
@@ -121,7 +121,7 @@ export function pageAnswer(
           ...(note && { note }),
         },
         text: [
-          dated ? `${count}; ${todayLine(say)}` : count,
+          dated ? `${count}; ${todayLine(context)}` : count,
           ...(note ? [note] : []),
           ...shown.flatMap(({ lines }) => lines),
           ...(cursor ? [`More: repeat with cursor ${cursor}`] : []),
@@ -202,13 +202,13 @@ function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing:
  */
 export function detailAnswer(
   { tasks, failed }: { tasks: TaskDetail[]; failed: Failure[] },
-  say: RenderContext,
+  context: RenderContext,
 ): DetailLevels {
   const count = tasks.length;
-  const whole = memoized((each: TaskDetail) => inFull(each, say));
+  const whole = memoized((each: TaskDetail) => inFull(each, context));
   const rowsOf = {
-    compact: memoized((each: TaskDetail) => listed(each, say, 'compact')),
-    ids: memoized((each: TaskDetail) => listed(each, say, 'ids')),
+    compact: memoized((each: TaskDetail) => listed(each, context, 'compact')),
+    ids: memoized((each: TaskDetail) => listed(each, context, 'ids')),
   };
   return {
     // Levels add one title each, then candidates of failures and one row each, then list entries and characters of one task after another.
@@ -226,7 +226,7 @@ export function detailAnswer(
         if (remaining > 0) {
           const part = shortened(each, remaining - 1);
           missing.push(...part.missing);
-          shown.push(part.missing.length > 0 ? inFull(part.task, say) : whole(each));
+          shown.push(part.missing.length > 0 ? inFull(part.task, context) : whole(each));
           remaining -= 1 + pieceCount(each);
         } else {
           const detail = i <= level - count ? 'compact' : 'ids';
@@ -251,9 +251,9 @@ export function detailAnswer(
   };
 }
 
-const inFull = (each: TaskDetail, say: RenderContext) => ({
-  json: detailJson(each, say),
-  lines: [detailText(each, say)],
+const inFull = (each: TaskDetail, context: RenderContext) => ({
+  json: detailJson(each, context),
+  lines: [detailText(each, context)],
 });
 
 /** Renders projects and labels. Lower levels drop the labels, then the last projects. */
@@ -297,14 +297,14 @@ export function projectsAnswer({ projects, total, archived, labels, moreLabels }
 }
 
 /** Renders the overview. Lower levels shorten its lists evenly; the counts are always shown. */
-export function overviewAnswer(found: Overview, say: RenderContext): DetailLevels {
+export function overviewAnswer(found: Overview, context: RenderContext): DetailLevels {
   const counts = Object.fromEntries(
     Object.entries(found.counts).map(([name, count]) => [name, capped(count, MAX_COUNT_EACH)]),
   );
   const lists = (['overdue', 'today', 'claimed'] as const).map((name) => ({
     name,
     count: found.counts[name],
-    rows: found[name].map((each) => listed(each, say, 'compact')),
+    rows: found[name].map((each) => listed(each, context, 'compact')),
   }));
   const heading = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const total = lists.reduce((sum, { rows }) => sum + rows.length, 0);
@@ -318,14 +318,14 @@ export function overviewAnswer(found: Overview, say: RenderContext): DetailLevel
       const shown = lists.map(({ rows, ...list }, i) => ({ ...list, rows: rows.slice(0, shares[i]) }));
       return {
         json: withoutEmpty({
-          user: say.user,
-          timezone: say.timezone,
-          now: formatStamp(say.now, say.timezone),
+          user: context.user,
+          timezone: context.timezone,
+          now: formatStamp(context.now, context.timezone),
           counts,
           ...Object.fromEntries(shown.map(({ name, rows }) => [name, rows.map(({ json }) => json)])),
         }),
         text: [
-          `${say.user}; ${todayLine(say)}, ${sayTime(say.now, say)}`,
+          `${context.user}; ${todayLine(context)}, ${sayTime(context.now, context)}`,
           Object.entries(counts)
             .filter(([name, count]) => count !== 0 || name === 'open')
             .map(([name, count]) => `${count} ${name === 'today' ? 'still due today' : name.replace('_', ' ')}`)
@@ -375,11 +375,11 @@ function inGroups(rows: ReturnType<typeof changeRow>[]) {
  */
 export function changedAnswer(
   { deltas, newest, more }: Changed,
-  say: RenderContext,
+  context: RenderContext,
   { cursor, not_by }: { cursor?: number; not_by?: string },
 ): DetailLevels {
   const nothing = `Nothing${not_by === undefined ? '' : ' else'} changed${newest === 0 ? ' yet' : ''}.`;
-  const rows = deltas.map((each) => ({ ...changeRow(each, say), seq: each.seq }));
+  const rows = deltas.map((each) => ({ ...changeRow(each, context), seq: each.seq }));
   const count = rows.length;
   const latest = cursor === undefined;
   return {
@@ -393,7 +393,7 @@ export function changedAnswer(
       return {
         json: { changes: inGroups(shown), cursor: next, ...(goesOn && { more: true }) },
         text: [
-          count === 0 ? nothing : `${changes}; ${todayLine(say)}`,
+          count === 0 ? nothing : `${changes}; ${todayLine(context)}`,
           ...shown.flatMap(({ head, line }, i) => (head === shown[i - 1]?.head ? [line] : [head, line])),
           `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
         ].join('\n'),

@@ -1,5 +1,6 @@
 import { UNSAFE } from '../characters.js';
 import type { Delta } from '../domain/changed.js';
+import type { TimeContext } from '../domain/dates/read-date.js';
 import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
 import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
 import { MAX_COUNT } from '../domain/lists/list.js';
@@ -10,9 +11,7 @@ import { handleOf } from '../domain/write.js';
 import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
 /** What the wording of an answer depends on besides its content. */
-export interface RenderContext {
-  now: Date;
-  timezone: string;
+export interface RenderContext extends TimeContext {
   /** The user's handle. */
   user: string;
 }
@@ -46,7 +45,7 @@ type Row = Task & Pick<TaskDetail, 'ownClaim'>;
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function rowJson(each: Row, say: RenderContext, detail: Detail = 'compact', told = 'pending') {
+export function rowJson(each: Row, context: RenderContext, detail: Detail = 'compact', told = 'pending') {
   const { id, title } = each;
   if (detail === 'ids') return { id, title };
   const status = statusOf(each);
@@ -54,8 +53,8 @@ export function rowJson(each: Row, say: RenderContext, detail: Detail = 'compact
     id,
     title,
     status: status === 'pending' || status === told ? null : status,
-    due: each.due && formatWhen(each.due, say.timezone),
-    start: each.start && formatWhen(each.start, say.timezone),
+    due: each.due && formatWhen(each.due, context.timezone),
+    start: each.start && formatWhen(each.start, context.timezone),
     priority: each.priority,
     repeats: each.repeats && sayRepeat(each.repeats),
     estimate_minutes: each.estimateMinutes,
@@ -68,45 +67,45 @@ export function rowJson(each: Row, say: RenderContext, detail: Detail = 'compact
     waits_with: each.waitsWith,
     ...(each.claimed && {
       claimed_by: each.claimedBy,
-      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, say.timezone),
+      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, context.timezone),
       claim: each.ownClaim,
     }),
-    completed: each.completedAt && formatStamp(each.completedAt, say.timezone),
-    ...(detail === 'full' && { description: each.description, ...stamps(each, say) }),
+    completed: each.completedAt && formatStamp(each.completedAt, context.timezone),
+    ...(detail === 'full' && { description: each.description, ...stamps(each, context) }),
   });
 }
 
 const isInArchived = ({ project, inArchivedProject }: Task): boolean => project !== null && inArchivedProject;
 
 /** Returns the next due dates of a repeating task after the current one. */
-const nextDates = (each: Task, say: RenderContext): When[] =>
-  each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, say) : [];
+const nextDates = (each: Task, context: RenderContext): When[] =>
+  each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, context) : [];
 
 /** The same, formatted for the JSON channel. */
-export const datesOf = (each: Task, say: RenderContext) =>
-  nextDates(each, say).map((when) => formatWhen(when, say.timezone));
+export const datesOf = (each: Task, context: RenderContext) =>
+  nextDates(each, context).map((when) => formatWhen(when, context.timezone));
 
 /** The same as at most one line of text: `  then 1 Dec, 8 Dec, 15 Dec`. */
-export function nextDatesLine(each: Task, say: RenderContext): string[] {
-  const dates = nextDates(each, say).map((when) => sayWhen(when, say.now, say.timezone));
+export function nextDatesLine(each: Task, context: RenderContext): string[] {
+  const dates = nextDates(each, context).map((when) => sayWhen(when, context));
   return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
 }
 
 /** Renders a single task as JSON: a row with its status and version. */
-export const taskJson = (each: Row, say: RenderContext) => ({
-  ...rowJson(each, say),
+export const taskJson = (each: Row, context: RenderContext) => ({
+  ...rowJson(each, context),
   status: statusOf(each),
   version: each.version,
 });
 
-const stamps = (each: Task, say: RenderContext) => {
-  const [created, updated] = [each.createdAt, each.updatedAt].map((at) => formatStamp(at, say.timezone));
+const stamps = (each: Task, context: RenderContext) => {
+  const [created, updated] = [each.createdAt, each.updatedAt].map((at) => formatStamp(at, context.timezone));
   return { created, ...(updated !== created && { updated }) };
 };
 
 /** The same as text: `created Sun 15 Nov 09:00 · updated Mon 16 Nov 10:00`. */
-export function sayStamps({ createdAt, updatedAt }: Task, { now, timezone }: RenderContext, by = ''): string {
-  const [created, updated] = [createdAt, updatedAt].map((at) => sayStamp(at, now, timezone));
+export function sayStamps({ createdAt, updatedAt }: Task, context: RenderContext, by = ''): string {
+  const [created, updated] = [createdAt, updatedAt].map((at) => sayStamp(at, context));
   return `created ${created}${by}${updated === created ? '' : ` · updated ${updated}`}`;
 }
 
@@ -119,39 +118,38 @@ const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => 
 });
 
 /** Renders what one write did to a task or project, for both channels. `head` says when and by whom. */
-export function changeRow({ entity, id, name, steps, by, at }: Delta, say: RenderContext) {
-  const { now, timezone } = say;
-  const what = stepsText(steps, say);
+export function changeRow({ entity, id, name, steps, by, at }: Delta, context: RenderContext) {
+  const what = stepsText(steps, context);
   const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
   const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
   return {
     json: withoutEmpty({ ...json, what }),
     line: `${named} · ${what}`,
     by,
-    at: formatStamp(at, timezone),
-    head: `${sayStamp(at, now, timezone)}, ${by}:`,
+    at: formatStamp(at, context.timezone),
+    head: `${sayStamp(at, context)}, ${by}:`,
   };
 }
 
-const happeningJson = (happening: HistoryEntry, say: RenderContext) =>
+const happeningJson = (happening: HistoryEntry, context: RenderContext) =>
   withoutEmpty({
-    ...describeStep(happening, say),
+    ...describeStep(happening, context),
     by: happening.by,
-    at: formatStamp(happening.at, say.timezone),
+    at: formatStamp(happening.at, context.timezone),
     undo: happening.batch && handleOf(happening.batch),
   });
 
-function happeningLine(happening: HistoryEntry, say: RenderContext): string {
+function happeningLine(happening: HistoryEntry, context: RenderContext): string {
   const { at, by, batch } = happening;
   const handle = batch ? ` (${handleOf(batch)})` : '';
-  return `  ${sayStamp(at, say.now, say.timezone)}, ${by}: ${stepText(happening, say)}${handle}`;
+  return `  ${sayStamp(at, context)}, ${by}: ${stepText(happening, context)}${handle}`;
 }
 
 /** Renders a task in full as JSON. */
-export const detailJson = (each: TaskDetail, say: RenderContext) =>
+export const detailJson = (each: TaskDetail, context: RenderContext) =>
   withoutEmpty({
-    ...taskJson(each, say),
-    next: datesOf(each, say),
+    ...taskJson(each, context),
+    next: datesOf(each, context),
     description: each.description,
     note: each.note,
     open_subtasks: null,
@@ -160,10 +158,10 @@ export const detailJson = (each: TaskDetail, say: RenderContext) =>
     blocked_by: each.blockers.map(relatedJson),
     blocks: each.blocks.map(relatedJson),
     blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
-    comments: each.comments.map((comment) => commentJson(comment, say)),
+    comments: each.comments.map((comment) => commentJson(comment, context)),
     comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
-    history: each.history.map((happening) => happeningJson(happening, say)),
-    ...stamps(each, say),
+    history: each.history.map((happening) => happeningJson(happening, context)),
+    ...stamps(each, context),
     created_by: each.createdBy,
   });
 
@@ -174,15 +172,15 @@ const spaced = (word: string) => word.replace('_', ' ');
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function line(each: Row, { now, timezone }: RenderContext, told = 'pending'): string {
-  const when = (instant: string) => sayWhen(instant, now, timezone);
+export function line(each: Row, context: RenderContext, told = 'pending'): string {
+  const when = (instant: string) => sayWhen(instant, context);
   const status = statusOf(each);
   return [
     `#${each.id} ${quoted(each.title)}`,
     status === 'pending' || status === told
       ? undefined
       : status === 'completed' && each.completedAt
-        ? `completed ${sayStamp(each.completedAt, now, timezone)}`
+        ? `completed ${sayStamp(each.completedAt, context)}`
         : spaced(status),
     each.due && `due ${when(each.due)}`,
     each.start && `starts ${when(each.start)}`,
@@ -199,7 +197,7 @@ export function line(each: Row, { now, timezone }: RenderContext, told = 'pendin
     each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
     each.claimed &&
       each.claimedUntil &&
-      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, now, timezone)}${each.ownClaim ? ` (claim ${each.ownClaim})` : ''}`,
+      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, context)}${each.ownClaim ? ` (claim ${each.ownClaim})` : ''}`,
     each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
     each.waitsWith && `waits with #${each.waitsWith}`,
   ]
@@ -230,16 +228,16 @@ const moreOf = (shown: unknown[], kind: keyof typeof MANY_SHOWN, none: string) =
   shown.length < MANY_SHOWN[kind] ? MORE : none;
 
 /** Renders a task in full, as several lines. */
-export function detailText(each: TaskDetail, say: RenderContext): string {
-  const stamp = (instant: Date) => sayStamp(instant, say.now, say.timezone);
+export function detailText(each: TaskDetail, context: RenderContext): string {
+  const stamp = (instant: Date) => sayStamp(instant, context);
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const part = (title: string, shown: number, all: number, which: string, rest: string) =>
     all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
   const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
   return [
-    line({ ...each, openSubtasks: 0, waitsFor: [], waitsWith: null }, say), // all are listed below
-    `  version ${each.version} · ${sayStamps(each, say, ` by ${each.createdBy}`)}`,
-    ...nextDatesLine(each, say),
+    line({ ...each, openSubtasks: 0, waitsFor: [], waitsWith: null }, context), // all are listed below
+    `  version ${each.version} · ${sayStamps(each, context, ` by ${each.createdBy}`)}`,
+    ...nextDatesLine(each, context),
     ...(each.description ? [indented(each.description)] : []),
     ...(each.note ? ['  Note left on release:', indented(each.note)] : []),
     ...section(
@@ -264,7 +262,7 @@ export function detailText(each: TaskDetail, say: RenderContext): string {
     ),
     ...section(
       each.history.length < SHOWN.happenings ? 'History' : `History (the latest ${each.history.length})`,
-      each.history.map((happening) => happeningLine(happening, say)),
+      each.history.map((happening) => happeningLine(happening, context)),
     ),
   ].join('\n');
 }
@@ -273,7 +271,7 @@ export const capped = (count: number, most = MAX_COUNT): number | string => (cou
 /** `1 task`, `2 tasks`, `1000+ tasks`. */
 export const counted = (count: number | string, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 export const tasksWord = (count: number | string) => counted(count, 'task');
-export const todayLine = ({ now, timezone }: RenderContext) => `today is ${sayToday(now, timezone)} (${timezone})`;
+export const todayLine = (context: RenderContext) => `today is ${sayToday(context)} (${context.timezone})`;
 
 /** Formats a time as `14:02` in the user's time zone. */
 export const sayTime = (instant: Date, { timezone }: RenderContext): string =>

@@ -43,23 +43,23 @@ import {
 /** Answers `add_task`. */
 export function addedAnswer(
   { tasks: [first], similar, similarNames, closedBlockers }: Added,
-  say: RenderContext,
+  context: RenderContext,
 ): Answer {
   const task = first as Task;
   const note = [
-    ...suspectDateNotes([task], say),
+    ...suspectDateNotes([task], context),
     ...closedBlockerNotes(closedBlockers),
     ...similarNameNotes(similarNames),
   ].join(' ');
   return {
     json: withoutEmpty({
-      task: withoutEmpty({ ...taskJson(task, say), next: datesOf(task, say) }),
+      task: withoutEmpty({ ...taskJson(task, context), next: datesOf(task, context) }),
       similar,
       note: note || null,
     }),
     text: [
-      `Added ${line(task, say)}`,
-      ...nextDatesLine(task, say),
+      `Added ${line(task, context)}`,
+      ...nextDatesLine(task, context),
       ...(note ? [note] : []),
       ...similarLines(similar, 'Similar open tasks'),
     ].join('\n'),
@@ -79,17 +79,17 @@ const AS_GIVEN = 'Other fields are as given.';
  */
 export function plannedAnswer(
   { tasks, refs, similar, similarNames, closedBlockers }: Added,
-  say: RenderContext,
+  context: RenderContext,
   given: Given[],
   sent: Record<string, unknown>[],
 ): Answer {
   const added = tasks.map((each, i) => ({
     each,
-    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], sent[i], say)),
+    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], sent[i], context)),
     ref: refs?.get(each.id),
   }));
   const doubts = [
-    ...suspectDateNotes(tasks, say),
+    ...suspectDateNotes(tasks, context),
     ...closedBlockerNotes(closedBlockers),
     ...similarNameNotes(similarNames),
     ...twinNotes(tasks),
@@ -98,8 +98,13 @@ export function plannedAnswer(
   return {
     json: {
       tasks: added.map(({ each, news, ref }) => {
-        const { id, title, ...rest } = rowJson(news, say);
-        return withoutEmpty({ id, ...(ref === undefined ? { title } : { ref }), ...rest, next: datesOf(each, say) });
+        const { id, title, ...rest } = rowJson(news, context);
+        return withoutEmpty({
+          id,
+          ...(ref === undefined ? { title } : { ref }),
+          ...rest,
+          next: datesOf(each, context),
+        });
       }),
       total: tasks.length,
       ...(similar.length > 0 && { similar: listedOf(similar) }),
@@ -108,8 +113,8 @@ export function plannedAnswer(
     text: [
       `Added ${tasksWord(tasks.length)}`,
       ...added.flatMap(({ each, news, ref = each.title }) => [
-        line({ ...news, title: ref }, say),
-        ...nextDatesLine(each, say),
+        line({ ...news, title: ref }, context),
+        ...nextDatesLine(each, context),
       ]),
       AS_GIVEN,
       ...(doubts ? [doubts] : []),
@@ -169,9 +174,9 @@ function asGiven(
 }
 
 /** Answers `add_comment`. */
-export function commentAnswer({ task, lapsed }: Commented, say: RenderContext): Answer {
+export function commentAnswer({ task, lapsed }: Commented, context: RenderContext): Answer {
   const { id, title } = task;
-  const note = lapsedNotes(lapsed ? [task] : [], say).join(' ');
+  const note = lapsedNotes(lapsed ? [task] : [], context).join(' ');
   return {
     json: withoutEmpty({ task: { id, title }, note: note || null }),
     text: [`Commented on #${id} ${quoted(title)}`, ...(note ? [note] : [])].join('\n'),
@@ -195,8 +200,8 @@ const readyLine = (ready: Task[]): string[] =>
       ];
 
 /** Renders what is new of a task that changed like many others: not its title, its labels and what it waits for. */
-const restOf = (each: Task, say: RenderContext, told?: string): string =>
-  line({ ...each, id: 0, title: '', labels: [], openSubtasks: 0, waitsFor: [] }, say, told).slice('#0 '.length);
+const restOf = (each: Task, context: RenderContext, told?: string): string =>
+  line({ ...each, id: 0, title: '', labels: [], openSubtasks: 0, waitsFor: [] }, context, told).slice('#0 '.length);
 
 /**
  * Renders the tasks that a write was asked to change, and those that changed with them.
@@ -204,7 +209,7 @@ const restOf = (each: Task, say: RenderContext, told?: string): string =>
  * @param verb past tense, such as `Updated`
  * @param asked the status asked for, not repeated per task if there are several
  */
-export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string, asked?: string): Answer {
+export function outcomeAnswer(outcome: Outcome, context: RenderContext, verb: string, asked?: string): Answer {
   const { tasks, before, unchanged, failed, unclaimed, restored, ready, next: following } = outcome;
   const [first] = tasks;
   const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
@@ -222,8 +227,8 @@ export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string
       did: same ? 'Unchanged' : restored.has(each.id) ? 'Restored' : unclaimed.includes(each) ? 'Updated' : verb,
       same,
       shown,
-      rest: same ? '' : restOf(shown, say, told),
-      next: dated ? datesOf(each, say) : [],
+      rest: same ? '' : restOf(shown, context, told),
+      next: dated ? datesOf(each, context) : [],
       dated,
     };
   });
@@ -233,28 +238,32 @@ export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string
     return `${did} ${tasksWord(rows.length)}, ${numbers(rows.map(({ each }) => each.id))}${rest}.`;
   });
   const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) => [
-    `${did} ${line(shown, say, same ? undefined : told)}`,
-    ...(dated ? nextDatesLine(each, say) : []),
+    `${did} ${line(shown, context, same ? undefined : told)}`,
+    ...(dated ? nextDatesLine(each, context) : []),
   ];
   const json = only
-    ? { task: withoutEmpty({ ...taskJson(only, say), next: named[0]?.next }) }
+    ? { task: withoutEmpty({ ...taskJson(only, context), next: named[0]?.next }) }
     : {
         tasks: others.map(({ each, same, shown, next }) => {
           const restoration = restored.has(each.id) && { what: 'restored' };
-          return withoutEmpty({ ...rowJson(shown, say, 'compact', same ? undefined : told), ...restoration, next });
+          return withoutEmpty({ ...rowJson(shown, context, 'compact', same ? undefined : told), ...restoration, next });
         }),
         total: tasks.length,
         failed: failedJson(failed),
       };
   const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
-  const notes = outcomeNotes(outcome, say).join(' ');
+  const notes = outcomeNotes(outcome, context).join(' ');
   return {
     json: withoutEmpty({
       ...json,
       ready: readyRows(ready),
       note: [...summed, notes].filter(Boolean).join(' ') || null,
       unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
-      next: following.map(({ id, title, due }) => ({ id, title, ...(due && { due: formatWhen(due, say.timezone) }) })),
+      next: following.map(({ id, title, due }) => ({
+        id,
+        title,
+        ...(due && { due: formatWhen(due, context.timezone) }),
+      })),
     }),
     text: [
       ...summed,
@@ -262,7 +271,7 @@ export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string
       ...more,
       ...(notes ? [notes] : []),
       ...readyLine(ready),
-      ...following.map((each) => `Next ${line(unknownOf(each, { ...each, due: null }), say)}`),
+      ...following.map((each) => `Next ${line(unknownOf(each, { ...each, due: null }), context)}`),
       ...failedLines(failed),
     ].join('\n'),
   };
@@ -272,16 +281,16 @@ export function outcomeAnswer(outcome: Outcome, say: RenderContext, verb: string
 const CLAIM_BUDGET = 4000;
 
 /** Answers `claim_task`: the claim number, and the task in full unless an existing claim was extended. */
-export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderContext): Answer {
+export function claimAnswer({ task, wasExpired, details }: Claimed, context: RenderContext): Answer {
   const { claim, claimedUntil } = task;
-  const until = claimedUntil && sayUntil(claimedUntil, say.now, say.timezone);
+  const until = claimedUntil && sayUntil(claimedUntil, context);
   if (!details)
     return {
-      json: { task: taskJson(task, say), claim },
-      text: `${wasExpired ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, say)}`,
+      json: { task: taskJson(task, context), claim },
+      text: `${wasExpired ? 'Claimed again' : 'Still claimed'}, until ${until} · claim ${claim}\n${line(task, context)}`,
     };
   const { json, text } = fitToBudget(
-    detailAnswer({ tasks: [{ ...details, history: [] }], failed: [] }, say),
+    detailAnswer({ tasks: [{ ...details, history: [] }], failed: [] }, context),
     CLAIM_BUDGET,
     sayCall('get_task', { ids: [task.id], max_tokens: MAX_BUDGET }),
   );
@@ -289,8 +298,11 @@ export function claimAnswer({ task, wasExpired, details }: Claimed, say: RenderC
 }
 
 /** Answers `undo`: the tasks and projects that were changed back. */
-export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }: Undone, say: RenderContext): Answer {
-  const reverted = tasks.map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, say) }));
+export function undoneAnswer(
+  { tasks, projects, ready, blocked, failed, fewer }: Undone,
+  context: RenderContext,
+): Answer {
+  const reverted = tasks.map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, context) }));
   const { groups, others } = grouped(reverted, ({ what }) => what);
   const named = others.slice(0, MOST_LISTED);
   const notes = [
@@ -299,7 +311,7 @@ export function undoneAnswer({ tasks, projects, ready, blocked, failed, fewer }:
     ...moreReadyNotes(ready),
     ...(fewer ? [`Of your last ${fewer.asked} writes, only ${fewer.found} could be undone.`] : []),
   ];
-  const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: stepsText(steps, say) }));
+  const changedProjects = projects.map(({ project: { name }, steps }) => ({ name, what: stepsText(steps, context) }));
   return {
     json: withoutEmpty({
       tasks: named,

@@ -158,7 +158,7 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, context: WriteCo
   if (task.openSubtasks > 0) throw conflict(`#${id} has open sub-tasks.`, 'Claim those one by one.');
   if (task.start && !hasStarted(task, context))
     throw conflict(
-      `#${id} starts ${sayWhen(task.start, context.now, context.timezone)}.`,
+      `#${id} starts ${sayWhen(task.start, context)}.`,
       'To begin now, change its start with update_task first.',
     );
   if (whole?.waitsWith)

@@ -1,11 +1,12 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
+import type { TimeContext } from './dates/read-date.js';
 import { sayStamp, sayUntil } from './dates/when.js';
 import { inTrash, isOpenTask, reopenCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 
 /** Returns holder and end of a claim: `claude until 14:30`. */
-export const holderOf = (task: Task, { now, timezone }: Pick<WriteContext, 'now' | 'timezone'>): string =>
-  `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, now, timezone)}`;
+export const holderOf = (task: Task, context: TimeContext): string =>
+  `${task.claimedBy} until ${task.claimedUntil && sayUntil(task.claimedUntil, context)}`;
 
 /** Returns the number of the claim on a task if this is its holder, who may have lost it. */
 export const claimOf = (task: Task, name: string): number | undefined =>
@@ -52,7 +53,7 @@ export function checkReleasable(task: Task, claim: number | undefined, context: 
   if (task.deletedAt) throw inTrash(task);
   if (!isOpenTask(task) && claim === undefined)
     throw conflict(
-      `#${task.id} is ${task.status}: last changed by ${task.updatedBy}, ${sayStamp(task.updatedAt, context.now, context.timezone)}.`,
+      `#${task.id} is ${task.status}: last changed by ${task.updatedBy}, ${sayStamp(task.updatedAt, context)}.`,
       `add_comment adds to it all the same. To reopen it: ${reopenCall(task.id)}.`,
     );
   if (task.claimed && claim === undefined)

@@ -52,7 +52,7 @@ export async function obstaclesTo(tx: UserTx, filter: Filter, now: Date): Promis
 }
 
 /** Builds the refusal if no task is ready: the reasons, and when to ask again. */
-export function nothingReady({ groups, partial, remarks }: Obstacles, { now, timezone }: TimeContext): Refusal {
+export function nothingReady({ groups, partial, remarks }: Obstacles, context: TimeContext): Refusal {
   const nothing = 'Nothing is free to be claimed';
   if (remarks?.unused) return notFound(`${nothing}. ${sayUnused(remarks.unused)}`, 'Try other labels, or omit labels.');
   const only = remarks && sayOnly(remarks);
@@ -64,8 +64,8 @@ export function nothingReady({ groups, partial, remarks }: Obstacles, { now, tim
   // Of a part of the tasks, the first is not known.
   const ends = claimed && !partial ? new Date(claimed.until) : undefined;
   const starts = later && !partial ? new Date(later.start) : undefined;
-  const until = ends && sayUntil(ends, now, timezone);
-  const start = starts && sayWhen(starts.toISOString(), now, timezone).replace(/ 00:00$/, '');
+  const until = ends && sayUntil(ends, context);
+  const start = starts && sayWhen(starts.toISOString(), context).replace(/ 00:00$/, '');
   const first = starts && ends && starts < ends ? `on ${start}` : until && `at ${until}`;
   const reasons = [
     claimed && `${counted(claimed, 'is', 'are')} claimed${until ? `, the first until ${until}` : ''}`,

@@ -19,7 +19,7 @@ const SHOWN = 10;
 
 /** Loads counts and the first tasks that are overdue, due today or claimed, in one statement. */
 export async function overview(tx: UserTx, now: Date): Promise<Overview> {
-  const tomorrow = startOfDay(today(now, tx.timezone).add({ days: 1 }), tx.timezone);
+  const tomorrow = startOfDay(today({ now, timezone: tx.timezone }).add({ days: 1 }), tx.timezone);
   const rows = await standing(tx, { now: now.toISOString(), tomorrow: tomorrow.toISOString() });
   const [{ counts, lists }] = rows as [(typeof rows)[0]];
   const shown = new Map(tasksIn(rows).map((row) => [row.id, toTask(row)]));

@@ -25,8 +25,8 @@ export default definePrompt({
     if (refusal) throw refusal;
     return { ...found, id: first.id };
   },
-  message: (found, say) => ({
+  message: (found, context) => ({
     ask: `Help me break down task #${found.id}, shown below, into steps. Each step should be one concrete action of an hour at most that begins with a verb, with an estimate in minutes; name first what can be started right away. Do not repeat its existing sub-tasks. If you cannot tell what would count as done, ask me one question first. Show me the steps before you write anything. When I agree, add them in one call: add_tasks, each with parent ${found.id}, and blocked_by where one must wait for another.`,
-    data: [{ what: detailAnswer(found, say) }],
+    data: [{ what: detailAnswer(found, context) }],
   }),
 });

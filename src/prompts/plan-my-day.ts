@@ -1,5 +1,6 @@
 import { overviewAnswer } from '../answers/reads.js';
 import { labelNames } from '../completion.js';
+import type { TimeContext } from '../domain/dates/read-date.js';
 import { formatWhen, parseWhen, sayWhen, today } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
@@ -19,7 +20,7 @@ export default definePrompt({
   },
   complete: { label: labelNames },
   run: async ({ date = 'today', label }, tx, { now }) => {
-    const day = dayOf(date, now, tx.timezone);
+    const day = dayOf(date, { now, timezone: tx.timezone });
     if (label !== undefined) await refuseUnused(tx, label);
     const labels = label === undefined ? undefined : [label];
     const [all, due, earlier, doing, rest] = await Promise.all([
@@ -31,17 +32,17 @@ export default definePrompt({
     ]);
     return { day, all, due, earlier, doing, rest };
   },
-  message: ({ day, all, due, earlier, doing, rest }, say, { minutes, label }) => {
-    const isToday = day === today(say.now, say.timezone).toString();
-    const section = sectionsOf(say);
+  message: ({ day, all, due, earlier, doing, rest }, context, { minutes, label }) => {
+    const isToday = day === today(context).toString();
+    const section = sectionsOf(context);
     const only = label === undefined ? '' : ` with @${label}`;
     const head = {
       ...(label !== undefined && { title: 'Of all my tasks' }),
-      what: overviewAnswer({ ...all, overdue: [], today: [], claimed: [] }, say),
+      what: overviewAnswer({ ...all, overdue: [], today: [], claimed: [] }, context),
     };
     return {
       ask: [
-        `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, say.now, say.timezone)}`} with the tasks below.`,
+        `Help me plan ${isToday ? 'today' : `my ${sayWhen(day, context)}`} with the tasks below.`,
         'Choose a realistic set and put it in order: what is overdue or due by then first, then what is in progress, then what matters most. Tasks that are blocked or wait with another cannot be started yet.',
         minutes === undefined
           ? 'Ask me how much time I have if that would change the plan.'
@@ -61,6 +62,6 @@ export default definePrompt({
 });
 
 /** Returns the day that a text names, as `2026-11-24`. @throws Refusal `invalid` if it names none */
-function dayOf(text: string, now: Date, timezone: string): string {
-  return formatWhen(parseWhen(text, { now, timezone }, 'date'), timezone).slice(0, 10);
+function dayOf(text: string, context: TimeContext): string {
+  return formatWhen(parseWhen(text, context, 'date'), context.timezone).slice(0, 10);
 }

@@ -27,10 +27,10 @@ export default definePrompt({
       labels: await completeLabels(tx, ''),
     };
   },
-  message: ({ page, projects, labels }, say, { label }) => ({
+  message: ({ page, projects, labels }, context, { label }) => ({
     ask: 'Help me triage my inbox: the open tasks below that have no project, no due date and no priority. Suggest for each, by its number (#12), what to do: give it a project (one of mine if it fits), a priority, a due date only if there is a real one, labels I already use; or merge it with another, or drop it. Ask about those you cannot judge instead of guessing. Show me your suggestions as one short list, and write nothing yet. When I agree, make the changes with update_task, many ids at once where they get the same; use status cancelled for what I drop.',
     data: [
-      { title: `Inbox${label === undefined ? '' : ` with @${label}`}`, what: pageAnswer(page, say) },
+      { title: `Inbox${label === undefined ? '' : ` with @${label}`}`, what: pageAnswer(page, context) },
       { title: 'My projects', what: projectsAnswer(projects) },
       `Labels in use: ${labels.found.map((each) => `@${each}`).join(', ') || 'none'}`,
     ],

@@ -11,5 +11,5 @@ export default defineResource({
   fields: {},
   shows: () => 'everything',
   run: (_args, tx, { now }) => overview(tx, now),
-  text: (found, say) => fitText(overviewAnswer(found, say), MAX_BUDGET),
+  text: (found, context) => fitText(overviewAnswer(found, context), MAX_BUDGET),
 });

@@ -14,9 +14,9 @@ export default defineResource({
   complete: { name: projectNames },
   shows: ({ name }) => ({ project: name }),
   run: ({ name }, tx, { now }) => firstTasks(tx, { project: name, sort: 'due' }, { now, most: 100 }),
-  text: (page, say, { name }) =>
+  text: (page, context, { name }) =>
     [
-      `+${name}: ${fitText(pageAnswer(page, say), MAX_BUDGET)}`,
+      `+${name}: ${fitText(pageAnswer(page, context), MAX_BUDGET)}`,
       ...(page.total > page.tasks.length ? ['More: list_tasks with this project'] : []),
     ].join('\n'),
 });

@@ -19,5 +19,5 @@ export default defineResource({
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },
-  text: (found, say) => fitText(detailAnswer(found, say), MAX_BUDGET),
+  text: (found, context) => fitText(detailAnswer(found, context), MAX_BUDGET),
 });

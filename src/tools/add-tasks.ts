@@ -25,5 +25,5 @@ export default defineTool({
   instead: { project: 'Give project in each of tasks; a sub-task is in its parent’s project anyway.' },
   output: ['tasks', 'similar', 'note'],
   run: ({ tasks }) => addTasks(tasks),
-  answer: (added, say, { tasks }, sent) => plannedAnswer(added, say, tasks, objectsSent(sent.tasks)),
+  answer: (added, context, { tasks }, sent) => plannedAnswer(added, context, tasks, objectsSent(sent.tasks)),
 });

@@ -12,5 +12,5 @@ export default defineTool({
   input: { ids: ids(), ...guard },
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
   run: ({ ids, ...guard }) => updateTasks(ids, { status: 'completed' }, guard),
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Completed', 'completed'),
+  answer: (outcome, context) => outcomeAnswer(outcome, context, 'Completed', 'completed'),
 });

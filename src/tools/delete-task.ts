@@ -12,5 +12,5 @@ export default defineTool({
   input: { ids: ids(), ...guard },
   output: ['task', 'tasks', 'ready', 'failed'],
   run: ({ ids, ...guard }) => deleteTasks(ids, guard),
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Deleted', 'deleted'),
+  answer: (outcome, context) => outcomeAnswer(outcome, context, 'Deleted', 'deleted'),
 });

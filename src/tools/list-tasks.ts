@@ -61,5 +61,5 @@ export default defineTool({
     const page = await listTasks(tx, input, { now, secret, descriptions: detail === 'full' });
     return { ...page, remarks: await remarksOn(tx, page, input, now) };
   },
-  answer: ({ remarks, ...page }, say, { detail }) => pageAnswer(page, say, { detail, remarks }),
+  answer: ({ remarks, ...page }, context, { detail }) => pageAnswer(page, context, { detail, remarks }),
 });

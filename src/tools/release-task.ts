@@ -22,5 +22,5 @@ export default defineTool({
   },
   output: ['task', 'ready', 'next'],
   run: ({ id, ...release }) => releaseTask(id, release),
-  answer: (outcome, say) => outcomeAnswer(outcome, say, 'Released'),
+  answer: (outcome, context) => outcomeAnswer(outcome, context, 'Released'),
 });

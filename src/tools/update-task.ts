@@ -49,5 +49,5 @@ export default defineTool({
   output: ['task', 'tasks', 'ready', 'next', 'failed'],
   run: ({ ids, expected_version, expect_title, claim, ...patch }) =>
     patchTasks(ids, patch, { expected_version, expect_title, claim }),
-  answer: (outcome, say, { status }) => outcomeAnswer(outcome, say, 'Updated', status),
+  answer: (outcome, context, { status }) => outcomeAnswer(outcome, context, 'Updated', status),
 });

@@ -66,7 +66,7 @@ const shown = (instant: Date, timeZone: string) =>
 /** A time as ISO 8601, and in words. */
 const written = (local: Temporal.PlainDateTime) => [
   local.toString({ smallestUnit: 'minute' }),
-  `${sayToday(new Date(`${local.toPlainDate()}T12:00Z`), 'UTC')} ${local.toPlainTime().toString({ smallestUnit: 'minute' })}`,
+  `${sayToday({ now: new Date(`${local.toPlainDate()}T12:00Z`), timezone: 'UTC' })} ${local.toPlainTime().toString({ smallestUnit: 'minute' })}`,
 ];
 
 /** The two moments that a refusal offers for a time that clocks skip, or show twice. */

@@ -66,10 +66,10 @@ describe('a window', () => {
       ['2026-10-25T10:00:00Z', 25],
       ['2026-11-22T10:00:00Z', 24],
     ] as const) {
-      const window = parseWindow('today', new Date(now), zone);
+      const window = parseWindow('today', { now: new Date(now), timezone: zone });
       if (window === 'none' || !window.from) throw new Error('a window of a day has two ends');
       expect((window.until.getTime() - window.from.getTime()) / 3_600_000).toBe(hours);
-      expect(startOfDay(today(new Date(now), zone), zone)).toEqual(window.from);
+      expect(startOfDay(today({ now: new Date(now), timezone: zone }), zone)).toEqual(window.from);
     }
   });
 });
@@ -83,6 +83,6 @@ describe('words for people', () => {
     ['2027-01-02', '2 Jan 2027'],
     ['2026-11-24T16:00:00.000Z', 'Tue 24 Nov 17:00'],
   ])('%s is said as %s', (when, words) => {
-    expect(sayWhen(when, now, 'Europe/Paris')).toBe(words);
+    expect(sayWhen(when, { now, timezone: 'Europe/Paris' })).toBe(words);
   });
 });

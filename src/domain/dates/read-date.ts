@@ -43,13 +43,13 @@ const LONGEST = 100;
  */
 export function readDaysOrInstant(
   text: string,
-  here: TimeContext,
+  context: TimeContext,
   field: string,
   direction: Direction,
 ): DayRange | Temporal.Instant | undefined {
   const normal = normalizeText(text);
   try {
-    return readIso(normal, here, field) ?? readWords(normal, { text, here, field, direction });
+    return readIso(normal, context, field) ?? readWords(normal, { text, context, field, direction });
   } catch (error) {
     if (error instanceof RangeError) return undefined; // thrown by Temporal for values out of its range
     throw error;
@@ -71,8 +71,8 @@ export const normalizeText = (text: string) =>
     .replace(/(\d)t(?=\d)/, '$1 ')
     .trim();
 
-function readIso(said: string, here: TimeContext, field: string): DayRange | Temporal.Instant | undefined {
-  const [, date = '', time = '', offset = ''] = MOMENT.exec(said) ?? (DAY.test(said) ? [said, said] : []);
+function readIso(words: string, context: TimeContext, field: string): DayRange | Temporal.Instant | undefined {
+  const [, date = '', time = '', offset = ''] = MOMENT.exec(words) ?? (DAY.test(words) ? [words, words] : []);
   if (!date) return undefined;
   const day = Temporal.PlainDate.from(date, { overflow: 'reject' });
   if (!inRange(day))
@@ -84,13 +84,13 @@ function readIso(said: string, here: TimeContext, field: string): DayRange | Tem
   const local = /^24:00(?::00)?$/.test(time)
     ? day.add({ days: 1 }).toPlainDateTime() // ISO 8601-1:2019/Amd 1:2022
     : Temporal.PlainDateTime.from(`${date}T${time}`);
-  return instantOf(local, offset, here, field);
+  return instantOf(local, offset, context, field);
 }
 
 /** The text and its context, as refusals need them. */
 interface Said {
   text: string;
-  here: TimeContext;
+  context: TimeContext;
   field: string;
   direction: Direction;
 }
@@ -101,45 +101,45 @@ interface Meaning {
   at?: Temporal.PlainDateTime;
 }
 
-function readWords(said: string, context: Said): DayRange | Temporal.Instant | undefined {
-  if (said.length > LONGEST) return undefined;
-  const { here, field, direction } = context;
-  const present = Temporal.Instant.fromEpochMilliseconds(here.now.getTime()).toZonedDateTimeISO(here.timezone);
-  const hour = Number(/^(\d{1,2}) ?h$/.exec(said)?.[1]);
+function readWords(words: string, said: Said): DayRange | Temporal.Instant | undefined {
+  if (words.length > LONGEST) return undefined;
+  const { context, field, direction } = said;
+  const present = Temporal.Instant.fromEpochMilliseconds(context.now.getTime()).toZonedDateTimeISO(context.timezone);
+  const hour = Number(/^(\d{1,2}) ?h$/.exec(words)?.[1]);
   if (hour > 0 && hour < 24) {
     const distant = toMinute(present.add({ hours: direction === 'back' ? -hour : hour })).toZonedDateTimeISO(
-      here.timezone,
+      context.timezone,
     );
     const at = nextSuch({ hour, minute: 0, second: 0, days: 0 }, present, direction);
-    throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', context);
+    throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', said);
   }
-  const distance = readOffsetFromNow(said);
+  const distance = readOffsetFromNow(words);
   if (distance?.seconds) {
     const moment = present.add(distance);
     if (!inRange(moment)) return undefined;
-    if (direction === (distance.sign > 0 ? 'back' : 'ahead')) throw wrongWay(withOffset(moment), context);
+    if (direction === (distance.sign > 0 ? 'back' : 'ahead')) throw wrongWay(withOffset(moment), said);
     return toMinute(moment);
   }
-  const clocked = splitTimeOfDay(said);
+  const clocked = splitTimeOfDay(words);
   const readings = clocked && candidates(clocked, present, direction);
   if (!readings) return undefined;
   if ('not' in readings) {
     if (!inRange(readings.not)) return undefined;
     throw invalid(
-      `${field}: "${truncateForMessage(context.text)}" has the wrong weekday: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
-      `Use ${readings.not}, or the date of the intended day. ${todayIs(here)}`,
+      `${field}: "${truncateForMessage(said.text)}" has the wrong weekday: ${readings.not} is a ${WEEKDAYS[readings.not.dayOfWeek - 1]}.`,
+      `Use ${readings.not}, or the date of the intended day. ${todayIs(context)}`,
     );
   }
   const { offset = '' } = clocked;
   const all = readings.filter(({ days, at }) => inRange(at ?? days.first) && inRange(at ?? days.last));
   const allowed = all.filter((each) => each.days.exact || !isWrongWay(each, present, direction, offset));
   const [only, ...others] = allowed;
-  if (others.length > 0) throw ambiguous(allowed, offset, context);
+  if (others.length > 0) throw ambiguous(allowed, offset, said);
   if (!only) {
-    if (all[0]) throw wrongWay(write(all[0], offset), context);
+    if (all[0]) throw wrongWay(write(all[0], offset), said);
     return undefined;
   }
-  return only.at ? instantOf(only.at, offset, here, field) : only.days;
+  return only.at ? instantOf(only.at, offset, context, field) : only.days;
 }
 
 function candidates(
@@ -226,15 +226,15 @@ const ambiguous = (all: Meaning[], offset: string, { text, field }: Said): Refus
 
 const listed = (all: string[]) => [all.slice(0, -1).join(', '), all.at(-1)].filter(Boolean).join(' or ');
 
-const wrongWay = (written: string, { text, here, field, direction }: Said): Refusal =>
+const wrongWay = (written: string, { text, context, field, direction }: Said): Refusal =>
   direction === 'back'
     ? invalid(
         `${field}: "${truncateForMessage(text)}" is ${written}, in the future.`,
-        `Use today or an earlier day. ${todayIs(here)}`,
+        `Use today or an earlier day. ${todayIs(context)}`,
       )
     : invalid(
         `${field}: "${truncateForMessage(text)}" is ${written}, in the past.`,
-        `Use ${written} if you mean the past. ${todayIs(here)}`,
+        `Use ${written} if you mean the past. ${todayIs(context)}`,
       );
 
 /** Returns `Today is Sun 22 Nov 2026 (2026-11-22).`, which agents often do not know. */

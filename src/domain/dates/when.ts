@@ -18,21 +18,21 @@ export const isDay = (when: When): boolean => when.length === 10;
  * @throws Refusal `invalid` if the text is not a date, is ambiguous or means several days, for words for the past, and
  *   for a time that the clocks skip or repeat
  */
-export function parseWhen(text: string, here: TimeContext, field: string): When {
-  const result = readDaysOrInstant(text, here, field, 'ahead');
-  if (!result) throw notADate(text, here, field);
+export function parseWhen(text: string, context: TimeContext, field: string): When {
+  const result = readDaysOrInstant(text, context, field, 'ahead');
+  if (!result) throw notADate(text, context, field);
   if (result instanceof Temporal.Instant) return utc(result);
   if (result.day) return result.day.toString();
   throw invalid(
     `${field}: "${truncateForMessage(text)}" covers several days.`,
-    `Use ${result.last} for the last one. ${todayIs(here)}`,
+    `Use ${result.last} for the last one. ${todayIs(context)}`,
   );
 }
 
-const notADate = (text: string, here: TimeContext, field: string) =>
+const notADate = (text: string, context: TimeContext, field: string) =>
   invalid(
     `${field}: "${truncateForMessage(text)}" is not a date.`,
-    `Use 2026-11-24, 2026-11-24T17:00 for a time in your timezone, or words such as tomorrow 9am. ${todayIs(here)}`,
+    `Use 2026-11-24, 2026-11-24T17:00 for a time in your timezone, or words such as tomorrow 9am. ${todayIs(context)}`,
   );
 
 const utc = (instant: Temporal.Instant): When =>
@@ -89,7 +89,7 @@ function wallClock(instant: number, timezone: string): string {
 let lastAsked: { now: number; timezone: string; day: When; midnight: Date } | undefined;
 
 /** Returns today in the user's zone, and its midnight in UTC. Cached, since every line of an answer needs it. */
-function present(now: Date, timezone: string): { day: When; midnight: Date } {
+function present({ now, timezone }: TimeContext): { day: When; midnight: Date } {
   if (lastAsked?.now !== now.getTime() || lastAsked.timezone !== timezone) {
     const day = wallClock(now.getTime(), timezone).slice(0, 10);
     lastAsked = { now: now.getTime(), timezone, day, midnight: new Date(day) };
@@ -98,22 +98,21 @@ function present(now: Date, timezone: string): { day: When; midnight: Date } {
 }
 
 /** Returns today in the user's zone. */
-export const today = (now: Date, timezone: string): Temporal.PlainDate =>
-  Temporal.PlainDate.from(present(now, timezone).day);
+export const today = (context: TimeContext): Temporal.PlainDate => Temporal.PlainDate.from(present(context).day);
 
 /** Formats for people: the weekday only if less than 7 days from today, the year only if it is not this one. */
-export const sayWhen = (when: When, now: Date, timezone: string): string =>
-  sayClock(localTime(when, timezone), now, timezone);
+export const sayWhen = (when: When, context: TimeContext): string =>
+  sayClock(localTime(when, context.timezone), context);
 
 /** Returns a day as it is, a moment as the wall-clock time in a zone. */
 export const localTime = (when: When, timezone: string): string =>
   isDay(when) ? when : wallClock(Date.parse(when), timezone);
 
 /** @param shown the day, or the wall-clock time in the zone */
-function sayClock(shown: string, now: Date, timezone: string): string {
+function sayClock(shown: string, context: TimeContext): string {
   const [day, time] = shown.split('T') as [string, string?];
   const date = new Date(day);
-  const { midnight } = present(now, timezone);
+  const { midnight } = present(context);
   const isNear = Math.abs(date.getTime() - midnight.getTime()) < 7 * DAY;
   return sayDate(date, isNear, date.getUTCFullYear() !== midnight.getUTCFullYear(), time);
 }
@@ -131,17 +130,17 @@ const toMinute = (instant: Date) => Math.floor(instant.getTime() / MINUTE) * MIN
 
 /** Formats when something happened, to the minute. */
 export const formatStamp = (instant: Date, timezone: string): string => formatAt(toMinute(instant), timezone);
-export const sayStamp = (instant: Date, now: Date, timezone: string): string =>
-  sayClock(wallClock(toMinute(instant), timezone), now, timezone);
+export const sayStamp = (instant: Date, context: TimeContext): string =>
+  sayClock(wallClock(toMinute(instant), context.timezone), context);
 
 /** Formats as `14:02` in the user's zone, with the day if it is not today. */
-export function sayUntil(instant: Date, now: Date, timezone: string): string {
-  const [day, time] = wallClock(toMinute(instant), timezone).split('T') as [string, string];
-  return day === present(now, timezone).day ? time : sayStamp(instant, now, timezone);
+export function sayUntil(instant: Date, context: TimeContext): string {
+  const [day, time] = wallClock(toMinute(instant), context.timezone).split('T') as [string, string];
+  return day === present(context).day ? time : sayStamp(instant, context);
 }
 
 /** Formats today as `Sun 22 Nov 2026`. */
-export const sayToday = (now: Date, timezone: string): string => sayDate(present(now, timezone).midnight, true, true);
+export const sayToday = (context: TimeContext): string => sayDate(present(context).midnight, true, true);
 
 /** Returns the first instant of a day in a zone. */
 export function startOfDay(day: Temporal.PlainDate, timezone: string): Date {
@@ -180,8 +179,8 @@ const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
  *
  * @throws Refusal `invalid` if the text cannot be read or is ambiguous, or the window ends before it starts
  */
-export function parseWindow(text: string, now: Date, timezone: string): Window {
-  const here = { now, timezone };
+export function parseWindow(text: string, context: TimeContext): Window {
+  const { now, timezone } = context;
   const word = text.trim().toLowerCase();
   if (word === 'none') return 'none';
   if (word === 'overdue') return { until: now };
@@ -190,9 +189,9 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
     .replace(/^\s*within\s+/i, 'today..in ')
     .split('..')
     .map(trimmed);
-  const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, here, 'due', 'either') : null));
+  const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, context, 'due', 'either') : null));
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
-    throw invalid(`due: "${truncateForMessage(text)}" is not a range of days.`, `${WINDOWS} ${todayIs(here)}`);
+    throw invalid(`due: "${truncateForMessage(text)}" is not a range of days.`, `${WINDOWS} ${todayIs(context)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
     throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
   const after = last ? last.last.add({ days: 1 }) : AFTER_ALL;
@@ -200,8 +199,9 @@ export function parseWindow(text: string, now: Date, timezone: string): Window {
 }
 
 /** Formats the days of a window for people: `Mon 30 Nov to Sun 6 Dec`. */
-export function sayWindow({ from, until }: Exclude<Window, 'none'>, { now, timezone }: TimeContext): string {
-  const day = (instant: Date) => sayWhen(formatStamp(instant, timezone).slice(0, 10), now, timezone);
+export function sayWindow({ from, until }: Exclude<Window, 'none'>, context: TimeContext): string {
+  const { timezone } = context;
+  const day = (instant: Date) => sayWhen(formatStamp(instant, timezone).slice(0, 10), context);
   const last = day(new Date(until.getTime() - 1));
   if (!from) return `up to ${last}`;
   if (until.getTime() >= startOfDay(AFTER_ALL, timezone).getTime()) return `from ${day(from)} on`;
@@ -222,15 +222,15 @@ const SKEW = 3_600_000;
  *
  * @throws Refusal `invalid` if the text is not a date, is ambiguous, or is in the future
  */
-export function sinceInstant(text: string, here: TimeContext, field: string): Date {
-  const meant = readDaysOrInstant(text, here, field, 'back');
-  if (!meant) throw notADate(text, here, field);
+export function sinceInstant(text: string, context: TimeContext, field: string): Date {
+  const meant = readDaysOrInstant(text, context, field, 'back');
+  if (!meant) throw notADate(text, context, field);
   const since =
-    meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOfDay(meant.first, here.timezone);
-  if (since.getTime() > here.now.getTime() + SKEW)
+    meant instanceof Temporal.Instant ? new Date(meant.epochMilliseconds) : startOfDay(meant.first, context.timezone);
+  if (since.getTime() > context.now.getTime() + SKEW)
     throw invalid(
       `${field}: "${truncateForMessage(text)}" is in the future.`,
-      `Use today or an earlier day. ${todayIs(here)}`,
+      `Use today or an earlier day. ${todayIs(context)}`,
     );
   return since;
 }

@@ -4,6 +4,7 @@ import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../..
 import type { UserTx } from '../../db/scope.js';
 import type { Refusal } from '../../errors.js';
 import { type Actors, clientInSql } from '../actors.js';
+import type { TimeContext } from '../dates/read-date.js';
 import { parseWindow, sayStamp, sayWindow, sinceInstant } from '../dates/when.js';
 import { isUnlabelled } from '../labels.js';
 import { nameKey } from '../names.js';
@@ -101,7 +102,7 @@ const isUnclear = (text: string) => /\p{L}{2}/u.test(text) && !PLAIN.includes(te
  */
 export function shapeOf(
   filter: Filter,
-  here: { now: Date; timezone: string },
+  context: TimeContext,
 ): { shape: Shape; values: Record<FilterParam, unknown>; meant: string[] } {
   const { ready, project, parent, priority, labels = [] } = filter;
   const status = statusOf(filter);
@@ -109,18 +110,18 @@ export function shapeOf(
   const { claimed_by } = filter;
   const client = typeof claimed_by === 'object' ? claimed_by.client : undefined;
   const holder = typeof claimed_by === 'string' ? nameKey(claimed_by) : undefined;
-  const window = filter.due ? parseWindow(filter.due, here.now, here.timezone) : undefined;
+  const window = filter.due ? parseWindow(filter.due, context) : undefined;
   const { from = undefined, until = undefined } = window === 'none' || !window ? {} : window;
   const meant: string[] = [];
   const note = (field: keyof Filter, words: string, meaning: string) => {
     if (isUnclear(words)) meant.push(`${field} "${words.trim()}": ${meaning}`);
   };
-  if (filter.due && window && window !== 'none') note('due', filter.due, sayWindow(window, here));
+  if (filter.due && window && window !== 'none') note('due', filter.due, sayWindow(window, context));
   const since = (field: 'changed_since' | 'completed_since') => {
     const words = filter[field];
     if (!words) return undefined;
-    const instant = sinceInstant(words, here, field);
-    note(field, words, sayStamp(instant, here.now, here.timezone));
+    const instant = sinceInstant(words, context, field);
+    note(field, words, sayStamp(instant, context));
     return instant.toISOString();
   };
   const values = {

@@ -50,13 +50,14 @@ function whenOf({ day, time }: Local, timezone: string): When {
 export function parseRepeat(
   text: string,
   due: When | null,
-  { now, timezone }: TimeContext,
+  context: TimeContext,
   was: When | null = null,
 ): { repeat: Repeat; due: When } {
+  const { now, timezone } = context;
   const date = due ?? was;
   const known = date === null ? undefined : localOf(date, timezone);
   const given = due === null ? undefined : known;
-  const present = today(now, timezone).toString();
+  const present = today(context).toString();
   const horizon = { today: present, from: given?.day ?? present, start: known?.day ?? present };
   const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
@@ -144,13 +145,18 @@ export const sayRepeat = (repeat: Repeat): string =>
  * @param given the due date given along with it
  * @throws Refusal as `parseRepeat`
  */
-export function isSameRule(text: string, given: When | null, was: { due: When; repeats: Repeat }, here: TimeContext) {
-  const day = today(here.now, here.timezone).toString();
+export function isSameRule(
+  text: string,
+  given: When | null,
+  was: { due: When; repeats: Repeat },
+  context: TimeContext,
+) {
+  const day = today(context).toString();
   const { rule, time, afterCompletion, start, untilTime } = readPhrase(text, { today: day, from: day, start: day });
   if (start) return false;
   const said = sayRepeat(was.repeats);
   if (!untilTime && sayRule(rule, time, afterCompletion) === said) return true;
-  return sayRepeat(parseRepeat(text, given, here, was.due).repeat) === said;
+  return sayRepeat(parseRepeat(text, given, context, was.due).repeat) === said;
 }
 
 /** Returns a due date of a series: a day gets the time of day of its rule. */
@@ -161,8 +167,8 @@ export const dueAtTime = (day: When, { anchor }: Repeat, timezone: string): When
  * Returns the occurrence that follows when a task is completed or cancelled: the first one after the task's own that is
  * not past and not before the due date that the task was moved to; null if the series has ended.
  */
-export function nextOccurrence(repeat: Repeat, due: When, clock: TimeContext): Occurrence | null {
-  const [next] = following(repeat, due, clock, today(clock.now, clock.timezone).toString());
+export function nextOccurrence(repeat: Repeat, due: When, context: TimeContext): Occurrence | null {
+  const [next] = following(repeat, due, context, today(context).toString());
   return next ?? null;
 }
 
@@ -189,11 +195,11 @@ export function skippedBefore(
 }
 
 /** Returns the next `count` due dates, as if each occurrence were completed on its day, or now if that is past. */
-export function upcoming(repeat: Repeat, due: When, clock: TimeContext, count = 3): When[] {
+export function upcoming(repeat: Repeat, due: When, context: TimeContext, count = 3): When[] {
   const found: When[] = [];
-  const [day, present] = [localOf(due, clock.timezone).day, today(clock.now, clock.timezone).toString()];
+  const [day, present] = [localOf(due, context.timezone).day, today(context).toString()];
   // If the zone skips a whole day, an occurrence on it coincides with that of the day after.
-  for (const next of following(repeat, due, clock, day > present ? day : present))
+  for (const next of following(repeat, due, context, day > present ? day : present))
     if (next.due !== found.at(-1) && found.push(next.due) === count) break;
   return found;
 }
@@ -281,14 +287,10 @@ interface Occurrence {
 }
 
 /** @param done the day of completion */
-function* following(
-  repeat: Repeat,
-  due: When,
-  { now, timezone }: TimeContext,
-  done: string,
-): Generator<Occurrence, void> {
+function* following(repeat: Repeat, due: When, context: TimeContext, done: string): Generator<Occurrence, void> {
+  const { now, timezone } = context;
   const byCompletion = repeat.from === 'completion';
-  const present = today(now, timezone).toString();
+  const present = today(context).toString();
   for (const next of byCompletion
     ? afterDone(repeat, due, timezone, done)
     : dueSeries(repeat, due, timezone, present)) {
