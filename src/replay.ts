@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Answer, RenderContext } from './answers/shapes.js';
 import type { LockedState } from './db/scope.js';
-import { sayUntil } from './domain/dates/when.js';
+import { sayUntil } from './domain/dates/clock.js';
 import { conflict } from './errors.js';
 import { RELAY_KEY } from './meta.js';
 import type { WriteCall } from './tool.js';

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { oneLine } from '../characters.js';
 import type { Repeat } from '../db/schema.js';
-import type { TimeContext } from '../domain/dates/read-date.js';
-import { sayWhen, type When } from '../domain/dates/when.js';
+import { sayWhen, type TimeContext, type When } from '../domain/dates/clock.js';
 import { REMARK_LENGTH } from '../domain/history.js';
 import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
 import { sayRepeat } from '../domain/recurrence/repeats.js';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/when.js';
+import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/clock.js';
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';

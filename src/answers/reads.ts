@@ -1,5 +1,5 @@
 import type { Changed } from '../domain/changed.js';
-import { formatStamp } from '../domain/dates/when.js';
+import { formatStamp } from '../domain/dates/clock.js';
 import type { TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
 import { sayUnused } from '../domain/labels.js';

@@ -1,7 +1,15 @@
 import { UNSAFE } from '../characters.js';
 import type { Delta } from '../domain/changed.js';
-import type { TimeContext } from '../domain/dates/read-date.js';
-import { formatStamp, formatWhen, sayStamp, sayToday, sayUntil, sayWhen, type When } from '../domain/dates/when.js';
+import {
+  formatStamp,
+  formatWhen,
+  sayStamp,
+  sayToday,
+  sayUntil,
+  sayWhen,
+  type TimeContext,
+  type When,
+} from '../domain/dates/clock.js';
 import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
 import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';

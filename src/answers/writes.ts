@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
 import type { Commented } from '../domain/comment.js';
-import { formatWhen, sayUntil } from '../domain/dates/when.js';
+import { formatWhen, sayUntil } from '../domain/dates/clock.js';
 import { MAX_COUNT_EACH } from '../domain/lists/list.js';
 import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';

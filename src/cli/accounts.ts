@@ -5,7 +5,7 @@ import { grantedBy, hashToken, makeToken } from '../auth/tokens.js';
 import type { Database } from '../db/database.js';
 import { notifyRightsChanged } from '../db/notify.js';
 import { asTableOwner, queryAsTableOwner } from '../db/service.js';
-import { dueSort, startSort } from '../domain/dates/when.js';
+import { dueSort, startSort } from '../domain/dates/clock.js';
 import { UsageError } from '../errors.js';
 
 const noUser = (handle: string) => new UsageError(`there is no user "${handle}"; see: taskloom user list`);

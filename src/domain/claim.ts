@@ -3,7 +3,7 @@ import { literalLimit } from '../db/prepared.js';
 import { tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, sayCall } from '../errors.js';
-import { sayWhen } from './dates/when.js';
+import { sayWhen } from './dates/clock.js';
 import { gather } from './gather.js';
 import { getTasks, prepareTaskQuery, type TaskDetail } from './get.js';
 import { checkClaim, claimedRefusal } from './lease.js';

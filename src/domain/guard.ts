@@ -2,7 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { changes, type Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { type Clash, invalid, Refusal } from '../errors.js';
-import { formatWhen } from './dates/when.js';
+import { formatWhen } from './dates/clock.js';
 import { exactTitle, nameKey } from './names.js';
 import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
 import { sayRepeat } from './recurrence/repeats.js';

@@ -1,6 +1,5 @@
 import { conflict, invalid, type Refusal, sayCall } from '../errors.js';
-import type { TimeContext } from './dates/read-date.js';
-import { sayStamp, sayUntil } from './dates/when.js';
+import { sayStamp, sayUntil, type TimeContext } from './dates/clock.js';
 import { inTrash, isOpenTask, reopenCall, type Task } from './task.js';
 import type { WriteContext } from './write.js';
 

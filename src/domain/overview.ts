@@ -2,7 +2,7 @@ import { type AnyColumn, and, isNotNull, isNull, type Placeholder, type SQL, sql
 import { literalLimit, prepared } from '../db/prepared.js';
 import { isOpen, projects, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { startOfDay, today } from './dates/when.js';
+import { startOfDay, today } from './dates/clock.js';
 import { MAX_COUNT_EACH } from './lists/list.js';
 import { archivedProjects, inProject, isClaimed, type Task, taskColumns, tasksIn, toTask } from './task.js';
 

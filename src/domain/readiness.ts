@@ -1,4 +1,4 @@
-import { startSort } from './dates/when.js';
+import { startSort } from './dates/clock.js';
 import { ancestors, descendants } from './family.js';
 import type { Edit } from './record.js';
 import type { Settled } from './settle.js';

@@ -2,7 +2,7 @@ import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { dependencies, isOpen, isOpenAs, projects, type Repeat, taskLabels, tasks } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
 import { conflict, invalid, notFound, type Refusal, sayCall } from '../errors.js';
-import type { When } from './dates/when.js';
+import type { When } from './dates/clock.js';
 
 export const STATUSES = tasks.status.enumValues;
 export type Status = (typeof STATUSES)[number];

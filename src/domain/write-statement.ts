@@ -12,7 +12,7 @@ import {
   tasks,
 } from '../db/schema.js';
 import type { LockedState, UserScope } from '../db/scope.js';
-import { dueSort, isDay, startSort, type When } from './dates/when.js';
+import { dueSort, isDay, startSort, type When } from './dates/clock.js';
 import { nameKey, titleKey } from './names.js';
 import { isGone, type Project } from './project.js';
 import {

@@ -1,7 +1,7 @@
 import { overviewAnswer } from '../answers/reads.js';
 import { labelNames } from '../completion.js';
-import type { TimeContext } from '../domain/dates/read-date.js';
-import { formatWhen, parseWhen, sayWhen, today } from '../domain/dates/when.js';
+import { formatWhen, sayWhen, type TimeContext, today } from '../domain/dates/clock.js';
+import { parseWhen } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';

@@ -1,5 +1,5 @@
 import { overviewAnswer, pageAnswer, projectsAnswer } from '../answers/reads.js';
-import { today } from '../domain/dates/when.js';
+import { today } from '../domain/dates/clock.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { listProjects } from '../domain/projects.js';

@@ -2,8 +2,9 @@ import { casual, strict } from 'chrono-node/en';
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test, vi } from 'vitest';
-import { formatDay, MONTHS, WEEKDAYS } from '../../src/domain/dates/calendar.js';
-import { formatWhen, parseWhen } from '../../src/domain/dates/when.js';
+import { MONTHS, WEEKDAYS } from '../../src/domain/dates/calendar.js';
+import { formatWhen, sayToday } from '../../src/domain/dates/clock.js';
+import { parseWhen } from '../../src/domain/dates/when.js';
 import { withLazyModules } from '../../src/domain/lazy-module.js';
 import { Refusal } from '../../src/errors.js';
 
@@ -63,7 +64,7 @@ test('dates are read in any form, and those without a year are the next such', (
       ...[
         `${year}/${month}/${day}`,
         `${year}.${month}.${day}`,
-        formatDay(date),
+        sayToday({ now: new Date(`${date}`), timezone: 'UTC' }),
         `${day} ${name}`,
         `${name} the ${day}th`,
       ],

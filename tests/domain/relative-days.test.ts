@@ -1,15 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import {
-  formatWhen,
-  isDay,
-  parseWhen,
-  parseWindow,
-  sayToday,
-  sayWhen,
-  sinceInstant,
-} from '../../src/domain/dates/when.js';
+import { formatWhen, isDay, sayToday, sayWhen } from '../../src/domain/dates/clock.js';
+import { parseWhen, parseWindow, sinceInstant } from '../../src/domain/dates/when.js';
 import { Refusal } from '../../src/errors.js';
 
 await dateReaders.load();

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import { dueSort, formatWhen, parseWhen, sayToday, startOfDay } from '../../src/domain/dates/when.js';
+import { dueSort, formatWhen, sayToday, startOfDay } from '../../src/domain/dates/clock.js';
+import { parseWhen } from '../../src/domain/dates/when.js';
 import { Refusal } from '../../src/errors.js';
 
 /**

@@ -1,15 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
-import {
-  dueSort,
-  formatWhen,
-  parseWhen,
-  parseWindow,
-  sayWhen,
-  startOfDay,
-  today,
-} from '../../src/domain/dates/when.js';
+import { dueSort, formatWhen, sayWhen, startOfDay, today } from '../../src/domain/dates/clock.js';
+import { parseWhen, parseWindow } from '../../src/domain/dates/when.js';
 
 await dateReaders.load();
 

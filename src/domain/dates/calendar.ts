@@ -38,10 +38,6 @@ export const shortName = (names: readonly string[], number: number) => names[num
 
 export const singleDay = (day: Day, exact = false): DayRange => ({ first: day, last: day, day, exact });
 
-/** Formats a day as `Sun 22 Nov 2026`. */
-export const formatDay = (day: Day) =>
-  [shortName(WEEKDAYS, day.dayOfWeek), day.day, shortName(MONTHS, day.month), day.year].join(' ');
-
 /**
  * Returns the first day at offsets 0 to 12 that is not past or, looking back, at offsets 0 to -12 that is not in the
  * future; an empty array if there is none. Leap days are at most 8 years apart.

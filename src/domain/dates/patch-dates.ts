@@ -2,8 +2,9 @@ import { invalid } from '../../errors.js';
 import { dueAtTime, isRepeat, isSameRule, parseRepeat } from '../recurrence/repeats.js';
 import type { Task } from '../task.js';
 import type { WriteContext } from '../write.js';
+import { startSort } from './clock.js';
 import { readShift, shiftDate } from './shift.js';
-import { parseWhen, startSort } from './when.js';
+import { parseWhen } from './when.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 

@@ -1,25 +1,10 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../../errors.js';
-import {
-  type Day,
-  type DayRange,
-  FIRST_YEAR,
-  formatDay,
-  inRange,
-  LAST_YEAR,
-  MONTHS,
-  singleDay,
-  WEEKDAYS,
-} from './calendar.js';
+import { type Day, type DayRange, FIRST_YEAR, inRange, LAST_YEAR, MONTHS, singleDay, WEEKDAYS } from './calendar.js';
+import { type TimeContext, todayIs, withOffset } from './clock.js';
 import { readOffsetFromNow } from './durations.js';
 import { readDays } from './relative-days.js';
 import { splitTimeOfDay, type Time, type WithTime } from './time-of-day.js';
-
-/** The time and zone in which words are read. */
-export interface TimeContext {
-  now: Date;
-  timezone: string;
-}
 
 /**
  * Which dates a field accepts: `ahead` (plans) refuses words for the past, `back` (events) refuses the future, and
@@ -205,10 +190,6 @@ const toMinute = (moment: Temporal.ZonedDateTime) =>
 const shortest = (local: Temporal.PlainDateTime) =>
   local.toString({ smallestUnit: local.second === 0 ? 'minute' : 'second' });
 
-/** Formats as `2026-11-24T17:00+01:00`. */
-export const withOffset = (zoned: Temporal.ZonedDateTime) =>
-  zoned.toString({ smallestUnit: zoned.second === 0 ? 'minute' : 'second', timeZoneName: 'never' });
-
 /** Formats a reading as unambiguous input. */
 const write = ({ days, at }: Meaning, offset: string) => (at ? shortest(at) + offset : String(days.day ?? days.first));
 
@@ -236,12 +217,6 @@ const wrongWay = (written: string, { text, context, field, direction }: Said): R
         `${field}: "${truncateForMessage(text)}" is ${written}, in the past.`,
         `Use ${written} if you mean the past. ${todayIs(context)}`,
       );
-
-/** Returns `Today is Sun 22 Nov 2026 (2026-11-22).`, which agents often do not know. */
-export function todayIs({ now, timezone }: TimeContext): string {
-  const day = Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(timezone).toPlainDate();
-  return `Today is ${formatDay(day)} (${day}).`;
-}
 
 /** Truncates a text to what a refusal quotes: 40 characters. */
 export const truncateForMessage = (text: string) => [...text.slice(0, 100)].slice(0, 40).join('');

@@ -4,8 +4,8 @@ import { changes, isOpen, isUnblocked, projects, taskLabels, tasks } from '../..
 import type { UserTx } from '../../db/scope.js';
 import type { Refusal } from '../../errors.js';
 import { type Actors, clientInSql } from '../actors.js';
-import type { TimeContext } from '../dates/read-date.js';
-import { parseWindow, sayStamp, sayWindow, sinceInstant } from '../dates/when.js';
+import { sayStamp, type TimeContext } from '../dates/clock.js';
+import { parseWindow, sayWindow, sinceInstant } from '../dates/when.js';
 import { isUnlabelled } from '../labels.js';
 import { nameKey } from '../names.js';
 import { noProjectRefusal } from '../project.js';

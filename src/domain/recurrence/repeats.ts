@@ -1,8 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
-import type { TimeContext } from '../dates/read-date.js';
-import { isDay, localTime, today, type When } from '../dates/when.js';
+import { isDay, localTime, type TimeContext, today, type When } from '../dates/clock.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
 import { type Phrase, readPhrase } from './repeat-words.js';

@@ -1,6 +1,6 @@
 import type { Repeat } from '../../db/schema.js';
 import { sayCall } from '../../errors.js';
-import { daysBetween, shiftDays, type When } from '../dates/when.js';
+import { daysBetween, shiftDays, type When } from '../dates/clock.js';
 import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
 import { isOpenStatus, isOpenTask, newTaskDefaults, reopenCall, type Task } from '../task.js';
