@@ -4,7 +4,13 @@ export interface Time {
   minute: number;
   second: number;
   days: 0 | 1;
+  /** Given in figures without am or pm: in a part of the day, 8:30 can be 20:30. */
+  bare?: boolean;
 }
+
+/** Formats a time as `09:00`, with seconds if they are not 0. */
+export const formatTime = ({ hour, minute, second }: Time): string =>
+  [hour, minute, ...(second ? [second] : [])].map((value) => String(value).padStart(2, '0')).join(':');
 
 export interface WithTime {
   /** The words left after removing the time: those for the day. */
@@ -26,9 +32,26 @@ const PARTS: Record<string, { hour?: number; from: number; until: number }> = {
   night: { from: 18, until: 24 },
   eod: { from: 12, until: 24 },
 };
-/** Returns the hour that a part of the day stands for; undefined for other words, and for a night, which has none. */
-export const hourOfPart = (word: string): number | undefined =>
-  Object.hasOwn(PARTS, word) ? PARTS[word]?.hour : undefined;
+
+/** Tells whether a word is a part of the day: `eod` stands for its end. */
+export const isDayPart = (word: string): boolean => Object.hasOwn(PARTS, word);
+
+/**
+ * Returns the time that is meant in a part of the day: "8:30" in the evening is 20:30. Returns undefined for a time
+ * outside that part and, if none was given, for a night and the end of a day.
+ */
+export function timeInPart(part: string, given?: Time): Time | undefined {
+  const { hour, from = 0, until = 24 } = PARTS[part] ?? {};
+  if (!given) return hour === undefined ? undefined : clockTime(hour);
+  const { hour: said } = given;
+  const at = given.bare && said > 0 && said < Math.min(from, 12) ? { ...given, hour: said + 12 } : given;
+  const fits = at.days === 1 ? until === 24 : at.hour >= from && at.hour < until;
+  return fits ? at : undefined;
+}
+
+/** Replaces the words for an end of the day by one. */
+export const withShortEnd = (text: string): string => text.replace(/\bend of (?:the )?day\b/, 'eod');
+
 const PART_LAST = /(?:^| )(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)$/;
 const PART_FIRST = /^(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
 
@@ -54,21 +77,23 @@ const CLOCK_FIRST = new RegExp(`^${CLOCK}(?: on (?=.)| |$)`);
  * @returns undefined for an impossible time, such as 25:00 or 17 pm
  */
 export function splitTimeOfDay(text: string): WithTime | undefined {
-  const words = text
+  const words = withShortEnd(text)
     .replace(/\btonight\b/, 'today night')
     .replace(/\blast night\b/, 'yesterday night')
-    .replace(/\bthis (morning|afternoon|evening)\b/, 'today $1')
-    .replace(/\bend of (?:the )?day\b/, 'eod');
+    .replace(/\bthis (morning|afternoon|evening)\b/, 'today $1');
   // The outer part is removed first, as in "Monday morning at 8" and "Monday at 8 in the morning".
   const outer = take(words, PART_LAST, PART_FIRST);
   const clock = take(outer.rest, CLOCK_LAST, CLOCK_FIRST);
   const inner = outer.said ? clock : take(clock.rest, PART_LAST, PART_FIRST);
   const { rest } = inner;
-  const part = PARTS[(outer.said ?? inner.said)?.part ?? ''];
+  const part = (outer.said ?? inner.said)?.part;
   const said = clock.said;
-  if (!said) return { rest: rest || (part && !part.hour ? 'today' : ''), times: part?.hour ? [time(part.hour)] : [] };
+  if (!said) {
+    const at = part && timeInPart(part);
+    return { rest: rest || (part && !at ? 'today' : ''), times: at ? [at] : [] };
+  }
   const times = timesOf(said).filter(isOnClock);
-  const meant = part ? times.flatMap((each) => within(part, each, said)) : times;
+  const meant = part ? times.flatMap((each) => timeInPart(part, each) ?? []) : times;
   if (meant.length === 0) return undefined;
   return { rest, times: meant, ...(said.zone && { offset: offsetOf(said.zone) }) };
 }
@@ -85,29 +110,28 @@ function take(words: string, last: RegExp, first: RegExp): { rest: string; said?
   };
 }
 
-const time = (hour: number, minute = 0, second = 0, days: 0 | 1 = 0): Time => ({ hour, minute, second, days });
+export const clockTime = (hour: number, minute = 0, second = 0, days: 0 | 1 = 0): Time => ({
+  hour,
+  minute,
+  second,
+  days,
+});
 const isOnClock = ({ hour, minute, second }: Time) => hour < 24 && minute < 60 && second < 60;
 const INVALID_HOUR = 99;
 
 function timesOf(said: Said): Time[] {
-  if (said.word === 'midnight') return [time(0), time(0, 0, 0, 1)];
-  if (said.word) return [time(12)];
+  if (said.word === 'midnight') return [clockTime(0), clockTime(0, 0, 0, 1)];
+  if (said.word) return [clockTime(12)];
   const hour = Number(said.hour ?? said.hour12 ?? said.bare);
   if (said.bare) {
-    if (hour === 12) return [time(12), time(0, 0, 0, 1)];
-    return hour === 0 || hour > 12 ? [time(hour)] : [time(hour), time(hour + 12)];
+    if (hour === 12) return [clockTime(12), clockTime(0, 0, 0, 1)];
+    return hour === 0 || hour > 12 ? [clockTime(hour)] : [clockTime(hour), clockTime(hour + 12)];
   }
-  if (hour === 24 && !said.half && Number(said.minute) + Number(said.second ?? 0) === 0) return [time(0, 0, 0, 1)];
+  if (hour === 24 && !said.half && Number(said.minute) + Number(said.second ?? 0) === 0) return [clockTime(0, 0, 0, 1)];
   const meridiem = said.half ?? said.half12;
   const hour24 = !meridiem ? hour : hour < 1 || hour > 12 ? INVALID_HOUR : (hour % 12) + (meridiem === 'pm' ? 12 : 0);
-  return [time(hour24, Number(said.minute ?? said.minute12 ?? 0), Number(said.second ?? 0))];
-}
-
-/** Fits a time into a part of the day: "8:30" in the evening is 20:30. Returns none for a time outside that part. */
-function within(part: { from: number; until: number }, at: Time, said: Said): Time[] {
-  const couldBePm = !(said.half ?? said.half12 ?? said.bare ?? said.word) && at.hour > 0 && at.hour < 12;
-  const choices = couldBePm && at.hour < part.from ? [time(at.hour + 12, at.minute, at.second)] : [at];
-  return choices.filter(({ hour, days }) => (days === 1 ? part.until === 24 : hour >= part.from && hour < part.until));
+  const at = clockTime(hour24, Number(said.minute ?? said.minute12 ?? 0), Number(said.second ?? 0));
+  return [{ ...at, bare: !meridiem }];
 }
 
 function offsetOf(zone: string): string {

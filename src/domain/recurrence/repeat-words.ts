@@ -1,4 +1,4 @@
-import { hourOfPart } from '../dates/time-of-day.js';
+import { formatTime, isDayPart, type Time, timeInPart, withShortEnd } from '../dates/time-of-day.js';
 import type { Freq, Rule } from './occurrences.js';
 import { readDate } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
@@ -17,10 +17,7 @@ const RECURRENCE =
   /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
 
 const folded = (text: string) =>
-  text
-    .normalize('NFKC')
-    .toLowerCase()
-    .trim()
+  withShortEnd(text.normalize('NFKC').toLowerCase().trim())
     .replace(/\.$/, '')
     .replace(/\beveryday\b/, 'every day');
 
@@ -85,7 +82,7 @@ const ADVERBS = new Map<string, [Freq, number]>([
 ]);
 
 /** Reads the time in `at 5pm every day`, `9am daily`. Consumes nothing if there is none. */
-function readFirstTime(cursor: Cursor): string | undefined {
+function readFirstTime(cursor: Cursor): Time | undefined {
   const time = cursor.time(cursor.eat('at') !== undefined);
   if (time) cursor.eat(',');
   return time;
@@ -95,7 +92,8 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
   const afterCompletion = every && cursor.eat('!') !== undefined;
   const step = every && cursor.eat('other') ? 2 : 1;
-  if (every && isPart(cursor.peek())) return { rule: { freq: 'DAILY', interval: step, weekStart: 1 }, afterCompletion };
+  if (every && isDayPart(cursor.peek() ?? ''))
+    return { rule: { freq: 'DAILY', interval: step, weekStart: 1 }, afterCompletion };
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
   const interval = count * step;
   if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval must be 1 to 1000.');
@@ -128,55 +126,41 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   return undefined;
 }
 
-const isPart = (word = '') => word === 'night' || hourOfPart(word) !== undefined;
-
-/** Reads a part of the day: 09:00 for `morning`. */
-function readPart(cursor: Cursor): string | undefined {
-  const hour = hourOfPart(cursor.peek() ?? '');
-  if (hour === undefined) return undefined;
-  cursor.eat();
-  return `${String(hour).padStart(2, '0')}:00`;
-}
-
-/** Reads what follows the days, in any order: a time, an end or count, a start, and `after completion`. */
+/** Reads what follows the days, in any order: a time and part of the day, an end or count, a start, `after completion`. */
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
-  const once = <T>(previous: T | undefined, value: T | undefined): T => {
-    if (previous !== undefined || value === undefined) throw unexpectedWord(cursor);
+  const once = <T>(previous: T | undefined, value: T | undefined, what: string): T => {
+    if (value === undefined) throw unexpectedWord(cursor);
+    if (previous !== undefined) throw repeatsRefusal(`two ${what} are given.`);
     return value;
   };
+  let part: string | undefined;
   let until: number | undefined;
-  let atNight = false;
   for (cursor.eat(','); cursor.peek() !== undefined; cursor.eat(',')) {
-    const at = cursor.eat('at');
-    if (cursor.eat('night')) {
-      atNight = true; // as in other due dates, the day itself
-      continue;
-    }
-    if (at) phrase.time = once(phrase.time, cursor.time(true));
-    else if (cursor.eat('in')) {
-      cursor.eat('the');
-      phrase.time = once(phrase.time, readPart(cursor));
-    } else if (cursor.eat('until', 'till', 'til')) {
-      until = once(until, cursor.at());
-      once(rule.until, readDate(cursor, { today, from, edge: 'last' }));
+    const preposition = cursor.eat('at', 'by', '@', 'in');
+    if (preposition === 'in') cursor.eat('the');
+    if (isDayPart(cursor.peek() ?? '')) part = once(part, cursor.eat(), 'parts of the day');
+    else if (preposition === 'in') throw unexpectedWord(cursor);
+    else if (preposition) phrase.time = once(phrase.time, cursor.time(true), 'times of day');
+    else if (cursor.eat('until', 'till', 'til')) {
+      until = cursor.at();
+      rule.until = once(rule.until, readDate(cursor, { today, from, edge: 'last' }), 'ends');
     } else if (cursor.eat('starting', 'beginning', 'from')) {
       if (cursor.eat('completion')) phrase.afterCompletion = true;
       else {
         cursor.eat('on', 'from');
-        phrase.start = once(phrase.start, readDate(cursor, { today, from, edge: 'first' }));
+        phrase.start = once(phrase.start, readDate(cursor, { today, from, edge: 'first' }), 'starts');
       }
     } else if (cursor.eat('after')) {
       if (!cursor.eat('completion', 'completing')) throw unexpectedWord(cursor);
       phrase.afterCompletion = true;
     } else {
       const count = readTimes(cursor);
-      if (count === undefined) phrase.time = once(phrase.time, readPart(cursor) ?? cursor.time(false));
-      else rule.count = once(rule.count, count);
+      if (count === undefined) phrase.time = once(phrase.time, cursor.time(false), 'times of day');
+      else rule.count = once(rule.count, count, 'counts');
     }
   }
-  if (atNight && phrase.time && phrase.time < '18:00')
-    throw repeatsRefusal(`${phrase.time} is not at night.`, 'Use the 24-hour clock, such as "every day at 21:00".');
+  if (part) phrase.time = readPart(part, phrase.time);
   if (until !== undefined) {
     // Read the end again: its year depends on the start, which is known only now.
     cursor.back(until);
@@ -184,6 +168,17 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     rule.until = readDate(cursor, { today, from: begins > today ? begins : today, edge: 'last' });
   }
   if (rule.until && rule.count !== undefined) throw repeatsRefusal('give an end date or a number of times, not both.');
+}
+
+/** Returns the time of day that is meant in a part of it: 09:00 for `morning`; none for `night`, the day itself. */
+function readPart(part: string, given: Time | undefined): Time | undefined {
+  const time = timeInPart(part, given);
+  if (given && !time)
+    throw repeatsRefusal(
+      `${formatTime(given)} does not go with "${part}".`,
+      'Use the 24-hour clock, such as "every day at 21:00".',
+    );
+  return time;
 }
 
 /** Reads `for 10 times`, `10 times`. */

@@ -2,6 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
 import { isDay, localTime, type TimeContext, today, type When } from '../dates/clock.js';
+import { formatTime } from '../dates/time-of-day.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
 import { type Phrase, readPhrase } from './repeat-words.js';
@@ -64,7 +65,7 @@ export function parseRepeat(
     throw repeatsRefusal(`the count must be 1 to ${MAX_COUNT}.`, 'For more, give an end date (until).');
   if (given && phrase.start && phrase.start !== given.day)
     throw repeatsRefusal(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give only one of them.');
-  const time = phrase.time ?? known?.time;
+  const time = phrase.time ? formatTime(phrase.time) : known?.time;
   const start = given?.day ?? phrase.start ?? known?.day ?? present;
   const rule = detailed(phrase, start, time, timezone);
   const ahead = time !== undefined && (phrase.start !== undefined || !known);
@@ -154,7 +155,7 @@ export function isSameRule(
   const { rule, time, afterCompletion, start, untilTime } = readPhrase(text, { today: day, from: day, start: day });
   if (start) return false;
   const said = sayRepeat(was.repeats);
-  if (!untilTime && sayRule(rule, time, afterCompletion) === said) return true;
+  if (!untilTime && sayRule(rule, time && formatTime(time), afterCompletion) === said) return true;
   return sayRepeat(parseRepeat(text, given, context, was.due).repeat) === said;
 }
 

@@ -1,5 +1,6 @@
 import { invalid, type Refusal } from '../../errors.js';
 import { FIRST_YEAR } from '../dates/calendar.js';
+import { clockTime, type Time } from '../dates/time-of-day.js';
 import {
   WEEKDAY_CODES as CODES,
   codeOf,
@@ -13,7 +14,7 @@ import {
 /** A parsed RFC 5545 rule; besides the days it can have a time of day, and a time for its end. */
 export interface RuleText {
   rule: Rule;
-  time?: string | undefined;
+  time?: Time | undefined;
   /** The time of day of `rule.until`, and whether that is in UTC. */
   untilTime?: { time: string; utc: boolean } | undefined;
 }
@@ -69,11 +70,9 @@ export function readRule(text: string): RuleText {
   const [unknown] = parts.keys();
   if (unknown) throw wrong(`${unknown.slice(0, 40)} is not supported`);
   refuseWrong(rule);
-  const time = hour === undefined ? undefined : [hour, minute ?? 0, ...(second ? [second] : [])].map(pad).join(':');
+  const time = hour === undefined ? undefined : clockTime(hour, minute, second);
   return { rule: canonical(rule), time, untilTime: until?.at };
 }
-
-const pad = (value: number) => String(value).padStart(2, '0');
 
 function readFreq(freq = ''): Freq {
   if (freq === 'DAILY' || freq === 'WEEKLY' || freq === 'MONTHLY' || freq === 'YEARLY') return freq;

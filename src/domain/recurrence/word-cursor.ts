@@ -1,5 +1,6 @@
 import { invalid, type Refusal } from '../../errors.js';
 import { numberOf } from '../dates/calendar.js';
+import { clockTime, type Time } from '../dates/time-of-day.js';
 
 /** Returns the number, from 1, of the name that a word is in full, in the plural or short (`tue`, `tues`, `sept`). */
 export function numberOfName(names: readonly string[], word: string): number | undefined {
@@ -24,8 +25,8 @@ export interface Cursor {
   number(): number | undefined;
   /** Consumes `2nd`, `second`, or `last`, which is -1. */
   ordinal(): number | undefined;
-  /** Consumes `17:00`, `5pm`, `9.30am`, `noon` or, if `bare`, `9`. Returns `HH:MM`, with seconds if they are not 0. */
-  time(bare: boolean): string | undefined;
+  /** Consumes `17:00`, `5pm`, `9.30am`, `noon` or, if `bare`, `9`. */
+  time(bare: boolean): Time | undefined;
 }
 
 export function cursorOver(text: string): Cursor {
@@ -55,9 +56,9 @@ export function cursorOver(text: string): Cursor {
   };
   return { peek, eat, at: () => at, back: (to) => (at = to), number, ordinal, time };
 
-  function time(bare: boolean): string | undefined {
-    if (eat('noon', 'midday')) return '12:00';
-    if (eat('midnight')) return '00:00';
+  function time(bare: boolean): Time | undefined {
+    if (eat('noon', 'midday')) return clockTime(12);
+    if (eat('midnight')) return clockTime(0);
     const [, hour = '', minute = '00', second = '00'] =
       /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
     if (!hour) return undefined;
@@ -66,10 +67,10 @@ export function cursorOver(text: string): Cursor {
     if (!meridiem && !bare && !peek()?.includes(':')) return undefined;
     const hours = meridiem ? (Number(hour) % 12) + (meridiem === 'pm' ? 12 : 0) : Number(hour);
     if (meridiem ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
-    const minutes = pointed ? (peek(2) as string) : minute;
-    if (Number(minutes) > 59 || Number(second) > 59) return undefined;
+    const minutes = Number(pointed ? peek(2) : minute);
+    if (minutes > 59 || Number(second) > 59) return undefined;
     at += pointed ? 4 : meridiem ? 2 : 1;
-    return `${String(hours).padStart(2, '0')}:${minutes}${second === '00' ? '' : `:${second}`}`;
+    return { ...clockTime(hours, minutes, Number(second)), bare: !meridiem };
   }
 }
 
