@@ -393,7 +393,13 @@ describe('looking back', () => {
     ['last week', '2026-11-08T23:00:00.000Z'],
     ['this month', '2026-10-31T23:00:00.000Z'],
     ['last 7 days', '2026-11-14T23:00:00.000Z'],
-    ['this morning', '2026-11-22T08:00:00.000Z'],
+    ['this morning', '2026-11-21T23:00:00.000Z'],
+    ['this afternoon', '2026-11-22T11:00:00.000Z'],
+    ['monday afternoon', '2026-11-16T11:00:00.000Z'],
+    ['in the evening', '2026-11-21T15:00:00.000Z'],
+    ['yesterday evening at 8', '2026-11-21T19:00:00.000Z'],
+    ['last night', '2026-11-21T17:00:00.000Z'],
+    ['end of day yesterday', '2026-11-20T23:00:00.000Z'],
     ['5pm', '2026-11-21T16:00:00.000Z'],
     ['16 Nov', '2026-11-15T23:00:00.000Z'],
     ['24 Nov', '2025-11-23T23:00:00.000Z'],
@@ -414,6 +420,7 @@ describe('looking back', () => {
     ['tomorrow', '2026-11-23'],
     ['next week', '2026-11-23'],
     ['in 2 hours', '2026-11-22T16:00+01:00'],
+    ['this evening', '2026-11-22T16:00'],
   ])('%s is refused as still to come', (text, written) => {
     expect(refusal(() => sinceInstant(text, sunday, 'changed_since'))).toEqual({
       message: `changed_since: "${text}" is ${written}, in the future.`,

@@ -1,10 +1,20 @@
 import { Temporal } from 'temporal-polyfill';
 import { invalid, type Refusal } from '../../errors.js';
-import { type Day, type DayRange, FIRST_YEAR, inRange, LAST_YEAR, MONTHS, singleDay, WEEKDAYS } from './calendar.js';
+import {
+  type Day,
+  type DayRange,
+  FIRST_YEAR,
+  inRange,
+  LAST_YEAR,
+  type LookDirection,
+  MONTHS,
+  singleDay,
+  WEEKDAYS,
+} from './calendar.js';
 import { type TimeContext, todayIs, withOffset } from './clock.js';
 import { readOffsetFromNow } from './durations.js';
 import { readDays } from './relative-days.js';
-import { splitTimeOfDay, type Time, type WithTime } from './time-of-day.js';
+import { clockTime, splitTimeOfDay, type Time, type WithTime } from './time-of-day.js';
 
 /**
  * Which dates a field accepts: `ahead` (plans) refuses words for the past, `back` (events) refuses the future, and
@@ -89,13 +99,14 @@ interface Meaning {
 function readWords(words: string, said: Said): DayRange | Temporal.Instant | undefined {
   if (words.length > LONGEST) return undefined;
   const { context, field, direction } = said;
+  const look = direction === 'back' ? 'back' : 'ahead';
   const present = Temporal.Instant.fromEpochMilliseconds(context.now.getTime()).toZonedDateTimeISO(context.timezone);
   const hour = Number(/^(\d{1,2}) ?h$/.exec(words)?.[1]);
   if (hour > 0 && hour < 24) {
     const distant = toMinute(present.add({ hours: direction === 'back' ? -hour : hour })).toZonedDateTimeISO(
       context.timezone,
     );
-    const at = nextSuch({ hour, minute: 0, second: 0, days: 0 }, present, direction);
+    const at = nextSuch(clockTime(hour), present, look);
     throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', said);
   }
   const distance = readOffsetFromNow(words);
@@ -105,8 +116,8 @@ function readWords(words: string, said: Said): DayRange | Temporal.Instant | und
     if (direction === (distance.sign > 0 ? 'back' : 'ahead')) throw wrongWay(withOffset(moment), said);
     return toMinute(moment);
   }
-  const clocked = splitTimeOfDay(words);
-  const readings = clocked && candidates(clocked, present, direction);
+  const clocked = splitTimeOfDay(words, look);
+  const readings = clocked && candidates(clocked, present, look);
   if (!readings) return undefined;
   if ('not' in readings) {
     if (!inRange(readings.not)) return undefined;
@@ -130,11 +141,11 @@ function readWords(words: string, said: Said): DayRange | Temporal.Instant | und
 function candidates(
   { rest, times, offset }: WithTime,
   present: Temporal.ZonedDateTime,
-  direction: Direction,
+  look: LookDirection,
 ): Meaning[] | { not: Day } | undefined {
   const today = present.toPlainDate();
-  if (!rest) return offset ? undefined : unique(times.map((time) => nextSuch(time, present, direction)));
-  const days = readDays(rest, today, direction === 'back' ? 'back' : 'ahead');
+  if (!rest) return offset ? undefined : unique(times.map((time) => nextSuch(time, present, look)));
+  const days = readDays(rest, today, look);
   if (!days || 'not' in days) return days;
   if (times.length === 0) return days.map((each) => ({ days: each }));
   return unique(
@@ -147,10 +158,10 @@ function candidates(
 const atTime = (day: Day, { days, ...time }: Time) => day.add({ days }).toPlainDateTime(time);
 
 /** Resolves a time without a day: to the next such time or, looking back, the latest. */
-function nextSuch(time: Time, present: Temporal.ZonedDateTime, direction: Direction): Meaning {
+function nextSuch(time: Time, present: Temporal.ZonedDateTime, look: LookDirection): Meaning {
   const at = atTime(present.toPlainDate(), time);
   const order = Temporal.PlainDateTime.compare(at, present.toPlainDateTime());
-  const days = direction === 'back' ? (order > 0 ? -1 : 0) : order < 0 ? 1 : 0;
+  const days = look === 'back' ? (order > 0 ? -1 : 0) : order < 0 ? 1 : 0;
   return { days: singleDay(present.toPlainDate()), at: at.add({ days }) };
 }
 

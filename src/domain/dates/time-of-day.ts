@@ -1,3 +1,5 @@
+import type { LookDirection } from './calendar.js';
+
 /** A time of day. `days` is 1 for the midnight at the end of the day. */
 export interface Time {
   hour: number;
@@ -49,6 +51,10 @@ export function timeInPart(part: string, given?: Time): Time | undefined {
   return fits ? at : undefined;
 }
 
+/** Returns when a part of the day begins; undefined for the end of a day, which stands for the whole day. */
+const startOfPart = (part: string): Time | undefined =>
+  part === 'eod' ? undefined : clockTime(PARTS[part]?.from ?? 0);
+
 /** Replaces the words for an end of the day by one. */
 export const withShortEnd = (text: string): string => text.replace(/\bend of (?:the )?day\b/, 'eod');
 
@@ -74,9 +80,10 @@ const CLOCK_FIRST = new RegExp(`^${CLOCK}(?: on (?=.)| |$)`);
  * Chrono is not used for this: it takes any two digits for an hour ("friday 13"), 0am for a time and "est" for a zone,
  * does not distinguish "at 5" from 05:00 or the two midnights, and supports only the words for days that it knows.
  *
+ * @param look looking back, a part of the day without a time stands for its beginning
  * @returns undefined for an impossible time, such as 25:00 or 17 pm
  */
-export function splitTimeOfDay(text: string): WithTime | undefined {
+export function splitTimeOfDay(text: string, look: LookDirection): WithTime | undefined {
   const words = withShortEnd(text)
     .replace(/\btonight\b/, 'today night')
     .replace(/\blast night\b/, 'yesterday night')
@@ -89,7 +96,7 @@ export function splitTimeOfDay(text: string): WithTime | undefined {
   const part = (outer.said ?? inner.said)?.part;
   const said = clock.said;
   if (!said) {
-    const at = part && timeInPart(part);
+    const at = part && (look === 'back' ? startOfPart : timeInPart)(part);
     return { rest: rest || (part && !at ? 'today' : ''), times: at ? [at] : [] };
   }
   const times = timesOf(said).filter(isOnClock);
