@@ -46,6 +46,10 @@ export class Refusal extends Error {
   }
 }
 
+/** Truncates a text to what a message quotes of it: 40 characters, none of them half a surrogate pair. */
+export const truncateForMessage = (text: string): string =>
+  [...text.slice(0, 100)].slice(0, 40).join('').toWellFormed();
+
 /** Formats a call for a hint: `get_task {"ids":[12]}`. */
 export const sayCall = (tool: string, args: Record<string, unknown>): string => `${tool} ${JSON.stringify(args)}`;
 

@@ -4,6 +4,7 @@ import { BIDI, CONTROL, HIDDEN, VISIBLE } from './characters.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_AT_ONCE, MAX_ID, MAX_LABELS, MAX_TEXT, MAX_TITLE, PRIORITIES } from './domain/task.js';
+import { truncateForMessage } from './errors.js';
 import { isTooComplex, MAX_FIELDS } from './json-bounds.js';
 
 /**
@@ -341,8 +342,8 @@ const SIMILAR = new Map([
   ['task', ['ids']],
 ]);
 
-/** How many unknown fields a refusal names, and how many characters of each. */
-const [MAX_NAMED, MAX_NAME_LENGTH] = [10, 40];
+/** How many unknown fields a refusal names. */
+const MAX_NAMED = 10;
 
 /** A field's name without case, dashes and underscores. */
 export const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
@@ -358,7 +359,7 @@ export const ownName = (field: string, isKnown: (name: string) => boolean): stri
  */
 export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
   const matches = unknown.slice(0, MAX_NAMED).flatMap((unknownField) => {
-    const field = unknownField.slice(0, MAX_NAME_LENGTH);
+    const field = truncateForMessage(unknownField);
     const [first = field, other = first] = SYNONYMS.get(plain(field)) ?? SIMILAR.get(plain(field)) ?? [];
     const word = plain(given.has(first) ? other : first);
     const resembles = (each: string) =>
@@ -376,7 +377,7 @@ export function floodOfUnknown(given: object, isKnown: (field: string) => boolea
 
 /** Joins field names that the caller chose: the first 10 of them, cut to 40 characters each. */
 export function joinNames(fields: string[]): string {
-  const names = fields.slice(0, MAX_NAMED).map((field) => field.slice(0, MAX_NAME_LENGTH));
+  const names = fields.slice(0, MAX_NAMED).map(truncateForMessage);
   const more = fields.length - names.length;
   return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

@@ -304,6 +304,20 @@ describe('what clients are known to send', () => {
     expect(listing.text.length + adding.text.length).toBeLessThan(2_000);
   });
 
+  test('a refusal quotes the beginning of what it refuses without splitting a character', async () => {
+    const ana = await newAgent(world);
+    const long = `${'a'.repeat(39)}😀`;
+    const refused = await Promise.all([
+      ana.refused('add_task', { title: 'x', [long]: 1 }),
+      ana.refused('add_task', { title: 'x', '\ud83d': 1 }),
+      ana.refused('add_tasks', { tasks: [{ title: 'x', [long]: 1 }] }),
+      ana.refused('add_task', { title: 'x', due: `${long} tomorrow` }),
+      ana.refused('add_task', { title: 'x', repeats: `freq=${'a'.repeat(34)}😀` }),
+      ana.refused('undo', { undo: long }),
+    ]);
+    for (const { message } of refused) expect(message.isWellFormed(), message).toBe(true);
+  });
+
   test('texts and lists as long as a request are refused by their limits', async () => {
     const ana = await newAgent(world);
     const ids = Array.from({ length: 1_000_000 }, () => '1').join(',');

@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { invalid, type Refusal } from '../../errors.js';
+import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
 import {
   type Day,
   type DayRange,
@@ -228,6 +228,3 @@ const wrongWay = (written: string, { text, context, field, direction }: Said): R
         `${field}: "${truncateForMessage(text)}" is ${written}, in the past.`,
         `Use ${written} if you mean the past. ${todayIs(context)}`,
       );
-
-/** Truncates a text to what a refusal quotes: 40 characters. */
-export const truncateForMessage = (text: string) => [...text.slice(0, 100)].slice(0, 40).join('');

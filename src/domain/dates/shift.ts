@@ -1,9 +1,9 @@
 import type { Temporal } from 'temporal-polyfill';
-import { invalid } from '../../errors.js';
+import { invalid, truncateForMessage } from '../../errors.js';
 import { FIRST_YEAR, inRange, LAST_YEAR } from './calendar.js';
 import { addTo, isDay, type When, wallTimeAt } from './clock.js';
 import { readDuration } from './durations.js';
-import { normalizeText, truncateForMessage } from './read-date.js';
+import { normalizeText } from './read-date.js';
 
 const AMOUNT = /^(?:by )?(?:(?<sign>[+-]) ?(?<signed>.+)|(?<amount>.+?)(?: (?<way>later|earlier|sooner))?)$/;
 

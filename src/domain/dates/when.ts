@@ -1,8 +1,8 @@
 import { Temporal } from 'temporal-polyfill';
-import { invalid } from '../../errors.js';
+import { invalid, truncateForMessage } from '../../errors.js';
 import { type DayRange, LAST_YEAR } from './calendar.js';
 import { formatStamp, instantWhen, sayWhen, startOfDay, type TimeContext, todayIs, type When } from './clock.js';
-import { readDaysOrInstant, truncateForMessage } from './read-date.js';
+import { readDaysOrInstant } from './read-date.js';
 
 /**
  * Reads a date, or a date and time, in ISO 8601 or in English words; without an offset, in the user's zone.

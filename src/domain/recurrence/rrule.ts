@@ -1,4 +1,4 @@
-import { invalid, type Refusal } from '../../errors.js';
+import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
 import { FIRST_YEAR } from '../dates/calendar.js';
 import { clockTime, type Time } from '../dates/time-of-day.js';
 import {
@@ -38,7 +38,7 @@ export function readRule(text: string): RuleText {
     .replace(/^RRULE:\s*/, '')
     .split(';')) {
     const [, name = '', value = ''] = /^([A-Z]+)=([A-Z0-9,+-]+)$/.exec(part) ?? [];
-    if (!name) throw wrong(`"${part.slice(0, 40)}" is not a valid part of a recurrence rule`);
+    if (!name) throw wrong(`"${truncateForMessage(part)}" is not a valid part of a recurrence rule`);
     if (parts.has(name)) throw wrong(`${name} is given twice`);
     parts.set(name, value);
   }
@@ -68,7 +68,7 @@ export function readRule(text: string): RuleText {
   const [hour, minute, second] = [number('BYHOUR', 23), number('BYMINUTE', 59), number('BYSECOND', 59)];
   if (hour === undefined && (minute ?? second) !== undefined) throw wrong('BYMINUTE and BYSECOND need BYHOUR');
   const [unknown] = parts.keys();
-  if (unknown) throw wrong(`${unknown.slice(0, 40)} is not supported`);
+  if (unknown) throw wrong(`${truncateForMessage(unknown)} is not supported`);
   refuseWrong(rule);
   const time = hour === undefined ? undefined : clockTime(hour, minute, second);
   return { rule: canonical(rule), time, untilTime: until?.at };
@@ -102,7 +102,7 @@ function readDays(text: string | undefined, freq: Freq): NthWeekday[] | undefine
   const most = freq === 'MONTHLY' ? 5 : freq === 'YEARLY' ? 52 : 0;
   const days = text.split(',').map((item) => {
     const [, nth = '0', code = ''] = /^([+-]?\d{1,2})?([A-Z]{2})$/.exec(item) ?? [];
-    if (!CODES.includes(code)) throw wrong(`BYDAY: "${item.slice(0, 40)}" is not a weekday such as MO or 2TU`);
+    if (!CODES.includes(code)) throw wrong(`BYDAY: "${truncateForMessage(item)}" is not a weekday such as MO or 2TU`);
     if (Math.abs(Number(nth)) > most) throw wrong(`BYDAY=${item} does not fit FREQ=${freq}`);
     return { nth: Number(nth) || 0, weekday: CODES.indexOf(code) + 1 };
   });
@@ -118,7 +118,7 @@ function readUntil(text: string | undefined) {
   const time = hour === undefined ? undefined : `${hour}:${minute}:${second}`;
   const read = Date.parse(`${day}T${time ?? '00:00:00'}Z`);
   if (Number.isNaN(read) || !new Date(read).toISOString().startsWith(day) || Number(y) < FIRST_YEAR)
-    throw wrong(`UNTIL=${text.slice(0, 40)} is not a date such as 20270630`);
+    throw wrong(`UNTIL=${truncateForMessage(text)} is not a date such as 20270630`);
   return { day, at: time === undefined ? undefined : { time, utc: utc !== undefined } };
 }
 

@@ -1,4 +1,4 @@
-import { invalid, type Refusal } from '../../errors.js';
+import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
 import { numberOf } from '../dates/calendar.js';
 import { clockTime, type Time } from '../dates/time-of-day.js';
 
@@ -82,6 +82,8 @@ export const repeatsRefusal = (message: string, hint = EXAMPLES): Refusal => inv
 
 /** Builds the refusal of the next word, or of a missing one. */
 export function unexpectedWord(cursor: Cursor): Refusal {
-  const word = cursor.peek()?.slice(0, 40);
-  return repeatsRefusal(word === undefined ? 'something is missing at the end.' : `"${word}" is not understood here.`);
+  const word = cursor.peek();
+  return repeatsRefusal(
+    word === undefined ? 'something is missing at the end.' : `"${truncateForMessage(word)}" is not understood here.`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Actor } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
-import { conflict, invalid, type Refusal, sayCall } from '../../errors.js';
+import { conflict, invalid, type Refusal, sayCall, truncateForMessage } from '../../errors.js';
 import { type Gathered, gather } from '../gather.js';
 import { allFailed, type Failure } from '../judge.js';
 import type { Project } from '../project.js';
@@ -68,7 +68,7 @@ export function undoWrites({ undo, last }: UndoInput): WriteCommand<State, Undon
   const handle = /^u?([1-9]\d{0,14})$/i.exec(undo ?? '')?.[1];
   if (undo !== undefined && !handle)
     throw invalid(
-      `undo: "${undo.slice(0, 40)}" is not a handle.`,
+      `undo: "${truncateForMessage(undo)}" is not a handle.`,
       'Give an undo handle from an earlier answer, such as u57.',
     );
   return { read: (tx, actor) => stateOf(tx, actor, handle, last), decide };
