@@ -58,10 +58,17 @@ export const inRange = ({ year }: { year: number }) => year >= FIRST_YEAR && yea
 
 /** Returns the day with these numbers, or an empty array if it does not exist. */
 export function existingDay(year: number, month: number, day: number): Day[] {
+  const existing = withinRange(() => Temporal.PlainDate.from({ year, month, day }, { overflow: 'reject' }));
+  return existing ? [existing] : [];
+}
+
+/** Returns what `compute` returns, or undefined for values out of Temporal's range. */
+export function withinRange<T>(compute: () => T): T | undefined {
   try {
-    return [Temporal.PlainDate.from({ year, month, day }, { overflow: 'reject' })];
-  } catch {
-    return [];
+    return compute();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import {
   MONTHS,
   singleDay,
   WEEKDAYS,
+  withinRange,
 } from './calendar.js';
 import { type TimeContext, todayIs, withOffset } from './clock.js';
 import { readOffsetFromNow } from './durations.js';
@@ -43,12 +44,7 @@ export function readDaysOrInstant(
   direction: Direction,
 ): DayRange | Temporal.Instant | undefined {
   const normal = normalizeText(text);
-  try {
-    return readIso(normal, context, field) ?? readWords(normal, { text, context, field, direction });
-  } catch (error) {
-    if (error instanceof RangeError) return undefined; // thrown by Temporal for values out of its range
-    throw error;
-  }
+  return withinRange(() => readIso(normal, context, field) ?? readWords(normal, { text, context, field, direction }));
 }
 
 /** Normalizes full-width digits, case (in any locale), dashes, commas, meaningless points and compact ISO dates. */

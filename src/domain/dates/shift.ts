@@ -1,6 +1,6 @@
 import type { Temporal } from 'temporal-polyfill';
 import { invalid, truncateForMessage } from '../../errors.js';
-import { FIRST_YEAR, inRange, LAST_YEAR } from './calendar.js';
+import { FIRST_YEAR, inRange, LAST_YEAR, withinRange } from './calendar.js';
 import { addTo, isDay, type When, wallTimeAt } from './clock.js';
 import { readDuration } from './durations.js';
 import { normalizeText } from './read-date.js';
@@ -31,7 +31,7 @@ export function shiftDate(when: When, amount: Temporal.Duration, timezone: strin
       `${field} is a day without a time and cannot be moved by hours.`,
       'Shift by days, or give it a time.',
     );
-  const moved = attempt(() => addTo(when, amount, timezone));
+  const moved = withinRange(() => addTo(when, amount, timezone));
   if (!moved || !inRange({ year: Number(moved.slice(0, 4)) }))
     throw invalid(`shift moves ${field} outside the years ${FIRST_YEAR} to ${LAST_YEAR}.`, 'Shift it by less.');
   if (!isDay(when) && amount.seconds === 0 && wallTimeAt(when, timezone) !== wallTimeAt(moved, timezone))
@@ -40,13 +40,4 @@ export function shiftDate(when: When, amount: Temporal.Duration, timezone: strin
       'Shift it by another amount, or set it in a separate call.',
     );
   return moved;
-}
-
-function attempt(move: () => When): When | undefined {
-  try {
-    return move();
-  } catch (error) {
-    if (error instanceof RangeError) return undefined; // thrown by Temporal for values out of its range
-    throw error;
-  }
 }

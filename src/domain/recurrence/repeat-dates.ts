@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { inRange, MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { existingDay, inRange, MONTHS, WEEKDAYS } from '../dates/calendar.js';
 import { readDays } from '../dates/relative-days.js';
 import { fromDay, toDay, weekdayOf } from './occurrences.js';
 import { type Cursor, numberOfName } from './word-cursor.js';
@@ -75,7 +75,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   if (cursor.peek() === ',' && /^\d{4}$/.test(cursor.peek(1) ?? '')) cursor.eat();
   const year = /^\d{4}$/.test(cursor.peek() ?? '') ? cursor.number() : undefined;
   const on = (year: number) =>
-    date !== undefined ? isoDay(year, month, date) : edge === 'first' ? isoDay(year, month, 1) : lastDay(year, month);
+    date === undefined && edge === 'last' ? lastDay(year, month) : isoDay(year, month, date ?? 1);
   if (year !== undefined) return on(year);
   const near = Number(from.slice(0, 4));
   // 29 February can be 8 years away, since most years that end a century are not leap years.
@@ -86,12 +86,7 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   return undefined;
 }
 
-const lastDay = (year: number, month: number) =>
-  isoDay(year, month, 31) ?? isoDay(year, month, 30) ?? isoDay(year, month, 29) ?? isoDay(year, month, 28);
+const isoDay = (year: number, month: number, day: number) => existingDay(year, month, day).find(inRange)?.toString();
 
-function isoDay(year: number, month: number, day: number): string | undefined {
-  if (!inRange({ year })) return undefined;
-  const date = new Date(Date.UTC(year, month - 1, day));
-  const same = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
-  return same ? date.toISOString().slice(0, 10) : undefined;
-}
+const lastDay = (year: number, month: number) =>
+  existingDay(year, month, 1).find(inRange)?.with({ day: 31 }).toString();

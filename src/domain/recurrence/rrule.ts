@@ -1,5 +1,5 @@
 import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
-import { FIRST_YEAR } from '../dates/calendar.js';
+import { existingDay, FIRST_YEAR } from '../dates/calendar.js';
 import { clockTime, type Time } from '../dates/time-of-day.js';
 import {
   WEEKDAY_CODES as CODES,
@@ -113,13 +113,12 @@ function readDays(text: string | undefined, freq: Freq): NthWeekday[] | undefine
 
 function readUntil(text: string | undefined) {
   if (text === undefined) return undefined;
-  const [, y, m, d, hour, minute, second, utc] = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z)?)?$/.exec(text) ?? [];
-  const day = `${y}-${m}-${d}`;
-  const time = hour === undefined ? undefined : `${hour}:${minute}:${second}`;
-  const read = Date.parse(`${day}T${time ?? '00:00:00'}Z`);
-  if (Number.isNaN(read) || !new Date(read).toISOString().startsWith(day) || Number(y) < FIRST_YEAR)
-    throw wrong(`UNTIL=${truncateForMessage(text)} is not a date such as 20270630`);
-  return { day, at: time === undefined ? undefined : { time, utc: utc !== undefined } };
+  const [, y, m, d, hour, minute, second, utc] =
+    /^(\d{4})(\d\d)(\d\d)(?:T([01]\d|2[0-3])([0-5]\d)([0-5]\d)(Z)?)?$/.exec(text) ?? [];
+  const [day] = existingDay(Number(y), Number(m), Number(d));
+  if (!day || day.year < FIRST_YEAR) throw wrong(`UNTIL=${truncateForMessage(text)} is not a date such as 20270630`);
+  const at = hour === undefined ? undefined : { time: `${hour}:${minute}:${second}`, utc: utc !== undefined };
+  return { day: day.toString(), at };
 }
 
 function refuseWrong(rule: Rule): void {
