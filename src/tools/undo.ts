@@ -14,7 +14,13 @@ export default defineTool({
     undo: shortText().describe('such as u57').optional(),
     last: wholeNumber(1, MAX_UNDO).describe('how many of your last writes, not counting undos').optional(),
   },
-  aliases: { handle: 'undo', id: 'undo' },
+  aliases: { handle: 'undo' },
+  instead: Object.fromEntries(
+    ['id', 'ids', 'taskid', 'taskids', 'task'].map((field) => [
+      field,
+      'undo takes a handle, such as u57; get_task shows those of a task.',
+    ]),
+  ),
   output: ['tasks', 'projects', 'failed'],
   run: (args) => undoWrites(args),
   answer: undoneAnswer,

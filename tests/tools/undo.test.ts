@@ -297,6 +297,19 @@ describe('undo', () => {
     expect((await ana.refused('undo', { undo: 'u1' })).message).toBe('The history of u1 is no longer kept.');
   });
 
+  test.each(['id', 'ids', 'task_id', 'task'])(
+    '%s, which names a task, is not taken for the handle of a write',
+    async (field) => {
+      const ana = await newAgent(world);
+      await ana.ok('add_task', { title: 'One' });
+      expect(await ana.refused('undo', { [field]: 1 })).toMatchObject({
+        code: 'invalid',
+        hint: 'undo takes a handle, such as u57; get_task shows those of a task.',
+      });
+      expect((await ana.ok('list_tasks')).total).toBe(1);
+    },
+  );
+
   test('a dry run says what would be put back, and puts nothing back', async () => {
     const ana = await newAgent(world);
     const { undo } = await ana.ok('add_task', { title: 'One' });
