@@ -171,8 +171,8 @@ export const isNotGiven = (field: string, value: unknown): boolean =>
   (Array.isArray(value) && value.length === 0) ||
   (typeof value === 'string' && /^\s*(?:null|undefined)\s*$/.test(value) && !WRITTEN.includes(field));
 
-/** Free-text fields, in which even "null" may be meant literally. */
-const WRITTEN = ['title', 'description', 'text', 'note'];
+/** Fields of free text, and a guard that compares with one: even "null" may be meant literally. */
+const WRITTEN = ['title', 'description', 'text', 'note', 'expect_title'];
 
 /** Returns whether a clearable field except `description` is given as "none" (or `repeats` as "never"). */
 export function isNoneFor(field: string, given: unknown): boolean {

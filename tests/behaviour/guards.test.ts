@@ -194,6 +194,13 @@ describe('expect_title', () => {
     await ana.ok('complete_task', { id: 1, expect_title: title.toUpperCase() });
   });
 
+  test.each(['null', 'undefined'])('takes "%s" for a title', async (title) => {
+    const { ana } = await changedSince();
+    expect((await ana.refused('complete_task', { id: 1, expect_title: title })).conflict).toEqual([
+      { field: 'title', theirs: 'Ring', yours: title },
+    ]);
+  });
+
   test('takes a title without its accents', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Réserver le train' });
