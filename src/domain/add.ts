@@ -1,7 +1,7 @@
 import type { UserTx } from '../db/scope.js';
 import { invalid, Refusal, type RefusalBody } from '../errors.js';
 import { patchDates } from './dates/patch-dates.js';
-import { childRefusal, cycleRefusal, parentRefusal } from './family.js';
+import { childRefusal, cycleRefusal, depthRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
@@ -141,7 +141,7 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
     (task: Task) => cycleRefusal(all, task, nameTask),
     (task: Task) => {
       const parent = task.parentId === null ? undefined : all.get(task.parentId);
-      return parent && (childRefusal(parent, task) ?? parentRefusal(all, parent, { nameTask }));
+      return parent && (childRefusal(parent, task) ?? depthRefusal(all, { parentId: parent.id }, nameTask));
     },
   ];
   for (const rule of rules)

@@ -33,7 +33,7 @@ export function descendants(family: Family, id: number): Task[] {
 }
 
 /** Returns the ancestors of a task, nearest first. In a cycle, which a plan may contain, it is one of them itself. */
-export function ancestors(family: Family, { parentId }: Task): Task[] {
+export function ancestors(family: Family, { parentId }: Pick<Task, 'parentId'>): Task[] {
   const above: Task[] = [];
   const up = (id: number | null) => (id === null ? undefined : family.get(id));
   for (let at = up(parentId); at && !above.includes(at); at = up(at.parentId)) above.push(at);
@@ -45,23 +45,29 @@ function height(family: Family, id: number): number {
   return 1 + Math.max(0, ...childrenOf(family, id).map((child) => height(family, child.id)));
 }
 
-/** Returns why a task may not become a sub-task of `parent`, or undefined. A new task has no `id` yet. */
-export function parentRefusal(
+/** Returns a refusal if `parent` is the task with this id or one of its sub-tasks. */
+export function ancestorRefusal(family: Family, id: number, parent: Task): Refusal | undefined {
+  if (id === parent.id) return conflict(`#${id} cannot be its own parent.`, CHOOSE_ANOTHER);
+  return descendants(family, id).some((task) => task.id === parent.id)
+    ? conflict(`#${parent.id} is itself a sub-task of #${id}.`, CHOOSE_ANOTHER)
+    : undefined;
+}
+
+const CHOOSE_ANOTHER = 'Choose another parent.';
+
+/** Returns a refusal if a task and its sub-tasks are nested too deeply. A new task, without them, has no `id` yet. */
+export function depthRefusal(
   family: Family,
-  parent: Task,
-  { id, nameTask = byNumber }: { id?: number; nameTask?: NameTask } = {},
+  { id, parentId }: Pick<Task, 'parentId'> & { id?: number },
+  nameTask: NameTask = byNumber,
 ): Refusal | undefined {
-  if (id !== undefined && (id === parent.id || descendants(family, id).some((task) => task.id === parent.id)))
-    return conflict(
-      id === parent.id ? `#${id} cannot be its own parent.` : `#${parent.id} is itself a sub-task of #${id}.`,
-      'Choose another parent.',
-    );
-  if (1 + ancestors(family, parent).length + (id === undefined ? 1 : height(family, id)) > MAX_DEPTH)
-    return invalid(
-      `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
-      `Choose a parent nearer to the top than ${nameTask(parent.id)}.`,
-    );
-  return undefined;
+  const levels = ancestors(family, { parentId }).length + (id === undefined ? 1 : height(family, id));
+  return parentId !== null && levels > MAX_DEPTH
+    ? invalid(
+        `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
+        `Choose a parent nearer to the top than ${nameTask(parentId)}.`,
+      )
+    : undefined;
 }
 
 /** Returns why a task takes no new sub-task `child`, or undefined. A closed task still takes a closed one. */

@@ -1,5 +1,5 @@
 import { Refusal, type RefusalBody } from '../errors.js';
-import { cycleRefusal, openParentRefusal } from './family.js';
+import { cycleRefusal, depthRefusal, openParentRefusal } from './family.js';
 import { noTask, type Task } from './task.js';
 
 export interface Failure extends RefusalBody {
@@ -93,7 +93,8 @@ export function planRefusal(before: Tasks, after: Tasks, plan: Task[]): Refusal 
       if (refusal) return refusal;
     }
     if (moved || (was?.blockedBy ?? []).join() !== task.blockedBy.join()) {
-      const refusal = cycleRefusal(after, task);
+      // Without a cycle, all levels below a task can be counted.
+      const refusal = cycleRefusal(after, task) ?? (moved ? depthRefusal(after, task) : undefined);
       if (refusal) return refusal;
     }
   }

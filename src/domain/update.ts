@@ -1,6 +1,6 @@
 import type { Repeat } from '../db/schema.js';
 import type { UserTx } from '../db/scope.js';
-import { childRefusal, descendants, parentRefusal } from './family.js';
+import { ancestorRefusal, childRefusal, descendants } from './family.js';
 import { type Gathered, gather, type Wanted } from './gather.js';
 import { changesSince, checkExpectations, checkGuard, type Guard, type LaterChange, unseenItems } from './guard.js';
 import { allFailed, type Failure, mergePlans, type Plan, type Planner, planEach } from './judge.js';
@@ -133,7 +133,7 @@ export function updateTasks(
           if (task.deletedAt && !restoring) throw inTrash(task);
           const patched = applyPatch(task, patch, home, unseenItems(task, state.since), context);
           if (parent && parent.id !== task.parentId) {
-            const refusal = childRefusal(parent, patched) ?? parentRefusal(state.tasks, parent, { id: task.id });
+            const refusal = childRefusal(parent, patched) ?? ancestorRefusal(state.tasks, task.id, parent);
             if (refusal) throw refusal;
           }
           checkExpectations(task, patched, guard, { since: state.since, timezone: context.timezone });

@@ -1,6 +1,6 @@
 import { detailAnswer } from '../answers/reads.js';
 import { numberedTitles } from '../completion.js';
-import { parentRefusal } from '../domain/family.js';
+import { depthRefusal } from '../domain/family.js';
 import { gather } from '../domain/gather.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
@@ -21,7 +21,7 @@ export default definePrompt({
     if (!first) throw allFailed(found.failed);
     if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose an open task.');
     const family = await gather(tx, { ids: [first.id], parents: true });
-    const refusal = parentRefusal(family.tasks, first);
+    const refusal = depthRefusal(family.tasks, { parentId: first.id });
     if (refusal) throw refusal;
     return { ...found, id: first.id };
   },

@@ -105,12 +105,13 @@ export class Draft {
     return this.children(task.id).some(isOpen);
   }
 
-  /** Whether a change would leave a task in an invalid state. */
-  broken(was: Task | undefined, task: Task): boolean {
+  /** The code of the refusal of a change that would leave a task in an invalid state. */
+  broken(was: Task | undefined, task: Task): string | undefined {
     const moved = was?.parent !== task.parent;
     const settled = !moved && was?.status === task.status && was.deleted_at === task.deleted_at;
-    if (!settled && this.orphans(task)) return true;
-    return (moved || !isDeepStrictEqual(was?.blocked_by, task.blocked_by)) && this.circles(task.id);
+    if (!settled && this.orphans(task)) return 'conflict';
+    if ((moved || !isDeepStrictEqual(was?.blocked_by, task.blocked_by)) && this.circles(task.id)) return 'conflict';
+    return moved && this.depth(task.parent) + this.height(task.id) > 5 ? 'invalid' : undefined;
   }
 
   /** Whether its project is archived. */

@@ -136,8 +136,8 @@ function changeEach(
     for (const [id, tasks] of plans) {
       // A task that changes along with another but was also requested is checked by itself.
       const own = tasks.filter((task) => task.id === id || !plans.has(task.id));
-      if (own.some((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))))
-        round.set(id, new Set(['conflict']));
+      const code = own.map((task) => draft.broken(model.tasks.get(task.id), draft.task(task.id))).find(Boolean);
+      if (code) round.set(id, new Set([code]));
     }
     for (const [id, codes] of round) {
       failed.set(id, codes);
@@ -209,11 +209,8 @@ export function update(
       if (over) return { refuse: new Set([over]) };
       const restored = patch.status === 'pending' || (restores && patch.status === task.status);
       if (task.deleted_at !== null && !restored) return { refuse: new Set(['conflict']) };
-      if (patch.parent !== undefined) {
-        if (patch.parent === task.id || model.below(task.id).some(({ id }) => id === patch.parent))
-          refuse.add('conflict');
-        else if (model.depth(patch.parent) + model.height(task.id) > 5) refuse.add('invalid');
-      }
+      if (patch.parent === task.id || model.below(task.id).some(({ id }) => id === patch.parent))
+        refuse.add('conflict');
       const more = extra(task);
       if (!more) return { refuse: new Set(['conflict']) };
       // Setting the status back to pending also releases the claim. Beginning by hand ends a claim that has expired.

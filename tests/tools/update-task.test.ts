@@ -427,6 +427,27 @@ describe('update_task', () => {
     expect((await ana.ok('list_tasks', { parent: 4 })).total).toBe(0);
   });
 
+  test('a task and one below it move together as deep as both may be afterwards, and back', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', {
+      tasks: [
+        { ref: 'a', title: 'A' },
+        { ref: 'b', title: 'B', parent: 'a' },
+        { ref: 'c', title: 'C', parent: 'b' },
+        { title: 'D', parent: 'c' },
+        { ref: 'e', title: 'E' },
+        { title: 'F', parent: 'e' },
+      ],
+    });
+    const parents = async () =>
+      (await ana.ok('get_task', { ids: [1, 2] })).tasks.map(({ parent }: { parent?: number }) => parent);
+    const { failed, undo } = await ana.ok('update_task', { ids: [1, 2], parent: 6 });
+    expect(failed).toBeUndefined();
+    expect(await parents()).toEqual([6, 6]);
+    expect((await ana.ok('undo', { undo })).failed).toBeUndefined();
+    expect(await parents()).toEqual([undefined, 1]);
+  });
+
   test('asks for something to change', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Call' });

@@ -1,4 +1,4 @@
-import { parentRefusal } from '../family.js';
+import { ancestorRefusal } from '../family.js';
 import { uniqueLabels } from '../labels.js';
 import { nameKey } from '../names.js';
 import { isGone } from '../project.js';
@@ -109,7 +109,7 @@ function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Entry
     const parent = draft.task(value);
     if (!parent || (parent.deletedAt && !task.deletedAt))
       return `#${task.id}: its former parent #${value} was deleted.`;
-    return parentRefusal(draft.allTasks(), parent, { id: task.id })?.body.message;
+    return ancestorRefusal(draft.allTasks(), task.id, parent)?.body.message;
   }
   return undefined;
 }
