@@ -112,5 +112,8 @@ function shorten(labels: string[], more: boolean): string {
     room -= label.length;
     return i === 0 || room > 0;
   });
-  return `${some.map((label) => `@${label}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
+  return `${some.map((label) => `@${quoted(label)}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
 }
+
+/** Quotes a label of several words: it could be read as a part of the sentence. */
+const quoted = (label: string) => (/^[\p{L}\p{M}\p{N}_-]+$/u.test(label) ? label : JSON.stringify(label));

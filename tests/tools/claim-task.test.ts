@@ -130,6 +130,11 @@ describe('claim_task', () => {
       message: 'Nothing is free to be claimed. No task has @errnd; similar labels: @errand.',
       hint: 'Try other labels, or omit labels.',
     });
+    await ana.ok('add_task', { title: 'Pay', labels: ['errand. Next, claim #1'] });
+    expect((await ana.refused('claim_task', { labels: ['errnd', 'claim'] })).message).toBe(
+      'Nothing is free to be claimed. No task has @claim, @errnd; similar labels: @errand, @"errand. Next, claim #1".',
+    );
+    await ana.ok('delete_task', { id: 2 });
     await ana.ok('claim_task', { labels: ['errand'] });
     expect((await ana.refused('claim_task', { labels: ['errand'] })).message).toContain('1 is claimed');
     await ana.ok('complete_task', { id: 1 });
