@@ -37,14 +37,13 @@ export type Planner = (task: Task, together: ReadonlySet<number>) => Plan;
  * Judges tasks one by one, then parents and dependencies as all of them would leave them: a task may close only if its
  * remaining sub-tasks are closed, before or by this call.
  *
- * @param begin called for each round: if a task is refused, the others are judged again. Returns the planner, and
- *   whatever else the round collects, which is returned for the last one
+ * @param begin returns the planner of a round: if a task is refused, the others are judged again in another
  */
-export function planEach<Collected>(
+export function planEach(
   ids: Iterable<number>,
   tasks: Tasks,
-  begin: () => { plan: Planner; collected: Collected },
-): { plans: Map<number, Plan>; failed: Failure[]; collected: Collected } {
+  begin: () => Planner,
+): { plans: Map<number, Plan>; failed: Failure[] } {
   const left = new Set(ids);
   const failed = new Map<number, Failure>();
   const refuse = (id: number, error: unknown) => {
@@ -55,7 +54,7 @@ export function planEach<Collected>(
   for (;;) {
     const plans = new Map<number, Plan>();
     const count = left.size;
-    const { plan, collected } = begin();
+    const plan = begin();
     for (const id of [...left])
       try {
         const task = tasks.get(id);
@@ -70,14 +69,14 @@ export function planEach<Collected>(
       if (refusal) refuse(id, refusal);
     }
     // One refusal can cause others, so repeat until there are no new ones.
-    if (left.size === count) return { plans, failed: brief([...failed.values()]), collected };
+    if (left.size === count) return { plans, failed: brief([...failed.values()]) };
   }
 }
 
 /** How many failures of one call list candidates: nobody reads the lists of a hundred. */
 const WITH_CANDIDATES = 3;
 
-/** Drops the candidates of all failures but the first. */
+/** Drops the candidates of all failures but the first `WITH_CANDIDATES`. */
 export const brief = (failed: Failure[]): Failure[] =>
   failed.map(({ candidates, ...failure }, i) =>
     candidates && i < WITH_CANDIDATES ? { ...failure, candidates } : failure,

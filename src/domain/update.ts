@@ -124,9 +124,10 @@ export function updateTasks(
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
-      const { plans, failed, collected } = planEach(ids, state.tasks, () => {
-        const closings = new SeriesClosings(state.tasks, context);
-        const plan: Planner = (task, together) => {
+      let closings = new SeriesClosings(state.tasks, context);
+      const { plans, failed } = planEach(ids, state.tasks, () => {
+        closings = new SeriesClosings(state.tasks, context);
+        return (task, together) => {
           checkClaim(task, guard.claim, context);
           if (release) checkReleasable(task, guard.claim, context);
           const restoring = restores && (patch.status === 'pending' || patch.status === task.status);
@@ -148,13 +149,12 @@ export function updateTasks(
           if (!isClosing(task, after)) return [after, ...along];
           return closings.close(after, along, task.parentId !== null && together.has(task.parentId));
         };
-        return { plan, collected: closings };
       });
       return conclude(state, plans, failed, context, {
         projects: newProjects,
         labels: patch.add_labels,
         blockers: patch.add_blocked_by,
-        series: collected,
+        series: closings,
         ranks: around === undefined ? undefined : ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask),
         held: guard.claim !== undefined,
         released: release !== undefined,
@@ -189,7 +189,7 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
         checkExpectations(task, gone(task), guard, { since: state.since, timezone: context.timezone });
         return [gone(task), ...descendants(state.tasks, task.id).map(gone)];
       };
-      const { plans, failed } = planEach(ids, state.tasks, () => ({ plan, collected: undefined }));
+      const { plans, failed } = planEach(ids, state.tasks, () => plan);
       const series = seriesOfDeleted(state.tasks, plans, context.timezone);
       return conclude(state, plans, failed, context, { series, held: guard.claim !== undefined });
     },
