@@ -3,9 +3,9 @@ import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
+import type { Outcome } from '../domain/outcome.js';
 import { sayRepeat, sayRest } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
-import type { Outcome } from '../domain/update.js';
 import { sayCall } from '../errors.js';
 import { MAX_NAMED, numbers } from './groups.js';
 import { capped, counted, type RenderContext, tasksWord } from './shapes.js';
