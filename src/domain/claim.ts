@@ -38,9 +38,6 @@ export interface Claimed {
 const DEFAULT_CLAIM_MINUTES = 30;
 export const MAX_CLAIM_MINUTES = 1440;
 
-/** The task to claim, if it exists: with full details for a new claim, without for an extension. Or why none is ready. */
-type State = { id: number; task: Task | undefined; whole?: TaskDetail | undefined } | { obstacles: Obstacles };
-
 /**
  * Claims a task for some minutes, or extends a claim. Until it expires, the task is not handed out again; closing the
  * task ends the claim. Each new claim gets a number greater than all earlier ones of the user, needed to extend it.
@@ -54,56 +51,72 @@ export function claimTask({
   minutes = DEFAULT_CLAIM_MINUTES,
   agent,
   ...filter
-}: ClaimInput): WriteCommand<State, Claimed> {
+}: ClaimInput): WriteCommand<unknown, Claimed> {
   const filtered = Object.values(filter).some((each) => each !== undefined);
   if (id !== undefined && filtered) throw invalid('id and filters are both given.', 'Choose one.');
-  if (claim !== undefined && id === undefined)
-    throw invalid('claim extends a claim, but the id of its task is missing.', 'Give id too.');
+  if (claim === undefined) return newClaim(id, filter, minutes);
+  if (id === undefined) throw invalid('claim extends a claim, but the id of its task is missing.', 'Give id too.');
+  return extendClaim(id, claim, minutes, agent);
+}
+
+/** @param id the task to claim, or undefined for the next ready one that matches the filter */
+function newClaim(
+  id: number | undefined,
+  filter: Filter,
+  minutes: number,
+): WriteCommand<{ task: TaskDetail | undefined; obstacles?: Obstacles }, Claimed> {
   return {
-    read: (tx, _actor, now) => stateOf(tx, id, claim !== undefined, filter, now),
-    decide(state, context) {
-      if ('obstacles' in state) throw nothingReady(state.obstacles, context);
-      const { id: asked, task, whole } = state;
-      if (!task) throw noTask(asked);
-      const renewed = claim !== undefined;
-      if (renewed) refuseRenewal(task, claim, context);
-      else refuseClaim(task, whole, context);
-      const until = context.now.getTime() + minutes * 60_000;
-      const after: Task = {
+    async read(tx, _actor, now) {
+      if (id !== undefined) return { task: await wholeTask(tx, id) };
+      const task = await nextReady(tx, filter, now);
+      return task ? { task } : { task, obstacles: await obstaclesTo(tx, filter, now) };
+    },
+    decide({ task, obstacles }, context) {
+      if (obstacles) throw nothingReady(obstacles, context);
+      if (!task) throw noTask(id as number);
+      refuseClaim(task, context);
+      const after = {
         ...task,
         claimed: true,
-        claimedBy: (renewed && !agent && task.claimedBy) || context.by,
-        claimedUntil: new Date(Math.max(until, renewed ? (task.claimedUntil?.getTime() ?? 0) : 0)),
-        claim: renewed ? claim : context.batch,
+        claimedBy: context.by,
+        claimedUntil: minutesAfter(context.now, minutes),
+        claim: context.batch,
       };
-      const { claimed, claimedBy, claimedUntil } = after;
       return {
         ...settle(new Map([[task.id, task]]), [{ after }], context),
-        outcome: {
-          task: after,
-          wasExpired: renewed && !task.claimed,
-          details: whole && { ...whole, claimed, claimedBy, claimedUntil },
-        },
+        outcome: { task: after, wasExpired: false, details: after },
       };
     },
   };
 }
 
-async function stateOf(
-  tx: UserTx,
-  asked: number | undefined,
-  renewed: boolean,
-  filter: Filter,
-  now: Date,
-): Promise<State> {
-  if (asked === undefined) {
-    const next = await nextReady(tx, filter, now);
-    return next ? { id: next.id, task: next, whole: next } : { obstacles: await obstaclesTo(tx, filter, now) };
-  }
-  if (renewed) return { id: asked, task: (await gather(tx, { ids: [asked] })).tasks.get(asked) };
-  const whole = await wholeTask(tx, asked);
-  return { id: asked, task: whole, whole };
+function extendClaim(
+  id: number,
+  claim: number,
+  minutes: number,
+  agent: string | undefined,
+): WriteCommand<Task | undefined, Claimed> {
+  return {
+    read: async (tx) => (await gather(tx, { ids: [id] })).tasks.get(id),
+    decide(task, context) {
+      if (!task) throw noTask(id);
+      refuseRenewal(task, claim, context);
+      const until = minutesAfter(context.now, minutes);
+      const after = {
+        ...task,
+        claimed: true,
+        claimedBy: agent ? context.by : task.claimedBy,
+        claimedUntil: task.claimedUntil && task.claimedUntil > until ? task.claimedUntil : until,
+      };
+      return {
+        ...settle(new Map([[id, task]]), [{ after }], context),
+        outcome: { task: after, wasExpired: !task.claimed },
+      };
+    },
+  };
 }
+
+const minutesAfter = (now: Date, minutes: number) => new Date(now.getTime() + minutes * 60_000);
 
 const wholeTask = async (tx: UserTx, id: number) => (await getTasks(tx, [id])).tasks[0];
 
@@ -146,7 +159,7 @@ async function firstThatFits(tx: UserTx, ready: Filter, now: Date): Promise<numb
 }
 
 /** @throws Refusal `conflict` unless the task can be started now: open, unclaimed, unblocked and past its start */
-function refuseClaim(task: Task, whole: TaskDetail | undefined, context: WriteContext): void {
+function refuseClaim(task: TaskDetail, context: WriteContext): void {
   const { id } = task;
   refuseClosed(task);
   if (task.claimed) throw claimedRefusal(task, context);
@@ -161,10 +174,10 @@ function refuseClaim(task: Task, whole: TaskDetail | undefined, context: WriteCo
       `#${id} starts ${sayWhen(task.start, context)}.`,
       'To begin now, change its start with update_task first.',
     );
-  if (whole?.waitsWith)
+  if (task.waitsWith)
     throw conflict(
-      `#${id} is part of #${whole.waitsWith}, which is blocked or starts later.`,
-      `See what that waits for: ${sayCall('get_task', { ids: [whole.waitsWith] })}. Or claim the next ready task: claim_task without id.`,
+      `#${id} is part of #${task.waitsWith}, which is blocked or starts later.`,
+      `See what that waits for: ${sayCall('get_task', { ids: [task.waitsWith] })}. Or claim the next ready task: claim_task without id.`,
     );
 }
 
