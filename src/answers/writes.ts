@@ -7,7 +7,7 @@ import { MAX_COUNT_EACH } from '../domain/lists/list.js';
 import type { Outcome } from '../domain/outcome.js';
 import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';
-import type { ProjectOutcome } from '../domain/update-project.js';
+import type { Edited, Merged, ProjectOutcome } from '../domain/update-project.js';
 import { sayCall } from '../errors.js';
 import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
@@ -336,26 +336,28 @@ export function undoneAnswer(
 const MORE = 'More tasks remain. Repeat the call with a new request_id until the project is merged.';
 
 /** Answers `update_project`. */
-export function projectAnswer({ project, into, open = 0, unchanged }: ProjectOutcome): Answer {
-  const { name } = project;
-  const trashed = into && into.trashed > 0 ? `${into.trashed} in the trash` : undefined;
-  const moved = into && `${tasksWord(into.moved)}${trashed ? `, and ${trashed},` : ''}`;
-  const hidden = open > 0 ? capped(open, MAX_COUNT_EACH) : undefined;
+export const projectAnswer = (outcome: ProjectOutcome): Answer =>
+  'into' in outcome ? mergedAnswer(outcome) : editedAnswer(outcome);
+
+function mergedAnswer({ project: { name }, into }: Merged): Answer {
+  const trashed = into.trashed > 0 ? `${into.trashed} in the trash` : undefined;
+  const moved = `${tasksWord(into.moved)}${trashed ? `, and ${trashed},` : ''}`;
   return {
     json: withoutEmpty({
-      project: {
-        name,
-        ...(project.archivedAt && !into && { archived: true }),
-        ...(hidden && { open: hidden }),
-        ...(into && !into.more && { merged_into: into.name }),
-      },
-      moved: into?.moved,
-      note: [trashed && `Moved ${trashed} too.`, into?.more && MORE].filter(Boolean).join(' ') || null,
+      project: { name, ...(!into.more && { merged_into: into.name }) },
+      moved: into.moved,
+      note: [trashed && `Moved ${trashed} too.`, into.more && MORE].filter(Boolean).join(' ') || null,
     }),
-    text: into
-      ? into.more
-        ? `Moved ${moved} from +${name} to +${into.name}. ${MORE}`
-        : `Merged +${name} into +${into.name}: ${moved} moved`
-      : `${unchanged ? 'Unchanged' : 'Updated'} +${name}${project.archivedAt ? ' · archived' : ''}${hidden ? `, and ${hidden} open ${open === 1 ? 'task' : 'tasks'} with it` : ''}`,
+    text: into.more
+      ? `Moved ${moved} from +${name} to +${into.name}. ${MORE}`
+      : `Merged +${name} into +${into.name}: ${moved} moved`,
+  };
+}
+
+function editedAnswer({ project: { name, archivedAt }, open = 0, unchanged }: Edited): Answer {
+  const hidden = open > 0 ? capped(open, MAX_COUNT_EACH) : undefined;
+  return {
+    json: { project: { name, ...(archivedAt && { archived: true }), ...(hidden && { open: hidden }) } },
+    text: `${unchanged ? 'Unchanged' : 'Updated'} +${name}${archivedAt ? ' · archived' : ''}${hidden ? `, and ${hidden} open ${open === 1 ? 'task' : 'tasks'} with it` : ''}`,
   };
 }

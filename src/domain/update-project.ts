@@ -1,7 +1,7 @@
 import { and, sql } from 'drizzle-orm';
 import { isOpen, tasks } from '../db/schema.js';
 import { rowsOf, type UserTx } from '../db/scope.js';
-import { conflict, invalid } from '../errors.js';
+import { conflict, invalid, sayCall } from '../errors.js';
 import { type Gathered, gather, MAX_MERGED } from './gather.js';
 import { isInProject } from './lists/filter.js';
 import { countUpTo, MAX_COUNT_EACH } from './lists/list.js';
@@ -17,75 +17,88 @@ export interface ProjectPatch {
   merge_into?: string | undefined;
 }
 
-export interface ProjectOutcome {
+/** What was done with a project, and the project as it is now. */
+export type ProjectOutcome = Merged | Edited;
+
+export interface Merged {
   project: Project;
-  /** After a merge: the target project, how many tasks were moved, how many of the trash, and whether more are left. */
-  into?: { name: string; moved: number; trashed: number; more: boolean };
+  /** The target project, how many tasks were moved, how many of the trash, and whether more are left. */
+  into: { name: string; moved: number; trashed: number; more: boolean };
+}
+
+export interface Edited {
+  project: Project;
   /** Number of open tasks archived with it: exact up to `MAX_COUNT_EACH`, then one more. */
-  open?: number | undefined;
+  open: number | undefined;
   unchanged: boolean;
 }
 
-interface State extends Gathered {
-  open?: number | undefined;
-}
-
 /**
- * Renames, archives or unarchives a project, or merges it into another: moves its tasks, at most `MAX_MERGED` per
- * call, and removes it once none is left.
+ * Renames, archives or unarchives a project, or merges it into another.
  *
  * @throws Refusal `invalid` for contradictory or no changes; in `decide`, also `not_found` or `conflict`
  */
-export function updateProject(name: string, patch: ProjectPatch): WriteCommand<State, ProjectOutcome> {
-  if (patch.merge_into !== undefined && (patch.name !== undefined || patch.archived !== undefined))
+export function updateProject(
+  project: string,
+  { merge_into: into, ...patch }: ProjectPatch,
+): WriteCommand<unknown, ProjectOutcome> {
+  const edits = patch.name !== undefined || patch.archived !== undefined;
+  if (into !== undefined && edits)
     throw invalid(
       'merge_into cannot be combined with name or archived, because it removes the project.',
       'Use separate calls.',
     );
-  if (patch.merge_into === undefined && patch.name === undefined && patch.archived === undefined)
-    throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
-  const others = [patch.name, patch.merge_into].filter((each) => each !== undefined);
-  others.forEach(checkProjectName);
-  const names = [name, ...others];
+  if (into === undefined && !edits) throw invalid('Nothing to change.', 'Give name, archived or merge_into.');
+  for (const name of [patch.name, into]) if (name !== undefined) checkProjectName(name);
+  return into === undefined ? editProject(project, patch) : mergeProject(project, into);
+}
+
+/** Moves the tasks of a project to another, at most `MAX_MERGED` per call, and removes it once none is left. */
+function mergeProject(name: string, target: string): WriteCommand<Gathered, Merged> {
+  return {
+    read: (tx) => gather(tx, { ids: [], projects: { names: [name, target], archived: true }, inProjectNamed: name }),
+    decide(state, context) {
+      const before = find(name, state);
+      const into = find(target, state);
+      if (into.id === before.id)
+        throw conflict(`"${into.name}" cannot be merged into itself.`, 'Choose another project.');
+      if (into.archivedAt) throw archivedRefusal(into);
+      const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
+      const more = members.length > MAX_MERGED;
+      const moved = members
+        .slice(0, MAX_MERGED)
+        .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
+      const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
+      const shown = moved.filter((each) => !each.after.deletedAt).length;
+      return {
+        ...settle(state.tasks, moved, context),
+        projects: more ? [] : [{ before, after }],
+        outcome: { project: after, into: { name: into.name, moved: shown, trashed: moved.length - shown, more } },
+      };
+    },
+  };
+}
+
+function editProject(
+  name: string,
+  patch: Omit<ProjectPatch, 'merge_into'>,
+): WriteCommand<Gathered & Pick<Edited, 'open'>, Edited> {
+  const names = patch.name === undefined ? [name] : [name, patch.name];
   return {
     async read(tx) {
-      const gathering = gather(tx, {
-        ids: [],
-        projects: { names, archived: true },
-        inProjectNamed: patch.merge_into === undefined ? undefined : name,
-      });
-      const [gathered, open] = await Promise.all([gathering, patch.archived ? openIn(tx, name) : undefined]);
+      const [gathered, open] = await Promise.all([
+        gather(tx, { ids: [], projects: { names, archived: true } }),
+        patch.archived ? openIn(tx, name) : undefined,
+      ]);
       return { ...gathered, open };
     },
     decide(state, context) {
       const before = find(name, state);
-      if (patch.merge_into !== undefined) {
-        const into = find(patch.merge_into, state);
-        if (into.id === before.id)
-          throw conflict(`"${into.name}" cannot be merged into itself.`, 'Choose another project.');
-        if (into.archivedAt) throw archivedRefusal(into);
-        const members = [...state.tasks.values()].filter((task) => task.projectId === before.id);
-        const more = members.length > MAX_MERGED;
-        const moved = members
-          .slice(0, MAX_MERGED)
-          .map((task) => ({ after: { ...task, projectId: into.id, project: into.name } }));
-        const after = more ? before : { ...before, mergedInto: into.id, version: before.version + 1 };
-        const shown = moved.filter((each) => !each.after.deletedAt).length;
-        return {
-          ...settle(state.tasks, moved, context),
-          projects: more ? [] : [{ before, after }],
-          outcome: {
-            project: after,
-            into: { name: into.name, moved: shown, trashed: moved.length - shown, more },
-            unchanged: false,
-          },
-        };
-      }
       const holder = patch.name === undefined ? undefined : state.projectNamed(patch.name);
       if (holder && holder.id !== before.id)
         throw conflict(
           `A project "${holder.name}" already exists.`,
-          `To merge them: update_project ${JSON.stringify({ project: before.name, merge_into: holder.name })}.`,
+          `To merge them: ${sayCall('update_project', { project: before.name, merge_into: holder.name })}.`,
         );
       const archivedAt =
         patch.archived === undefined ? before.archivedAt : patch.archived ? (before.archivedAt ?? context.now) : null;
