@@ -26,8 +26,8 @@ export interface AuthenticatorOptions {
 }
 
 /**
- * How many requests per minute one address may send without a token known to be good. If the token proves good, the
- * request is refunded, so only wrong and missing tokens count.
+ * How many requests per minute one address may send without a token known to be good. If the token proves good, or
+ * cannot be looked up, the request is refunded, so only wrong and missing tokens count.
  */
 const STRANGERS = 300;
 
@@ -76,7 +76,10 @@ export class Authenticator {
     const wait = this.#strangers.take(from);
     if (wait > 0) return tooManyRequests(wait, 'Too many requests without a valid token came from this address.');
     if (!hash) return hasBearerToken(authorization) ? malformedToken() : noToken();
-    const principal = await this.#lookUp(hash);
+    const principal = await this.#lookUp(hash).catch((error: unknown) => {
+      this.#strangers.refund(from);
+      throw error;
+    });
     if (!principal) return badToken();
     this.#strangers.refund(from);
     return this.#overdrawnBy(principal) ?? { hash, principal };

@@ -3,6 +3,7 @@ import { localPrincipal } from '../../src/auth/local.js';
 import { authenticate, hashToken, makeToken } from '../../src/auth/tokens.js';
 import { revokeToken } from '../../src/cli/accounts.js';
 import type { Connection, Database } from '../../src/db/database.js';
+import { Unreachable } from '../../src/db/database-errors.js';
 import { connectionLimits } from '../../src/transports/http-server.js';
 import { RateLimit } from '../../src/transports/limits.js';
 import { serveGated } from '../support/faults.js';
@@ -140,6 +141,15 @@ describe('an address that sends wrong tokens', () => {
     expect(await flood(ask, STRANGERS - 1, () => ({}))).toEqual(all(401, STRANGERS - 1));
     for (let i = 0; i < 3; i++) expect((await ask(bearer(await anyToken(world)))).status).toBe(200);
     expect(await flood(ask, 2, () => ({}))).toEqual([401, 429]);
+  });
+
+  test('is not one that sends tokens while the database is away', async () => {
+    const { state, ask } = await serve();
+    const [atHome, away] = [state.gate, () => Promise.reject(new Unreachable(new Error('away')))];
+    state.gate = away;
+    expect(await flood(ask, STRANGERS + 1, () => bearer(makeToken()))).toEqual(all(503, STRANGERS + 1));
+    state.gate = atHome;
+    expect((await ask(bearer(await anyToken(world)))).status).toBe(200);
   });
 
   test('is the one that proxies of ours name, and nothing that stands before theirs', async () => {
