@@ -72,14 +72,14 @@ export interface LockedState {
 }
 
 /** Identifies a write in its user's history. */
-interface CommitMark {
+export interface CommitMark {
   seq: number;
   /** The random id of the call that made it. */
   call: string;
 }
 
 /** The outcome of a write: a value, and the statements that apply it; none if nothing is to be written. */
-export interface Written<T> {
+interface Written<T> {
   value: T;
   statements: Statement[];
   /** Set if the statements change something. Without a mark, running them again does no harm. */
@@ -173,73 +173,79 @@ export async function readAsUser<T>(
   return scope.timezone === zone ? (first as T) : attempt();
 }
 
+/** A write: what it reads under the user's write lock, and what it then decides. */
+interface Change<S, T> {
+  /** Digest of the request_id, if the caller gave one. */
+  key?: string | undefined;
+  /** Runs everything, then rolls back. */
+  dryRun?: boolean;
+  read(tx: UserTx): Promise<S>;
+  decide(state: S, opened: LockedState): Written<T>;
+}
+
 /**
  * Writes as a user, under that user's write lock, which is taken before anything is decided. `read` is pipelined
  * right behind the lock; `decide` gets its result and returns what to write, which is pipelined with the COMMIT.
  *
- * @param change.key digest of the request_id, if the caller gave one
- * @param change.dryRun runs everything, then rolls back
  * @throws CommitUnknown if the answer to COMMIT was lost and the database cannot be asked for some 10 seconds;
  *   Unreachable if COMMITs were lost on their way to it `COMMIT_ATTEMPTS` times
  */
 export async function writeAsUser<S, T>(
   database: Database,
   scope: UserScope,
-  change: {
-    key?: string | undefined;
-    dryRun?: boolean;
-    read(tx: UserTx): Promise<S>;
-    decide(state: S, opened: LockedState): Written<T>;
-  },
+  change: Change<S, T>,
   options: AsUserOptions = {},
 ): Promise<T> {
   const id = scope.userId;
   const opening = [BEGIN, become(database, id, options.clock), lockOf(id)];
   const account = accountOf(scope);
-  const checks = [
-    account.statement, // after the lock, which a change of the user's time zone takes too
-    NOW, // its own statement: in the one that waits for the lock, it would be the time before the wait
-    ...(change.key === undefined ? [] : [requestOf(id, change.key)]),
-  ];
-
-  let inDoubt: { mark: CommitMark | undefined; value: T } | undefined;
   const transaction = () =>
-    database.connect(async (connection): Promise<T> => {
-      const ready = send(connection, [...opening, ...checks]);
-      const [opened, read] = await Promise.allSettled([ready, (async () => change.read(userTx(scope, connection)))()]);
-      try {
-        if (opened.status === 'rejected') throw opened.reason;
-        const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
-        scope.timezone = account.check(user);
-        if (read.status === 'rejected') throw read.reason;
-        const { value, statements, mark } = change.decide(read.value, readOpened(lock, clock, request));
-        if (statements.length === 0 || change.dryRun) {
-          await send(connection, [...statements, ROLLBACK]);
-          return value;
-        }
-        await send(connection, [...statements, COMMIT]).catch((error: unknown) => {
-          if (!isUnreachable(error)) throw error;
-          inDoubt = { mark, value };
-          throw new CommitUnknown(error);
-        });
-        return value;
-      } catch (error) {
-        await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection
-        throw error;
-      }
-    });
-
+    database.connect((connection) => runLocked(connection, scope, { opening, account, change }));
   return withUserLimit(database, id, 'writes', async () => {
     for (let attempt = 1; ; attempt++)
       try {
         return await retryStale(transaction);
       } catch (error) {
-        if (!(error instanceof CommitUnknown) || !inDoubt) throw error;
-        const { mark, value } = inDoubt;
-        if (await didCommit(database, opening, id, mark, error)) return value;
+        if (!(error instanceof CommitUnknown)) throw error;
+        if (await didCommit(database, opening, id, error)) return error.written.value;
         if (attempt === COMMIT_ATTEMPTS) throw new Unreachable(error);
       }
   });
+}
+
+/**
+ * Runs the transaction of a write once.
+ *
+ * @param opening begins it and takes the lock
+ * @throws CommitUnknown if the connection broke during COMMIT
+ */
+async function runLocked<S, T>(
+  connection: Connection,
+  scope: UserScope,
+  { opening, account, change }: { opening: readonly Statement[]; account: AccountCheck; change: Change<S, T> },
+): Promise<T> {
+  const ready = send(connection, [
+    ...opening,
+    account.statement, // after the lock, which a change of the user's time zone takes too
+    NOW, // its own statement: in the one that waits for the lock, it would be the time before the wait
+    ...(change.key === undefined ? [] : [requestOf(scope.userId, change.key)]),
+  ]);
+  const [opened, read] = await Promise.allSettled([ready, (async () => change.read(userTx(scope, connection)))()]);
+  try {
+    if (opened.status === 'rejected') throw opened.reason;
+    const [lock, user, clock, request] = opened.value.slice(opening.length - 1).map((rows) => rows[0]);
+    scope.timezone = account.check(user);
+    if (read.status === 'rejected') throw read.reason;
+    const { value, statements, mark } = change.decide(read.value, readOpened(lock, clock, request));
+    const isKept = statements.length > 0 && !change.dryRun;
+    await send(connection, [...statements, isKept ? COMMIT : ROLLBACK]).catch((error: unknown) => {
+      throw isKept && isUnreachable(error) ? new CommitUnknown(error, { value, mark }) : error;
+    });
+    return value;
+  } catch (error) {
+    await send(connection, [ROLLBACK]).catch(() => {}); // `connect` discards a broken connection
+    throw error;
+  }
 }
 
 /** How often a write is tried whose COMMITs had neither an answer nor an effect. */
@@ -258,9 +264,9 @@ async function didCommit(
   database: Database,
   opening: readonly Statement[],
   userId: string,
-  mark: CommitMark | undefined,
   unknown: CommitUnknown,
 ): Promise<boolean> {
+  const { mark } = unknown.written;
   const until = performance.now() + RESOLVE_TIMEOUT;
   for (let wait = 50; ; wait *= 2) {
     try {
