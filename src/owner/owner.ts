@@ -88,7 +88,8 @@ export class Owner {
     const { log } = options.deps;
     this.#opening = options.open(lock, (reason) => {
       log.fatal(reason);
-      for (const each of this.#conversations) each.notify(SHUTDOWN_NOTICE, { reason });
+      for (const each of this.#conversations)
+        each.send({ jsonrpc: '2.0', method: SHUTDOWN_NOTICE, params: { reason } }).catch(() => {});
       process.exit(1); // before the failed write is acknowledged
     });
     this.#opening.then(

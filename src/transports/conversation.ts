@@ -27,10 +27,8 @@ export interface Conversation {
    * left unanswered.
    */
   drain(patience: number): Promise<number>;
-  /** Sends a message to the client, such as the answer to a request that was taken. */
+  /** Sends a message to the client at once, such as the answer to a request that was taken. */
   send(message: JSONRPCMessage): Promise<void>;
-  /** Sends a notification to the relay at once, without waiting for pending answers. */
-  notify(method: string, params: Record<string, unknown>): void;
   ended: Promise<void>;
 }
 
@@ -167,10 +165,6 @@ class RequestTracker extends TransportLayer implements Conversation {
     await this.close();
     await this.ended;
     return this.#unanswered.size;
-  }
-
-  notify(method: string, params: Record<string, unknown>): void {
-    this.below.send({ jsonrpc: '2.0', method, params }).catch(() => {});
   }
 
   #isPending(id: RequestId): boolean {
