@@ -4,11 +4,11 @@ import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { type BackupHeader, readBackup } from '../db/backup.js';
+import { type BackupHeader, type RowCounts, readBackup, rowCounts } from '../db/backup.js';
 import { connect, type Target } from '../db/connect.js';
 import type { Database } from '../db/database.js';
 import { type Migration, migrate } from '../db/migrate.js';
-import { isEmpty, isSameDatabase, type Restored, restore, sameContents } from '../db/restore.js';
+import { isEmpty, isSameDatabase, restore, sameContents } from '../db/restore.js';
 import { syncDirectory, syncFile } from '../db/sync.js';
 import { UsageError } from '../errors.js';
 
@@ -30,13 +30,13 @@ export function checkReplaceable(file: string, force: boolean): void {
  *
  * @throws UsageError if the file exists and `force` is not set, or it cannot be written
  */
-export async function writeBackup(file: string, lines: AsyncIterable<string>, force: boolean): Promise<Counts> {
-  let counts: Counts = {};
+export async function writeBackup(file: string, lines: AsyncIterable<string>, force: boolean): Promise<RowCounts> {
+  let counts: RowCounts = {};
   /** Reads the row counts from the first line. */
   async function* countRows() {
     let first = true;
     for await (const piece of lines) {
-      if (first) counts = rowsIn((JSON.parse(piece) as BackupHeader).tables);
+      if (first) counts = rowCounts(JSON.parse(piece) as BackupHeader);
       first = false;
       yield piece;
     }
@@ -89,7 +89,7 @@ function fileMistake(error: unknown, file: string): UsageError | undefined {
  * Copies everything to another database, in one transaction there. If interrupted, it has copied nothing or everything;
  * it can be run again either way.
  *
- * @returns the tables copied; undefined if the other database has the same contents already
+ * @returns the row counts copied; undefined if the other database has the same contents already
  * @throws UsageError if the other database is the same one, or has other contents
  */
 export async function moveTo(
@@ -97,7 +97,7 @@ export async function moveTo(
   from: Database,
   migrations: Migration[],
   about: { version: string; now: Date },
-): Promise<Restored | undefined> {
+): Promise<RowCounts | undefined> {
   const to = await connect(target);
   try {
     if (await isSameDatabase(from, to)) throw new UsageError('the source and target databases are the same');
@@ -110,18 +110,8 @@ export async function moveTo(
   }
 }
 
-/** The number of rows by table: `{ tasks: 120 }`. */
-type Counts = Record<string, number>;
-
-export const rowsIn = (tables: Restored | BackupHeader['tables']): Counts =>
-  Object.fromEntries(
-    Array.isArray(tables)
-      ? tables.map(({ name, rows }) => [name, rows])
-      : Object.entries(tables).map(([name, { rows }]) => [name, rows]),
-  );
-
 /** Formats counts as `3 users, 120 tasks, 340 changes`. */
-export function formatCounts(tables: Counts): string {
+export function formatCounts(tables: RowCounts): string {
   const count = (name: string) => `${tables[name] ?? 0} ${tables[name] === 1 ? name.slice(0, -1) : name}`;
   return ['users', 'tasks', 'changes'].map(count).join(', ');
 }

@@ -7,7 +7,7 @@ import { chooseDirectory } from '../db/lock.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
-import { checkReplaceable, formatCounts, moveTo, readFile, rowsIn, writeBackup } from './backup.js';
+import { checkReplaceable, formatCounts, moveTo, readFile, writeBackup } from './backup.js';
 import type { Shell } from './commands.js';
 import { parserFor } from './options.js';
 import { serve } from './serve.js';
@@ -91,7 +91,7 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       const file = absolute(path, context.cwd);
       const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
       const tables = await withStore(work, { alone: true });
-      show(options, { file, tables: rowsIn(tables) }, `restored ${file}: ${formatCounts(rowsIn(tables))}`);
+      show(options, { file, tables }, `restored ${file}: ${formatCounts(tables)}`);
     });
   leaf(root, 'move', 'copy everything to a new database on PostgreSQL or Neon')
     .argument('<url>', 'the address of the new database, or - to read it from standard input', parserFor(notEmpty))
@@ -106,11 +106,11 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
         moveTo(target, database, migrations(), { version: build.version, now: clock() });
       const tables = await withStore(moving, { alone: true });
       const moved = tables
-        ? `moved and verified: ${formatCounts(rowsIn(tables))}`
+        ? `moved and verified: ${formatCounts(tables)}`
         : 'nothing to move: the target already has the same contents';
       show(
         options,
-        { moved: tables !== undefined, ...(tables && { tables: rowsIn(tables) }) },
+        { moved: tables !== undefined, ...(tables && { tables }) },
         `${moved}\nSet TASKLOOM_DATABASE_URL to that address wherever Taskloom is started, and TASKLOOM_USER if it is not "local".\nThe old database still has its copy. Later changes to it are not carried over.`,
       );
     });

@@ -23,6 +23,12 @@ export interface BackupHeader {
   tables: { name: string; columns: string[]; rows: number }[];
 }
 
+/** The number of rows by table: `{ tasks: 120 }`. */
+export type RowCounts = Record<string, number>;
+
+export const rowCounts = ({ tables }: BackupHeader): RowCounts =>
+  Object.fromEntries(tables.map(({ name, rows }) => [name, rows]));
+
 /** A table's number of rows, and a digest of all of them in order. */
 export interface TableDigest {
   rows: number;

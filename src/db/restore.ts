@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.js';
-import { type BackupFooter, type BackupHeader, FORMAT, readRows, type TableDigest } from './backup.js';
+import {
+  type BackupFooter,
+  type BackupHeader,
+  FORMAT,
+  type RowCounts,
+  readRows,
+  rowCounts,
+  type TableDigest,
+} from './backup.js';
 import type { Connection, Database } from './database.js';
 import { sqlState } from './database-errors.js';
 import { apply, compare, type Migration } from './migrate.js';
@@ -14,21 +22,19 @@ const CHARACTERS = 1_000_000;
 
 const damaged = (what: string) => new UsageError(`the backup is damaged: ${what}`);
 
-/** The digest of each restored table. */
-export type Restored = Record<string, TableDigest>;
-
 /**
  * Restores a backup into a database that is empty except for its schema, all or nothing in one transaction: before
  * COMMIT, everything is read back and compared with the digests at the end of the backup.
  *
  * @param lines as `readBackup` yields them, in chunks of any size
+ * @returns the restored row counts
  * @throws UsageError if the backup is damaged or of an unsupported version, or the database is not empty
  */
 export async function restore(
   database: Database,
   migrations: Migration[],
   lines: AsyncIterable<string>,
-): Promise<Restored> {
+): Promise<RowCounts> {
   const reader = new Lines(lines);
   try {
     const header = readHeader(await reader.next());
@@ -53,7 +59,7 @@ export async function restore(
         }
         await apply(connection, migrations);
         await connection.script(`analyze ${(await tablesOf(connection)).map(qualified).join(', ')}`);
-        return footer.end;
+        return rowCounts(header);
       },
       { settings: settingsFor(database) },
     );

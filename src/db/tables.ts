@@ -43,8 +43,6 @@ export const qualified = (table: Table) => `taskloom.${quoted(table.name)}`;
 /** Settings for a long copy. With `row_security = off` it fails if policies hide rows, instead of omitting them. */
 export const settingsFor = (database: Database) => [
   'set local row_security = off',
-  // Setting the second one hangs the embedded database.
-  ...(database.kind === 'pglite'
-    ? []
-    : ['set local statement_timeout = 0', 'set local idle_in_transaction_session_timeout = 0']),
+  // This one hangs the embedded database.
+  ...(database.kind === 'pglite' ? [] : ['set local idle_in_transaction_session_timeout = 0']),
 ];
