@@ -3,13 +3,12 @@ import type { Logger } from 'pino';
 import { localPrincipal } from './auth/local.js';
 import type { Config } from './config.js';
 import { openStore, type Target } from './db/connect.js';
-import { readMigrations } from './db/migrate.js';
 import { Feed } from './feed.js';
 import { once } from './once.js';
 import type { Program } from './program.js';
 import { buildServer } from './server.js';
+import { depsOf, storeOptions } from './server-deps.js';
 import { converse } from './transports/conversation.js';
-import { OutageLog } from './transports/outage.js';
 import type { Link } from './transports/relay.js';
 import { stdioSubscriptions } from './transports/stdio-subscriptions.js';
 
@@ -23,19 +22,11 @@ export interface InProcessServer {
  * process. The database is opened on first use, and opening is retried on the next use after a failure.
  */
 export function serveLocally(program: Program, config: Config, target: Target, log: Logger): InProcessServer {
-  const { user, timezone, secret, historyDays } = config;
-  const store = once(() => openStore(target, { migrations: readMigrations(program.migrations), secret }));
+  const { user, timezone } = config;
+  const store = once(() => openStore(target, storeOptions(program, config)));
   const principal = once(async () => localPrincipal((await store.get()).database, user, timezone));
   const feed = new Feed({ store: store.get, log });
-  const deps = {
-    store: store.get,
-    feed,
-    clock: program.clock,
-    log,
-    outages: new OutageLog(log),
-    version: program.build.version,
-    historyDays,
-  };
+  const deps = { ...depsOf(program, config, log), store: store.get, feed };
   return {
     async open() {
       const [near, far] = InMemoryTransport.createLinkedPair();

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
-import { openStore, type Store } from '../db/connect.js';
+import { openStore } from '../db/connect.js';
 import { isUnreachable } from '../db/database-errors.js';
 import { makeDirectory } from '../db/lock.js';
-import { readMigrations } from '../db/migrate.js';
 import { UsageError } from '../errors.js';
 import { Feed } from '../feed.js';
 import { makeLog } from '../log.js';
+import { depsOf, storeOptions } from '../server-deps.js';
+import type { Deps } from '../tool-calls.js';
 import { createApp } from '../transports/http.js';
 import { startHttpServer } from '../transports/http-server.js';
-import { OutageLog } from '../transports/outage.js';
 import type { Context } from './with-store.js';
 
 /** How long `serve` waits for an unreachable database, in milliseconds. */
@@ -33,24 +33,13 @@ export async function serve(
       `to listen on ${host}, name the hosts that clients use: set TASKLOOM_PUBLIC_URL or TASKLOOM_ALLOWED_HOSTS`,
     );
   const log = makeLog(config.logLevel);
-  const { store, feed } = await openServed(context, config, log, options.migrate ?? false);
+  const { deps, close } = await openServed(context, config, log, options.migrate ?? false);
   try {
-    const app = createApp(
-      {
-        store: async () => store,
-        clock: context.clock,
-        log,
-        outages: new OutageLog(log),
-        version: context.build.version,
-        historyDays: config.historyDays,
-        feed,
-      },
-      {
-        allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host],
-        proxies: config.proxies,
-        perMinute: config.rateLimit,
-      },
-    );
+    const app = createApp(deps, {
+      allowedHosts: [...allowedHosts, host.includes(':') ? `[${host}]` : host],
+      proxies: config.proxies,
+      perMinute: config.rateLimit,
+    });
     const port = options.port ?? config.port;
     // Behind a proxy, all connections come from its address.
     const limits = config.proxies > 0 ? { perAddress: Number.POSITIVE_INFINITY } : {};
@@ -64,8 +53,7 @@ export async function serve(
     await stopped;
     await server.close();
   } finally {
-    await feed.close();
-    await store.close();
+    await close();
   }
 }
 
@@ -79,17 +67,18 @@ function normalizedAddress(host: string): string {
 const withoutBrackets = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
 
 interface Served {
-  store: Store;
-  feed: Feed;
+  deps: Deps;
+  close(): Promise<void>;
 }
 
 /** Opens the database. An embedded one is shared with the other processes of this machine while it is served. */
 async function openServed(context: Context, config: Config, log: Logger, migrate: boolean): Promise<Served> {
-  const { target, secret } = config;
+  const { target } = config;
   if (target.kind !== 'directory') {
-    const options = { migrations: readMigrations(context.migrations), migrate, secret };
-    const store = await onceReachable(() => openStore(target, options));
-    return { store, feed: new Feed({ store: async () => store, log }) };
+    const opened = await onceReachable(() => openStore(target, { ...storeOptions(context, config), migrate }));
+    const store = async () => opened;
+    const feed = new Feed({ store, log });
+    return { deps: { ...depsOf(context, config, log), store, feed }, close: () => feed.close().then(opened.close) };
   }
   const [{ askToRetire }, { becomeOwner, takeOver }] = await Promise.all([
     import('../owner/reach.js'),
@@ -101,7 +90,8 @@ async function openServed(context: Context, config: Config, log: Logger, migrate
     () => askToRetire(home, context.build),
   );
   try {
-    return { store: { ...(await owner.store()), close: owner.stop }, feed: owner.feed };
+    await owner.store();
+    return { deps: owner.deps, close: owner.stop };
   } catch (error) {
     await owner.stop();
     throw error;

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Config } from '../config.js';
 import { type OpenedStore, openStore, type Target } from '../db/connect.js';
-import { readMigrations } from '../db/migrate.js';
 import { UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
+import { storeOptions } from '../server-deps.js';
 
 /** What a command may use. */
 export interface Context extends Program {
@@ -41,10 +41,7 @@ export async function withStore<T>(
       'a database in memory exists only in its own process, so no other command can use it: name another database',
     );
   if (config.target.kind === 'directory') return withOwner(argv, context, config.target, alone, work);
-  const store = await openStore(config.target, {
-    migrations: readMigrations(context.migrations),
-    secret: config.secret,
-  });
+  const store = await openStore(config.target, storeOptions(context, config));
   try {
     return await work(store);
   } finally {

@@ -4,11 +4,10 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { openStore } from '../db/connect.js';
 import { makeDirectory } from '../db/lock.js';
-import { readMigrations } from '../db/migrate.js';
 import { DirectoryInUse, UsageError } from '../errors.js';
 import { makeLog } from '../log.js';
 import type { Program } from '../program.js';
-import { OutageLog } from '../transports/outage.js';
+import { depsOf, storeOptions } from '../server-deps.js';
 import { type Owner, runOwner } from './owner.js';
 import type { StartOutcome } from './reach.js';
 
@@ -28,17 +27,13 @@ export function becomeOwner(
   home: string,
   { retires = true } = {},
 ): Promise<Owner> {
-  const { build, clock } = program;
   return runOwner({
     home,
-    build,
+    build: program.build,
     retires,
     open: (held, fatal) =>
-      openStore(
-        { kind: 'directory', path: home },
-        { migrations: readMigrations(program.migrations), secret: config.secret, held, fatal },
-      ),
-    deps: { clock, log, outages: new OutageLog(log), version: build.version, historyDays: config.historyDays },
+      openStore({ kind: 'directory', path: home }, { ...storeOptions(program, config), held, fatal }),
+    deps: depsOf(program, config, log),
     async command({ argv, cwd, timezone }, store, say) {
       const { runCommand } = await import('../cli/commands.js');
       return runCommand(argv, { ...program, ...say, cwd, config: () => ({ ...config, timezone }), store });

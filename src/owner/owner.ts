@@ -64,14 +64,14 @@ type Handlers = {
 
 /** The process that has the database of a data directory open, and serves all other processes. */
 export class Owner {
-  /** Publishes every write to the database, by whichever process. */
-  readonly feed: Feed;
+  /** What serves its clients. The feed publishes every write to the database, by whichever process. */
+  readonly deps: Deps;
   /** Whether other processes can connect: false if no socket can be opened. */
   isShared = false;
   /** Resolves when it has stopped, including at the request of another process. */
   readonly stopped: Promise<void>;
   readonly #opening: Promise<OpenedStore>;
-  readonly #deps: Deps;
+  readonly #feed: Feed;
   readonly #conversations = new Set<Conversation>();
   readonly #sockets = new Set<Socket>();
   readonly #commands = new Set<Promise<unknown>>();
@@ -96,8 +96,8 @@ export class Owner {
       () => log.debug({ ms: Math.round(performance.now()) }, 'opened'),
       () => {}, // each request reports the failure
     );
-    this.feed = new Feed({ store: this.store, log });
-    this.#deps = { ...options.deps, store: this.store, feed: this.feed };
+    this.#feed = new Feed({ store: this.store, log });
+    this.deps = { ...options.deps, store: this.store, feed: this.#feed };
     this.stopped = new Promise((resolve) => {
       this.#markStopped = resolve;
     });
@@ -110,7 +110,7 @@ export class Owner {
     this.isShared = await listen(this.#server, this.announcement);
     if (this.isShared) return;
     withdraw(this.options.home, this.announcement);
-    this.#deps.log.warn('no socket: other processes cannot share these tasks');
+    this.deps.log.warn('no socket: other processes cannot share these tasks');
   }
 
   /** Connects from within this process. */
@@ -147,7 +147,7 @@ export class Owner {
     socket.once('close', () => this.#sockets.delete(socket)).on('error', () => {});
     acceptHandshake(socket, this.announcement.secret, { build, pid: process.pid, retires })
       .then((request) => this.#handlers[request.want](socket, request as never))
-      .catch((error: Error) => this.#deps.log.warn({ kind: error.name }, 'connection failed'))
+      .catch((error: Error) => this.deps.log.warn({ kind: error.name }, 'connection failed'))
       .finally(() => socket.end());
   }
 
@@ -175,7 +175,7 @@ export class Owner {
   #serve(transport: Transport, { user, timezone }: Account): Conversation {
     // The user is looked up once; whether the account is still open is checked by every call.
     const principal = once(async () => localPrincipal((await this.#opening).database, user, timezone));
-    const conversation = converse(transport, this.#deps.log, () => buildServer(this.#deps, principal.get), {
+    const conversation = converse(transport, this.deps.log, () => buildServer(this.deps, principal.get), {
       subscriptions: stdioSubscriptions,
     });
     this.#conversations.add(conversation);
@@ -197,7 +197,7 @@ export class Owner {
       socket.destroySoon();
       setTimeout(() => socket.destroy(), STOP_TIMEOUT).unref(); // a stalled client must not keep the process alive
     }
-    await this.feed.close();
+    await this.#feed.close();
     await this.#opening.then(
       (store) => store.close(),
       () => this.lock.release(),
