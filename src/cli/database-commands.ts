@@ -23,35 +23,41 @@ function absolute(path: string, cwd: string | undefined): string {
 }
 
 /** Commands for the database as a whole: `taskloom serve`, `migrate`, `owner`, `backup`, `restore`, `move`. */
-export function databaseCommands(root: Command, { context, leaf, show, withStore }: Shell): void {
-  const migrations = () => readMigrations(context.migrations);
+export function databaseCommands(root: Command, shell: Shell): void {
+  for (const add of [addServe, addMigrate, addOwner, addBackup, addRestore, addMove]) add(root, shell);
+}
 
+function addServe(root: Command, { context, leaf }: Shell): void {
   leaf(root, 'serve', 'serve many users over Streamable HTTP')
     .option('--host <address>', 'address to listen on')
     .option('--port <number>', 'port to listen on', parserFor(port))
     .option('--migrate', 'bring the database’s schema up to date first')
     .action((options) => serve(context, options));
+}
 
+function addMigrate(root: Command, { context, leaf, show, withStore }: Shell): void {
   leaf(root, 'migrate', 'bring the database’s schema up to date')
     .option('--print-sql', 'print what would be run, and run nothing')
     .action(async (options) => {
-      const report = (given: { json?: boolean }, applied: string[]) =>
-        show(given, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
+      const report = (applied: string[]) =>
+        show(options, { applied }, applied.length > 0 ? `applied ${applied.join(', ')}` : 'already up to date');
+      const migrations = readMigrations(context.migrations);
       const { target } = context.config();
       if (target.kind === 'directory' || target.kind === 'memory') {
-        if (options.printSql) return context.print(await migrationScript(migrations()));
-        // Opening these migrates them.
-        return report(options, await withStore(async ({ applied }) => applied));
+        if (options.printSql) return context.print(await migrationScript(migrations));
+        return report(await withStore(async ({ applied }) => applied)); // opening these migrates them
       }
       const database = await connect(target);
       try {
-        if (options.printSql) return context.print(await migrationScript(migrations(), database));
-        report(options, await migrate(database, migrations()));
+        if (options.printSql) return context.print(await migrationScript(migrations, database));
+        report(await migrate(database, migrations));
       } finally {
         await database.close();
       }
     });
+}
 
+function addOwner(root: Command, { context, leaf, show }: Shell): void {
   leaf(root, 'owner', 'show where the embedded database is, and the process that has it')
     .option('--stop', 'stop that process once its pending requests are answered')
     .action(async (options) => {
@@ -74,6 +80,9 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
         `${home}: ${options.stop ? 'stopped ' : ''}${line}`,
       );
     });
+}
+
+function addBackup(root: Command, { context, leaf, show, withStore }: Shell): void {
   leaf(root, 'backup', 'back up everything to a file: accounts, tokens, tasks and their history')
     .argument('<file>', 'the file to write', parserFor(notEmpty))
     .option('--force', 'replace an existing file')
@@ -85,25 +94,29 @@ export function databaseCommands(root: Command, { context, leaf, show, withStore
       );
       show(options, { file, tables }, `wrote ${file}: ${formatCounts(tables)}`);
     });
+}
+
+function addRestore(root: Command, { context, leaf, show, withStore }: Shell): void {
   leaf(root, 'restore', 'restore a backup into a new database')
     .argument('<file>', 'the backup', parserFor(notEmpty))
     .action(async (path: string, options) => {
       const file = absolute(path, context.cwd);
-      const work = ({ database }: OpenedStore) => restore(database, migrations(), readFile(file));
+      const work = ({ database }: OpenedStore) => restore(database, readMigrations(context.migrations), readFile(file));
       const tables = await withStore(work, { alone: true });
       show(options, { file, tables }, `restored ${file}: ${formatCounts(tables)}`);
     });
+}
+
+function addMove(root: Command, { context, leaf, show, withStore }: Shell): void {
   leaf(root, 'move', 'copy everything to a new database on PostgreSQL or Neon')
     .argument('<url>', 'the address of the new database, or - to read it from standard input', parserFor(notEmpty))
     .action(async (given: string, options) => {
       const url = given === '-' ? (await context.readInput()).trim() : given;
-      const { proxy } = context.config();
-      const target = targetOf(url, proxy, 'the argument of move');
+      const target = targetOf(url, context.config().proxy, 'the argument of move');
       if (target.kind === 'memory')
         throw new UsageError('a database in memory exists only while the process runs: name one on a server');
-      const { build, clock } = context;
-      const moving = ({ database }: OpenedStore) =>
-        moveTo(target, database, migrations(), { version: build.version, now: clock() });
+      const about = { version: context.build.version, now: context.clock() };
+      const moving = ({ database }: OpenedStore) => moveTo(target, database, readMigrations(context.migrations), about);
       const tables = await withStore(moving, { alone: true });
       const moved = tables
         ? `moved and verified: ${formatCounts(tables)}`
