@@ -3,7 +3,6 @@ import { labelNames } from '../completion.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { listProjects } from '../domain/projects.js';
-import { completeLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 
@@ -24,15 +23,13 @@ export default definePrompt({
         { now },
       ),
       projects: await listProjects(tx),
-      labels: await completeLabels(tx, ''),
     };
   },
-  message: ({ page, projects, labels }, context, { label }) => ({
+  message: ({ page, projects }, context, { label }) => ({
     ask: 'Help me triage my inbox: the open tasks below that have no project, no due date and no priority. Suggest for each, by its number (#12), what to do: give it a project (one of mine if it fits), a priority, a due date only if there is a real one, labels I already use; or merge it with another, or drop it. Ask about those you cannot judge instead of guessing. Show me your suggestions as one short list, and write nothing yet. When I agree, make the changes with update_task, many ids at once where they get the same; use status cancelled for what I drop.',
     data: [
       { title: `Inbox${label === undefined ? '' : ` with @${label}`}`, what: pageAnswer(page, context) },
       { title: 'My projects', what: projectsAnswer(projects) },
-      `Labels in use: ${labels.found.map((each) => `@${each}`).join(', ') || 'none'}`,
     ],
   }),
 });
