@@ -181,26 +181,37 @@ export function isNoneFor(field: string, given: unknown): boolean {
   return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
 }
 
-/** One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores. */
+/**
+ * One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores. Several words stand for
+ * one if an alias joins them, in the order of the alphabet, with commas.
+ */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
   aliases: Record<string, T[number]> = {},
   /** Appended to the refusal: what to use instead. */
   otherwise = '',
-) =>
-  z.preprocess(
+) => {
+  const meant = (word: string) => (Object.hasOwn(aliases, word) ? (aliases[word] as string) : word);
+  return z.preprocess(
     (given) => {
-      const value = unwrapped(given);
-      const word = typeof value === 'number' ? String(value) : value;
-      if (typeof word !== 'string') return word;
-      const canonical = word
-        .trim()
-        .toLowerCase()
-        .replace(/[\s-]+/g, '_');
-      return Object.hasOwn(aliases, canonical) ? aliases[canonical] : canonical;
+      const words = typeof given === 'string' ? given.split(',') : [given].flat();
+      if (!words.every((word) => typeof word === 'string' || typeof word === 'number')) return given;
+      const canonical = words.map((word) =>
+        meant(
+          String(word)
+            .trim()
+            .toLowerCase()
+            .replace(/[\s-]+/g, '_'),
+        ),
+      );
+      return meant([...new Set(canonical)].sort().join());
     },
-    z.enum(values, { error: `must be one of ${values.join(', ')}${otherwise}` }),
+    z.enum(values, {
+      error: ({ input }) =>
+        `must be ${String(input).includes(',') ? 'only ' : ''}one of ${values.join(', ')}${otherwise}`,
+    }),
   );
+};
 
 export const flag = () =>
   z.preprocess(
@@ -325,6 +336,8 @@ const SYNONYMS = new Map([
   ['assignee', ['claimed_by']],
   ['sortby', ['sort']],
   ['orderby', ['sort']],
+  ['updatedsince', ['changed_since']],
+  ['modifiedsince', ['changed_since']],
   ['id', ['ids', 'ref']],
   ['ids', ['id']],
   ['taskid', ['ids', 'id']],

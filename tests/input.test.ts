@@ -289,9 +289,31 @@ describe('what clients are known to send', () => {
       expect(await meant('update_task', field), field).toMatch(/^add_comment adds/);
     const status = await ana.refused('list_tasks', { status: 'blocked' });
     expect(status.message).toMatch(/use ready true, for blocked ones ready false\.$/);
+    expect(await meant('list_tasks', 'due_before')).toMatch(/^due takes a range: /);
+    expect(await meant('list_tasks', 'ids')).toBe('get_task takes ids.');
+    expect(await meant('list_tasks', 'include_completed')).toMatch(/^status all /);
     const both = { title: 'Call', content: 'about the roof' };
     expect((await ana.refused('add_task', both)).hint).toBe('Did you mean description?');
     expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');
+  });
+
+  test('several words for a field that takes one are refused, unless one means the same', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'One' }, { title: 'Two' }, { title: 'Three' }] });
+    await ana.ok('update_task', { id: 2, status: 'in_progress' });
+    await ana.ok('complete_task', { id: 3 });
+    const open: unknown[] = [
+      ['pending', 'in_progress'],
+      'in progress, todo',
+      ['in_progress', 'not_started'],
+      ['open', 'open'],
+    ];
+    for (const status of open) expect((await ana.ok('list_tasks', { status })).total, String(status)).toBe(2);
+    for (const priority of [['high', 'urgent'], 'high, urgent', ['high', 2, true]])
+      expect((await ana.refused('list_tasks', { priority })).message).toMatch(
+        /^priority must be (only )?one of urgent,/,
+      );
+    expect((await ana.refused('list_tasks', { priority: ['high', 'urgent'] })).message).toContain('only one of');
   });
 
   test('as many fields as a request has room for are refused at once, and ten of them named', async () => {

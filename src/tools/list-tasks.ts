@@ -8,6 +8,8 @@ import { SORTS } from '../domain/lists/sort.js';
 import { clampedWhole, flag, idOrNone, labels, nameOrNone, oneOf, priority, shortText } from '../fields.js';
 import { defineTool } from '../tool.js';
 
+const DUE_RANGE = 'due takes a range: 2026-12-01..2026-12-10, or one of its ends: ..2026-12-10.';
+
 export default defineTool({
   name: 'list_tasks',
   title: 'List tasks',
@@ -25,6 +27,8 @@ export default defineTool({
         trash: 'deleted',
         any: 'all',
         canceled: 'cancelled',
+        'in_progress,open': 'open',
+        'in_progress,not_started': 'open',
       },
       '; for those that can start now use ready true, for blocked ones ready false',
     )
@@ -54,6 +58,16 @@ export default defineTool({
     cursor: shortText(2000).describe('next_cursor of the same list').optional(),
   },
   aliases: { query: 'text', search: 'text' },
+  instead: {
+    ...Object.fromEntries(
+      ['duebefore', 'dueafter', 'duefrom', 'dueto', 'dueuntil', 'duestart', 'dueend'].map((field) => [
+        field,
+        DUE_RANGE,
+      ]),
+    ),
+    ids: 'get_task takes ids.',
+    includecompleted: 'status all lists completed tasks too.',
+  },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
     const input = { ...filter, limit, claimed_by: actorsCalled(filter.claimed_by, callerName) };
