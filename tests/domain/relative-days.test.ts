@@ -353,6 +353,16 @@ describe('a window', () => {
     ['until 2026-11-30', '..2026-11-30'],
     ['within 3 days', '2026-11-22..2026-11-25'],
     ['Within a week', '2026-11-22..2026-11-29'],
+    ['before Friday', '..2026-11-26'],
+    ['before next week', '..2026-11-22'],
+    ['after 2026-11-24', '2026-11-25..'],
+    ['after next week', '2026-11-30..'],
+    ['from tomorrow on', '2026-11-23..'],
+    ['from 1 Dec', '2026-12-01..'],
+    ['tomorrow to friday', '2026-11-23..2026-11-27'],
+    ['from 1 Dec until 5 Dec', '2026-12-01..2026-12-05'],
+    ['between tomorrow and the end of the month', '2026-11-23..2026-11-30'],
+    ['today or overdue', '..2026-11-22'],
   ])('%s is %s', (text, days) => {
     expect(parseWindow(text, sunday)).toEqual(parseWindow(days, sunday));
   });

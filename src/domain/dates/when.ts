@@ -37,29 +37,40 @@ const WINDOWS =
 /** No task is due on or after this day. The end of an open window: it excludes tasks without a due date. */
 const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
 
+/** Ways to say a window, and the same as `from..to`; the first that matches counts. */
+const WORDED: [RegExp, string][] = [
+  [/^week$/i, 'today..in 6 days'],
+  [/^(?:overdue (?:or|and) today|today (?:or|and) overdue)$/i, '..today'],
+  [/^(?:by|before|until|till|through|up to)\s+/i, '..'],
+  [/^within\s+/i, 'today..in '],
+  [/^between\s+(.+?)\s+and\s+/i, '$1..'],
+  [/^(?:from\s+)?(.+?)\s+(?:to|until|till|through)\s+/i, '$1..'],
+  [/^(?:from|after)\s+(.+?)(?:\s+on)?$/i, '$1..'],
+];
+
 /**
  * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
- * `from..to`, both inclusive and one of them optional. "By friday" has no start, "within 3 days" starts today.
+ * `from..to`, both inclusive and one of them optional. "By friday" has no start, "within 3 days" starts today, and
+ * "before friday" leaves it out.
  *
  * @throws Refusal `invalid` if the text cannot be read or is ambiguous, or the window ends before it starts
  */
 export function parseWindow(text: string, context: TimeContext): Window {
   const { now, timezone } = context;
-  const word = text.trim().toLowerCase();
+  const said = text.trim();
+  const word = said.toLowerCase();
   if (word === 'none') return 'none';
   if (word === 'overdue') return { until: now };
-  const [from = '', to = from, ...more] = (word === 'week' ? 'today..in 6 days' : text)
-    .replace(/^\s*(?:by|until|till|up to)\s+/i, '..')
-    .replace(/^\s*within\s+/i, 'today..in ')
-    .split('..')
-    .map(trimmed);
+  const [worded, range = ''] = WORDED.find(([pattern]) => pattern.test(said)) ?? [/^/];
+  const [from = '', to = from, ...more] = said.replace(worded, range).split('..').map(trimmed);
   const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, context, 'due', 'either') : null));
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
     throw invalid(`due: "${truncateForMessage(text)}" is not a range of days.`, `${WINDOWS} ${todayIs(context)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
     throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
-  const after = last ? last.last.add({ days: 1 }) : AFTER_ALL;
-  return { ...(first && { from: startOfDay(first.first, timezone) }), until: startOfDay(after, timezone) };
+  const begin = word.startsWith('after ') ? first?.last.add({ days: 1 }) : first?.first;
+  const end = word.startsWith('before ') ? last?.first : last?.last.add({ days: 1 });
+  return { ...(begin && { from: startOfDay(begin, timezone) }), until: startOfDay(end ?? AFTER_ALL, timezone) };
 }
 
 /** Formats the days of a window for people: `Mon 30 Nov to Sun 6 Dec`. */
