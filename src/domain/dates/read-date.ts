@@ -208,11 +208,11 @@ const format = ({ days, at }: Meaning, offset: string) => {
 
 const ambiguous = (all: Meaning[], offset: string, { text, field }: Said): Refusal =>
   invalid(
-    `${field}: "${truncateForMessage(text)}" can mean ${listed(all.map((each) => format(each, offset)))}.`,
-    `Use ${listed(all.map((each) => write(each, offset)))}.`,
+    `${field}: "${truncateForMessage(text)}" can mean ${joinedWithOr(all.map((each) => format(each, offset)))}.`,
+    `Use ${joinedWithOr(all.map((each) => write(each, offset)))}.`,
   );
 
-const listed = (all: string[]) => [all.slice(0, -1).join(', '), all.at(-1)].filter(Boolean).join(' or ');
+const joinedWithOr = (all: string[]) => [all.slice(0, -1).join(', '), all.at(-1)].filter(Boolean).join(' or ');
 
 const wrongWay = (written: string, { text, context, field, direction }: Said): Refusal =>
   direction === 'back'

@@ -85,7 +85,7 @@ export function countUpTo(tx: UserTx, most: number, condition: SQL | undefined):
 }
 
 /** Normalizes defaults and names, so that a cursor is valid for every spelling of the same filter. */
-const canonical = (filter: Filter) => ({
+const canonicalFilter = (filter: Filter) => ({
   ...filter,
   status: statusOf(filter),
   project: filter.project && nameKey(filter.project),
@@ -120,7 +120,7 @@ export async function listTasks(
   { secret, ...options }: ListOptions,
 ): Promise<TaskPage> {
   const sort = filter.text === undefined ? sortOf(filter) : filter.sort;
-  const given = Object.entries({ ...canonical(filter), sort }).filter(([, value]) => value !== undefined);
+  const given = Object.entries({ ...canonicalFilter(filter), sort }).filter(([, value]) => value !== undefined);
   const context = JSON.stringify([tx.userId, given.sort()]);
   const start = cursor === undefined ? undefined : unpackCursor(cursor, context, secret);
   const all = await findTasks(tx, filter, { ...options, limit, start });

@@ -1,7 +1,12 @@
 import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
 import type { Freq, NthWeekday, Rule } from './occurrences.js';
-import { canonical, countedOrder } from './rrule.js';
+import { canonicalRule, countedOrder } from './rrule.js';
 import { type Cursor, numberOfName, repeatsRefusal, unexpectedWord } from './word-cursor.js';
+
+interface PlaceOptions {
+  /** Whether a bare number is a day of the month, as after `on`, but not after `every`. */
+  bareNumbers: boolean;
+}
 
 /** The days of a week, month or year that a phrase names. The ordinal of "last" is -1. */
 export interface NamedDays {
@@ -19,15 +24,14 @@ const WORKDAYS = [1, 2, 3, 4, 5];
 /**
  * Reads `mon, wed and fri`, `the last fri of nov`, `the 1st and 15th`, `24 nov`.
  *
- * @param numbers whether a bare number is a day of the month, as after `on`, but not after `every`
  * @throws Refusal `invalid` for a word that is not understood
  */
-export function readPlaces(cursor: Cursor, numbers: boolean): NamedDays {
+export function readPlaces(cursor: Cursor, options: PlaceOptions): NamedDays {
   const places: NamedDays = { weekdays: [], nths: [], monthDays: [] };
   let ordinals: number[] = [];
   let before = cursor.at();
   for (let first = true; ; first = false) {
-    const read = readPlace(cursor, places, ordinals, numbers);
+    const read = readPlace(cursor, places, ordinals, options);
     if (!read && first) throw unexpectedWord(cursor);
     if (!read) cursor.back(before);
     ordinals = read ?? ordinals;
@@ -42,7 +46,7 @@ export function readPlaces(cursor: Cursor, numbers: boolean): NamedDays {
 }
 
 /** Reads one item of a list into `places`. Returns ordinals whose noun is still to come; undefined if there is none. */
-function readPlace(cursor: Cursor, places: NamedDays, waiting: number[], numbers: boolean): number[] | undefined {
+function readPlace(cursor: Cursor, places: NamedDays, waiting: number[], options: PlaceOptions): number[] | undefined {
   cursor.eat('the');
   const name = cursor.peek() ?? '';
   const weekday = numberOfName(WEEKDAYS, name);
@@ -77,31 +81,31 @@ function readPlace(cursor: Cursor, places: NamedDays, waiting: number[], numbers
     places.monthDays.push(day);
     return [];
   }
-  const nth = cursor.ordinal() ?? readNumber(cursor, numbers);
+  const nth = cursor.ordinal() ?? readNumber(cursor, options);
   if (nth === undefined) return undefined;
-  return readCounted(cursor, places, [...waiting, nth], numbers);
+  return readCounted(cursor, places, [...waiting, nth], options);
 }
 
 /** Reads the noun of ordinals into `places`: `day` (of a month) or a weekday. Returns the ordinals if none follows. */
-function readCounted(cursor: Cursor, places: NamedDays, ordinals: number[], numbers: boolean): number[] {
+function readCounted(cursor: Cursor, places: NamedDays, ordinals: number[], options: PlaceOptions): number[] {
   if (ordinals.some((nth) => nth > 28) && cursor.eat('or')) {
     if (!cursor.eat('last') || !cursor.eat('day')) throw unexpectedWord(cursor);
   } else if (!cursor.eat('day', 'days')) {
     const name = cursor.peek() ?? '';
     const follows = numberOfName(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
-    return follows ? (readPlace(cursor, places, ordinals, numbers) ?? []) : ordinals;
+    return follows ? (readPlace(cursor, places, ordinals, options) ?? []) : ordinals;
   }
   places.monthDays.push(...ordinals);
   return [];
 }
 
-/** Reads a bare number as a day: always beside a month, else only with `numbers` and if it is not a count or a time. */
-function readNumber(cursor: Cursor, numbers: boolean): number | undefined {
+/** Reads a bare number as a day: always beside a month, else only with `bareNumbers` and if it is not a count or a time. */
+function readNumber(cursor: Cursor, { bareNumbers }: PlaceOptions): number | undefined {
   const start = cursor.at();
   const value = cursor.number();
   const next = cursor.peek() ?? '';
   const month = numberOfName(MONTHS, next === 'of' ? (cursor.peek(1) ?? '') : next);
-  if (month || (numbers && !/^(?:times?|occurrences?|am|pm)$/.test(next))) return value;
+  if (month || (bareNumbers && !/^(?:times?|occurrences?|am|pm)$/.test(next))) return value;
   cursor.back(start);
   return undefined;
 }
@@ -152,7 +156,8 @@ export function ruleFor(freq: Freq | undefined, interval: number, places: NamedD
   const rule: Rule = { freq: fits, interval, weekStart: 1, ...(month && { byMonth: [month] }) };
   const every = (days: number[]): NthWeekday[] => days.map((weekday) => ({ nth: 0, weekday }));
   if (leapDay) return { ...rule, byMonth: [2], byMonthDay: [29] };
-  if (weekdays.length > 0) return canonical({ ...rule, byDay: every([...new Set(weekdays)].sort((a, b) => a - b)) });
+  if (weekdays.length > 0)
+    return canonicalRule({ ...rule, byDay: every([...new Set(weekdays)].sort((a, b) => a - b)) });
   if (workday === 0 || (workday ?? 0) > 23 || nths.some(({ nth }) => nth === 0 || nth > 5))
     throw repeatsRefusal('no month has that many.');
   if (workday) return { ...rule, byDay: every(WORKDAYS), bySetPos: [workday] };

@@ -99,7 +99,10 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval must be 1 to 1000.');
   const placed = cursor.eat('on') !== undefined || freq === undefined;
   if (!placed) return { rule: { freq, interval, weekStart: 1 }, afterCompletion };
-  return { rule: ruleFor(freq, interval, readPlaces(cursor, !every || freq !== undefined)), afterCompletion };
+  return {
+    rule: ruleFor(freq, interval, readPlaces(cursor, { bareNumbers: !every || freq !== undefined })),
+    afterCompletion,
+  };
 }
 
 /** Reads a frequency and interval: `3 days`, `2nd week`, `month`, `weekly`. Consumes nothing if there is none. */

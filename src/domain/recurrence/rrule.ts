@@ -71,7 +71,7 @@ export function readRule(text: string): RuleText {
   if (unknown) throw wrong(`${truncateForMessage(unknown)} is not supported`);
   refuseWrong(rule);
   const time = hour === undefined ? undefined : clockTime(hour, minute, second);
-  return { rule: canonical(rule), time, untilTime: until?.at };
+  return { rule: canonicalRule(rule), time, untilTime: until?.at };
 }
 
 function readFreq(freq = ''): Freq {
@@ -150,7 +150,7 @@ function refuseUnsupported(rule: Rule): void {
 }
 
 /** Normalizes rules that have the same meaning to one form. */
-export function canonical(rule: Rule): Rule {
+export function canonicalRule(rule: Rule): Rule {
   const { freq, interval, byDay, byMonthDay, bySetPos, byWeekNo, weekStart } = rule;
   const weekly = freq === 'WEEKLY' || (freq === 'DAILY' && interval === 1 && byDay !== undefined && !byMonthDay);
   const inMonths = freq === 'MONTHLY' || freq === 'YEARLY';

@@ -50,7 +50,7 @@ function sayDays(rule: Rule): string | undefined {
 
 function sayWeekdays(days: number[]): string {
   if (days.join() === '1,2,3,4,5') return 'weekday';
-  return days.join() === '6,7' ? 'weekend' : listed(days.map((day) => shortName(WEEKDAYS, day)));
+  return days.join() === '6,7' ? 'weekend' : joinedWithAnd(days.map((day) => shortName(WEEKDAYS, day)));
 }
 
 /** Formats the days of a month: `the last Fri`, `the 1st and 15th`, `the 30th or last day`. */
@@ -59,7 +59,7 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
   if (byDay) {
     if (!bySetPos)
       return byDay.every(({ nth }) => nth >= -1 && nth !== 0 && nth <= 5)
-        ? `the ${listed(byDay.map(({ nth, weekday }) => `${ordinal(nth)} ${shortName(WEEKDAYS, weekday)}`))}`
+        ? `the ${joinedWithAnd(byDay.map(({ nth, weekday }) => `${ordinal(nth)} ${shortName(WEEKDAYS, weekday)}`))}`
         : undefined;
     const [nth = 0, other] = bySetPos;
     const workdays = byDay.map((day) => `${day.nth}${day.weekday}`).join() === '01,02,03,04,05';
@@ -70,7 +70,7 @@ function sayPlace({ byMonthDay, byDay, bySetPos }: Rule, month?: number): string
   for (const top of [0, ...late]) {
     const given = top ? [...byMonthDay.slice(0, (bySetPos?.length ?? 1) - 1), top] : byMonthDay;
     if (given.some((day) => day < -1 || day > (top || 28)) || !isSame(given, { byMonthDay, bySetPos }, month)) continue;
-    const words = listed(given.map((day) => (day === -1 ? 'last day' : ordinal(day))));
+    const words = joinedWithAnd(given.map((day) => (day === -1 ? 'last day' : ordinal(day))));
     return `the ${words}${top ? ' or last day' : ''}`;
   }
   return undefined;
@@ -87,5 +87,5 @@ function ordinal(n: number): string {
   return `${n}${(!teen && ['th', 'st', 'nd', 'rd'][n % 10]) || 'th'}`;
 }
 
-const listed = (words: string[]): string =>
+const joinedWithAnd = (words: string[]): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
