@@ -1,3 +1,5 @@
+import { groupBy } from '../domain/group-by.js';
+
 /** Most tasks that an answer to a write names one by one, where the same is to be said of all. */
 export const MAX_NAMED = 20;
 
@@ -26,14 +28,7 @@ export function numbers(ids: number[]): string {
  * @param said undefined for a row that stands alone
  */
 export function grouped<T>(rows: T[], said: (row: T) => string | undefined): { groups: T[][]; others: T[] } {
-  const alike = new Map<string | undefined, T[]>();
-  for (const row of rows) {
-    const group = alike.get(said(row));
-    if (group) group.push(row);
-    else alike.set(said(row), [row]);
-  }
-  alike.delete(undefined);
-  const groups = [...alike.values()].filter(({ length }) => length > MAX_NAMED);
+  const groups = [...groupBy(rows, said).values()].filter(({ length }) => length > MAX_NAMED);
   const inGroups = new Set(groups.flat());
   return { groups, others: rows.filter((row) => !inGroups.has(row)) };
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/clock.js';
+import { groupBy } from '../domain/group-by.js';
 import { holderOf } from '../domain/lease.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
@@ -111,11 +112,9 @@ export const similarNameNotes = (similar: SimilarName[]): string[] =>
 
 /** Notes tasks of one plan that have the same title, project and parent. */
 export function twinNotes(tasks: Task[]): string[] {
-  const groups = new Map<string, Task[]>();
-  for (const each of tasks) {
-    const key = JSON.stringify([titleKey(each.title), each.projectId, each.parentId]);
-    groups.set(key, [...(groups.get(key) ?? []), each]);
-  }
+  const groups = groupBy(tasks, ({ title, projectId, parentId }) =>
+    JSON.stringify([titleKey(title), projectId, parentId]),
+  );
   const twins = [...groups.values()].filter((each) => each.length > 1);
   return firstNotes(twins.map((each) => `${numbersOf(each)} have the same title.`));
 }

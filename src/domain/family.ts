@@ -1,4 +1,5 @@
 import { conflict, invalid, MAX_CANDIDATES, type Refusal, sayCall } from '../errors.js';
+import { groupBy } from './group-by.js';
 import { archivedRefusal } from './project.js';
 import { isOpenTask, MAX_DEPTH, reopenCall, type Task } from './task.js';
 
@@ -16,12 +17,7 @@ const indexes = new WeakMap<Family, Map<number | null, Task[]>>();
 export function childrenOf(family: Family, id: number): Task[] {
   let index = indexes.get(family);
   if (!index) {
-    index = new Map();
-    for (const task of family.values()) {
-      const children = index.get(task.parentId);
-      if (children) children.push(task);
-      else index.set(task.parentId, [task]);
-    }
+    index = groupBy(family.values(), ({ parentId }) => parentId);
     indexes.set(family, index);
   }
   return index.get(id) ?? [];

@@ -1,6 +1,7 @@
 import type { Repeat } from '../db/schema.js';
 import { descendants } from './family.js';
 import type { Gathered } from './gather.js';
+import { groupBy } from './group-by.js';
 import { allFailed, type Failure, mergePlans, type Plan } from './judge.js';
 import { hasLapsed } from './lease.js';
 import { type SimilarName, similarNames } from './names.js';
@@ -205,24 +206,20 @@ function discontinuedIn(
 }
 
 function alsoOpenIn(edits: Edit[], now: ReadonlyMap<number, Task>): Outcome['alsoOpen'] {
-  const opened = edits.filter(isOpening);
-  const ids = new Set(opened.map(({ after }) => after.id));
-  const byOther = new Map<Task, Task[]>();
-  for (const { after } of opened) {
-    const others = [...now.values()].filter(
-      (each) => isOpenTask(each) && !ids.has(each.id) && areOfOneSeries(after, each),
-    );
-    const other = others.find((each) => each.repeats) ?? others.at(-1);
-    if (other) byOther.set(other, [...(byOther.get(other) ?? []), after]);
-  }
+  const opened = edits.filter(isOpening).map(({ after }) => after);
+  const ids = new Set(opened.map(({ id }) => id));
+  const open = [...now.values()].filter((each) => isOpenTask(each) && !ids.has(each.id));
+  const byOther = groupBy(opened, (task) => {
+    const others = open.filter((each) => areOfOneSeries(task, each));
+    return others.find((each) => each.repeats) ?? others.at(-1);
+  });
   return [...byOther].map(([other, tasks]) => [tasks, other]);
 }
 
 function orphansOf(restored: Task[], tasks: ReadonlyMap<number, Task>): Outcome['orphans'] {
-  const children = new Map<Task, Task[]>();
-  for (const task of restored) {
-    const parent = task.parentId === null ? undefined : tasks.get(task.parentId);
-    if (parent?.deletedAt) children.set(parent, [...(children.get(parent) ?? []), task]);
-  }
-  return [...children];
+  const byParent = groupBy(restored, ({ parentId }) => {
+    const parent = parentId === null ? undefined : tasks.get(parentId);
+    return parent?.deletedAt ? parent : undefined;
+  });
+  return [...byParent];
 }

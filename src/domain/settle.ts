@@ -1,3 +1,4 @@
+import { groupBy } from './group-by.js';
 import { differences, type Edit, makesVersion } from './record.js';
 import { isOpenTask, type Task, UNCLAIMED } from './task.js';
 import type { WriteContext } from './write.js';
@@ -53,7 +54,10 @@ export function settle(
     const blocker = after.get(id);
     return blocker ? isOpenTask(blocker) : task.waitsFor.includes(id);
   };
-  const blocked = dependentsOf(after);
+  const dependencies = [...after.values()].flatMap(({ id, blockedBy }) =>
+    blockedBy.map((blocker) => ({ blocker, id })),
+  );
+  const blocked = groupBy(dependencies, ({ blocker }) => blocker);
   for (const { before, after: task } of edits) {
     const [was, is] = [before !== null && isOpenTask(before), isOpenTask(task)];
     if (was !== is || before?.parentId !== task.parentId) {
@@ -80,17 +84,6 @@ export function settle(
  */
 const endClaim = (before: Task, after: Task, number: number | null): Task =>
   before.claim === null || !isOpenTask(before) || isOpenTask(after) ? after : { ...after, ...UNCLAIMED, claim: number };
-
-function dependentsOf(tasks: ReadonlyMap<number, Task>): Map<number, Task[]> {
-  const index = new Map<number, Task[]>();
-  for (const task of tasks.values())
-    for (const blocker of task.blockedBy) {
-      const blocked = index.get(blocker);
-      if (blocked) blocked.push(task);
-      else index.set(blocker, [task]);
-    }
-  return index;
-}
 
 /** Returns the tasks as a write leaves them. */
 export const applyEdits = (state: ReadonlyMap<number, Task>, { edits, counted }: Settled): Map<number, Task> =>

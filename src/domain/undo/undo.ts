@@ -2,6 +2,7 @@ import type { Actor } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { conflict, invalid, type Refusal, sayCall, truncateForMessage } from '../../errors.js';
 import { type Gathered, gather } from '../gather.js';
+import { groupBy } from '../group-by.js';
 import { allFailed, type Failure } from '../judge.js';
 import type { Project } from '../project.js';
 import { type ReadinessChanges, readinessChanges } from '../readiness.js';
@@ -160,8 +161,8 @@ function decide(state: State, context: WriteContext) {
     counted: [...counted.values()],
     projects: projectEdits,
     outcome: {
-      tasks: byId(edits).map(([id, changes]) => ({ task: tasks.get(id) as Task, steps: changes.map(taskStep) })),
-      projects: byId(projectEdits).map(([id, changes]) => ({
+      tasks: [...byId(edits)].map(([id, changes]) => ({ task: tasks.get(id) as Task, steps: changes.map(taskStep) })),
+      projects: [...byId(projectEdits)].map(([id, changes]) => ({
         project: projects.get(id) as Project,
         steps: changes.map(projectStep),
       })),
@@ -201,9 +202,4 @@ function isArchived({ projectId, inArchivedProject }: Task, projects: ReadonlyMa
   return project ? project.archivedAt !== null : inArchivedProject;
 }
 
-/** Groups edits by task or project id, in order of first occurrence. */
-function byId<E extends { after: { id: number } }>(edits: E[]): [id: number, edits: E[]][] {
-  const all = new Map<number, E[]>();
-  for (const edit of edits) all.set(edit.after.id, [...(all.get(edit.after.id) ?? []), edit]);
-  return [...all];
-}
+const byId = <E extends { after: { id: number } }>(edits: E[]) => groupBy(edits, ({ after }) => after.id);
