@@ -1,11 +1,12 @@
 import type { UserTx } from './db/scope.js';
 import { type Completions, completeLabels, completeProjects, completeTasks } from './domain/suggest.js';
+import type { Titled } from './domain/task.js';
 
 /** Returns suggestions for what a person has typed so far. */
 export type Complete = (tx: UserTx, typed: string) => Promise<Completions<string>>;
 
 const taskAs =
-  (say: (task: { id: number; title: string }) => string): Complete =>
+  (say: (task: Titled) => string): Complete =>
   async (tx, typed) => {
     const { found, ...rest } = await completeTasks(tx, typed);
     return { ...rest, found: found.map(say) };

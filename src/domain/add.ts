@@ -6,12 +6,20 @@ import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
 import { uniqueLabels } from './labels.js';
 import { namesakes, similarTasks } from './lists/search.js';
-import { nameKey, type SimilarName, similarNames } from './names.js';
+import { nameKey, type SimilarName, similarNewNames } from './names.js';
 import { rankOf } from './order.js';
-import { chooseProject } from './project.js';
+import { chooseProject, type Home } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { applyEdits, settle } from './settle.js';
-import { absenceRefusal, closedAmong, newTaskDefaults, type Priority, type Task, uniqueBlockers } from './task.js';
+import {
+  absenceRefusal,
+  closedAmong,
+  newTaskDefaults,
+  type Priority,
+  type Task,
+  type Titled,
+  uniqueBlockers,
+} from './task.js';
 import type { WriteCommand, WriteContext } from './write.js';
 
 /** A task to create. It refers to other tasks by id, or in a plan also by ref. */
@@ -39,7 +47,7 @@ export interface Added {
   /** Only for a plan: the refs of its tasks, by task id. */
   refs?: Map<number, string>;
   /** Open tasks that may be duplicates; for a plan, only those with the same titles. */
-  similar: { id: number; title: string }[];
+  similar: Titled[];
   /** New project and label names that are spelled almost like existing ones. */
   similarNames: SimilarName[];
   /** Tasks that were named as blockers although they are closed. */
@@ -164,10 +172,7 @@ function createTasks(inputs: NewTask[], state: Gathered, context: WriteContext) 
     projects,
     created: {
       tasks: tasks.map(({ id }) => now.get(id) as Task),
-      similarNames: [
-        ...similarNames('project', names, state.projectNames),
-        ...similarNames('label', labels, state.labelNames),
-      ],
+      similarNames: similarNewNames({ projects: names, labels }, state),
       closedBlockers: closedAmong(
         inputs.flatMap(({ blocked_by = [] }) => blocked_by),
         state.tasks,
@@ -223,7 +228,7 @@ function inherited(
 function newTask(
   id: number,
   input: NewTask,
-  home: { id: number; name: string } | undefined,
+  home: Home | undefined,
   idOf: (name: number) => number,
   context: WriteContext,
 ): Task {

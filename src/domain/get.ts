@@ -17,14 +17,13 @@ import {
   type Status,
   type Task,
   type TaskRow,
+  type Titled,
   taskColumns,
   toTask,
 } from './task.js';
 
 /** A related task, as listed with another one. */
-export interface Related {
-  id: number;
-  title: string;
+export interface Related extends Titled {
   status: Status | 'deleted';
 }
 
@@ -223,12 +222,12 @@ const MAX_GUESSED = 3;
 
 const USE_CANDIDATE = 'Use the id of one of the candidates.';
 
-const severalTitled = (title: string, hits: { id: number; title: string }[]) =>
+const severalTitled = (title: string, hits: Titled[]) =>
   notFound(
     `Several tasks are called "${title}".`,
     USE_CANDIDATE,
     hits.map(({ id, title }) => ({ id, title })),
   );
 
-const noneTitled = (title: string, near: { id: number; title: string }[]) =>
+const noneTitled = (title: string, near: Titled[]) =>
   notFound(`No task is called "${title}".`, near.length > 0 ? USE_CANDIDATE : 'Use list_tasks to find its id.', near);

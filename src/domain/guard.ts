@@ -4,7 +4,7 @@ import type { UserTx } from '../db/scope.js';
 import { type Clash, invalid, Refusal } from '../errors.js';
 import { formatWhen } from './dates/clock.js';
 import { exactTitle, nameKey } from './names.js';
-import { changedFields, differences, makesVersion, type Recorded, STATUS_FIELDS } from './record.js';
+import { changedFields, differences, makesVersion, type RecordedChange, STATUS_FIELDS } from './record.js';
 import { sayRepeat } from './recurrence/repeats.js';
 import type { Task } from './task.js';
 
@@ -17,10 +17,8 @@ export interface Guard {
 }
 
 /** A change made after the expected version. */
-export interface LaterChange {
+export interface LaterChange extends RecordedChange {
   version: number;
-  before: Recorded;
-  after: Recorded;
 }
 
 /** @throws Refusal `invalid` for a guard on more than one task */
@@ -101,7 +99,7 @@ function show(field: string, value: unknown, timezone: string): unknown {
 function othersOf(
   group: string,
   theirs: LaterChange[],
-  mine: Pick<LaterChange, 'before' | 'after'>,
+  mine: RecordedChange,
   shown: (field: string, value: unknown) => unknown,
 ): Clash[] {
   const changed = new Set(theirs.flatMap(changedFields));

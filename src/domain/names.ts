@@ -40,7 +40,15 @@ export interface SimilarName {
 const [COMPARED, MAX_ALIKE] = [10, 3];
 
 /** Finds the names that are new and spelled almost like existing ones, which the caller may have meant. */
-export function similarNames(of: SimilarName['of'], names: string[], inUse: string[]): SimilarName[] {
+export const similarNewNames = (
+  { projects, labels }: { projects: string[]; labels: string[] },
+  existing: { projectNames: string[]; labelNames: string[] },
+): SimilarName[] => [
+  ...similarNames('project', projects, existing.projectNames),
+  ...similarNames('label', labels, existing.labelNames),
+];
+
+function similarNames(of: SimilarName['of'], names: string[], inUse: string[]): SimilarName[] {
   const known = inUse.map((name) => ({ name, key: nameKey(name) }));
   const keys = new Set(known.map(({ key }) => key));
   const fresh = [...new Map(names.map((name) => [nameKey(name), name]))].filter(([key]) => !keys.has(key));

@@ -4,7 +4,7 @@ import type { Gathered } from './gather.js';
 import { groupBy } from './group-by.js';
 import { allFailed, type Failure, mergePlans, type Plan } from './judge.js';
 import { hasLapsed } from './lease.js';
-import { type SimilarName, similarNames } from './names.js';
+import { type SimilarName, similarNewNames } from './names.js';
 import { type ReadinessChanges, readinessChanges } from './readiness.js';
 import type { Edit, ProjectEdit } from './record.js';
 import type { SeriesClosings } from './recurrence/closings.js';
@@ -180,10 +180,7 @@ function outcomeOf(
     alsoOpen: alsoOpenIn(edits, now),
     discontinued: discontinuedIn(edits, now, state.formerRules),
     orphans: orphansOf(restored, now),
-    similar: [
-      ...similarNames('project', names, state.projectNames),
-      ...similarNames('label', labels, state.labelNames),
-    ],
+    similar: similarNewNames({ projects: names, labels }, state),
     closedBlockers: closedAmong(blockers, state.tasks),
   };
 }

@@ -7,6 +7,12 @@ import type { Task } from './task.js';
 /** One side of a recorded change, as JSON: the fields that differ, with their values before or after it. */
 export type Recorded = Record<string, unknown>;
 
+/** Both sides of a recorded change; of lists, the items removed and added. */
+export interface RecordedChange {
+  before: Recorded;
+  after: Recorded;
+}
+
 export type Operation = (typeof OPERATIONS)[number];
 
 export interface Comment {
@@ -99,7 +105,7 @@ export const labelChanges = ({ before, after }: Edit) => itemDiff(before?.labels
 export const blockerChanges = ({ before, after }: Edit) => itemDiff(before?.blockedBy ?? [], after.blockedBy);
 
 /** Returns the fields that an edit changes, as the history records them; empty if none. */
-export function differences(edit: Edit): { before: Recorded; after: Recorded } {
+export function differences(edit: Edit): RecordedChange {
   const { before, after } = diff<Task>({ ...TASK_FIELDS, ...CLAIM_FIELDS }, edit.before, edit.after);
   const lists = { labels: labelChanges(edit), blocked_by: blockerChanges(edit), comments: edit.commented };
   for (const [name, list] of Object.entries(lists)) {
@@ -112,7 +118,7 @@ export function differences(edit: Edit): { before: Recorded; after: Recorded } {
 export const projectDifferences = ({ before, after }: ProjectEdit) => diff<Project>(PROJECT_FIELDS, before, after);
 
 /** Returns the names of the fields in a recorded change. */
-export const changedFields = ({ before, after }: { before: Recorded; after: Recorded }): string[] => [
+export const changedFields = ({ before, after }: RecordedChange): string[] => [
   ...new Set([...Object.keys(before), ...Object.keys(after)]),
 ];
 
@@ -149,15 +155,12 @@ export const isTaskField = (field: string): boolean => Object.hasOwn(TASK_FIELDS
 export const isClaimField = (field: string): boolean => Object.hasOwn(CLAIM_FIELDS, field);
 
 /** One change of a task or project, as answers describe it. */
-export interface Step {
+export interface Step extends RecordedChange {
   operation: Operation;
   /** Whether it undid an earlier change. */
   undoes: boolean;
   /** Names of all changed fields, in alphabetical order. */
   fields: string[];
-  /** Their values before and after; of lists, the items removed and added. */
-  before: Recorded;
-  after: Recorded;
   /** Names of the projects that a task was moved from and to, or that a project was merged into, if there are any. */
   projects: { from: string | null; to: string | null };
   /** Beginning of the comment, or of the note of a release. */
@@ -173,11 +176,7 @@ export function taskStep(edit: Edit): Step {
 
 export const projectStep = (edit: ProjectEdit): Step => stepOf(projectDifferences(edit), projectOperation(edit), edit);
 
-const stepOf = (
-  change: Pick<Step, 'before' | 'after'>,
-  operation: Operation,
-  { reverts }: Pick<Edit, 'reverts'>,
-): Step => ({
+const stepOf = (change: RecordedChange, operation: Operation, { reverts }: Pick<Edit, 'reverts'>): Step => ({
   ...change,
   operation,
   undoes: reverts !== undefined,

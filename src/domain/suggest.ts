@@ -5,7 +5,7 @@ import type { UserTx } from '../db/scope.js';
 import { usedLabels } from './labels.js';
 import { countUpTo, MAX_COUNT } from './lists/list.js';
 import { nameKey, titleKey } from './names.js';
-import { MAX_ID } from './task.js';
+import { MAX_ID, type Titled } from './task.js';
 
 /** Completions of a typed text, best first. */
 export interface Completions<T> {
@@ -26,7 +26,7 @@ const NAMES = 1000;
  * Finds open tasks whose title has words starting with the typed ones, or whose id starts with the typed digits, by due
  * date. Tasks older than the newest `LOOKED_AT` are found by id only.
  */
-export async function completeTasks(tx: UserTx, typed: string): Promise<Completions<{ id: number; title: string }>> {
+export async function completeTasks(tx: UserTx, typed: string): Promise<Completions<Titled>> {
   const open = and(tx.mine(tasks), isOpen(tasks));
   const columns = { id: tasks.id, title: tasks.title, dueSort: tasks.dueSort };
   if (/^\s*#?\s*$/.test(typed)) {
@@ -81,7 +81,7 @@ export async function completeTasks(tx: UserTx, typed: string): Promise<Completi
   return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
 }
 
-const fitting = (rows: { id: number; title: string }[], total: number, exact: boolean) => ({
+const fitting = (rows: Titled[], total: number, exact: boolean) => ({
   found: rows.map(({ id, title }) => ({ id, title })),
   ...(exact && { total }),
   more: !exact || total > rows.length,

@@ -11,6 +11,10 @@ export type Status = (typeof STATUSES)[number];
 export const PRIORITIES = ['urgent', 'high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+export const priorityRank = (priority: Priority | null): number =>
+  (priority === null ? PRIORITIES.length : PRIORITIES.indexOf(priority)) + 1;
+const priorityAt = (rank: number): Priority | null => PRIORITIES[rank - 1] ?? null;
+
 /** The largest id, that of PostgreSQL's `integer`. */
 export const MAX_ID = 2_147_483_647;
 /** Maximum levels of nested tasks, labels per task and blockers per task. */
@@ -24,10 +28,13 @@ export const MAX_TITLE = 200;
 export const MAX_TEXT = 10_000;
 export const MAX_NOTE = 2_000;
 
-/** A task as the rules see it. */
-export interface Task {
+export interface Titled {
   id: number;
   title: string;
+}
+
+/** A task as the rules see it. */
+export interface Task extends Titled {
   /** Undefined if not loaded, because it may be long. */
   description?: string | null;
   status: Status;
@@ -186,7 +193,7 @@ export function toTask(row: TaskRow, { descriptions }: Load = {}): Task {
     title: row.title,
     ...(descriptions && { description: row.description, note: row.note }),
     status: row.status,
-    priority: PRIORITIES[row.priority - 1] ?? null,
+    priority: priorityAt(row.priority),
     due: row.dueDate ?? row.dueAt?.toISOString() ?? null,
     start: row.startDate ?? row.startAt?.toISOString() ?? null,
     repeats: row.repeats,

@@ -26,7 +26,7 @@ import {
   projectOperation,
   taskOperation,
 } from './record.js';
-import { PRIORITIES, type Task } from './task.js';
+import { priorityRank, type Task } from './task.js';
 import type { Decision } from './write.js';
 
 /** Data that a write records besides the rows. */
@@ -246,7 +246,7 @@ function taskRow(task: Task, timezone: string) {
     title_key: titleKey(task.title),
     description: task.description,
     status: task.status,
-    priority: task.priority ? PRIORITIES.indexOf(task.priority) + 1 : PRIORITIES.length + 1,
+    priority: priorityRank(task.priority),
     due_date: due.day,
     due_at: due.at,
     due_sort: dueSort(task.due, timezone),

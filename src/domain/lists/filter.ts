@@ -15,8 +15,8 @@ import {
   isClaimed,
   noTask,
   notArchived,
-  PRIORITIES,
   type Priority,
+  priorityRank,
   type Status,
 } from '../task.js';
 
@@ -128,7 +128,7 @@ export function shapeOf(
     holder: client ?? holder,
     project: project === undefined ? undefined : nameKey(project ?? ''),
     parent: parent ?? undefined,
-    priority: priority && [...PRIORITIES, 'none'].indexOf(priority) + 1,
+    priority: priority && priorityRank(priority === 'none' ? null : priority),
     dueFrom: from?.toISOString(),
     dueUntil: until?.toISOString(),
     changedSince: since('changed_since'),

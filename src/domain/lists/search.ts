@@ -4,7 +4,7 @@ import { comments, isOpen, projects, tasks } from '../../db/schema.js';
 import type { UserTx } from '../../db/scope.js';
 import { invalid } from '../../errors.js';
 import { titleKey } from '../names.js';
-import { inProject, type TaskRow, taskColumns, tasksIn, toTask } from '../task.js';
+import { inProject, type TaskRow, type Titled, taskColumns, tasksIn, toTask } from '../task.js';
 import {
   type Filter,
   type FilterParam,
@@ -210,7 +210,7 @@ const searchPage = preparedBy((page: SearchPage) => (tx, value: (name: PageParam
 type Matched = TaskRow & { match: number };
 
 /** Finds open tasks that a new one may duplicate: first those with the same words, then those with its two longest. */
-export const similarTasks = (tx: UserTx, title: string): Promise<{ id: number; title: string }[]> =>
+export const similarTasks = (tx: UserTx, title: string): Promise<Titled[]> =>
   findAlike(tx, { title, key: titleKey(title) });
 
 const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) => {
@@ -232,7 +232,7 @@ const findAlike = prepared((tx, value: (name: 'title' | 'key') => Placeholder) =
 export const MAX_NAMESAKES = 200;
 
 /** Finds open tasks that have the titles of new ones (compared by `titleKey`), newest first: one more than is counted. */
-export const namesakes = (tx: UserTx, titles: string[]): Promise<{ id: number; title: string }[]> =>
+export const namesakes = (tx: UserTx, titles: string[]): Promise<Titled[]> =>
   openCalled(tx, { keys: JSON.stringify(titles.map(titleKey)) });
 
 const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
@@ -253,7 +253,7 @@ const openCalled = prepared((tx, value: (name: 'keys') => Placeholder) =>
 );
 
 /** Finds up to 5 tasks, open or closed, whose words match a title best. */
-export async function nearTitles(tx: UserTx, title: string): Promise<{ id: number; title: string }[]> {
+export async function nearTitles(tx: UserTx, title: string): Promise<Titled[]> {
   const { shape, values } = shapeOf({ status: 'all' }, { now: new Date(0), timezone: tx.timezone });
   const given: Record<FilterParam | SearchParam, unknown> = { ...values, text: title, number: numberIn(title) };
   return tx.db

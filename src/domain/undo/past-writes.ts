@@ -4,10 +4,10 @@ import { type Actor, changes, comments, counters, projects, tasks } from '../../
 import { rowsOf, type UserTx } from '../../db/scope.js';
 import { conflict, notFound } from '../../errors.js';
 import { nameOf } from '../actors.js';
-import type { Operation, Recorded } from '../record.js';
+import type { Operation, RecordedChange } from '../record.js';
 
 /** A recorded change of a task or a project. */
-export interface Entry {
+export interface Entry extends RecordedChange {
   /** The write it belongs to, by its first sequence number. */
   batch: number;
   /** The write that it undoes, if it is part of an undo. */
@@ -15,8 +15,6 @@ export interface Entry {
   entity: 'task' | 'project';
   entityId: number;
   op: Operation;
-  before: Recorded;
-  after: Recorded;
 }
 
 /** A change made after the writes to undo: which fields, and by whom. */

@@ -2,17 +2,24 @@ import { ancestorRefusal } from '../family.js';
 import { uniqueLabels } from '../labels.js';
 import { nameKey } from '../names.js';
 import { isGone } from '../project.js';
-import { type Comment, changedFields, isTaskField, STATUS_FIELDS, stillHas, withField } from '../record.js';
+import {
+  type Comment,
+  changedFields,
+  isTaskField,
+  type Recorded,
+  type RecordedChange,
+  STATUS_FIELDS,
+  stillHas,
+  withField,
+} from '../record.js';
 import { isOpenStatus, MAX_BLOCKERS, MAX_LABELS, type Status, type Task } from '../task.js';
 import type { Draft } from './draft.js';
 import type { Entry } from './past-writes.js';
 
-type Change = Pick<Entry, 'before' | 'after'>;
-
 /** Fields that determine which task of a series is open. */
 const SERIES_FIELDS = [...STATUS_FIELDS, 'deleted_at'];
 
-export const commentsIn = (recorded: Entry['before']) => (recorded.comments ?? []) as Comment[];
+export const commentsIn = (recorded: Recorded) => (recorded.comments ?? []) as Comment[];
 
 /**
  * Reverts what a write changed in a task, except what was changed since.
@@ -66,7 +73,7 @@ const leaveWork = (draft: Draft, id: number, work: string) =>
   draft.fail(id, `#${id} ${work}.`, 'It was left unchanged; delete it with delete_task if needed.');
 
 /** Returns the fields that changed, grouped by what can only be reverted together. */
-function fieldGroups(change: Change): string[][] {
+function fieldGroups(change: RecordedChange): string[][] {
   const fields = changedFields(change).filter(isTaskField);
   const together = fields.filter((field) => STATUS_FIELDS.includes(field));
   const alone = fields.filter((field) => !STATUS_FIELDS.includes(field));
@@ -76,7 +83,7 @@ function fieldGroups(change: Change): string[][] {
 }
 
 /** Reverts fields. If they stay, returns undefined, and reports why unless they have their former values already. */
-function revertFields(draft: Draft, task: Task, fields: string[], { before, after }: Change): Task | undefined {
+function revertFields(draft: Draft, task: Task, fields: string[], { before, after }: RecordedChange): Task | undefined {
   const { id } = task;
   const differ = fields.filter((field) => !stillHas(task, field, after[field] ?? null));
   if (differ.length > 0) {
@@ -93,7 +100,7 @@ function revertFields(draft: Draft, task: Task, fields: string[], { before, afte
 }
 
 /** Returns why fields cannot be reverted although nobody changed them, or undefined. */
-function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Entry['before']): string | undefined {
+function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Recorded): string | undefined {
   const [field] = fields as [string];
   const value = before[field];
   if (fields.includes('status') && !isOpenStatus(before.status as Status)) {
@@ -115,8 +122,8 @@ function whyFieldsStay(draft: Draft, task: Task, fields: string[], before: Entry
 }
 
 /** Reverts labels and blockers item by item. */
-function revertLists(draft: Draft, task: Task, { before, after }: Change): Task {
-  const list = <T>(from: Entry['before'], field: string) => (from[field] ?? []) as T[];
+function revertLists(draft: Draft, task: Task, { before, after }: RecordedChange): Task {
+  const list = <T>(from: Recorded, field: string) => (from[field] ?? []) as T[];
   const added = list<string>(after, 'labels').map(nameKey);
   const labels = task.labels.filter((label) => !added.includes(nameKey(label)));
   const labelled = new Set(labels.map(nameKey));
@@ -144,7 +151,7 @@ function withinLimit<T>(draft: Draft, id: number, what: string, most: number, it
 }
 
 /** Removes the comments that the write added, and adds those that it removed. */
-function revertComments(draft: Draft, id: number, { before, after }: Change): void {
+function revertComments(draft: Draft, id: number, { before, after }: RecordedChange): void {
   const written = commentsIn(after).filter((each) => draft.known.comments.has(each.id));
   const erased = commentsIn(before).filter((each) => !draft.known.comments.has(each.id));
   if (written.length + erased.length === 0) return;
