@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { notEmpty, port, targetOf } from '../config.js';
 import { readBackup } from '../db/backup.js';
 import { connect, type OpenedStore } from '../db/connect.js';
-import { chooseDirectory } from '../db/lock.js';
+import { findDirectory } from '../db/lock.js';
 import { migrate, migrationScript, readMigrations } from '../db/migrate.js';
 import { restore } from '../db/restore.js';
 import { UsageError } from '../errors.js';
@@ -67,7 +67,8 @@ function addOwner(root: Command, { context, leaf, show }: Shell): void {
           `only an embedded database has an owner, and ${usesDatabaseUrl ? 'DATABASE_URL' : 'TASKLOOM_DATABASE_URL'} names another database`,
         );
       const { askToRetire, statusOf } = await import('../owner/reach.js');
-      const home = chooseDirectory(target.path, target.fallback);
+      const home = findDirectory(target.path, target.fallback);
+      if (!home) return show(options, { home: target.path }, `${target.path}: there is nothing yet`);
       const status = await statusOf(home);
       if (!status) return show(options, { home }, `${home}: no process has it open`);
       const { pid, version, connections, idle } = status;

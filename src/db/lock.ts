@@ -34,15 +34,21 @@ export interface DirectoryLock {
   release(): void;
 }
 
+/** Returns the data directory that `chooseDirectory` would return because it exists, and creates nothing. */
+export function findDirectory(path: string, fallback?: string): string | undefined {
+  if (mayExist(path)) return path;
+  return fallback && existsSync(join(fallback, DATA)) ? fallback : undefined;
+}
+
 /**
- * Returns which data directory to use, and creates it if it is `path`.
+ * Returns which data directory to use, and creates it if it is `path` and there is another choice.
  *
  * @param fallback used if `path` does not exist and cannot be created, as in a sandbox. Not if it exists and cannot be
  *   written to: the tasks in it would seem to be lost.
  */
 export function chooseDirectory(path: string, fallback?: string): string {
-  if (!fallback || mayExist(path)) return path;
-  if (existsSync(join(fallback, DATA))) return fallback; // tasks are there, from when the other could not be created
+  const found = findDirectory(path, fallback); // the fallback has tasks from when the other could not be created
+  if (found || !fallback) return found ?? path;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;

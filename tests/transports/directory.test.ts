@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -138,6 +138,13 @@ describe('where the data is', () => {
     expect(await succeed(['owner'], env)).toBe(`${directory}: no process has it open`);
     expect((await greetingOf(env)).stderr).toContain(`Tasks are kept in: ${directory}\n`);
     expect(existsSync(join(String(env.HOME), '.taskloom'))).toBe(false);
+  });
+
+  test('is asked about without being created', async () => {
+    const env = plainHome();
+    for (const args of [['owner'], ['owner', '--stop']])
+      expect(await succeed(args, env)).toMatch(/taskloom: there is nothing yet$/i);
+    expect(readdirSync(String(env.HOME))).toEqual([]);
   });
 
   test.runIf(process.platform === 'linux')('is never below the current directory', async () => {
