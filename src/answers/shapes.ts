@@ -180,37 +180,39 @@ const spaced = (word: string) => word.replace('_', ' ');
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function line(each: Row, context: RenderContext, told = 'pending'): string {
+export const line = (task: Row, context: RenderContext, told?: string): string =>
+  [`#${task.id} ${quoted(task.title)}`, ...lineParts(task, context, told)].join(' · ');
+
+/** Renders the parts of that line after the title. */
+export function lineParts(task: Row, context: RenderContext, told = 'pending'): string[] {
   const when = (instant: string) => sayWhen(instant, context);
-  const status = statusOf(each);
-  return [
-    `#${each.id} ${quoted(each.title)}`,
+  const status = statusOf(task);
+  const parts = [
     status === 'pending' || status === told
       ? undefined
-      : status === 'completed' && each.completedAt
-        ? `completed ${sayStamp(each.completedAt, context)}`
+      : status === 'completed' && task.completedAt
+        ? `completed ${sayStamp(task.completedAt, context)}`
         : spaced(status),
-    each.due && `due ${when(each.due)}`,
-    each.start && `starts ${when(each.start)}`,
-    each.repeats && sayRepeat(each.repeats),
-    each.estimateMinutes && `${each.estimateMinutes} min`,
+    task.due && `due ${when(task.due)}`,
+    task.start && `starts ${when(task.start)}`,
+    task.repeats && sayRepeat(task.repeats),
+    task.estimateMinutes && `${task.estimateMinutes} min`,
     [
-      each.priority,
-      each.project && `+${each.project}${isInArchived(each) ? ' (archived)' : ''}`,
-      ...each.labels.map((label) => `@${label}`),
+      task.priority,
+      task.project && `+${task.project}${isInArchived(task) ? ' (archived)' : ''}`,
+      ...task.labels.map((label) => `@${label}`),
     ]
       .filter(Boolean)
       .join(' '), // the signs + and @ separate them well enough
-    each.parentId && `in #${each.parentId}`,
-    each.openSubtasks > 0 && `${each.openSubtasks} open sub-${each.openSubtasks === 1 ? 'task' : 'tasks'}`,
-    each.claimed &&
-      each.claimedUntil &&
-      `claimed by ${each.claimedBy} until ${sayUntil(each.claimedUntil, context)}${each.ownClaim ? ` (claim ${each.ownClaim})` : ''}`,
-    each.waitsFor.length > 0 && `blocked by ${each.waitsFor.map((id) => `#${id}`).join(', ')}`,
-    each.waitsWith && `waits with #${each.waitsWith}`,
-  ]
-    .filter(Boolean)
-    .join(' · ');
+    task.parentId && `in #${task.parentId}`,
+    task.openSubtasks > 0 && `${task.openSubtasks} open sub-${task.openSubtasks === 1 ? 'task' : 'tasks'}`,
+    task.claimed &&
+      task.claimedUntil &&
+      `claimed by ${task.claimedBy} until ${sayUntil(task.claimedUntil, context)}${task.ownClaim ? ` (claim ${task.ownClaim})` : ''}`,
+    task.waitsFor.length > 0 && `blocked by ${task.waitsFor.map((id) => `#${id}`).join(', ')}`,
+    task.waitsWith && `waits with #${task.waitsWith}`,
+  ];
+  return parts.flatMap((part) => part || []);
 }
 
 /** Quotes a title that contains the separator of a row's parts. */

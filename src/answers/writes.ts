@@ -31,6 +31,7 @@ import {
   counted,
   datesOf,
   line,
+  lineParts,
   nextDatesLine,
   quoted,
   type RenderContext,
@@ -200,8 +201,46 @@ const readyLine = (ready: Task[]): string[] =>
       ];
 
 /** Renders what is new of a task that changed like many others: not its title, its labels and what it waits for. */
-const restOf = (each: Task, context: RenderContext, told?: string): string =>
-  line({ ...each, id: 0, title: '', labels: [], openSubtasks: 0, waitsFor: [] }, context, told).slice('#0 '.length);
+const restOf = (task: Task, context: RenderContext, told?: string): string =>
+  lineParts({ ...task, labels: [], openSubtasks: 0, waitsFor: [] }, context, told)
+    .map((part) => ` · ${part}`)
+    .join('');
+
+/**
+ * Describes what a write did to each task that its answer lists.
+ *
+ * @param words.verb past tense, such as `Updated`
+ * @param words.told a status to omit
+ * @param words.whole whether to show more of a task than what is new
+ */
+function describeRows(
+  { tasks, before, unchanged, unclaimed, restored }: Outcome,
+  context: RenderContext,
+  { verb, told, whole }: { verb: string; told: string | undefined; whole: boolean },
+) {
+  const along = tasks.filter(({ id }) => !before.has(id));
+  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MOST_LISTED);
+  return listed.map((task) => {
+    const { id } = task;
+    const was = before.get(id);
+    const [same, back] = [unchanged.has(id), restored.has(id)];
+    const did = same ? 'Unchanged' : back ? 'Restored' : unclaimed.includes(task) ? 'Updated' : verb;
+    const news = was ? unknownOf(task, was) : task;
+    const shown = whole || same ? task : news;
+    const omitted = same ? undefined : told;
+    const dated = !same && (news.due ?? news.repeats) !== null; // show how a changed rule or due date was understood
+    const next = dated ? datesOf(task, context) : [];
+    return {
+      id,
+      did,
+      same,
+      next,
+      rest: same ? '' : restOf(shown, context, told),
+      json: withoutEmpty({ ...rowJson(shown, context, 'compact', omitted), ...(back && { what: 'restored' }), next }),
+      lines: [`${did} ${line(shown, context, omitted)}`, ...(dated ? nextDatesLine(task, context) : [])],
+    };
+  });
+}
 
 /**
  * Renders the tasks that a write was asked to change, and those that changed with them.
@@ -210,55 +249,25 @@ const restOf = (each: Task, context: RenderContext, told?: string): string =>
  * @param asked the status asked for, not repeated per task if there are several
  */
 export function outcomeAnswer(outcome: Outcome, context: RenderContext, verb: string, asked?: string): Answer {
-  const { tasks, before, unchanged, failed, unclaimed, restored, ready, next: following } = outcome;
-  const [first] = tasks;
-  const only = tasks.length === 1 && failed.length === 0 ? first : undefined;
+  const { tasks, failed, ready, next: following } = outcome;
+  const only = tasks.length === 1 && failed.length === 0 ? tasks[0] : undefined;
   const told = only ? verb.toLowerCase() : asked;
-  const along = tasks.filter(({ id }) => !before.has(id));
-  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MOST_LISTED);
-  const named = listed.map((each) => {
-    const was = before.get(each.id);
-    const same = unchanged.has(each.id);
-    const news = was ? unknownOf(each, was) : each;
-    const dated = !same && (news.due ?? news.repeats) !== null; // show how a changed rule or due date was understood
-    const shown = only || same ? each : news;
-    return {
-      each,
-      did: same ? 'Unchanged' : restored.has(each.id) ? 'Restored' : unclaimed.includes(each) ? 'Updated' : verb,
-      same,
-      shown,
-      rest: same ? '' : restOf(shown, context, told),
-      next: dated ? datesOf(each, context) : [],
-      dated,
-    };
+  const rows = describeRows(outcome, context, { verb, told, whole: only !== undefined });
+  const { groups, others } = grouped(rows, ({ did, rest, next }) => (next.length > 0 ? undefined : did + rest));
+  const summed = groups.map((group) => {
+    const [{ did, rest }] = group as [(typeof group)[0]];
+    return `${did} ${tasksWord(group.length)}, ${numbers(group.map(({ id }) => id))}${rest}.`;
   });
-  const { groups, others } = grouped(named, ({ did, rest, next }) => (next.length > 0 ? undefined : did + rest));
-  const summed = groups.map((rows) => {
-    const [{ did, rest }] = rows as [(typeof rows)[0]];
-    return `${did} ${tasksWord(rows.length)}, ${numbers(rows.map(({ each }) => each.id))}${rest}.`;
-  });
-  const toLines = ({ each, did, same, shown, dated }: (typeof named)[number]) => [
-    `${did} ${line(shown, context, same ? undefined : told)}`,
-    ...(dated ? nextDatesLine(each, context) : []),
-  ];
   const json = only
-    ? { task: withoutEmpty({ ...taskJson(only, context), next: named[0]?.next }) }
-    : {
-        tasks: others.map(({ each, same, shown, next }) => {
-          const restoration = restored.has(each.id) && { what: 'restored' };
-          return withoutEmpty({ ...rowJson(shown, context, 'compact', same ? undefined : told), ...restoration, next });
-        }),
-        total: tasks.length,
-        failed: failedJson(failed),
-      };
-  const more = tasks.length > listed.length ? [`and ${tasks.length - listed.length} more`] : [];
+    ? { task: withoutEmpty({ ...taskJson(only, context), next: rows[0]?.next }) }
+    : { tasks: others.map((row) => row.json), total: tasks.length, failed: failedJson(failed) };
   const notes = outcomeNotes(outcome, context).join(' ');
   return {
     json: withoutEmpty({
       ...json,
       ready: readyRows(ready),
       note: [...summed, notes].filter(Boolean).join(' ') || null,
-      unchanged: named.flatMap(({ each, same }) => (same ? [each.id] : [])),
+      unchanged: rows.flatMap(({ id, same }) => (same ? [id] : [])),
       next: following.map(({ id, title, due }) => ({
         id,
         title,
@@ -267,8 +276,8 @@ export function outcomeAnswer(outcome: Outcome, context: RenderContext, verb: st
     }),
     text: [
       ...summed,
-      ...others.flatMap(toLines),
-      ...more,
+      ...others.flatMap(({ lines }) => lines),
+      ...(tasks.length > rows.length ? [`and ${tasks.length - rows.length} more`] : []),
       ...(notes ? [notes] : []),
       ...readyLine(ready),
       ...following.map((each) => `Next ${line(unknownOf(each, { ...each, due: null }), context)}`),
