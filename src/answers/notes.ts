@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { dueSort, sayToday, sayUntil, sayWhen, startSort } from '../domain/dates/clock.js';
 import { groupBy } from '../domain/group-by.js';
 import { holderOf } from '../domain/lease.js';
+import { capped } from '../domain/lists/list.js';
 import { MAX_NAMESAKES } from '../domain/lists/search.js';
 import { type SimilarName, titleKey } from '../domain/names.js';
 import type { Outcome } from '../domain/outcome.js';
@@ -9,7 +10,7 @@ import { sayRepeat, sayRest } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import { sayCall } from '../errors.js';
 import { MAX_NAMED, numbers } from './groups.js';
-import { capped, counted, type RenderContext, tasksWord } from './shapes.js';
+import { counted, type RenderContext, tasksWord } from './shapes.js';
 
 /** Most notes of one kind. */
 const MAX_NOTES = 5;

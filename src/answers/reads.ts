@@ -4,7 +4,7 @@ import type { TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
 import { sayUnused } from '../domain/labels.js';
 import { MAX_SCANNED } from '../domain/lists/bounded-scan.js';
-import { MAX_COUNT, MAX_COUNT_EACH, type TaskPage } from '../domain/lists/list.js';
+import { capped, MAX_COUNT, MAX_COUNT_EACH, type TaskPage } from '../domain/lists/list.js';
 import { type Remarks, sayOnly } from '../domain/lists/remarks.js';
 import { MAX_PAGED, MAX_RANKED } from '../domain/lists/search.js';
 import type { Overview } from '../domain/overview.js';
@@ -13,7 +13,6 @@ import type { Task } from '../domain/task.js';
 import type { DetailLevels } from './budget.js';
 import { failedJson, failedLines } from './refusals.js';
 import {
-  capped,
   changeRow,
   DETAILS,
   type Detail,

@@ -11,7 +11,6 @@ import {
   type When,
 } from '../domain/dates/clock.js';
 import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
-import { MAX_COUNT } from '../domain/lists/list.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
@@ -277,7 +276,6 @@ export function detailText(each: TaskDetail, context: RenderContext): string {
   ].join('\n');
 }
 
-export const capped = (count: number, most = MAX_COUNT): number | string => (count > most ? `${most}+` : count);
 /** `1 task`, `2 tasks`, `1000+ tasks`. */
 export const counted = (count: number | string, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 export const tasksWord = (count: number | string) => counted(count, 'task');

@@ -3,7 +3,7 @@ import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
 import type { Commented } from '../domain/comment.js';
 import { formatWhen, sayUntil } from '../domain/dates/clock.js';
-import { MAX_COUNT_EACH } from '../domain/lists/list.js';
+import { capped, MAX_COUNT_EACH } from '../domain/lists/list.js';
 import type { Outcome } from '../domain/outcome.js';
 import type { Task } from '../domain/task.js';
 import type { Undone } from '../domain/undo/undo.js';
@@ -27,7 +27,6 @@ import { detailAnswer } from './reads.js';
 import { failedJson, failedLines } from './refusals.js';
 import {
   type Answer,
-  capped,
   counted,
   datesOf,
   line,

@@ -70,6 +70,9 @@ export interface TaskPage extends FoundTasks {
 /** Counts stop here: nobody acts on a larger number, and counting is expensive. */
 export const MAX_COUNT = 1000;
 
+/** Formats a count that stops at a limit: `1000+` beyond it. */
+export const capped = (count: number, most = MAX_COUNT): number | string => (count > most ? `${most}+` : count);
+
 /** The limit for each of several counts in one answer (overview, projects). */
 export const MAX_COUNT_EACH = 200;
 

@@ -7,7 +7,7 @@ import { type Unused, unusedLabels } from '../labels.js';
 import { isNone, nameKey } from '../names.js';
 import { isClaimed } from '../task.js';
 import { statusOf } from './filter.js';
-import { type FoundTasks, findTasks, type ListFilter, type ListInput, MAX_COUNT } from './list.js';
+import { capped, type FoundTasks, findTasks, type ListFilter, type ListInput } from './list.js';
 
 /** Likely reasons why a list is empty or not what the agent expected. */
 export interface Remarks {
@@ -65,9 +65,8 @@ const asksForClaims = ({ claimed_by }: Pick<ListFilter, 'claimed_by'>): boolean 
 
 /** Says that all matching tasks are closed, archived or in the trash, and what finds them, if it is so. */
 export function sayOnly({ elsewhere, trashed }: Remarks): { what: string; how: string } | undefined {
-  const counted = (count: number) => (count > MAX_COUNT ? `${MAX_COUNT}+` : count);
-  if (elsewhere) return { what: 'Only closed or archived tasks match', how: `status all finds ${counted(elsewhere)}` };
-  if (trashed) return { what: 'Only tasks in the trash match', how: `status deleted finds ${counted(trashed)}` };
+  if (elsewhere) return { what: 'Only closed or archived tasks match', how: `status all finds ${capped(elsewhere)}` };
+  if (trashed) return { what: 'Only tasks in the trash match', how: `status deleted finds ${capped(trashed)}` };
   return undefined;
 }
 
