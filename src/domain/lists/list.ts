@@ -62,7 +62,7 @@ export interface FoundTasks {
   dateReadings?: string[];
 }
 
-export interface TaskPage extends FoundTasks {
+export interface TaskPage extends Omit<FoundTasks, 'positionAfter'> {
   /** Returns the cursor for what follows the first `shown` of `tasks`, if anything does. */
   cursorAfter(shown: number): string | undefined;
 }
@@ -127,11 +127,11 @@ export async function listTasks(
   const context = JSON.stringify([tx.userId, given.sort()]);
   const start = cursor === undefined ? undefined : unpackCursor(cursor, context, secret);
   const all = await findTasks(tx, filter, { ...options, limit, start });
-  const found = start ? all : await orSomeWords(tx, filter, all, options);
+  const { positionAfter, ...found } = start ? all : await orSomeWords(tx, filter, all, options);
   return {
     ...found,
     cursorAfter(shown) {
-      const at = found.positionAfter(shown);
+      const at = positionAfter(shown);
       return at && packCursor(at, context, secret);
     },
   };
@@ -204,9 +204,9 @@ export async function firstTasks(
   filter: ListFilter,
   { now, most = 25 }: { now: Date; most?: number },
 ): Promise<TaskPage> {
-  const { paused: _, ...first } = await findTasks(tx, filter, { now, limit: most });
+  const { paused: _, positionAfter, ...first } = await findTasks(tx, filter, { now, limit: most });
   const { tasks } = first;
-  let start = first.positionAfter(tasks.length);
+  let start = positionAfter(tasks.length);
   for (let round = 1; start && tasks.length < most && round < ROUNDS; round++) {
     const more = await findTasks(tx, filter, { now, limit: most - tasks.length, start });
     tasks.push(...more.tasks);

@@ -7,7 +7,7 @@ import { type Unused, unusedLabels } from '../labels.js';
 import { isNone, nameKey } from '../names.js';
 import { isClaimed } from '../task.js';
 import { statusOf } from './filter.js';
-import { capped, type FoundTasks, findTasks, type ListFilter, type ListInput } from './list.js';
+import { capped, findTasks, type ListFilter, type ListInput, type TaskPage } from './list.js';
 
 /** Likely reasons why a list is empty or not what the agent expected. */
 export interface Remarks {
@@ -26,7 +26,7 @@ export interface Remarks {
 }
 
 /** Tells whether a list certainly has no tasks; a paused one may continue. */
-const isEmpty = ({ total, atLeast, paused }: FoundTasks): boolean => total === 0 && !atLeast && !paused;
+const isEmpty = ({ total, atLeast, paused }: TaskPage): boolean => total === 0 && !atLeast && !paused;
 
 /** Filters that an agent expects to match something, open or closed. */
 const SUBJECTS = ['text', 'project', 'labels', 'priority', 'parent', 'changed_since'];
@@ -47,7 +47,7 @@ async function holders(tx: UserTx): Promise<string[]> {
 /** Queries for remarks on a list that is empty, has only near matches, or has `ready: false`. */
 export async function remarksOn(
   tx: UserTx,
-  page: FoundTasks,
+  page: TaskPage,
   { cursor, limit: _, ...filter }: ListInput,
   now: Date,
 ): Promise<Remarks | undefined> {
