@@ -1,5 +1,5 @@
 import type { UserTx } from './db/scope.js';
-import { type Completions, completeLabels, completeProjects, completeTasks } from './domain/suggest.js';
+import { type Completions, completeTasks } from './domain/suggest.js';
 import type { Titled } from './domain/task.js';
 
 /** Returns suggestions for what a person has typed so far. */
@@ -17,6 +17,3 @@ export const taskIds = taskAs(({ id }) => String(id));
 
 /** Suggests `#12 Buy milk`: hosts show only the value, and a bare number would not be recognizable. */
 export const numberedTitles = taskAs(({ id, title }) => `#${id} ${title}`);
-
-export const projectNames: Complete = completeProjects;
-export const labelNames: Complete = completeLabels;

@@ -80,6 +80,8 @@ export function applyPatch(
 ): Task {
   const clear = new Set(patch.clear);
   const status = patch.status ?? task.status;
+  const kept = clear.has('blocked_by') ? unseen.blockedBy : task.blockedBy;
+  const { add_blocked_by: added = [], remove_blocked_by: removed = [] } = patch;
   return {
     ...task,
     title: patch.title ?? task.title,
@@ -101,10 +103,6 @@ export function applyPatch(
       add: patch.add_labels,
       remove: patch.remove_labels,
     }),
-    blockedBy: editBlockers(clear.has('blocked_by') ? unseen.blockedBy : task.blockedBy, patch),
+    blockedBy: uniqueBlockers([...kept, ...added].filter((id) => !removed.includes(id))),
   };
-}
-
-function editBlockers(kept: number[], { add_blocked_by: add = [], remove_blocked_by: remove = [] }: Patch) {
-  return uniqueBlockers([...kept, ...add].filter((id) => !remove.includes(id)));
 }

@@ -49,15 +49,6 @@ export function chooseProject(
   const project = state.projectNamed(name);
   if (project?.archivedAt) throw archivedRefusal(project);
   if (project) return { home: project, newProjects: [] };
-  const made = newProject(nextProject, name);
+  const made = { id: nextProject, name, version: 1, archivedAt: null, mergedInto: null, deletedAt: null };
   return { home: made, newProjects: [{ before: null, after: made }] };
 }
-
-const newProject = (id: number, name: string): Project => ({
-  id,
-  name,
-  version: 1,
-  archivedAt: null,
-  mergedInto: null,
-  deletedAt: null,
-});

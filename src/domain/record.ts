@@ -123,8 +123,8 @@ export const changedFields = ({ before, after }: RecordedChange): string[] => [
 ];
 
 /** Whether a field of a task still has its recorded value. */
-export const stillHas = (task: Task, field: string, value: unknown): boolean => same(fieldOf(task, field), value);
-const fieldOf = (task: Task, field: string) => task[TASK_FIELDS[field as keyof typeof TASK_FIELDS]];
+export const stillHas = (task: Task, field: string, value: unknown): boolean =>
+  same(task[TASK_FIELDS[field as keyof typeof TASK_FIELDS]], value);
 
 /** Whether a task still is as recorded at its creation, comments and claims aside. */
 export function stillAsMade(task: Task, made: Recorded): boolean {

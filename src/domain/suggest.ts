@@ -37,7 +37,11 @@ export async function completeTasks(tx: UserTx, typed: string): Promise<Completi
       .orderBy(asc(tasks.dueSort), asc(tasks.id))
       .limit(literalLimit(OFFERED));
     const total = rows[0]?.total ?? 0;
-    return fitting(rows, total, total <= MAX_COUNT);
+    return fitting(
+      rows.map(({ id, title }) => ({ id, title })),
+      total,
+      total <= MAX_COUNT,
+    );
   }
 
   const [, digits = '', rest = ''] = /^\s*#?(\d{1,10})(.*)$/.exec(typed) ?? [];
@@ -81,10 +85,10 @@ export async function completeTasks(tx: UserTx, typed: string): Promise<Completi
   return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
 }
 
-const fitting = (rows: Titled[], total: number, exact: boolean) => ({
-  found: rows.map(({ id, title }) => ({ id, title })),
+const fitting = (found: Titled[], total: number, exact: boolean) => ({
+  found,
   ...(exact && { total }),
-  more: !exact || total > rows.length,
+  more: !exact || total > found.length,
 });
 
 /** Builds a LIKE pattern for a word prefix, in a text with a space before every word. */

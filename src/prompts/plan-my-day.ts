@@ -1,11 +1,11 @@
 import { overviewAnswer } from '../answers/reads.js';
-import { labelNames } from '../completion.js';
 import { formatWhen, sayWhen, type TimeContext, today } from '../domain/dates/clock.js';
 import { parseWhen } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';
 import { dayBefore } from '../domain/recurrence/rrule.js';
+import { completeLabels } from '../domain/suggest.js';
 import { name, shortText, wholeNumber } from '../fields.js';
 import { definePrompt, sectionsOf } from '../prompt.js';
 
@@ -18,7 +18,7 @@ export default definePrompt({
     minutes: wholeNumber(1, 1440).describe('how much time there is').optional(),
     label: name().describe('only tasks with this label').optional(),
   },
-  complete: { label: labelNames },
+  complete: { label: completeLabels },
   run: async ({ date = 'today', label }, tx, { now }) => {
     const day = dayOf(date, { now, timezone: tx.timezone });
     if (label !== undefined) await refuseUnused(tx, label);

@@ -1,8 +1,8 @@
 import { pageAnswer, projectsAnswer } from '../answers/reads.js';
-import { labelNames } from '../completion.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { listProjects } from '../domain/projects.js';
+import { completeLabels } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { definePrompt } from '../prompt.js';
 
@@ -11,7 +11,7 @@ export default definePrompt({
   title: 'Triage inbox',
   description: 'Go through open tasks that have no project, due date or priority, and decide on each.',
   args: { label: name().describe('only tasks with this label').optional() },
-  complete: { label: labelNames },
+  complete: { label: completeLabels },
   run: async ({ label }, tx, { now }) => {
     if (label !== undefined) await refuseUnused(tx, label);
     const labels = label === undefined ? undefined : [label];

@@ -1,7 +1,7 @@
 import { fitText, MAX_BUDGET } from '../answers/budget.js';
 import { pageAnswer } from '../answers/reads.js';
-import { projectNames } from '../completion.js';
 import { firstTasks } from '../domain/lists/list.js';
+import { completeProjects } from '../domain/suggest.js';
 import { name } from '../fields.js';
 import { defineResource } from '../resource.js';
 
@@ -11,7 +11,7 @@ export default defineResource({
   description: 'The open tasks of one project, by its name; earliest due first.',
   uri: 'taskloom://project/{name}',
   fields: { name: name() },
-  complete: { name: projectNames },
+  complete: { name: completeProjects },
   shows: ({ name }) => ({ project: name }),
   run: ({ name }, tx, { now }) => firstTasks(tx, { project: name, sort: 'due' }, { now, most: 100 }),
   text: (page, context, { name }) =>
