@@ -21,7 +21,7 @@ export function matches(tx: UserTx, filter: Filter, now: Date): SQL | undefined 
 }
 
 /** Why an open task is not ready, in the order in which it is checked. */
-type Obstacle = 'claimed' | 'waiting' | 'later' | 'held' | 'begun';
+type Obstacle = 'claimed' | 'waiting' | 'later' | 'inherited' | 'begun';
 
 /** Open tasks with the same obstacle. What belongs to other obstacles has no meaning. */
 interface Group {
@@ -30,7 +30,7 @@ interface Group {
   until: string;
   /** If later: when the first of them starts. */
   start: string;
-  /** If held: an ancestor that one of them waits with. */
+  /** If inherited: an ancestor that one of them waits with. */
   above: number | null;
 }
 
@@ -57,7 +57,7 @@ export function nothingReady({ groups, partial, remarks }: Obstacles, context: T
   const only = remarks && sayOnly(remarks);
   if (only) return notFound(`${nothing}. ${only.what}.`, `list_tasks with ${only.how}.`);
 
-  const { claimed, waiting, held, later, begun } = groups;
+  const { claimed, waiting, inherited, later, begun } = groups;
   const counted = ({ count }: Group, one: string, many: string) =>
     `${partial ? `${Math.min(count, MAX_COUNT)}+` : count} ${count === 1 && !partial ? one : many}`;
   // Of a part of the tasks, the first is not known.
@@ -69,8 +69,8 @@ export function nothingReady({ groups, partial, remarks }: Obstacles, context: T
   const reasons = [
     claimed && `${counted(claimed, 'is', 'are')} claimed${until ? `, the first until ${until}` : ''}`,
     waiting && `${counted(waiting, 'is blocked or has', 'are blocked or have')} open sub-tasks`,
-    held &&
-      `${counted(held, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${held.above}`,
+    inherited &&
+      `${counted(inherited, 'is a sub-task', 'are sub-tasks')} of one that is blocked or starts later, such as #${inherited.above}`,
     later && `${counted(later, 'starts', 'start')} later${start ? `, the first on ${start}` : ''}`,
     begun && `${counted(begun, 'is', 'are')} in progress without a claim`,
   ].filter(Boolean);
@@ -79,7 +79,7 @@ export function nothingReady({ groups, partial, remarks }: Obstacles, context: T
     claimed && `Ask again when one of them is completed or released${first ? `, or ${first}` : ''}.`,
     start && `Ask again on ${start}.`,
     waiting && 'Use list_tasks to see what they wait for.',
-    held && `See what that waits for: ${sayCall('get_task', { ids: [held.above] })}.`,
+    inherited && `See what that waits for: ${sayCall('get_task', { ids: [inherited.above] })}.`,
     begun && 'If nobody is working on one, claim it by id; list_tasks with status in_progress shows them.',
     'Use fewer filters, or add tasks with add_tasks.',
   ];
@@ -91,7 +91,7 @@ async function countObstacles(tx: UserTx, filter: Filter, now: Date): Promise<Pi
     .select({
       obstacle:
         sql<Obstacle>`case when ${isClaimed} then 'claimed' when ${tasks.openBlockers} + ${tasks.openSubtasks} > 0 then 'waiting'
-        when ${tasks.startSort} > ${DATABASE_NOW} then 'later' when ${blockingAncestor(tx)} is not null then 'held' else 'begun' end`.as(
+        when ${tasks.startSort} > ${DATABASE_NOW} then 'later' when ${blockingAncestor(tx)} is not null then 'inherited' else 'begun' end`.as(
           'obstacle',
         ),
       until: sql<string>`${tasks.claimedUntil}`.as('until'),

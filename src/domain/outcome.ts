@@ -76,7 +76,7 @@ interface Extras {
   deletions: Pick<Outcome, 'heirs' | 'cutShort'>;
   ranks: ReadonlyMap<number, string>;
   /** Whether the caller gave the number of its claim. */
-  held: boolean;
+  byHolder: boolean;
   /** Whether the call releases a claim. */
   released: boolean;
 }
@@ -88,7 +88,7 @@ const NO_EXTRAS: Extras = {
   closings: { next: [], ended: [], endedWithParent: [], skipped: [] },
   deletions: { heirs: [], cutShort: [] },
   ranks: new Map(),
-  held: false,
+  byHolder: false,
   released: false,
 };
 
@@ -119,7 +119,7 @@ export function conclude(
 function settlePlans(
   state: UpdateState,
   plans: Plans,
-  { ranks, held, closings, deletions }: Extras,
+  { ranks, byHolder, closings, deletions }: Extras,
   context: WriteContext,
 ): Settled {
   const after = mergePlans(plans);
@@ -135,7 +135,7 @@ function settlePlans(
   }
   return settle(
     state.tasks,
-    [...after.values()].map((task) => ({ after: task, held: held && plans.has(task.id) })),
+    [...after.values()].map((task) => ({ after: task, byHolder: byHolder && plans.has(task.id) })),
     context,
   );
 }
@@ -144,7 +144,7 @@ function outcomeOf(
   state: UpdateState,
   plans: Plans,
   { edits, counted }: Settled,
-  { projects, labels, blockers, closings, deletions: { heirs, cutShort }, ranks, held, released }: Extras,
+  { projects, labels, blockers, closings, deletions: { heirs, cutShort }, ranks, byHolder, released }: Extras,
   context: WriteContext,
 ): Omit<Outcome, 'failed'> {
   const { next, ended: endedSeries, endedWithParent, skipped } = closings;
@@ -161,11 +161,13 @@ function outcomeOf(
     restored: new Set(restored.map(({ id }) => id)),
     before: new Map([...plans.keys()].map((id) => [id, state.tasks.get(id) as Task])),
     unchanged: new Set(shown.filter((task) => !changed.has(task.id)).map((task) => task.id)),
-    unclaimed: shown.filter(({ id }) => released && !held && plans.has(id) && state.tasks.get(id)?.claimedBy === null),
-    ended: edits.flatMap(({ before, after }) =>
-      before?.claimed && !after.claimed && !(held && plans.has(after.id)) ? [before] : [],
+    unclaimed: shown.filter(
+      ({ id }) => released && !byHolder && plans.has(id) && state.tasks.get(id)?.claimedBy === null,
     ),
-    expired: shown.filter((task) => held && plans.has(task.id) && hasLapsed(task)),
+    ended: edits.flatMap(({ before, after }) =>
+      before?.claimed && !after.claimed && !(byHolder && plans.has(after.id)) ? [before] : [],
+    ),
+    expired: shown.filter((task) => byHolder && plans.has(task.id) && hasLapsed(task)),
     ...readinessChanges(state.tasks, now, { edits, counted }, context),
     next: next.map(({ id }) => now.get(id) as Task),
     nextSubtasks: edits.flatMap(({ before, after }) =>

@@ -56,30 +56,30 @@ const standing = prepared((tx, value: (name: 'now' | 'tomorrow') => Placeholder)
     tasks.dueSort,
   );
   // Claimed tasks are shown even if their project is archived.
-  const held = inOrder('held', and(isOpen(tasks), isNotNull(tasks.claimedBy), isClaimed), tasks.claimedUntil);
+  const claims = inOrder('claims', and(isOpen(tasks), isNotNull(tasks.claimedBy), isClaimed), tasks.claimedUntil);
   const found = tx.db.$with('found', { counts: sql<Overview['counts']>`counts`.as('counts') }).as(
     sql`select json_build_object(
         'open', ${count(having(open))},
-        'in_progress', ${count(sql`${having(begun)} union select id from held where in_sight`)},
-        'claimed', (select count(*) from held),
+        'in_progress', ${count(sql`${having(begun)} union select id from claims where in_sight`)},
+        'claimed', (select count(*) from claims),
         'blocked', ${count(having(and(open, sql`${tasks.openBlockers} > 0`)))},
         'overdue', (select count(*) from late),
         'today', (select count(*) from soon)
-      ) as counts, ${first('late')} as late, ${first('soon')} as soon, ${first('held')} as held`,
+      ) as counts, ${first('late')} as late, ${first('soon')} as soon, ${first('claims')} as claims`,
   );
   const page = tx.db
     .select(taskColumns(tx, { ancestors: true }))
     .from(tasks)
     .leftJoin(projects, inProject(tx))
-    .where(and(tx.mine(tasks), sql`${tasks.id} = any((select late || soon || held from found)::int[])`))
+    .where(and(tx.mine(tasks), sql`${tasks.id} = any((select late || soon || claims from found)::int[])`))
     .as('page');
   return tx.db
-    .with(archived, late, soon, held, found)
+    .with(archived, late, soon, claims, found)
     .select({
       counts: sql<Overview['counts']>`found.counts`,
       lists: sql<
         Record<'overdue' | 'today' | 'claimed', number[]>
-      >`json_build_object('overdue', late, 'today', soon, 'claimed', held)`,
+      >`json_build_object('overdue', late, 'today', soon, 'claimed', claims)`,
       task: page._.selectedFields,
     })
     .from(found)

@@ -6,7 +6,7 @@ import type { WriteContext } from './write.js';
 /** The state that a task is to have, and the comments to add and remove. */
 export interface Proposal extends Omit<Edit, 'before'> {
   /** Whether the caller gave the number of the task's claim. */
-  held?: boolean;
+  byHolder?: boolean;
 }
 
 export interface Settled {
@@ -28,9 +28,9 @@ export function settle(
   proposals: Iterable<Proposal>,
   { now, by, batch }: Pick<WriteContext, 'now' | 'by' | 'batch'>,
 ): Settled {
-  const edits = [...proposals].flatMap(({ held, ...proposal }): Edit[] => {
+  const edits = [...proposals].flatMap(({ byHolder, ...proposal }): Edit[] => {
     const before = state.get(proposal.after.id) ?? null;
-    const after = before ? endClaim(before, proposal.after, held ? before.claim : batch) : proposal.after;
+    const after = before ? endClaim(before, proposal.after, byHolder ? before.claim : batch) : proposal.after;
     const edit = { ...proposal, before, after };
     if (!before) return [edit];
     const changed = differences(edit);

@@ -48,12 +48,12 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
       union select d.blocker_id from ${dependencies} d join own o on o.id = d.blocked_id where d.user_id = ${user}
       union ${field('before', 'parent')} union ${field('after', 'parent')}
       union ${blockers('before')} union ${blockers('after')}
-    ), held (id) as (
+    ), gating (id) as (
       select distinct l.entity_id from log l
       where l.entity = 'task' and l.op <> 'create' and (l.before || l.after) ?| array['status', 'deleted_at', 'start', 'blocked_by', 'parent']
       union select d.blocked_id from ${dependencies} d join own o on o.id = d.blocker_id where d.user_id = ${user}
     ), parts (id) as (
-      select k.id from ${tasks} k join held h on h.id = k.parent_id where k.user_id = ${user} and ${isOpenAs('k')}
+      select k.id from ${tasks} k join gating g on g.id = k.parent_id where k.user_id = ${user} and ${isOpenAs('k')}
       union select k.id from parts p join ${tasks} k on k.user_id = ${user} and k.parent_id = p.id and ${isOpenAs('k')}
     )
     select n.change_seq,

@@ -62,7 +62,7 @@ export function updateTasks(
         blockers: patch.add_blocked_by ?? [],
         closings,
         ...(around !== undefined && { ranks: ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask) }),
-        held: guard.claim !== undefined,
+        byHolder: guard.claim !== undefined,
         released: release !== undefined,
       });
     },
@@ -159,7 +159,7 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
       };
       const { plans, failed } = planEach(ids, state.tasks, () => plan);
       const deletions = seriesOfDeleted(state.tasks, plans, context.timezone);
-      return conclude(state, plans, failed, context, { deletions, held: guard.claim !== undefined });
+      return conclude(state, plans, failed, context, { deletions, byHolder: guard.claim !== undefined });
     },
   };
 }

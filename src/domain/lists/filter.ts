@@ -218,12 +218,12 @@ export const isReady = (
 function isClaimedBy(tx: UserTx, { claimed }: Shape, value: Value): SQL | undefined {
   if (claimed === undefined) return undefined;
   if (claimed === 'none') return not(isClaimed);
-  const held = {
+  const matching = {
     any: undefined,
     holder: sql`taskloom.fold(${tasks.claimedBy}) = taskloom.fold(${value('holder')}::text)`,
     client: sql`(select ${clientInSql(sql`c.actor`)} from ${changes} c where c.user_id = ${tx.userId} and c.seq = ${tasks.claim}) = ${value('holder')}`,
   };
-  return and(isNotNull(tasks.claimedBy), isClaimed, held[claimed]);
+  return and(isNotNull(tasks.claimedBy), isClaimed, matching[claimed]);
 }
 
 /** Writes the status into the SQL text: the planner cannot match a parameter to the predicate of a partial index. */
