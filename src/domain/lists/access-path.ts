@@ -27,10 +27,42 @@ export interface AccessPath {
   singleIndex: boolean;
 }
 
+/** Filters that each are a part of their own; of those by status, project and readiness, the value matters too. */
+const FIELDS = [
+  'claimed',
+  'due',
+  'labels',
+  'parent',
+  'priority',
+  'changedSince',
+  'completedSince',
+  'unbegun',
+] as const satisfies (keyof Shape)[];
+
+type Part = (typeof FIELDS)[number] | Shape['status'] | 'project' | 'otherProject' | 'ready' | 'notReady';
+
+/** Names the parts of a filter. */
+function partsOf(shape: Shape): Part[] {
+  const parts: Part[] = [shape.status, ...FIELDS.filter((field) => shape[field])];
+  if (shape.ready !== undefined) parts.push(shape.ready ? 'ready' : 'notReady');
+  if (shape.project) parts.push(shape.project === 'called' && matchesOnlyOpen(shape) ? 'project' : 'otherProject');
+  return parts;
+}
+
+/** The parts that one index serves together, by order. */
+const SERVED: Record<Sort, Part[]> = {
+  newest: ['open', 'all', 'cancelled', 'project'],
+  due: ['open', 'due', 'project'],
+  priority: ['open', 'ready', 'priority'],
+  manual: ['open'],
+  completed: ['completed', 'completedSince'],
+};
+
 /** Chooses the access path for a filter and a sort order. */
 export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value): AccessPath {
   const { status, ready } = shape;
   const opens = matchesOnlyOpen(shape);
+  const serves = (part: Part) => SERVED[sort].includes(part);
   const parts: SQL[] = [];
   const push = (condition: SQL | undefined, order: SQL) =>
     parts.push(sql`select ${tasks.id} from ${tasks} where ${and(tx.mine(tasks), condition)} order by ${order}`);
@@ -44,8 +76,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
     parts.push(
       sql`select l.task_id from ${taskLabels} l where l.user_id = ${tx.userId} and l.label_key = ${label} order by l.task_id desc`,
     );
-  const byCompletion = sort === 'completed'; // of completed tasks only
-  if (shape.completedSince && !byCompletion) push(isCompletedSince(value), desc(tasks.completedAt));
+  if (shape.completedSince && !serves('completedSince')) push(isCompletedSince(value), desc(tasks.completedAt));
   if (shape.changedSince)
     parts.push(
       // Of a time before the history that is kept, it may be any task.
@@ -58,44 +89,31 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
   if (shape.project) push(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
   const due = isDue(shape, value);
   const priority = hasPriority(shape, value);
-  if (ready && sort !== 'priority') push(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
-  if (open && due && sort !== 'due') push(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
-  if (open && priority && sort !== 'priority') push(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (ready && !serves('ready')) push(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (open && due && !serves('due')) push(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
+  if (open && priority && !serves('priority')) push(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
   if (status === 'in_progress')
     parts.push(sql`(select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${tasks.status} = 'in_progress' and ${isNull(tasks.deletedAt)})
       union all (select ${tasks.id} from ${tasks} where ${tx.mine(tasks)} and ${isNotNull(tasks.claimedBy)} and ${isClaimed})`);
   if (status === 'deleted') push(inStatus(status), desc(tasks.deletedAt));
   if (status === 'cancelled') push(inStatus(status), newest);
-  if (status === 'completed' && !shape.completedSince && !byCompletion) push(inStatus(status), desc(tasks.completedAt));
-  if (status === 'all' && sort !== 'newest') push(inStatus(status), newest);
+  if (status === 'completed' && !shape.completedSince && !serves(status))
+    push(inStatus(status), desc(tasks.completedAt));
+  if (status === 'all' && !serves(status)) push(inStatus(status), newest);
 
-  const inOrder = opens || byCompletion || sort === 'newest';
-  /** Whether one part of the filter has an index of its own in the requested order. */
-  const ordered =
-    (shape.project === 'called' && opens && (sort === 'newest' || sort === 'due')) ||
-    (!shape.project && status === 'cancelled' && sort === 'newest');
+  const byCompletion = sort === 'completed'; // of completed tasks only
   const walk = and(
     tx.mine(tasks),
     opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
     shape.archived ? undefined : notArchived(tx),
-    ready && sort === 'priority' ? isReady(tx) : undefined,
-    sort === 'due' ? due : undefined,
-    sort === 'priority' ? priority : undefined,
+    ready && serves('ready') ? isReady(tx) : undefined,
+    serves('due') ? due : undefined,
+    serves('priority') ? priority : undefined,
     byCompletion ? (shape.completedSince ? isCompletedSince(value) : isNotNull(tasks.completedAt)) : undefined,
   );
   return {
     parts,
-    inOrder: inOrder ? walk : undefined,
-    singleIndex:
-      inOrder &&
-      parts.length === (ordered ? 1 : 0) &&
-      (byCompletion || ['open', 'all', 'cancelled'].includes(status)) &&
-      shape.claimed === undefined &&
-      !shape.unbegun &&
-      shape.parent !== 'none' &&
-      shape.labels !== 'none' &&
-      (ready === undefined || (ready && sort === 'priority')) &&
-      (!due || (opens && sort === 'due')) &&
-      (!priority || (opens && sort === 'priority')),
+    inOrder: opens || byCompletion || sort === 'newest' ? walk : undefined,
+    singleIndex: partsOf(shape).every(serves),
   };
 }
