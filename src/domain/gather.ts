@@ -198,46 +198,52 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
   };
 }
 
-function selection(tx: UserTx, shape: Shape, value: Value): SQL {
-  const { ofProject, parents, below, dependents, series, waits, around } = shape;
-  const list = arrayOf(value('ids'));
-  if (!(ofProject || parents || below || series || waits || around)) return list;
-  const user = tx.userId;
-  const parts: [name: string, query: SQL][] = [
-    ['asked (id)', sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`],
-  ];
-  const members = ['asked'];
-  if (ofProject) {
-    parts.push([
+/**
+ * A common table expression that yields ids, with its columns: `up (id, parent_id)`. The ids are read from it, or `from`
+ * something else.
+ */
+type Part = [table: string, query: SQL, from?: string];
+
+interface Selecting {
+  shape: Shape;
+  value: Value;
+  user: string;
+  /** The array of the ids that are wanted themselves. */
+  list: SQL;
+}
+
+const open = isOpenAs('t');
+
+/** The parts that each flag of a shape adds. Each may read from those before it, and all of them from `asked`. */
+const PARTS: Record<
+  'ofProject' | 'below' | 'series' | 'dependents' | 'parents' | 'waits' | 'around',
+  (selecting: Selecting) => Part[]
+> = {
+  ofProject: ({ value, user }) => [
+    [
       'members_of_project (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
         select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('inProjectNamed')})
         order by t.id limit ${literalLimit(MAX_MERGED + 1)}`,
-    ]);
-    members.push('members_of_project');
-  }
-  if (below) {
-    parts.push([
+    ],
+  ],
+  below: ({ value, user }) => [
+    [
       'down (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('below'))})
         union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
-    ]);
-    members.push('down');
-  }
-  const open = isOpenAs('t');
-  if (series) {
-    const whose = below ? sql`array(select id from down)` : list;
+    ],
+  ],
+  series({ shape, user, list }) {
+    const whose = shape.below ? sql`array(select id from down)` : list;
     const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${whose}))`;
-    parts.push([
-      'series (id)',
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})
-        union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`,
-    ]);
-    members.push('series');
-  }
-  const frees = dependents && below;
-  if (frees) {
-    parts.push(
+    const query = sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})
+        union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`;
+    return [['series (id)', query]];
+  },
+  dependents({ shape, user }) {
+    if (!shape.below) return [];
+    return [
       [
         'dependents (id)',
         sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
@@ -246,22 +252,20 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
         'inside (id)',
         sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id and ${open}
           union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id and ${open}`,
+        `(select id from inside limit ${INSIDE}) freed`,
       ],
-    );
-    members.push('dependents', `(select id from inside limit ${INSIDE}) freed`);
-  }
-  if (parents) {
-    const from = frees ? sql`(select id from asked union select id from dependents)` : sql`asked`;
-    parts.push([
-      'up (id, parent_id)',
-      sql`select t.id, t.parent_id from ${from} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
-        union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`,
-    ]);
-    members.push('up');
-  }
-  if (waits) {
-    // An ancestor (not `whole`) contributes its blockers, but not its other sub-tasks.
-    parts.push([
+    ];
+  },
+  parents({ shape, user }) {
+    const from =
+      shape.dependents && shape.below ? sql`(select id from asked union select id from dependents)` : sql`asked`;
+    const query = sql`select t.id, t.parent_id from ${from} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
+        union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`;
+    return [['up (id, parent_id)', query]];
+  },
+  waits: ({ value, user }) => [
+    [
+      // An ancestor (not `whole`) contributes its blockers, but not its other sub-tasks.
       'waits (id, whole)',
       sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('waits'))})
           union select id, false from asked)
@@ -270,23 +274,29 @@ function selection(tx: UserTx, shape: Shape, value: Value): SQL {
           union all select t.id, true from ${tasks} t where waits.whole and t.user_id = ${user} and t.parent_id = waits.id
           union all select t.parent_id, false from ${tasks} t
             where t.user_id = ${user} and t.id = waits.id and t.parent_id is not null) e (id, whole)`,
-    ]);
-    members.push('waits');
-  }
-  if (around) {
-    for (const [name, sign, direction] of [
-      ['above', '<', 'desc'],
-      ['below', '>', 'asc'],
-    ] as const) {
-      parts.push([
-        `${name} (id)`,
-        sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
+    ],
+  ],
+  around({ value, user }) {
+    const next = (sign: '<' | '>', direction: 'asc' | 'desc') =>
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
           and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
-          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literalLimit(NEIGHBOURS)}`,
-      ]);
-      members.push(name);
-    }
-  }
-  const named = parts.map(([name, query]) => sql`${sql.raw(name)} as (${query})`);
-  return sql`array(with recursive ${sql.join(named, sql`, `)} ${sql.raw(members.map((name) => `select id from ${name}`).join(' union '))})`;
+          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literalLimit(NEIGHBOURS)}`;
+    return [
+      ['above (id)', next('<', 'desc')],
+      ['below (id)', next('>', 'asc')],
+    ];
+  },
+};
+
+/** Selects the ids of the tasks to load, as an array. */
+function selection({ userId: user }: UserTx, shape: Shape, value: Value): SQL {
+  const list = arrayOf(value('ids'));
+  const flags = (Object.keys(PARTS) as (keyof typeof PARTS)[]).filter((flag) => shape[flag]);
+  const added = flags.flatMap((flag) => PARTS[flag]({ shape, value, user, list }));
+  if (added.length === 0) return list;
+  const asked = sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`;
+  const parts: Part[] = [['asked (id)', asked], ...added];
+  const named = parts.map(([table, query]) => sql`${sql.raw(table)} as (${query})`);
+  const ids = parts.map(([table, , from = table.slice(0, table.indexOf(' '))]) => `select id from ${from}`);
+  return sql`array(with recursive ${sql.join(named, sql`, `)} ${sql.raw(ids.join(' union '))})`;
 }
