@@ -29,12 +29,12 @@ const numbersOf = (tasks: Task[]) => numbers(tasks.map(({ id }) => id));
  */
 export function suspectDateNotes(tasks: Task[], context: RenderContext, before?: ReadonlyMap<number, Task>): string[] {
   const { timezone } = context;
-  const given = (each: Task, field: 'due' | 'start') => each[field] !== (before?.get(each.id)?.[field] ?? null);
-  const open = tasks.filter((each) => isOpenTask(each) && (!before || before.has(each.id)));
-  const past = open.filter((each) => given(each, 'due') && dueSort(each.due, timezone) < each.updatedAt.toISOString());
+  const given = (task: Task, field: 'due' | 'start') => task[field] !== (before?.get(task.id)?.[field] ?? null);
+  const open = tasks.filter((task) => isOpenTask(task) && (!before || before.has(task.id)));
+  const past = open.filter((task) => given(task, 'due') && dueSort(task.due, timezone) < task.updatedAt.toISOString());
   const late = open.filter(
-    (each) =>
-      (given(each, 'due') || given(each, 'start')) && startSort(each.start, timezone) > dueSort(each.due, timezone),
+    (task) =>
+      (given(task, 'due') || given(task, 'start')) && startSort(task.start, timezone) > dueSort(task.due, timezone),
   );
   return [
     ...(past.length > 0 ? [`Due in the past: ${numbersOf(past)}; today is ${sayToday(context)}.`] : []),

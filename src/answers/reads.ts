@@ -68,13 +68,13 @@ function remarkOf(
 }
 
 /** Renders one row for both channels. */
-function listed(each: Task, context: RenderContext, detail: Detail) {
+function listed(task: Task, context: RenderContext, detail: Detail) {
   const lines = [
-    detail === 'ids' ? `#${each.id} ${quoted(each.title)}` : line(each, context),
-    ...(detail === 'full' ? [`  ${sayStamps(each, context)}`] : []),
-    ...(detail === 'full' && each.description ? [indented(each.description)] : []),
+    detail === 'ids' ? `#${task.id} ${quoted(task.title)}` : line(task, context),
+    ...(detail === 'full' ? [`  ${sayStamps(task, context)}`] : []),
+    ...(detail === 'full' && task.description ? [indented(task.description)] : []),
   ];
-  return { json: rowJson(each, context, detail), lines };
+  return { json: rowJson(task, context, detail), lines };
 }
 
 /**
@@ -152,47 +152,47 @@ type List = keyof typeof SHORTENED;
 const listsOf = (names: object) => Object.keys(names) as List[];
 
 /** Returns how many entries a list has, including those that were not loaded. */
-const countOf = ({ subtaskCount, blockCount, commentCount, ...each }: TaskDetail, list: List): number =>
+const countOf = ({ subtaskCount, blockCount, commentCount, ...task }: TaskDetail, list: List): number =>
   ({ subtasks: subtaskCount, blocks: blockCount, comments: commentCount, blockers: 0, history: 0 })[list] ||
-  each[list].length;
+  task[list].length;
 
 /** Texts of a task that an answer may truncate. */
 const TEXTS = ['note', 'description'] as const;
 
 /** Returns how much of a task can be left out: list entries plus characters of texts. */
-const pieceCount = (each: TaskDetail): number =>
-  sum([...listsOf(SHORTENED).map((list) => each[list].length), ...TEXTS.map((text) => each[text]?.length ?? 0)]);
+const pieceCount = (task: TaskDetail): number =>
+  sum([...listsOf(SHORTENED).map((list) => task[list].length), ...TEXTS.map((text) => task[text]?.length ?? 0)]);
 
 /** Returns a task reduced to `keep` list entries and characters, and descriptions of what is missing. */
-function shortened(each: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
-  const task = { ...each };
+function shortened(task: TaskDetail, keep: number): { task: TaskDetail; missing: string[] } {
+  const short = { ...task };
   const missing: string[] = [];
   let left = keep;
   const shorten = (list: List) => {
-    const all: unknown[] = each[list];
+    const all: unknown[] = task[list];
     // Comments are ordered oldest first; keep the latest.
     const shown = list === 'comments' ? all.slice(Math.max(all.length - left, 0)) : all.slice(0, left);
     if (shown.length < all.length) {
-      const total = countOf(each, list);
-      missing.push(`${total - shown.length} of ${total} ${SHORTENED[list]} of #${each.id}`);
+      const total = countOf(task, list);
+      missing.push(`${total - shown.length} of ${total} ${SHORTENED[list]} of #${task.id}`);
     }
-    Object.assign(task, { [list]: shown });
+    Object.assign(short, { [list]: shown });
     left -= shown.length;
   };
   for (const list of listsOf(BEFORE)) shorten(list);
   for (const name of TEXTS) {
-    const text = each[name];
+    const text = task[name];
     if (text && text.length > left) {
       // Do not split a surrogate pair.
       const kept = text.slice(0, left).replace(/[\ud800-\udbff]$/, '');
       const [of, gone] = [[...text].length, [...text.slice(kept.length)].length];
-      task[name] = `${kept}…`;
-      missing.push(`${gone} of ${of} characters of the ${name} of #${each.id}`);
+      short[name] = `${kept}…`;
+      missing.push(`${gone} of ${of} characters of the ${name} of #${task.id}`);
     }
     left -= Math.min(left, text?.length ?? 0);
   }
   for (const list of listsOf(AFTER)) shorten(list);
-  return { task, missing };
+  return { task: short, missing };
 }
 
 /**
@@ -204,14 +204,15 @@ export function detailAnswer(
   context: RenderContext,
 ): DetailLevels {
   const count = tasks.length;
-  const whole = memoized((each: TaskDetail) => inFull(each, context));
-  const rowsOf = {
-    compact: memoized((each: TaskDetail) => listed(each, context, 'compact')),
-    ids: memoized((each: TaskDetail) => listed(each, context, 'ids')),
+  const whole = memoized((task: TaskDetail) => inFull(task, context));
+  const rowOf = {
+    compact: memoized((task: TaskDetail) => listed(task, context, 'compact')),
+    ids: memoized((task: TaskDetail) => listed(task, context, 'ids')),
   };
   return {
-    // Levels add one title each, then candidates of failures and one row each, then list entries and characters of one task after another.
-    levels: 2 * count + tasks.reduce((sum, each) => sum + 1 + pieceCount(each), 0),
+    // Levels add a title per task, then candidates of failures and a row per task, then list entries and characters of
+    // one task after another.
+    levels: 2 * count + tasks.reduce((sum, task) => sum + 1 + pieceCount(task), 0),
     at(level) {
       const shown: ReturnType<typeof listed>[] = [];
       const missing: string[] = [];
@@ -221,16 +222,16 @@ export function detailAnswer(
         'all of': [] as string[],
       };
       let remaining = level + 1 - 2 * count;
-      for (const [i, each] of tasks.entries()) {
+      for (const [i, task] of tasks.entries()) {
         if (remaining > 0) {
-          const part = shortened(each, remaining - 1);
+          const part = shortened(task, remaining - 1);
           missing.push(...part.missing);
-          shown.push(part.missing.length > 0 ? inFull(part.task, context) : whole(each));
-          remaining -= 1 + pieceCount(each);
+          shown.push(part.missing.length > 0 ? inFull(part.task, context) : whole(task));
+          remaining -= 1 + pieceCount(task);
         } else {
           const detail = i <= level - count ? 'compact' : 'ids';
-          if (i <= level) shown.push(rowsOf[detail](each));
-          reduced[i > level ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${each.id}`);
+          if (i <= level) shown.push(rowOf[detail](task));
+          reduced[i > level ? 'all of' : detail === 'ids' ? 'all but the title of' : 'details of'].push(`#${task.id}`);
         }
       }
       for (const [what, which] of Object.entries(reduced))
@@ -250,9 +251,9 @@ export function detailAnswer(
   };
 }
 
-const inFull = (each: TaskDetail, context: RenderContext) => ({
-  json: detailJson(each, context),
-  lines: [detailText(each, context)],
+const inFull = (task: TaskDetail, context: RenderContext) => ({
+  json: detailJson(task, context),
+  lines: [detailText(task, context)],
 });
 
 /** Renders projects and labels. Lower levels drop the labels, then the last projects. */

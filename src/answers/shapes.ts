@@ -41,8 +41,8 @@ export function withoutEmpty<T extends object>(fields: T): T {
   return filled as T;
 }
 
-const statusOf = (each: Task) =>
-  each.deletedAt ? 'deleted' : each.claimed && each.status === 'pending' ? 'in_progress' : each.status;
+const shownStatus = (task: Task) =>
+  task.deletedAt ? 'deleted' : task.claimed && task.status === 'pending' ? 'in_progress' : task.status;
 
 /** A task, or one in full. */
 type Row = Task & Pick<TaskDetail, 'ownClaim'>;
@@ -52,61 +52,61 @@ type Row = Task & Pick<TaskDetail, 'ownClaim'>;
  *
  * @param told a status to omit because the answer states it already; `pending` is always omitted
  */
-export function rowJson(each: Row, context: RenderContext, detail: Detail = 'compact', told = 'pending') {
-  const { id, title } = each;
+export function rowJson(task: Row, context: RenderContext, detail: Detail = 'compact', told = 'pending') {
+  const { id, title } = task;
   if (detail === 'ids') return { id, title };
-  const status = statusOf(each);
+  const status = shownStatus(task);
   return withoutEmpty({
     id,
     title,
     status: status === 'pending' || status === told ? null : status,
-    due: each.due && formatWhen(each.due, context.timezone),
-    start: each.start && formatWhen(each.start, context.timezone),
-    priority: each.priority,
-    repeats: each.repeats && sayRepeat(each.repeats),
-    estimate_minutes: each.estimateMinutes,
-    project: each.project,
-    project_archived: isInArchived(each) || null,
-    labels: each.labels,
-    parent: each.parentId,
-    open_subtasks: each.openSubtasks || null,
-    blocked_by: each.waitsFor,
-    waits_with: each.waitsWith,
-    ...(each.claimed && {
-      claimed_by: each.claimedBy,
-      claimed_until: each.claimedUntil && formatStamp(each.claimedUntil, context.timezone),
-      claim: each.ownClaim,
+    due: task.due && formatWhen(task.due, context.timezone),
+    start: task.start && formatWhen(task.start, context.timezone),
+    priority: task.priority,
+    repeats: task.repeats && sayRepeat(task.repeats),
+    estimate_minutes: task.estimateMinutes,
+    project: task.project,
+    project_archived: isInArchived(task) || null,
+    labels: task.labels,
+    parent: task.parentId,
+    open_subtasks: task.openSubtasks || null,
+    blocked_by: task.waitsFor,
+    waits_with: task.waitsWith,
+    ...(task.claimed && {
+      claimed_by: task.claimedBy,
+      claimed_until: task.claimedUntil && formatStamp(task.claimedUntil, context.timezone),
+      claim: task.ownClaim,
     }),
-    completed: each.completedAt && formatStamp(each.completedAt, context.timezone),
-    ...(detail === 'full' && { description: each.description, ...stamps(each, context) }),
+    completed: task.completedAt && formatStamp(task.completedAt, context.timezone),
+    ...(detail === 'full' && { description: task.description, ...stamps(task, context) }),
   });
 }
 
 const isInArchived = ({ project, inArchivedProject }: Task): boolean => project !== null && inArchivedProject;
 
 /** Returns the next due dates of a repeating task after the current one. */
-const nextDates = (each: Task, context: RenderContext): When[] =>
-  each.repeats && each.due && isOpenTask(each) ? upcoming(each.repeats, each.due, context) : [];
+const nextDates = (task: Task, context: RenderContext): When[] =>
+  task.repeats && task.due && isOpenTask(task) ? upcoming(task.repeats, task.due, context) : [];
 
 /** The same, formatted for the JSON channel. */
-export const datesOf = (each: Task, context: RenderContext) =>
-  nextDates(each, context).map((when) => formatWhen(when, context.timezone));
+export const datesOf = (task: Task, context: RenderContext) =>
+  nextDates(task, context).map((when) => formatWhen(when, context.timezone));
 
 /** The same as at most one line of text: `  then 1 Dec, 8 Dec, 15 Dec`. */
-export function nextDatesLine(each: Task, context: RenderContext): string[] {
-  const dates = nextDates(each, context).map((when) => sayWhen(when, context));
+export function nextDatesLine(task: Task, context: RenderContext): string[] {
+  const dates = nextDates(task, context).map((when) => sayWhen(when, context));
   return dates.length > 0 ? [`  then ${dates.join(', ')}`] : [];
 }
 
 /** Renders a single task as JSON: a row with its status and version. */
-export const taskJson = (each: Row, context: RenderContext) => ({
-  ...rowJson(each, context),
-  status: statusOf(each),
-  version: each.version,
+export const taskJson = (task: Row, context: RenderContext) => ({
+  ...rowJson(task, context),
+  status: shownStatus(task),
+  version: task.version,
 });
 
-const stamps = (each: Task, context: RenderContext) => {
-  const [created, updated] = [each.createdAt, each.updatedAt].map((at) => formatStamp(at, context.timezone));
+const stamps = (task: Task, context: RenderContext) => {
+  const [created, updated] = [task.createdAt, task.updatedAt].map((at) => formatStamp(at, context.timezone));
   return { created, ...(updated !== created && { updated }) };
 };
 
@@ -138,38 +138,38 @@ export function changeRow({ entity, id, name, steps, by, at }: Delta, context: R
   };
 }
 
-const happeningJson = (happening: HistoryEntry, context: RenderContext) =>
+const historyEntryJson = (entry: HistoryEntry, context: RenderContext) =>
   withoutEmpty({
-    ...describeStep(happening, context),
-    by: happening.by,
-    at: formatStamp(happening.at, context.timezone),
-    undo: happening.batch && handleOf(happening.batch),
+    ...describeStep(entry, context),
+    by: entry.by,
+    at: formatStamp(entry.at, context.timezone),
+    undo: entry.batch && handleOf(entry.batch),
   });
 
-function happeningLine(happening: HistoryEntry, context: RenderContext): string {
-  const { at, by, batch } = happening;
+function historyEntryLine(entry: HistoryEntry, context: RenderContext): string {
+  const { at, by, batch } = entry;
   const handle = batch ? ` (${handleOf(batch)})` : '';
-  return `  ${sayStamp(at, context)}, ${by}: ${stepText(happening, context)}${handle}`;
+  return `  ${sayStamp(at, context)}, ${by}: ${stepText(entry, context)}${handle}`;
 }
 
 /** Renders a task in full as JSON. */
-export const detailJson = (each: TaskDetail, context: RenderContext) =>
+export const detailJson = (task: TaskDetail, context: RenderContext) =>
   withoutEmpty({
-    ...taskJson(each, context),
-    next: datesOf(each, context),
-    description: each.description,
-    note: each.note,
+    ...taskJson(task, context),
+    next: datesOf(task, context),
+    description: task.description,
+    note: task.note,
     open_subtasks: null,
-    subtasks: each.subtasks.map(relatedJson),
-    subtasks_total: each.subtaskCount > each.subtasks.length ? each.subtaskCount : null,
-    blocked_by: each.blockers.map(relatedJson),
-    blocks: each.blocks.map(relatedJson),
-    blocks_total: each.blockCount > each.blocks.length ? each.blockCount : null,
-    comments: each.comments.map((comment) => commentJson(comment, context)),
-    comments_total: each.commentCount > each.comments.length ? each.commentCount : null,
-    history: each.history.map((happening) => happeningJson(happening, context)),
-    ...stamps(each, context),
-    created_by: each.createdBy,
+    subtasks: task.subtasks.map(relatedJson),
+    subtasks_total: task.subtaskCount > task.subtasks.length ? task.subtaskCount : null,
+    blocked_by: task.blockers.map(relatedJson),
+    blocks: task.blocks.map(relatedJson),
+    blocks_total: task.blockCount > task.blocks.length ? task.blockCount : null,
+    comments: task.comments.map((comment) => commentJson(comment, context)),
+    comments_total: task.commentCount > task.comments.length ? task.commentCount : null,
+    history: task.history.map((entry) => historyEntryJson(entry, context)),
+    ...stamps(task, context),
+    created_by: task.createdBy,
   });
 
 const spaced = (word: string) => word.replace('_', ' ');
@@ -185,7 +185,7 @@ export const line = (task: Row, context: RenderContext, told?: string): string =
 /** Renders the parts of that line after the title. */
 export function lineParts(task: Row, context: RenderContext, told = 'pending'): string[] {
   const when = (instant: string) => sayWhen(instant, context);
-  const status = statusOf(task);
+  const status = shownStatus(task);
   const parts = [
     status === 'pending' || status === told
       ? undefined
@@ -237,24 +237,24 @@ const moreOf = (shown: unknown[], kind: keyof typeof MANY_SHOWN, none: string) =
   shown.length < MANY_SHOWN[kind] ? MORE : none;
 
 /** Renders a task in full, as several lines. */
-export function detailText(each: TaskDetail, context: RenderContext): string {
+export function detailText(task: TaskDetail, context: RenderContext): string {
   const stamp = (instant: Date) => sayStamp(instant, context);
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
   const part = (title: string, shown: number, all: number, which: string, rest: string) =>
     all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
-  const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = each;
+  const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = task;
   return [
-    line({ ...each, openSubtasks: 0, waitsFor: [], waitsWith: null }, context), // all are listed below
-    `  version ${each.version} · ${sayStamps(each, context, ` by ${each.createdBy}`)}`,
-    ...nextDatesLine(each, context),
-    ...(each.description ? [indented(each.description)] : []),
-    ...(each.note ? ['  Note left on release:', indented(each.note)] : []),
+    line({ ...task, openSubtasks: 0, waitsFor: [], waitsWith: null }, context), // all are listed below
+    `  version ${task.version} · ${sayStamps(task, context, ` by ${task.createdBy}`)}`,
+    ...nextDatesLine(task, context),
+    ...(task.description ? [indented(task.description)] : []),
+    ...(task.note ? ['  Note left on release:', indented(task.note)] : []),
     ...section(
-      part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${each.id} for the rest`),
+      part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${task.id} for the rest`),
       subtasks.map(relatedLine),
     ),
-    ...section('Blocked by', each.blockers.map(relatedLine)),
-    ...(each.waitsWith ? [`  Waits with its ancestor #${each.waitsWith}.`] : []),
+    ...section('Blocked by', task.blockers.map(relatedLine)),
+    ...(task.waitsWith ? [`  Waits with its ancestor #${task.waitsWith}.`] : []),
     ...section(
       part('Blocks', blocks.length, blockCount, '', moreOf(blocks, 'related', 'the rest is not shown')),
       blocks.map(relatedLine),
@@ -270,8 +270,8 @@ export function detailText(each: TaskDetail, context: RenderContext): string {
       comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),
     ...section(
-      each.history.length < SHOWN.happenings ? 'History' : `History (the latest ${each.history.length})`,
-      each.history.map((happening) => happeningLine(happening, context)),
+      task.history.length < SHOWN.happenings ? 'History' : `History (the latest ${task.history.length})`,
+      task.history.map((entry) => historyEntryLine(entry, context)),
     ),
   ].join('\n');
 }

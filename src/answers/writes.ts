@@ -83,10 +83,10 @@ export function plannedAnswer(
   given: Given[],
   sent: Record<string, unknown>[],
 ): Answer {
-  const added = tasks.map((each, i) => ({
-    each,
-    news: unknownOf({ ...each, waitsFor: [], openSubtasks: 0 }, asGiven(each, given[i], sent[i], context)),
-    ref: refs?.get(each.id),
+  const added = tasks.map((task, i) => ({
+    task,
+    news: unknownOf({ ...task, waitsFor: [], openSubtasks: 0 }, asGiven(task, given[i], sent[i], context)),
+    ref: refs?.get(task.id),
   }));
   const doubts = [
     ...suspectDateNotes(tasks, context),
@@ -97,13 +97,13 @@ export function plannedAnswer(
   ].join(' ');
   return {
     json: {
-      tasks: added.map(({ each, news, ref }) => {
+      tasks: added.map(({ task, news, ref }) => {
         const { id, title, ...rest } = rowJson(news, context);
         return withoutEmpty({
           id,
           ...(ref === undefined ? { title } : { ref }),
           ...rest,
-          next: datesOf(each, context),
+          next: datesOf(task, context),
         });
       }),
       total: tasks.length,
@@ -112,9 +112,9 @@ export function plannedAnswer(
     },
     text: [
       `Added ${tasksWord(tasks.length)}`,
-      ...added.flatMap(({ each, news, ref = each.title }) => [
+      ...added.flatMap(({ task, news, ref = task.title }) => [
         line({ ...news, title: ref }, context),
-        ...nextDatesLine(each, context),
+        ...nextDatesLine(task, context),
       ]),
       AS_GIVEN,
       ...(doubts ? [doubts] : []),
@@ -137,12 +137,12 @@ const UNSET = {
 type Settable = Pick<Task, keyof typeof UNSET>;
 
 /** Unsets the fields that the caller knows already: repeating them for many tasks costs tokens. */
-const unknownOf = (each: Task, known: Settable): Task => ({
-  ...each,
+const unknownOf = (task: Task, known: Settable): Task => ({
+  ...task,
   completedAt: null, // known already, or now
   ...Object.fromEntries(
     Object.entries(UNSET).filter(([name]) =>
-      isDeepStrictEqual(each[name as keyof Settable], known[name as keyof Settable]),
+      isDeepStrictEqual(task[name as keyof Settable], known[name as keyof Settable]),
     ),
   ),
 });
@@ -151,25 +151,25 @@ type Given = Omit<NewTask, 'parent' | 'blocked_by'>;
 
 /** Returns what the caller knows of a new task: the fields stored exactly as given. */
 function asGiven(
-  each: Task,
+  task: Task,
   said: Given | undefined,
   sent: Record<string, unknown> | undefined,
   { timezone }: RenderContext,
 ): Settable {
   const same = (field: 'due' | 'start') => {
-    const when = each[field];
+    const when = task[field];
     return when && formatWhen(when, timezone) === said?.[field] ? when : null;
   };
   const labels = said?.labels ?? [];
   const priority = String(sent?.priority).trim().toLowerCase();
   return {
-    ...each,
-    priority: priority === each.priority ? priority : null,
+    ...task,
+    priority: priority === task.priority ? priority : null,
     due: same('due'),
     start: same('start'),
     repeats: null,
-    project: said?.project ?? (each.parentId === null ? null : each.project), // a sub-task is in its parent's
-    labels: isDeepStrictEqual(new Set(labels), new Set(each.labels)) ? each.labels : labels, // in any order
+    project: said?.project ?? (task.parentId === null ? null : task.project), // a sub-task is in its parent's
+    labels: isDeepStrictEqual(new Set(labels), new Set(task.labels)) ? task.labels : labels, // in any order
   };
 }
 

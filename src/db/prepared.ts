@@ -63,7 +63,7 @@ export function prepared<Name extends string, Rows>(build: Build<Name, Rows>): P
       return placeholder;
     };
     const select = build(anyone, value);
-    return { ...once(select.toSQL()), read: readerOf(select._.selectedFields) };
+    return { ...mergePlaceholders(select.toSQL()), read: readerOf(select._.selectedFields) };
   };
   return async (tx, values) => {
     statement ??= make();
@@ -92,7 +92,10 @@ export function preparedBy<Shape extends object, Name extends string, Rows>(
 }
 
 /** Merges the parameters of a placeholder that a statement uses several times. */
-function once({ sql: text, params }: { sql: string; params: unknown[] }): { text: string; params: unknown[] } {
+function mergePlaceholders({ sql: text, params }: { sql: string; params: unknown[] }): {
+  text: string;
+  params: unknown[];
+} {
   const kept: unknown[] = [];
   const places = params.map((param) =>
     is(param, Placeholder) && kept.includes(param) ? kept.indexOf(param) : kept.push(param) - 1,
