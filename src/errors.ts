@@ -8,7 +8,7 @@ export type RefusalCode =
   | 'unavailable'
   | 'internal';
 
-/** Most candidates of a refusal that an answer lists. */
+/** Maximum number of candidates of a refusal that an answer lists. */
 export const MAX_CANDIDATES = 20;
 
 /** A task or project that the caller may have meant. */

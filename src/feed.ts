@@ -48,7 +48,7 @@ export interface Timing {
 
 const TIMING: Timing = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
 
-/** Most subscribers in one process, and most per user. */
+/** Maximum number of subscribers in one process, and per user. */
 const MAX_SUBSCRIBERS = 1000;
 const MAX_PER_USER = 200;
 

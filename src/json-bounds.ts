@@ -7,7 +7,7 @@ const [MAX_VALUES, MAX_DEPTH] = [20_000, 64];
 /** The most fields of one object: more than any of ours has. */
 export const MAX_FIELDS = 100;
 
-/** The most messages of one batch. Over HTTP, the SDK would refuse more too, but after they were counted. */
+/** Maximum number of messages of one batch. Over HTTP, the SDK would refuse more too, but after they were counted. */
 export const MAX_BATCH = 100;
 
 /** In shorter texts, in characters, there is no room for what takes long to parse. */

@@ -6,7 +6,7 @@ import { asProtocolError } from './prompts-and-resources.js';
 import { subjectOf } from './resources/index.js';
 import type { SubscriptionSink } from './server.js';
 
-/** Most URIs per subscriber. */
+/** Maximum number of URIs per subscriber. */
 const MAX_URIS = 500;
 
 /** Returns the distinct URIs that can be subscribed to, 500 at most. */

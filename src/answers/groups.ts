@@ -1,6 +1,6 @@
 import { groupBy } from '../domain/group-by.js';
 
-/** Most tasks that an answer to a write names one by one, where the same is to be said of all. */
+/** Maximum number of tasks that an answer to a write names one by one, where the same is to be said of all. */
 export const MAX_NAMED = 20;
 
 /** Shortest run of consecutive numbers that is written as a range. */

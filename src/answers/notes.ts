@@ -12,7 +12,7 @@ import { sayCall } from '../errors.js';
 import { MAX_NAMED, numbers } from './groups.js';
 import { counted, type RenderContext, tasksWord } from './shapes.js';
 
-/** Most notes of one kind. */
+/** Maximum number of notes of one kind. */
 const MAX_NOTES = 5;
 
 /** Keeps the first notes of one kind, and says how many more there are. */

@@ -183,10 +183,10 @@ export function commentAnswer({ task, lapsed }: Commented, context: RenderContex
   };
 }
 
-/** Most tasks that the answer to a write lists: a task may have very many sub-tasks. */
-const MOST_LISTED = 100;
+/** Maximum number of tasks that the answer to a write lists: a task may have very many sub-tasks. */
+const MAX_LISTED = 100;
 
-/** Most of those that changed along with the tasks that a write named: what became of them is the same for all. */
+/** The same of those that changed along with the tasks that a write named: what became of them is the same for all. */
 const MAX_ALONG = 20;
 
 const readyRows = (ready: Task[]) => listedOf(ready).map(({ id, title }) => ({ id, title }));
@@ -218,7 +218,7 @@ function describeRows(
   { verb, told, whole }: { verb: string; told: string | undefined; whole: boolean },
 ) {
   const along = tasks.filter(({ id }) => !before.has(id));
-  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MOST_LISTED);
+  const listed = [...tasks.filter(({ id }) => before.has(id)), ...along.slice(0, MAX_ALONG)].slice(0, MAX_LISTED);
   return listed.map((task) => {
     const { id } = task;
     const was = before.get(id);
@@ -312,7 +312,7 @@ export function undoneAnswer(
 ): Answer {
   const reverted = tasks.map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, context) }));
   const { groups, others } = grouped(reverted, ({ what }) => what);
-  const named = others.slice(0, MOST_LISTED);
+  const named = others.slice(0, MAX_LISTED);
   const notes = [
     ...groups.map((rows) => `${tasksWord(rows.length)}, ${numbers(rows.map(({ id }) => id))}: ${rows[0]?.what}.`),
     ...blockedNotes(blocked),
@@ -332,7 +332,7 @@ export function undoneAnswer(
     text: [
       `Undone: ${[...(tasks.length > 0 ? [tasksWord(tasks.length)] : []), ...(projects.length > 0 ? [counted(projects.length, 'project')] : [])].join(' and ')} reverted`,
       ...named.map(({ id, title, what }) => `#${id} ${quoted(title)} · ${what}`),
-      ...(others.length > MOST_LISTED ? [`and ${others.length - MOST_LISTED} more`] : []),
+      ...(others.length > MAX_LISTED ? [`and ${others.length - MAX_LISTED} more`] : []),
       ...changedProjects.map(({ name, what }) => `+${name} · ${what}`),
       ...notes,
       ...readyLine(ready),

@@ -9,9 +9,9 @@ export const MAX_KEYS = 10_000;
  * one by one. For each key it stores only the time at which the bucket will be full again.
  */
 export class RateLimit {
-  readonly #whole = new LRUCache<string, number>({ max: MAX_KEYS });
+  readonly #fullAt = new LRUCache<string, number>({ max: MAX_KEYS });
   /** Time in which one request refills, in milliseconds. */
-  readonly #each: number;
+  readonly #refillMs: number;
 
   /**
    * @param perMinute 0 for no limit
@@ -21,24 +21,24 @@ export class RateLimit {
     perMinute: number,
     private readonly now: () => number,
   ) {
-    this.#each = perMinute > 0 ? 60_000 / perMinute : 0;
+    this.#refillMs = perMinute > 0 ? 60_000 / perMinute : 0;
   }
 
   /** @returns 0 if the requests fit, and are then counted; otherwise the seconds until they would */
   take(key: string, requests = 1): number {
-    if (this.#each === 0) return 0;
+    if (this.#refillMs === 0) return 0;
     const now = this.now();
-    const whole = Math.max(this.#whole.get(key) ?? now, now) + this.#each * requests;
-    const excess = whole - now - 60_000;
+    const fullAt = Math.max(this.#fullAt.get(key) ?? now, now) + this.#refillMs * requests;
+    const excess = fullAt - now - 60_000;
     if (excess > 1e-6) return Math.ceil(excess / 1000);
-    this.#whole.set(key, whole);
+    this.#fullAt.set(key, fullAt);
     return 0;
   }
 
   /** Refunds one request. */
   refund(key: string): void {
-    const whole = this.#whole.get(key);
-    if (whole !== undefined) this.#whole.set(key, whole - this.#each);
+    const fullAt = this.#fullAt.get(key);
+    if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#refillMs);
   }
 }
 
