@@ -10,6 +10,11 @@ import { UsageError } from '../errors.js';
 
 const noUser = (handle: string) => new UsageError(`there is no user "${handle}"; see: taskloom user list`);
 
+/**
+ * Adds an account.
+ *
+ * @throws UsageError if the handle is taken
+ */
 export async function addUser(database: Database, handle: string, timezone: string, name?: string): Promise<void> {
   if (!(await ensureUser(database, { handle, timezone, name })))
     throw new UsageError(`user "${handle}" already exists`);
@@ -78,6 +83,7 @@ export interface User {
   disabled: boolean;
 }
 
+/** Returns all accounts, by handle. */
 export async function listUsers(database: Database): Promise<User[]> {
   const rows = await queryAsTableOwner(
     database,

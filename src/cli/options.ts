@@ -11,6 +11,11 @@ export const parserFor =
     throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
   };
 
+/**
+ * Parses a list of scopes such as `tasks:read,tasks:write`.
+ *
+ * @throws InvalidArgumentError for any other value
+ */
 export function parseScopes(value: string): Scope[] {
   const scopes = new Set(value.split(',').map((scope) => scope.trim()));
   const known = SCOPES.filter((scope) => scopes.has(scope));
@@ -21,7 +26,12 @@ export function parseScopes(value: string): Scope[] {
 const HOUR = 3_600_000;
 const UNITS: Record<string, number> = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR };
 
-/** Parses a duration such as `12h`, `90d` or `52w`, and returns milliseconds. */
+/**
+ * Parses a duration such as `12h`, `90d` or `52w`.
+ *
+ * @returns milliseconds
+ * @throws InvalidArgumentError for any other value
+ */
 export function parseDuration(value: string): number {
   const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(value) ?? [];
   const length = UNITS[unit ?? ''];
