@@ -14,6 +14,8 @@ export interface Commented {
  * Adds a comment to a task of any status, without raising its version.
  *
  * @param claim number of the caller's claim on the task; the comment is then signed with the name of its holder
+ * @throws Refusal when it decides: `not_found` for an unknown task, `conflict` for one in the trash or a claim that is
+ *   over, `invalid` for a claim that never existed
  */
 export function addComment(id: number, text: string, claim?: number): WriteCommand<Gathered, Commented> {
   return {

@@ -43,6 +43,7 @@ export const labelsInUse = ({ userId }: Pick<UserTx, 'userId'>, most: SQL) => sq
       order by l.label_key limit 1) next
   ) select key, label from each limit ${most})`;
 
+/** Returns the first `most` labels in use, by key. */
 export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
   const rows = await tx.db
     .select({ label: sql<string>`used.label` })

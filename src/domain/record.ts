@@ -167,6 +167,7 @@ export interface Step extends RecordedChange {
   remark: string | null;
 }
 
+/** Describes an edit of a task as the step that the history will tell of. */
 export function taskStep(edit: Edit): Step {
   const change = differences(edit);
   const [comment] = edit.commented?.added ?? [];
@@ -174,6 +175,7 @@ export function taskStep(edit: Edit): Step {
   return { ...stepOf(change, taskOperation(edit), edit), projects, remark: comment?.text ?? null };
 }
 
+/** The same for an edit of a project. */
 export const projectStep = (edit: ProjectEdit): Step => stepOf(projectDifferences(edit), projectOperation(edit), edit);
 
 const stepOf = (change: RecordedChange, operation: Operation, { reverts }: Pick<Edit, 'reverts'>): Step => ({

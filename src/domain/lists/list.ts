@@ -198,7 +198,10 @@ export async function findTasks(
 /** How often `firstTasks` looks for more at most. */
 const ROUNDS = 10;
 
-/** Returns the first matching tasks, for callers without paging: continues by itself if a scan pauses. */
+/**
+ * Returns the first matching tasks, for callers without paging: continues by itself if a scan pauses. Throws as
+ * `listTasks` does.
+ */
 export async function firstTasks(
   tx: UserTx,
   filter: ListFilter,
