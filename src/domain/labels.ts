@@ -55,18 +55,16 @@ export async function usedLabels(tx: UserTx, most: number): Promise<string[]> {
 /** Maximum number of labels in use examined, to limit the work; most users have fewer. */
 const LABELS = 1000;
 
-/** How many labels in use are offered, and for how many unused ones similar labels are sought. */
-const [OFFERED, MISSED] = [20, 5];
+/** For how many unused labels similar ones are sought. */
+const MISSED = 5;
 
 /** Requested labels that no task has, and labels in use instead. */
 export interface Unused {
   labels: string[];
-  /** Labels in use that are spelled similarly, or any if there are none; `OFFERED` at most. */
+  /** Labels in use that are spelled similarly, or all if there are none. */
   used: string[];
   /** Whether `used` are spelled similarly. */
   alike: boolean;
-  /** Whether there are more than `used`. */
-  more: boolean;
 }
 
 /** Whether a filter by labels asks for tasks without any: `['none']`. */
@@ -82,12 +80,7 @@ export async function unusedLabels(tx: UserTx, labels: string[]): Promise<Unused
   const missed = unused.slice(0, MISSED).map(nameKey);
   const alike = used.filter(({ key }) => missed.some((other) => isSimilarKey(key, other)));
   const offered = alike.length > 0 ? alike : used;
-  return {
-    labels: unused,
-    used: offered.slice(0, OFFERED).map(({ label }) => label),
-    alike: alike.length > 0,
-    more: offered.length > OFFERED,
-  };
+  return { labels: unused, used: offered.map(({ label }) => label), alike: alike.length > 0 };
 }
 
 /** @throws Refusal `not_found` for a label that no task has */
@@ -96,24 +89,24 @@ export async function refuseUnused(tx: UserTx, label: string): Promise<void> {
   if (unused) throw notFound(sayUnused(unused), 'Try another label, or omit it.');
 }
 
-/** Maximum length of each list of labels in a message, in characters. */
-const NOTED = 200;
+/** Maximum number of labels in each list of a message, and their maximum length in characters. */
+const [MAX_NOTED, MAX_NOTED_LENGTH] = [20, 200];
 
 /** Says which labels no task has, and which are in use instead. */
-export function sayUnused({ labels, used, alike, more }: Unused): string {
-  const [asked, instead] = [shorten(labels, false), shorten(used, more)];
+export function sayUnused({ labels, used, alike }: Unused): string {
+  const [asked, instead] = [shorten(labels), shorten(used)];
   if (used.length === 0) return `No task has ${asked} or any other label.`;
   return `No task has ${asked}; ${alike ? 'similar labels' : 'labels in use'}: ${instead}.`;
 }
 
 /** Joins as many labels as fit, at least one. */
-function shorten(labels: string[], more: boolean): string {
-  let room = NOTED;
-  const some = labels.filter((label, i) => {
+function shorten(labels: string[]): string {
+  let room = MAX_NOTED_LENGTH;
+  const some = labels.slice(0, MAX_NOTED).filter((label, i) => {
     room -= label.length;
     return i === 0 || room > 0;
   });
-  return `${some.map((label) => `@${quoted(label)}`).join(', ')}${more || some.length < labels.length ? ' and others' : ''}`;
+  return `${some.map((label) => `@${quoted(label)}`).join(', ')}${some.length < labels.length ? ' and others' : ''}`;
 }
 
 /** Quotes a label of several words: it could be read as a part of the sentence. */
