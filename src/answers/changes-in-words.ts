@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { oneLine } from '../characters.js';
 import type { Repeat } from '../db/schema.js';
 import { sayWhen, type TimeContext, type When } from '../domain/dates/clock.js';
-import { REMARK_LENGTH } from '../domain/history.js';
+import { MAX_TEXT_SHOWN } from '../domain/history.js';
 import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
 import { sayRepeat } from '../domain/recurrence/repeats.js';
 
@@ -54,7 +54,7 @@ const fromTo = (from: string | null, to: string | null, undoes: boolean): string
   from === null || undoes ? (to ?? 'none') : `${from} → ${to ?? 'none'}`;
 
 /** Describes the change of a field under the caller's name for it. Returns nothing for fields derived from others. */
-function sayField(field: string, { before, after, projects, remark, undoes }: Step, context: TimeContext): string[] {
+function sayField(field: string, { before, after, projects, text, undoes }: Step, context: TimeContext): string[] {
   const member = MEMBERS[field];
   if (member) {
     const news = [...items(after, field).map(member), ...items(before, field).map((each) => `no ${member(each)}`)];
@@ -73,7 +73,7 @@ function sayField(field: string, { before, after, projects, remark, undoes }: St
     const [from, to] = [projects.from, projects.to].map((name) => name && `+${name}`);
     return [`project (${fromTo(from ?? null, to ?? null, undoes)})`];
   }
-  if (field === 'comments') return [`comment (${remark === null ? 'removed' : 'restored'})`];
+  if (field === 'comments') return [`comment (${text === null ? 'removed' : 'restored'})`];
   if (field === 'rank') return ['order'];
   if (field === 'note' && undoes) return ['note (reverted)'];
   return field.endsWith('_at') || isClaimField(field) ? [] : [field];
@@ -93,18 +93,18 @@ const IMPLIED: Partial<Record<Operation, string[]>> = {
  * reads `undone priority (none)`, or `deleted by undo` if it deleted, restored or merged something.
  */
 export function describeStep(step: Step, context: TimeContext): { what: string; fields: string[] } {
-  const { operation, undoes, remark, projects } = step;
+  const { operation, undoes, text, projects } = step;
   const whole = operation === 'delete' || operation === 'restore' || operation === 'merge';
   const implied = undoes && !whole ? [] : operation === 'update' ? [] : IMPLIED[operation];
   const fields = step.fields
     .filter((field) => implied && !implied.includes(field))
     .flatMap((field) => sayField(field, step, context));
   if (undoes) return { what: whole ? `${VERBS[operation]} by undo` : 'undone', fields };
-  const quoted = remark === null ? [] : [JSON.stringify(oneLine(remark, REMARK_LENGTH))];
+  const said = text === null ? [] : [JSON.stringify(oneLine(text, MAX_TEXT_SHOWN))];
   if (operation === 'update')
-    return { what: VERBS[operation], fields: [...fields, ...quoted.map((each) => `note ${each}`)] };
+    return { what: VERBS[operation], fields: [...fields, ...said.map((each) => `note ${each}`)] };
   const into = operation === 'merge' && projects.to ? [`into +${projects.to}`] : [];
-  return { what: [VERBS[operation], ...into, ...quoted].join(' '), fields };
+  return { what: [VERBS[operation], ...into, ...said].join(' '), fields };
 }
 
 export function stepText(step: Step, context: TimeContext): string {
@@ -126,7 +126,7 @@ export function stepsText(steps: Step[], context: TimeContext): string {
 
 /** Whether both steps only change fields, and both or neither by undo. */
 const areToldAsOne = (one: Step, next: Step): boolean =>
-  one.undoes === next.undoes && [one, next].every((each) => each.remark === null && onlyEdits(each));
+  one.undoes === next.undoes && [one, next].every((each) => each.text === null && onlyEdits(each));
 
 const onlyEdits = ({ operation, undoes, fields }: Step): boolean =>
   (operation === 'update' || (undoes && operation === 'complete')) && !fields.includes('comments');

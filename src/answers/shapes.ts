@@ -270,7 +270,7 @@ export function detailText(task: TaskDetail, context: RenderContext): string {
       comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),
     ...section(
-      task.history.length < SHOWN.happenings ? 'History' : `History (the latest ${task.history.length})`,
+      task.history.length < SHOWN.history ? 'History' : `History (the latest ${task.history.length})`,
       task.history.map((entry) => historyEntryLine(entry, context)),
     ),
   ].join('\n');

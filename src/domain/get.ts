@@ -53,8 +53,8 @@ export interface TaskDetail extends Task {
 }
 
 /** How many related tasks, comments and history entries are loaded: by default, and if more detail is requested. */
-export const SHOWN = { related: 50, comments: 10, happenings: 8 };
-export const MANY_SHOWN = { related: 200, comments: 100, happenings: 50 };
+export const SHOWN = { related: 50, comments: 10, history: 8 };
+export const MANY_SHOWN = { related: 200, comments: 100, history: 50 };
 
 const LOAD = { descriptions: true, blockers: 'none', ancestors: true } as const; // `belongings` loads the blockers
 
@@ -90,7 +90,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
       select h.batch, h.at, h.actor, ${stepIn(tx, 'h')} as step
       from ${changes} h where h.user_id = ${user} and h.entity = 'task' and h.entity_id = ${tasks.id}
         and h.op <> 'create' and (h.op <> 'comment' or h.reverts is not null) and not ${isRenewal('h')}
-      order by h.seq desc limit ${literalLimit(most.happenings)}`)}`,
+      order by h.seq desc limit ${literalLimit(most.history)}`)}`,
   };
 }
 
@@ -199,7 +199,7 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     history: has.history.map(({ batch, at, actor, step }) => ({
       ...step,
       batch: isClaimOrRelease(step.operation) ? undefined : batch,
-      remark: step.remark !== null && task.note?.startsWith(step.remark) ? null : step.remark, // shown as the note already
+      text: step.text !== null && task.note?.startsWith(step.text) ? null : step.text, // shown as the note already
       at: new Date(at),
       by: nameOf(actor),
     })),

@@ -8,7 +8,7 @@ import type { Step } from './record.js';
 export const isRenewal = (row: 'h' | 'l'): SQL => sql.raw(`(${row}.op = 'claim' and ${row}.after -> 'claim' is null)`);
 
 /** Maximum length at which a comment or note is shown, in characters. */
-export const REMARK_LENGTH = 100;
+export const MAX_TEXT_SHOWN = 100;
 
 /** Recorded fields that are too long for a `Step`. */
 const LONG = `array['description', 'comments', 'note']`;
@@ -31,5 +31,5 @@ export const stepIn = (tx: UserTx, row: 'c' | 'h'): SQL<Step> => {
     'fields', array(select k from jsonb_object_keys(${change}.before || ${change}.after) k order by k collate "C"),
     'before', ${short('before')}, 'after', ${short('after')},
     'projects', json_build_object('from', ${projectIn('before')}, 'to', ${projectIn('after')}),
-    'remark', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literalLimit(REMARK_LENGTH + 1)}))`;
+    'text', left(coalesce(${change}.after -> 'comments' -> 0 ->> 'text', ${change}.after ->> 'note'), ${literalLimit(MAX_TEXT_SHOWN + 1)}))`;
 };

@@ -143,12 +143,12 @@ function settlePlans(
 function outcomeOf(
   state: UpdateState,
   plans: Plans,
-  { edits, counted }: Settled,
+  { edits, recounted }: Settled,
   { projects, labels, blockers, closings, deletions: { heirs, cutShort }, ranks, byHolder, released }: Extras,
   context: WriteContext,
 ): Omit<Outcome, 'failed'> {
   const { next, ended: endedSeries, endedWithParent, skipped } = closings;
-  const now = applyEdits(state.tasks, { edits, counted });
+  const now = applyEdits(state.tasks, { edits, recounted });
   const changed = new Set(edits.map((edit) => edit.after.id));
   const inherits = (id: number) => heirs.some(([, heir]) => heir.id === id);
   const along = [...changed].filter((id) => state.tasks.has(id) && !ranks.has(id) && !inherits(id));
@@ -168,7 +168,7 @@ function outcomeOf(
       before?.claimed && !after.claimed && !(byHolder && plans.has(after.id)) ? [before] : [],
     ),
     expired: shown.filter((task) => byHolder && plans.has(task.id) && hasLapsed(task)),
-    ...readinessChanges(state.tasks, now, { edits, counted }, context),
+    ...readinessChanges(state.tasks, now, { edits, recounted }, context),
     next: next.map(({ id }) => now.get(id) as Task),
     nextSubtasks: edits.flatMap(({ before, after }) =>
       before || next.some(({ id }) => id === after.id) ? [] : [after],

@@ -26,16 +26,16 @@ type Tasks = ReadonlyMap<number, Task>;
 export function readinessChanges(
   was: Tasks,
   now: Tasks,
-  { edits, counted }: Settled,
+  { edits, recounted }: Settled,
   context: WriteContext,
 ): ReadinessChanges {
   const changed = new Set(edits.map(({ after }) => after.id));
   const others = (tasks: Task[]) =>
     [...new Set(tasks)].filter(({ id }) => !changed.has(id)).sort((a, b) => a.id - b.id);
   const waited = ({ id }: Task) => (was.get(id)?.waitsFor.length ?? 0) > 0;
-  const open = counted.filter((task) => isOpenTask(task) && !changed.has(task.id));
+  const open = recounted.filter((task) => isOpenTask(task) && !changed.has(task.id));
   const unblocked = open.filter((task) => waited(task) && task.waitsFor.length === 0);
-  const unheld = counted.filter((task) => isUnblockedTask(task) && !isUnblockedTask(was.get(task.id) as Task));
+  const unheld = recounted.filter((task) => isUnblockedTask(task) && !isUnblockedTask(was.get(task.id) as Task));
   return {
     ready: others([...unheld, ...unblocked.flatMap(({ id }) => descendants(now, id))]).filter((task) =>
       isReady(task, now, context),

@@ -164,7 +164,7 @@ export interface Step extends RecordedChange {
   /** Names of the projects that a task was moved from and to, or that a project was merged into, if there are any. */
   projects: { from: string | null; to: string | null };
   /** Beginning of the comment, or of the note of a release. */
-  remark: string | null;
+  text: string | null;
 }
 
 /** Describes an edit of a task as the step that the history will tell of. */
@@ -172,7 +172,7 @@ export function taskStep(edit: Edit): Step {
   const change = differences(edit);
   const [comment] = edit.commented?.added ?? [];
   const projects = { from: edit.before?.project ?? null, to: edit.after.project };
-  return { ...stepOf(change, taskOperation(edit), edit), projects, remark: comment?.text ?? null };
+  return { ...stepOf(change, taskOperation(edit), edit), projects, text: comment?.text ?? null };
 }
 
 /** The same for an edit of a project. */
@@ -184,7 +184,7 @@ const stepOf = (change: RecordedChange, operation: Operation, { reverts }: Pick<
   undoes: reverts !== undefined,
   fields: changedFields(change).sort(),
   projects: { from: null, to: null },
-  remark: null,
+  text: null,
 });
 
 /** Whether a change of this field raises the version of a task. */

@@ -12,7 +12,7 @@ export interface Proposal extends Omit<Edit, 'before'> {
 export interface Settled {
   edits: Edit[];
   /** Tasks without an edit whose `waitsFor` or `openSubtasks` changed. */
-  counted: Task[];
+  recounted: Task[];
 }
 
 /**
@@ -43,12 +43,12 @@ export function settle(
   const after = new Map(state);
   for (const edit of edits) after.set(edit.after.id, edit.after);
 
-  const counted = new Set<number>();
+  const recounted = new Set<number>();
   const recount = (id: number, count: (task: Task) => Pick<Task, 'openSubtasks'> | Pick<Task, 'waitsFor'>) => {
     const task = after.get(id);
     if (!task) throw new Error(`task ${id} was not loaded, and its counts would be wrong`);
     after.set(id, { ...task, ...count(task) });
-    counted.add(id);
+    recounted.add(id);
   };
   const isOpenNow = (task: Task, id: number) => {
     const blocker = after.get(id);
@@ -73,7 +73,7 @@ export function settle(
   const edited = new Set(edits.map((edit) => edit.after.id));
   return {
     edits: edits.map((edit) => ({ ...edit, after: after.get(edit.after.id) as Task })),
-    counted: [...counted].filter((id) => !edited.has(id)).map((id) => after.get(id) as Task),
+    recounted: [...recounted].filter((id) => !edited.has(id)).map((id) => after.get(id) as Task),
   };
 }
 
@@ -86,5 +86,5 @@ const endClaim = (before: Task, after: Task, number: number | null): Task =>
   before.claim === null || !isOpenTask(before) || isOpenTask(after) ? after : { ...after, ...UNCLAIMED, claim: number };
 
 /** Returns the tasks as a write leaves them. */
-export const applyEdits = (state: ReadonlyMap<number, Task>, { edits, counted }: Settled): Map<number, Task> =>
-  new Map([...state.values(), ...edits.map((edit) => edit.after), ...counted].map((task) => [task.id, task]));
+export const applyEdits = (state: ReadonlyMap<number, Task>, { edits, recounted }: Settled): Map<number, Task> =>
+  new Map([...state.values(), ...edits.map((edit) => edit.after), ...recounted].map((task) => [task.id, task]));

@@ -79,7 +79,7 @@ export async function completeTasks(tx: UserTx, typed: string): Promise<Completi
     .select({ id: matches.id, title: matches.title, total: sql<number>`count(*) over ()::int`, looked: searched.at })
     .from(searched)
     .leftJoin(matches, sql`true`)
-    .orderBy(sql`${matches.id} <> ${digits ? capped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
+    .orderBy(sql`${matches.id} <> ${digits ? clamped(Number(digits)) : 0}`, asc(matches.dueSort), asc(matches.id))
     .limit(literalLimit(OFFERED));
   const found = rows.flatMap(({ id, title }) => (id === null || title === null ? [] : [{ id, title }]));
   return fitting(found, found.length > 0 ? (rows[0]?.total ?? 0) : 0, (rows[0]?.looked ?? 0) < LOOKED_AT);
@@ -94,13 +94,13 @@ const fitting = (found: Titled[], total: number, exact: boolean) => ({
 /** Builds a LIKE pattern for a word prefix, in a text with a space before every word. */
 const beginning = (word: string) => `% ${word.replace(/[\\%_]/g, '\\$&')}%`;
 
-const capped = (id: number) => Math.min(id, MAX_ID);
+const clamped = (id: number) => Math.min(id, MAX_ID);
 
 /** Builds conditions for ids that start with these digits, as ranges, which an index can serve. */
 function numbersLike(digits: string, whole: boolean): SQL[] {
   const ranges: SQL[] = [];
   for (let low = Number(digits), high = low; low > 0 && low <= MAX_ID; low *= 10, high = high * 10 + 9) {
-    ranges.push(between(tasks.id, low, capped(high)));
+    ranges.push(between(tasks.id, low, clamped(high)));
     if (whole) break;
   }
   return ranges.length > 0 ? ranges : [sql`false`];
@@ -128,7 +128,7 @@ function named(names: string[], typed: string): Completions<string> {
   const key = plain(typed.replace(/^\s*[@+#]+/, ''));
   const ranked = names
     .slice(0, NAMES)
-    .map((name) => ({ name, rank: rankOf(plain(name), key) }))
+    .map((name) => ({ name, rank: matchRank(plain(name), key) }))
     .filter(({ rank }) => rank < 3)
     .sort((a, b) => a.rank - b.rank);
   const exact = names.length <= NAMES;
@@ -144,5 +144,5 @@ const plain = (name: string) =>
     .normalize('NFD')
     .replace(/\p{M}+/gu, '');
 
-const rankOf = (name: string, key: string) =>
+const matchRank = (name: string, key: string) =>
   name.startsWith(key) ? 0 : name.includes(` ${key}`) ? 1 : name.includes(key) ? 2 : 3;

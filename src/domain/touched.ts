@@ -20,8 +20,8 @@ export interface Touched {
   projects: Set<string>;
 }
 
-/** If there are more changes than this, everything counts as touched. */
-const MOST = 500;
+/** Maximum number of changes examined: if there are more, everything counts as touched. */
+const MAX_CHANGES = 500;
 
 /**
  * Finds the tasks and projects that changes after `seq` may affect: changed tasks, their parents, their blockers, the
@@ -38,7 +38,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
     tx,
     sql`with recursive log as (
       select c.entity, c.entity_id, c.op, c.before, c.after from ${changes} c
-      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literalLimit(MOST + 1)}
+      where c.user_id = ${user} and c.seq > ${seq} order by c.seq limit ${literalLimit(MAX_CHANGES + 1)}
     ), own as (
       select distinct l.entity_id as id from log l where l.entity = 'task'
     ), near (id) as (
@@ -57,7 +57,7 @@ export async function touchedSince(tx: UserTx, seq: number): Promise<Touched> {
       union select k.id from parts p join ${tasks} k on k.user_id = ${user} and k.parent_id = p.id and ${isOpenAs('k')}
     )
     select n.change_seq,
-      (select count(*) > ${MOST} or coalesce(bool_or(l.entity = 'project' and l.op <> 'create'), false) from log l),
+      (select count(*) > ${MAX_CHANGES} or coalesce(bool_or(l.entity = 'project' and l.op <> 'create'), false) from log l),
       (select json_agg(r.id) from (select id from near union select id from parts) r where r.id is not null),
       (select json_agg(p.name) from ${projects} p where p.user_id = ${user} and p.id in (
         select k.project_id from ${tasks} k join near r on r.id = k.id where k.user_id = ${user}

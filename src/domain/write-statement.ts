@@ -53,11 +53,11 @@ export function writeStatement(
   const user = sql`${scope.userId}::uuid`;
   const tasksWhole = wholeEdits(decision);
   const projectsWhole = wholeProjects(decision);
-  const remarks = decision.edits.flatMap((edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? []);
+  const added = decision.edits.flatMap((edit) => edit.commented?.added.map((each) => commentRow(edit, each)) ?? []);
   const log = changeRows(opened, decision, recording);
   const parts = [
     ...projectParts(user, projectsWhole, opened.now),
-    ...taskParts(user, tasksWhole, decision.counted ?? [], scope.timezone),
+    ...taskParts(user, tasksWhole, decision.recounted ?? [], scope.timezone),
     ...labelParts(user, tasksWhole),
     ...dependencyParts(user, tasksWhole),
     ...deleteRows(
@@ -66,14 +66,14 @@ export function writeStatement(
       ['id'],
       decision.edits.flatMap(({ commented }) => commented?.removed.map(({ id }) => ({ id })) ?? []),
     ),
-    ...insertRows(user, comments, remarks),
+    ...insertRows(user, comments, added),
     ...insertRows(user, changeLog, log),
     ...(recording.request ? [requestPart(user, recording.request, opened.now)] : []),
   ];
   if (log.length > 0) {
     const nextTask = opened.nextTask + tasksWhole.filter(isCreation).length;
     const nextProject = opened.nextProject + projectsWhole.filter(isCreation).length;
-    const nextComment = Math.max(opened.nextComment, ...remarks.map(({ id }) => id + 1));
+    const nextComment = Math.max(opened.nextComment, ...added.map(({ id }) => id + 1));
     parts.push(
       sql`update ${counters} c set next_task = ${nextTask}, next_project = ${nextProject}, next_comment = ${nextComment}, change_seq = ${opened.changeSeq + log.length} where c.user_id = ${user}`,
     );
@@ -100,7 +100,7 @@ function projectParts(user: SQL, edits: ProjectEdit[], now: Date): SQL[] {
   ];
 }
 
-function taskParts(user: SQL, edits: Edit[], counted: Task[], timezone: string): SQL[] {
+function taskParts(user: SQL, edits: Edit[], recounted: Task[], timezone: string): SQL[] {
   const rowOf = (task: Task) => taskRow(task, timezone);
   const updated = edits.filter(isUpdate);
   // Assigning title or description recomputes `words`. Descriptions and notes may be assigned only if they were loaded.
@@ -119,7 +119,7 @@ function taskParts(user: SQL, edits: Edit[], counted: Task[], timezone: string):
     ...(noted ? [] : ['note']),
   ];
   const assigned = columnsOf(tasks).filter((name) => !fixed.includes(name));
-  const onlyCounted = counted.filter((task) => !edits.some(({ after }) => after.id === task.id));
+  const onlyRecounted = recounted.filter((task) => !edits.some(({ after }) => after.id === task.id));
   return [
     ...insertRows(
       user,
@@ -132,7 +132,7 @@ function taskParts(user: SQL, edits: Edit[], counted: Task[], timezone: string):
       assigned,
       updated.map(({ after }) => rowOf(after)),
     ),
-    ...updateRows(user, tasks, ['open_blockers', 'open_subtasks'], onlyCounted.map(rowOf)),
+    ...updateRows(user, tasks, ['open_blockers', 'open_subtasks'], onlyRecounted.map(rowOf)),
   ];
 }
 
@@ -158,14 +158,14 @@ const requestPart = (user: SQL, request: NonNullable<Recording['request']>, at: 
   sql`${insertRows(user, requests, [{ ...request, at }])[0]} on conflict (user_id, key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at, relayed = excluded.relayed`;
 
 /** Merges the edits of each task into one, from its state before the first edit to that after the last. */
-function wholeEdits({ edits, counted = [] }: Decision<unknown>): Edit[] {
+function wholeEdits({ edits, recounted = [] }: Decision<unknown>): Edit[] {
   const first = new Map<number, Task | null>();
   const last = new Map<number, Task>();
   for (const { before, after } of edits) {
     if (!first.has(after.id)) first.set(after.id, before);
     last.set(after.id, after);
   }
-  for (const { id, waitsFor, openSubtasks } of counted) {
+  for (const { id, waitsFor, openSubtasks } of recounted) {
     const task = last.get(id);
     if (task) last.set(id, { ...task, waitsFor, openSubtasks });
   }
@@ -183,7 +183,7 @@ function wholeProjects({ projects = [] }: Decision<unknown>): ProjectEdit[] {
 }
 
 /** Passes rows as one JSON parameter, so that the statement text does not depend on how many there are. */
-const rowsOf = (table: PgTable, rows: object[]) =>
+const rowSource = (table: PgTable, rows: object[]) =>
   sql`json_populate_recordset(null::${table}, ${JSON.stringify(rows)}::json) r`;
 
 function columnsOf(table: PgTable): string[] {
@@ -201,7 +201,7 @@ function insertRows(user: SQL, table: PgTable, rows: object[]): SQL[] {
     .map((name) => `r.${name}`)
     .join(', ');
   return [
-    sql`insert into ${table} (user_id, ${sql.raw(names)}) select ${user}, ${sql.raw(values)} from ${rowsOf(table, rows)}`,
+    sql`insert into ${table} (user_id, ${sql.raw(names)}) select ${user}, ${sql.raw(values)} from ${rowSource(table, rows)}`,
   ];
 }
 
@@ -209,14 +209,14 @@ function updateRows(user: SQL, table: PgTable, columns: string[], rows: object[]
   if (rows.length === 0) return [];
   const sets = columns.map((name) => `${name} = r.${name}`).join(', ');
   return [
-    sql`update ${table} t set ${sql.raw(sets)} from ${rowsOf(table, rows)} where t.user_id = ${user} and t.id = r.id`,
+    sql`update ${table} t set ${sql.raw(sets)} from ${rowSource(table, rows)} where t.user_id = ${user} and t.id = r.id`,
   ];
 }
 
 function deleteRows(user: SQL, table: PgTable, keys: string[], rows: object[]): SQL[] {
   if (rows.length === 0) return [];
   const match = keys.map((name) => `t.${name} = r.${name}`).join(' and ');
-  return [sql`delete from ${table} t using ${rowsOf(table, rows)} where t.user_id = ${user} and ${sql.raw(match)}`];
+  return [sql`delete from ${table} t using ${rowSource(table, rows)} where t.user_id = ${user} and ${sql.raw(match)}`];
 }
 
 const projectRow = (project: Project, now: Date) => ({

@@ -8,7 +8,7 @@ export interface Decision<Outcome> {
   /** In order. A second edit of the same task starts from the state that the first one left. */
   edits: Edit[];
   /** Tasks of which only `waitsFor` or `openSubtasks` changes: no new version, no history entry. */
-  counted?: Task[];
+  recounted?: Task[];
   projects?: ProjectEdit[];
   /** Short name of the actor, if the claim number of the call determines it. */
   by?: string;

@@ -47,7 +47,7 @@ const [MINUTE, DAY] = [60_000, 86_400_000];
 
 /** UTC offsets in milliseconds by `${day} ${timezone}`; undefined for days on which the clocks change. */
 const offsets = new Map<string, number | undefined>();
-const MOST_STEADY = 5_000;
+const MAX_OFFSETS = 5_000;
 
 /**
  * Returns a zone's UTC offset in milliseconds. Cached by day, since for the dozen instants of an answer Temporal takes
@@ -58,7 +58,7 @@ function offsetAt(instant: number, timezone: string): number {
   const day = Math.floor(instant / DAY);
   const key = `${day} ${timezone}`;
   if (!offsets.has(key)) {
-    if (offsets.size >= MOST_STEADY) offsets.clear();
+    if (offsets.size >= MAX_OFFSETS) offsets.clear();
     const [first, last] = [at(day * DAY), at((day + 1) * DAY)];
     offsets.set(key, first === last ? first : undefined);
   }

@@ -47,18 +47,18 @@ export function position(
   };
 }
 
-type Place = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'completedAt' | 'match', unknown>;
+type SortKey = Record<'id' | 'dueSort' | 'priority' | 'rank' | 'completedAt' | 'match', unknown>;
 
 /** Names of the parameters that a position has in a statement. */
-export type PositionParam = `after_${keyof Place}`;
+export type PositionParam = `after_${keyof SortKey}`;
 
 /** Converts a position to named statement values; `positionFrom` reads them. */
-export const positionValues = (at: Partial<Place> = {}) =>
+export const positionValues = (at: Partial<SortKey> = {}) =>
   Object.fromEntries(Object.entries(at).map(([name, value]) => [`after_${name}`, value])) as Record<
     PositionParam,
     unknown
   >;
-export const positionFrom = (value: (name: PositionParam) => unknown): Place => ({
+export const positionFrom = (value: (name: PositionParam) => unknown): SortKey => ({
   id: value('after_id'),
   dueSort: value('after_dueSort'),
   priority: value('after_priority'),
@@ -70,7 +70,7 @@ export const positionFrom = (value: (name: PositionParam) => unknown): Place => 
 /** Builds the condition for rows after a position (keyset pagination). */
 export function afterPosition(
   sort: Sort,
-  { id, dueSort, priority, rank, completedAt }: Omit<Place, 'match'>,
+  { id, dueSort, priority, rank, completedAt }: Omit<SortKey, 'match'>,
   of: Columns = tasks,
 ): SQL {
   switch (sort) {

@@ -90,8 +90,8 @@ export class SeriesGroup {
     if (!task) return op === 'create' ? changed : undefined;
     if (op !== 'create' && !isOpenTask(task)) return changed;
     const child = [...tasks.values()].some((each) => each.parentId === id && !each.deletedAt && !this.has(each.id));
-    const remarked = op === 'create' && [...comments.values()].includes(id);
-    if (child || remarked || (op === 'create' && !stillAsMade(task, after))) return changed;
+    const commented = op === 'create' && [...comments.values()].includes(id);
+    if (child || commented || (op === 'create' && !stillAsMade(task, after))) return changed;
     return (
       (op === 'create' ? undefined : this.draft.sayChangeOfOthers('task', id)) ?? this.draft.sayClaimOfOthers(task)
     );

@@ -129,7 +129,7 @@ function decide(state: State, context: WriteContext) {
   let tasks: ReadonlyMap<number, Task> = state.tasks;
   let projects = new Map(state.projects.map((project) => [project.id, project]));
   const edits: Edit[] = [];
-  const counted = new Map<number, Task>();
+  const recounted = new Map<number, Task>();
   const projectEdits: ProjectEdit[] = [];
   const failed: Failure[] = [];
   const comments = new Map(state.comments);
@@ -138,8 +138,8 @@ function decide(state: State, context: WriteContext) {
     const entries = state.entries.filter((entry) => entry.batch === batch).reverse();
     const draft = new Draft({ tasks, projects, comments, later }, context);
     const result = revertWrite(draft, batch, entries, state.projectsInUse);
-    for (const task of result.counted) counted.set(task.id, task);
-    for (const { after } of result.edits) if (counted.has(after.id)) counted.set(after.id, after);
+    for (const task of result.recounted) recounted.set(task.id, task);
+    for (const { after } of result.edits) if (recounted.has(after.id)) recounted.set(after.id, after);
     for (const { after, commented } of result.edits) {
       for (const { id } of commented?.removed ?? []) comments.delete(id);
       for (const { id } of commented?.added ?? []) comments.set(id, after.id);
@@ -155,10 +155,10 @@ function decide(state: State, context: WriteContext) {
     throw nothingLeft(state);
   }
   // The undo may also have archived projects or brought them back.
-  const recounted = [...counted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
+  const refreshed = [...recounted.values()].map((task) => ({ ...task, inArchivedProject: isArchived(task, projects) }));
   return {
     edits,
-    counted: [...counted.values()],
+    recounted: [...recounted.values()],
     projects: projectEdits,
     outcome: {
       tasks: [...byId(edits)].map(([id, changes]) => ({ task: tasks.get(id) as Task, steps: changes.map(taskStep) })),
@@ -168,8 +168,8 @@ function decide(state: State, context: WriteContext) {
       })),
       ...readinessChanges(
         state.tasks,
-        applyEdits(tasks, { edits: [], counted: recounted }),
-        { edits, counted: recounted },
+        applyEdits(tasks, { edits: [], recounted: refreshed }),
+        { edits, recounted: refreshed },
         context,
       ),
       ...(state.asked &&
