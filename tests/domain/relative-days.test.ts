@@ -37,6 +37,27 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['by end of day tomorrow', '2026-11-23'],
     ['by eod friday', '2026-11-27'],
     ['end of day tomorrow', '2026-11-23'],
+    ['cob friday', '2026-11-27'],
+    ['friday by close of business', '2026-11-27'],
+    ['tmr', '2026-11-23'],
+    ['this coming friday', '2026-11-27'],
+    ['friday of next week', '2026-11-27'],
+    ['next week on friday', '2026-11-27'],
+    ['next business day', '2026-11-23'],
+    ['the next working day', '2026-11-23'],
+    ['in 6 business days', '2026-11-30'],
+    ['first weekday of february', '2027-02-01'],
+    ['two working days from now', '2026-11-24'],
+    ['1 business day after friday', '2026-11-30'],
+    ['first monday of december', '2026-12-07'],
+    ['the last friday of the month', '2026-11-27'],
+    ['3rd thursday in january 2028', '2028-01-20'],
+    ['first monday of next month', '2026-12-07'],
+    ['last business day of the month', '2026-11-30'],
+    ['2nd working day of next month', '2026-12-02'],
+    ['end of q1', '2027-03-31'],
+    ['by the end of Q4', '2026-12-31'],
+    ['start of q2 2028', '2028-04-01'],
     ['friday', '2026-11-27'],
     ['on Friday', '2026-11-27'],
     ['by fri', '2026-11-27'],
@@ -122,6 +143,13 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['tomorrow at 8 in the evening', '2026-11-23T20:00+01:00'],
     ['8:30 in the evening on friday', '2026-11-27T20:30+01:00'],
     ['in the morning', '2026-11-23T09:00+01:00'],
+    ['first thing tomorrow', '2026-11-23T09:00+01:00'],
+    ['tomorrow first thing', '2026-11-23T09:00+01:00'],
+    ['first thing monday morning', '2026-11-23T09:00+01:00'],
+    ['friday noon', '2026-11-27T12:00+01:00'],
+    ['Fri 17:30', '2026-11-27T17:30+01:00'],
+    ['fri @ 5pm', '2026-11-27T17:00+01:00'],
+    ['last business day of the month at noon', '2026-11-30T12:00+01:00'],
     ['end of month at noon', '2026-11-30T12:00+01:00'],
     ['in 3 days at 9am', '2026-11-25T09:00+01:00'],
     ['in 2 hours', '2026-11-22T16:00+01:00'],
@@ -144,6 +172,7 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['03/04/2026', '3 April or 4 March', '2026-04-03 or 2026-03-04'],
     ['this sunday', '22 November or 29 November', '2026-11-22 or 2026-11-29'],
     ['tomorrow at 5', '23 November 05:00 or 23 November 17:00', '2026-11-23T05:00 or 2026-11-23T17:00'],
+    ["tomorrow 5 o'clock", '23 November 05:00 or 23 November 17:00', '2026-11-23T05:00 or 2026-11-23T17:00'],
     ['friday midnight', '27 November 00:00 or 28 November 00:00', '2026-11-27T00:00 or 2026-11-28T00:00'],
   ])('%s is refused, for it can mean %s', (text, both, written) => {
     expect(refusal(() => meant(text))).toEqual({
@@ -174,6 +203,9 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['december', '2026-12-31'],
     ['2027-02', '2027-02-28'],
     ['next 3 days', '2026-11-25'],
+    ['Q1', '2027-03-31'],
+    ['q4', '2026-12-31'],
+    ['Q3 2027', '2027-09-30'],
   ])('%s is refused as many days, with the last of them', (text, last) => {
     expect(refusal(() => meant(text))).toEqual({
       message: `due: "${text}" covers several days.`,
@@ -217,6 +249,21 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     'tue 31 may 9999',
     'in 1.5 days',
     'in a few days',
+    'in 0.5 business days',
+    'in 0 business days',
+    'in half business day',
+    'this business day',
+    'constructor business day',
+    'business day',
+    'in 1 month and 2 business days',
+    'in a few business days',
+    'next 3 business days',
+    '2 business days from soon',
+    'sixth monday of december',
+    '5th monday of december',
+    'last monday of today',
+    'q5',
+    "25 o'clock",
     'soon',
     'now',
     'and',
@@ -443,7 +490,7 @@ describe('any text', () => {
   const vocabulary =
     `today tonight tomorrow yesterday now noon midnight morning evening night eod eow week weekend month quarter
     year next this last past end of the start in ago from after before on by at within a an couple half two 3 5 12 24 31 99
-    9999 0 1.5 days day hours h min minutes weeks fortnight monday tue friday sun jan feb november dec may 15th 31st 1st
+    9999 0 1.5 days day business first q1 cob hours h min minutes weeks fortnight monday tue friday sun jan feb november dec may 15th 31st 1st
     2026 2027 1899 3000 5pm 9am 17:00 25:00 2:30 utc gmt+1 +02:00 z 03/04 03/04/2026 24.11.2026 2026-11-24 2026-02 .. - , .`
       .split(/\s+/)
       .filter(Boolean);

@@ -150,10 +150,17 @@ describe('a phrase', () => {
     expect(parse(phrase).repeat.rule).toBe(rule);
   });
 
-  test.each(['tomorrow', 'next week', '2026-11-24', '24 nov', 'in 3 days', 'monday', 'year of the dragon', ''])(
-    'about one day is none: %s',
-    (text) => expect(isRepeat(text)).toBe(false),
-  );
+  test.each([
+    'tomorrow',
+    'next week',
+    '2026-11-24',
+    '24 nov',
+    'in 3 days',
+    'in 3 weekdays',
+    'monday',
+    'year of the dragon',
+    '',
+  ])('about one day is none: %s', (text) => expect(isRepeat(text)).toBe(false));
 
   test.each([
     ['every full moon', '"full" is not understood here.'],

@@ -1,8 +1,10 @@
+import { Temporal } from 'temporal-polyfill';
 import {
   type Day,
   type DayRange,
   existingDay,
   type LookDirection,
+  nearestDay,
   numberOf,
   ORDINAL,
   period,
@@ -15,11 +17,27 @@ import { readDuration, readOffsetFromNow } from './durations.js';
 import { readWritten } from './written-dates.js';
 
 const UNIT = 'week|month|quarter|year';
+const WORKDAY = '(?:business |working |work ?|week)day';
+const NTHS = ['first', 'second', 'third', 'fourth', 'fifth'];
 
 const oneOrOther = (a: Day, b: Day): DayRange[] => (a.equals(b) ? [singleDay(a)] : [singleDay(a), singleDay(b)]);
 
-const OFFSETS: Record<string, number> = { next: 1, coming: 1, last: -1, past: -1, previous: -1 };
-const offsetOf = (word = '') => OFFSETS[word] ?? 0;
+const OFFSETS = new Map(Object.entries({ next: 1, coming: 1, last: -1, past: -1, previous: -1 }));
+const offsetOf = (word = '') => OFFSETS.get(word) ?? 0;
+
+const isWorkday = ({ dayOfWeek }: Day) => dayOfWeek < 6;
+
+/** Returns the nth of the days that fit from a day on or, with a negative number, up to it. */
+function nthDay(nth: number, from: Day, fits: (day: Day) => boolean): Day {
+  let day = from;
+  for (let left = Math.abs(nth); ; day = day.add({ days: Math.sign(nth) })) if (fits(day) && --left <= 0) return day;
+}
+
+/** Returns the periods that words stand for: "next month", "december", "month" for this one. */
+function periodsOf(text: string, today: Day, look: LookDirection): DayRange[] {
+  const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
+  return Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
+}
 
 type Rule = (text: string[], today: Day, look: LookDirection) => Reading | undefined;
 const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:${pattern})$`), read];
@@ -32,13 +50,14 @@ const rule = (pattern: string, read: Rule): [RegExp, Rule] => [new RegExp(`^(?:$
  * - "last friday": the last one before today.
  * - "this weekend": its Saturday; on a Sunday, today. "Next weekend" is ambiguous like "next friday".
  * - "next week", "next month": their first day. "This week" is a range without a single day.
+ * - "in 2 business days": the second workday (Monday to Friday) after today; holidays are not known.
  * - "end of week": its Sunday. "In a month": the same day of next month, or that month's last if it is shorter.
  */
 const RULES: [RegExp, Rule][] = [
-  rule('(today)|(yesterday)|tomorrow|tmrw', ([now, past], today) => [
+  rule('(today)|(yesterday)|tomorrow|tmrw?', ([now, past], today) => [
     singleDay(today.add({ days: now ? 0 : past ? -1 : 1 })),
   ]),
-  rule(`(?:(this|coming|next|last|past) )?(${WEEKDAY})`, ([which = '', name = ''], today, look) => {
+  rule(`(?:(this|(?:this )?coming|next|last|past) )?(${WEEKDAY})`, ([which = '', name = ''], today, look) => {
     const number = numberOf(WEEKDAYS, name);
     const coming = today.add({ days: ((number - today.dayOfWeek + 6) % 7) + 1 });
     const latest = today.subtract({ days: ((today.dayOfWeek - number + 6) % 7) + 1 });
@@ -46,10 +65,13 @@ const RULES: [RegExp, Rule][] = [
     if (which === 'this' && number === today.dayOfWeek) return oneOrOther(today, coming);
     return [singleDay(offsetOf(which) < 0 || (which === '' && look === 'back') ? latest : coming)];
   }),
-  rule(`(${WEEKDAY}) (next|last) week|(next|last) week (${WEEKDAY})`, ([before, step, which, after], today) => {
-    const number = numberOf(WEEKDAYS, before ?? after ?? '');
-    return [singleDay(period('week', today, offsetOf(step ?? which)).first.add({ days: number - 1 }))];
-  }),
+  rule(
+    `(${WEEKDAY}) (?:of )?(this|next|last) week|(this|next|last) week (?:on )?(${WEEKDAY})`,
+    ([before, step, which, after], today) => {
+      const number = numberOf(WEEKDAYS, before ?? after ?? '');
+      return [singleDay(period('week', today, offsetOf(step ?? which)).first.add({ days: number - 1 }))];
+    },
+  ),
   rule('(?:(this|next|last) )?weekend', ([which], today) => {
     const saturday = period('week', today, offsetOf(which)).first.add({ days: 5 });
     const weekend = (first: Day): DayRange => ({ first, last: first.add({ days: 1 }), day: first });
@@ -60,11 +82,41 @@ const RULES: [RegExp, Rule][] = [
     const days = period(unit, today, offsetOf(which));
     return [which === 'this' ? days : { ...days, day: days.first }];
   }),
-  rule('(start|beginning|end|first day|last day) of (?:the )?(.+)', ([edge, text = ''], today, look) => {
-    const found = readDays(text, today, look) ?? readDays(`this ${text}`, today, look);
-    const many = Array.isArray(found) ? found.filter(({ first, last }) => !first.equals(last)) : [];
-    return many.map(({ first, last, exact }) => singleDay(edge === 'end' || edge === 'last day' ? last : first, exact));
+  rule('q([1-4])(?: (\\d{4}))?', ([quarter, year], today, look) => {
+    const begin = (year: number) => existingDay(year, 3 * Number(quarter) - 2, 1);
+    const near = () => nearestDay((offset) => begin(today.year + offset), period('quarter', today).first, look);
+    const firsts = year ? begin(Number(year)) : near();
+    return firsts.map((first) => ({ ...period('quarter', first), exact: Boolean(year) }));
   }),
+  rule('(start|beginning|end|first day|last day) of (?:the )?(.+)', ([edge, text = ''], today, look) =>
+    periodsOf(text, today, look).map(({ first, last, exact }) =>
+      singleDay(edge === 'end' || edge === 'last day' ? last : first, exact),
+    ),
+  ),
+  rule(
+    `(?:(${NTHS.join('|')}|last)|${ORDINAL}) (${WEEKDAY}|${WORKDAY}) (?:of|in) (?:the )?(.+)`,
+    ([word = '', digits, name = '', text = ''], today, look) => {
+      const number = numberOf(WEEKDAYS, name);
+      const fits = (day: Day) => (number ? day.dayOfWeek === number : isWorkday(day));
+      const nth = Number(digits ?? NTHS.indexOf(word) + 1);
+      return periodsOf(text, today, look).flatMap(({ first, last, exact }) => {
+        const day = word === 'last' ? nthDay(-1, last, fits) : nthDay(nth, first, fits);
+        return Temporal.PlainDate.compare(day, last) > 0 ? [] : [singleDay(day, exact)];
+      });
+    },
+  ),
+  rule(
+    `(?:in )?(\\d{1,3}|[a-z]+) ${WORKDAY}s?(?: (from|after|before) (.+))?`,
+    ([amount = '', way, start = 'today'], today, look) => {
+      const count = offsetOf(amount) || readDuration(`${amount} day`)?.days;
+      const from = readDays(start.replace(/^now$/, 'today'), today, look);
+      if (!count || !Array.isArray(from)) return undefined;
+      const by = way === 'before' ? -count : count;
+      return from.flatMap(({ day, exact }) =>
+        day ? [singleDay(nthDay(by, day.add({ days: Math.sign(by) }), isWorkday), exact)] : [],
+      );
+    },
+  ),
   rule('eo([wmqy])', ([letter], today) => [
     singleDay(period(UNIT.split('|').find((unit) => unit[0] === letter) ?? '', today).last),
   ]),

@@ -56,7 +56,11 @@ const startOfPart = (part: string): Time | undefined =>
   part === 'eod' ? undefined : clockTime(PARTS[part]?.from ?? 0);
 
 /** Replaces the words for an end of the day by one. */
-export const withShortEnd = (text: string): string => text.replace(/\bend of (?:the )?day\b/, 'eod');
+export const withShortEnd = (text: string): string =>
+  text.replace(
+    /\b(?:(?:the )?end of (?:the )?(?:business |work(?:ing)? )?day|(?:end|close) of business|cob|eob)\b/,
+    'eod',
+  );
 
 const PART_LAST = /(?:^| )(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)$/;
 const PART_FIRST = /^(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
@@ -65,7 +69,7 @@ const ZONE = '(?: ?(?<zone>z|(?:utc|gmt)(?:[+-]\\d{1,2}(?::?\\d{2})?)?|\\+\\d{2}
 const CLOCK = `(?:${[
   '(?:(?:at|by|@) ?)?(?<hour>\\d{1,2}):(?<minute>\\d{2})(?::(?<second>\\d{2}))?(?: ?(?<half>[ap]m))?',
   '(?:(?:at|by|@) ?)?(?<hour12>\\d{1,2})(?:\\.(?<minute12>\\d{2}))? ?(?<half12>[ap]m)',
-  "(?:at|@) ?(?<bare>\\d{1,2})(?: o'?clock)?",
+  "(?:(?:at|@) ?|(?=\\d+ o'?clock))(?<bare>\\d{1,2})(?: o'?clock)?",
   '(?:(?:at|by|@) ?)?(?<word>noon|midday|midnight)',
 ].join('|')})${ZONE}`;
 const CLOCK_LAST = new RegExp(`(?:^| )${CLOCK}$`);
@@ -87,7 +91,9 @@ export function splitTimeOfDay(text: string, look: LookDirection): WithTime | un
   const words = withShortEnd(text)
     .replace(/\btonight\b/, 'today night')
     .replace(/\blast night\b/, 'yesterday night')
-    .replace(/\bthis (morning|afternoon|evening)\b/, 'today $1');
+    .replace(/\bthis (morning|afternoon|evening)\b/, 'today $1')
+    .replace(/\bfirst thing (?=.*\bmorning\b)/, '')
+    .replace(/\bfirst thing\b/, 'morning');
   // The outer part is removed first, as in "Monday morning at 8" and "Monday at 8 in the morning".
   const outer = take(words, PART_LAST, PART_FIRST);
   const clock = take(outer.rest, CLOCK_LAST, CLOCK_FIRST);

@@ -14,7 +14,7 @@ export interface Phrase extends RuleText {
 }
 
 const RECURRENCE =
-  /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
+  /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|(?<!\bin \S+ )weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
 
 const folded = (text: string) =>
   withShortEnd(text.normalize('NFKC').toLowerCase().trim())
