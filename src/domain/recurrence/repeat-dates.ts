@@ -1,8 +1,9 @@
 import { Temporal } from 'temporal-polyfill';
-import { existingDay, inRange, MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { type Refusal, truncateForMessage } from '../../errors.js';
+import { existingDay, inRange, MONTHS, WEEKDAYS, withinRange } from '../dates/calendar.js';
 import { readDays } from '../dates/relative-days.js';
 import { fromDay, toDay, weekdayOf } from './occurrences.js';
-import { type Cursor, numberOfName } from './word-cursor.js';
+import { type Cursor, numberOfName, repeatsRefusal } from './word-cursor.js';
 
 export interface DateContext {
   today: string;
@@ -26,8 +27,11 @@ export function readDate(cursor: Cursor, context: DateContext): string | undefin
   return undefined;
 }
 
+/** Words that an end follows. */
+export const UNTIL = ['until', 'till', 'til', 'ending', 'ends'];
+
 /** Words that begin another part of the phrase. */
-const NEXT = ['until', 'till', 'til', 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
+const NEXT = [...UNTIL, 'starting', 'beginning', 'from', 'at', 'in', 'for', 'after', ','];
 
 function readWords(cursor: Cursor, { today, edge }: DateContext): string | undefined {
   const words = cursor.eat('in') ? ['in'] : []; // as in "in two weeks"
@@ -35,12 +39,20 @@ function readWords(cursor: Cursor, { today, edge }: DateContext): string | undef
     words.push(word);
     cursor.eat();
   }
-  const found = words.length > 0 ? readDays(words.join(' '), Temporal.PlainDate.from(today), 'ahead') : undefined;
-  const [days, ...others] = Array.isArray(found) ? found : [];
-  return others.length === 0 ? days?.[edge].toString() : undefined;
+  const said = words.join(' ');
+  const found = said ? withinRange(() => readDays(said, Temporal.PlainDate.from(today), 'ahead')) : undefined;
+  if (found && !Array.isArray(found)) throw wrongWeekday(found.not.toString());
+  const [days, other] = found?.map((each) => each[edge].toString()) ?? [];
+  if (other)
+    throw repeatsRefusal(`"${truncateForMessage(said)}" can mean ${days} or ${other}.`, 'Use one of these dates.');
+  return days;
 }
 
-function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | undefined {
+const wrongWeekday = (day: string): Refusal =>
+  repeatsRefusal(`${day} is a ${WEEKDAYS[weekdayOf(toDay(day)) - 1]}.`, 'Use the date of the intended day.');
+
+function readDay(cursor: Cursor, context: DateContext): string | undefined {
+  const { today, from, edge } = context;
   const word = cursor.peek() ?? '';
   if (/^\d{4}-/.test(word)) {
     cursor.eat();
@@ -49,6 +61,12 @@ function readDay(cursor: Cursor, { today, from, edge }: DateContext): string | u
   const weekday = numberOfName(WEEKDAYS, word);
   if (weekday) {
     cursor.eat();
+    const start = cursor.at();
+    cursor.eat(',');
+    const date = readDay(cursor, context); // as in "fri 25 dec"
+    if (date !== undefined && weekdayOf(toDay(date)) !== weekday) throw wrongWeekday(date);
+    if (date !== undefined) return date;
+    cursor.back(start);
     return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));
   }
   const daysAhead = ['today', 'tomorrow'].indexOf(word);

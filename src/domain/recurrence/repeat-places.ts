@@ -36,8 +36,9 @@ export function readPlaces(cursor: Cursor, options: PlaceOptions): NamedDays {
     if (!read) cursor.back(before);
     ordinals = read ?? ordinals;
     before = cursor.at();
-    if (!read || !cursor.eat('and', ',', '&', '/')) break;
+    if (!read || !(cursor.eat('and', ',', '&', '/') ?? numberOfName(WEEKDAYS, cursor.peek() ?? ''))) break;
     cursor.eat('and');
+    cursor.eat('every', 'each');
   }
   if (ordinals.includes(-1)) throw unexpectedWord(cursor);
   places.monthDays.push(...ordinals);
@@ -77,7 +78,7 @@ function readPlace(cursor: Cursor, places: NamedDays, waiting: number[], options
     cursor.eat();
     places.month = month;
     const day = cursor.ordinal() ?? cursor.number();
-    if (day === undefined) throw unexpectedWord(cursor);
+    if (day === undefined) throw repeatsRefusal('a day of the month is missing.', 'Use for example "every 1 jan".');
     places.monthDays.push(day);
     return [];
   }

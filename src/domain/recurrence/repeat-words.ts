@@ -1,6 +1,6 @@
 import { formatTime, isDayPart, type Time, timeInPart, withShortEnd } from '../dates/time-of-day.js';
 import type { Freq, Rule } from './occurrences.js';
-import { readDate } from './repeat-dates.js';
+import { readDate, UNTIL } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
 import { type RuleText, readRule } from './rrule.js';
 import { type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
@@ -11,20 +11,43 @@ export interface Phrase extends RuleText {
   inWords: boolean;
   afterCompletion: boolean;
   start?: string | undefined;
+  /** How long it goes on, if that is given instead of an end. */
+  lasts?: Pick<Rule, 'freq' | 'interval'> | undefined;
 }
 
 const RECURRENCE =
   /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|(?<!\bin \S+ )weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
 
+/** Other ways to say what is read below. */
+const SYNONYMS: [RegExp, string][] = [
+  [/\.$/, ''],
+  [/’/g, "'"],
+  [/ o'clock\b/, ''],
+  [/\beveryday\b/, 'every day'],
+  [/\bnightly\b/, 'every night'],
+  [/\bbi-weekly\b/, 'biweekly'],
+  [/\bonce (?:an?|per) /, 'every '],
+  [/\bonce (?=every |each )/, ''],
+  [/\bon day (\d{1,2})\b/, 'on the $1th'],
+  [/\bat (?=(?:the )?end of )/, 'on '],
+  [/\bend of ((?:the|every|each) )?month\b/, 'last day of $1month'],
+  [/\bafter (?:it(?:'s| is) |i )?(?:done|finish(?:ed)?|completed?)(?: it)?(?= |$)/, 'after completion'],
+  [/^((?:starting|beginning|from) .+?),? ((?:every|each|daily|weekly|biweekly|monthly|yearly)\b.*)$/, '$2 $1'],
+];
+
 const folded = (text: string) =>
-  withShortEnd(text.normalize('NFKC').toLowerCase().trim())
-    .replace(/\.$/, '')
-    .replace(/\beveryday\b/, 'every day');
+  SYNONYMS.reduce(
+    (words, [synonym, word]) => words.replace(synonym, word),
+    withShortEnd(text.normalize('NFKC').toLowerCase().trim()),
+  );
 
 /** Tells whether a text describes a recurrence, so that it cannot be a single date. */
 export const isRepeat = (text: string): boolean => RECURRENCE.test(folded(text));
 
 const RULE = /^(?:rrule:\s*)?[a-z]+=\S*/;
+
+/** How often in a period, without its days. */
+const FREQUENCY = /\b(?:twice|thrice|\S+ times) (?:an?|per|each|every) (day|week|month|year)\b/;
 
 const CRON = /^(?:[\d*/,-]+ +){4}[\da-z*/,-]+$/;
 
@@ -51,6 +74,9 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   if (/dtstart|rdate|exdate|[\r\n]/.test(words))
     throw repeatsRefusal('only the rule itself is accepted.', 'Send FREQ=… alone, and its first day as due.');
   if (CRON.test(words)) throw repeatsRefusal('cron expressions are not supported.');
+  const [, often] = FREQUENCY.exec(words) ?? [];
+  if (often === 'day') throw tooOften();
+  if (often) throw repeatsRefusal('how often is not enough: name the days.', 'Use for example "every mon and thu".');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
   const time = asRule ? undefined : readFirstTime(cursor);
@@ -91,7 +117,7 @@ function readFirstTime(cursor: Cursor): Time | undefined {
 function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
   const afterCompletion = every && cursor.eat('!') !== undefined;
-  const step = every && cursor.eat('other') ? 2 : 1;
+  const step = every && cursor.eat('other', 'alternate') ? 2 : 1;
   if (every && isDayPart(cursor.peek() ?? ''))
     return { rule: { freq: 'DAILY', interval: step, weekStart: 1 }, afterCompletion };
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
@@ -105,6 +131,9 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   };
 }
 
+const EACH_TIME = 'Make one task for each time, such as "every day at 09:00".';
+const tooOften = () => repeatsRefusal('a task can repeat at most once a day.', EACH_TIME);
+
 /** Reads a frequency and interval: `3 days`, `2nd week`, `month`, `weekly`. Consumes nothing if there is none. */
 function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const start = cursor.at();
@@ -114,14 +143,10 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
     return adverb;
   }
   const ordinal = every ? cursor.ordinal() : undefined;
-  const count = ordinal ?? cursor.number();
+  const count = ordinal ?? (!every && cursor.eat('a', 'an') ? 1 : cursor.number());
   const word = cursor.eat() ?? '';
   const isOrdinal = !every && word === 'second';
-  if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word))
-    throw repeatsRefusal(
-      'a task can repeat at most once a day.',
-      'Make one task for each time, such as "every day at 09:00".',
-    );
+  if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word)) throw tooOften();
   const unit = UNITS.get(word);
   const counts = ordinal === undefined ? every || count !== undefined : ordinal > 1 && cursor.peek() !== 'of';
   if (unit && counts) return [unit[0], unit[1] * (count ?? 1)];
@@ -132,10 +157,14 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
 /** Reads what follows the days, in any order: a time and part of the day, an end or count, a start, `after completion`. */
 function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizon): void {
   const { rule } = phrase;
-  const once = <T>(previous: T | undefined, value: T | undefined, what: string): T => {
+  const once = <T>(previous: unknown, value: T | undefined, what: string, hint?: string): T => {
     if (value === undefined) throw unexpectedWord(cursor);
-    if (previous !== undefined) throw repeatsRefusal(`two ${what} are given.`);
+    if (previous !== undefined) throw repeatsRefusal(`two ${what} are given.`, hint);
     return value;
+  };
+  const readTime = (bare: boolean) => {
+    do phrase.time = once(phrase.time, cursor.time(bare), 'times of day', EACH_TIME);
+    while (cursor.eat('and', '&'));
   };
   let part: string | undefined;
   let until: number | undefined;
@@ -144,10 +173,11 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     if (preposition === 'in') cursor.eat('the');
     if (isDayPart(cursor.peek() ?? '')) part = once(part, cursor.eat(), 'parts of the day');
     else if (preposition === 'in') throw unexpectedWord(cursor);
-    else if (preposition) phrase.time = once(phrase.time, cursor.time(true), 'times of day');
-    else if (cursor.eat('until', 'till', 'til')) {
+    else if (preposition) readTime(true);
+    else if (cursor.eat(...UNTIL)) {
+      cursor.eat('on');
       until = cursor.at();
-      rule.until = once(rule.until, readDate(cursor, { today, from, edge: 'last' }), 'ends');
+      rule.until = once(rule.until ?? phrase.lasts, readDate(cursor, { today, from, edge: 'last' }), 'ends');
     } else if (cursor.eat('starting', 'beginning', 'from')) {
       if (cursor.eat('completion')) phrase.afterCompletion = true;
       else {
@@ -158,9 +188,11 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
       if (!cursor.eat('completion', 'completing')) throw unexpectedWord(cursor);
       phrase.afterCompletion = true;
     } else {
-      const count = readTimes(cursor);
-      if (count === undefined) phrase.time = once(phrase.time, cursor.time(false), 'times of day');
-      else rule.count = once(rule.count, count, 'counts');
+      const lasts = readLength(cursor);
+      const count = lasts ? undefined : readTimes(cursor);
+      if (lasts) phrase.lasts = once(rule.until ?? phrase.lasts, lasts, 'ends');
+      else if (count !== undefined) rule.count = once(rule.count, count, 'counts');
+      else readTime(false);
     }
   }
   if (part) phrase.time = readPart(part, phrase.time);
@@ -170,7 +202,8 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     const begins = phrase.start ?? start;
     rule.until = readDate(cursor, { today, from: begins > today ? begins : today, edge: 'last' });
   }
-  if (rule.until && rule.count !== undefined) throw repeatsRefusal('give an end date or a number of times, not both.');
+  if ((rule.until ?? phrase.lasts) && rule.count !== undefined)
+    throw repeatsRefusal('give an end date or a number of times, not both.');
 }
 
 /** Returns the time of day that is meant in a part of it: 09:00 for `morning`; none for `night`, the day itself. */
@@ -182,6 +215,19 @@ function readPart(part: string, given: Time | undefined): Time | undefined {
       'Use the 24-hour clock, such as "every day at 21:00".',
     );
   return time;
+}
+
+/** Reads `for 2 weeks`, `for the next month`. Consumes nothing if there is no such length of time. */
+function readLength(cursor: Cursor): Phrase['lasts'] {
+  const start = cursor.at();
+  if (!cursor.eat('for')) return undefined;
+  cursor.eat('the');
+  cursor.eat('next', 'a');
+  const count = cursor.number() ?? 1;
+  const unit = UNITS.get(cursor.eat() ?? '');
+  if (unit) return { freq: unit[0], interval: unit[1] * count };
+  cursor.back(start);
+  return undefined;
 }
 
 /** Reads `for 10 times`, `10 times`. */

@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Repeat } from '../../db/schema.js';
-import { LAST_YEAR } from '../dates/calendar.js';
+import { LAST_YEAR, withinRange } from '../dates/calendar.js';
 import { isDay, localTime, type TimeContext, today, type When } from '../dates/clock.js';
 import { formatTime } from '../dates/time-of-day.js';
 import { daysOf, endOfPeriod, fromDay, type Rule, toDay, weekdayOf } from './occurrences.js';
@@ -71,6 +71,10 @@ export function parseRepeat(
   const ahead = time !== undefined && (phrase.start !== undefined || !known);
   const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
   const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
+  if (phrase.lasts) {
+    const end = plus(phrase.lasts, first);
+    rule.until = end && dayBefore(end);
+  }
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
     throw repeatsRefusal('no day matches that rule.', RULE_HINT);
   if (rule.count !== undefined && toDay(present) - toDay(first) > MAX_COUNT_AGE)
@@ -152,10 +156,11 @@ export function isSameRule(
   context: TimeContext,
 ) {
   const day = today(context).toString();
-  const { rule, time, afterCompletion, start, untilTime } = readPhrase(text, { today: day, from: day, start: day });
+  const horizon = { today: day, from: day, start: day };
+  const { rule, time, afterCompletion, start, untilTime, lasts } = readPhrase(text, horizon);
   if (start) return false;
   const said = sayRepeat(was.repeats);
-  if (!untilTime && sayRule(rule, time && formatTime(time), afterCompletion) === said) return true;
+  if (!untilTime && !lasts && sayRule(rule, time && formatTime(time), afterCompletion) === said) return true;
   return sayRepeat(parseRepeat(text, given, context, was.due).repeat) === said;
 }
 
@@ -348,8 +353,9 @@ function ruleDay(rule: Rule, done: string): string | undefined {
   return value === undefined ? undefined : fromDay(value);
 }
 
-function plus({ freq, interval }: Rule, done: string): string | undefined {
+/** Returns the day that is one interval later, undefined if that is no possible date. */
+function plus({ freq, interval }: Pick<Rule, 'freq' | 'interval'>, day: string): string | undefined {
   const unit = { DAILY: 'days', WEEKLY: 'weeks', MONTHLY: 'months', YEARLY: 'years' }[freq];
-  const day = Temporal.PlainDate.from(done).add({ [unit]: interval });
-  return day.year > LAST_YEAR ? undefined : day.toString();
+  const later = withinRange(() => Temporal.PlainDate.from(day).add({ [unit]: interval }));
+  return later && later.year <= LAST_YEAR ? later.toString() : undefined;
 }

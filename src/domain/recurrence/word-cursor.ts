@@ -13,7 +13,7 @@ export function numberOfName(names: readonly string[], word: string): number | u
 const CARDINALS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
 const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'];
 const SUFFIX = /^(?:st|nd|rd|th)$/;
-const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
+const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}([/.])\d{1,2}\1\d{4}|q[1-4]\b|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
 
 /** Reads a phrase word by word, with backtracking. */
 export interface Cursor {
