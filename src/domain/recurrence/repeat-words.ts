@@ -25,6 +25,7 @@ const SYNONYMS: [RegExp, string][] = [
   [/ o'clock\b/, ''],
   [/\beveryday\b/, 'every day'],
   [/\bnightly\b/, 'every night'],
+  [/\b(morning|afternoon|evening|night)s\b/, '$1'],
   [/\bbi-weekly\b/, 'biweekly'],
   [/\bonce (?:an?|per) /, 'every '],
   [/\bonce (?=every |each )/, ''],
@@ -118,8 +119,6 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
   const afterCompletion = every && cursor.eat('!') !== undefined;
   const step = every && cursor.eat('other', 'alternate') ? 2 : 1;
-  if (every && isDayPart(cursor.peek() ?? ''))
-    return { rule: { freq: 'DAILY', interval: step, weekStart: 1 }, afterCompletion };
   const [freq, count] = readUnit(cursor, every) ?? [undefined, 1];
   const interval = count * step;
   if (interval < 1 || interval > 1000) throw repeatsRefusal('the interval must be 1 to 1000.');
@@ -134,7 +133,7 @@ function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
 const EACH_TIME = 'Make one task for each time, such as "every day at 09:00".';
 const tooOften = () => repeatsRefusal('a task can repeat at most once a day.', EACH_TIME);
 
-/** Reads a frequency and interval: `3 days`, `2nd week`, `month`, `weekly`. Consumes nothing if there is none. */
+/** Reads a frequency and interval: `3 days`, `2nd week`, `weekly`; before `night`, days. Consumes nothing if there is none. */
 function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const start = cursor.at();
   const adverb = every ? undefined : ADVERBS.get(cursor.peek() ?? '');
@@ -147,9 +146,12 @@ function readUnit(cursor: Cursor, every: boolean): [Freq, number] | undefined {
   const word = cursor.eat() ?? '';
   const isOrdinal = !every && word === 'second';
   if (!isOrdinal && /^(?:(?:hour|minute|min|second)s?|hourly)$/.test(word)) throw tooOften();
-  const unit = UNITS.get(word);
+  const unit = isDayPart(word) ? ONCE.day : UNITS.get(word);
   const counts = ordinal === undefined ? every || count !== undefined : ordinal > 1 && cursor.peek() !== 'of';
-  if (unit && counts) return [unit[0], unit[1] * (count ?? 1)];
+  if (unit && counts) {
+    if (isDayPart(word)) cursor.back(cursor.at() - 1);
+    return [unit[0], unit[1] * (count ?? 1)];
+  }
   cursor.back(start);
   return undefined;
 }
