@@ -44,6 +44,7 @@ const task = z
     subtasks_total: z.int(),
     blocks_total: z.int(),
     comments_total: z.int(),
+    comments_before: z.int(),
     history: z.array(
       z.strictObject({
         what: z.string(),

@@ -167,6 +167,7 @@ export const detailJson = (task: TaskDetail, context: RenderContext) =>
     blocks_total: task.blockCount > task.blocks.length ? task.blockCount : null,
     comments: task.comments.map((comment) => commentJson(comment, context)),
     comments_total: task.commentCount > task.comments.length ? task.commentCount : null,
+    comments_before: earlierThan(task),
     history: task.history.map((entry) => historyEntryJson(entry, context)),
     ...stamps(task, context),
     created_by: task.createdBy,
@@ -231,10 +232,9 @@ export function indented(text: string): string {
 const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${quoted(title)}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
 
-/** Hint on how to get more comments and blocked tasks. */
-const MORE = 'more from get_task with a larger max_tokens';
-const moreOf = (shown: unknown[], kind: keyof typeof MANY_SHOWN, none: string) =>
-  shown.length < MANY_SHOWN[kind] ? MORE : none;
+/** Returns the number below which further comments are; undefined if all earlier ones are shown, or none is. */
+const earlierThan = ({ comments, commentCount }: TaskDetail): number | undefined =>
+  commentCount > comments.length ? comments[0]?.id : undefined;
 
 /** Renders a task in full, as several lines. */
 export function detailText(task: TaskDetail, context: RenderContext): string {
@@ -256,7 +256,13 @@ export function detailText(task: TaskDetail, context: RenderContext): string {
     ...section('Blocked by', task.blockers.map(relatedLine)),
     ...(task.waitsWith ? [`  Waits with its ancestor #${task.waitsWith}.`] : []),
     ...section(
-      part('Blocks', blocks.length, blockCount, '', moreOf(blocks, 'related', 'the rest is not shown')),
+      part(
+        'Blocks',
+        blocks.length,
+        blockCount,
+        '',
+        blocks.length < MANY_SHOWN.related ? 'more from get_task with a larger max_tokens' : 'the rest is not shown',
+      ),
       blocks.map(relatedLine),
     ),
     ...section(
@@ -265,7 +271,7 @@ export function detailText(task: TaskDetail, context: RenderContext): string {
         comments.length,
         commentCount,
         'the latest ',
-        moreOf(comments, 'comments', 'older ones are not shown'),
+        `earlier ones with comments_before ${earlierThan(task)}`,
       ),
       comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),

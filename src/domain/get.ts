@@ -13,6 +13,7 @@ import {
   DATABASE_NOW,
   inProject,
   isOpenStatus,
+  MAX_ID,
   noTask,
   type Status,
   type Task,
@@ -45,7 +46,7 @@ export interface TaskDetail extends Task {
   /** Open tasks that this one blocks; `blockCount` is the total. */
   blocks: Related[];
   blockCount: number;
-  /** The latest, oldest first; `commentCount` is the total. */
+  /** The latest, or the latest before the number asked for, oldest first; `commentCount` includes all earlier ones. */
   comments: Comment[];
   commentCount: number;
   /** The latest changes after its creation, newest first. */
@@ -61,7 +62,7 @@ const LOAD = { descriptions: true, blockers: 'none', ancestors: true } as const;
 type Counted = Related & { total: number };
 
 /** Columns for the related tasks, comments and history of a task, as JSON sub-queries of the same statement. */
-function belongings(tx: UserTx, most: typeof SHOWN) {
+function belongings(tx: UserTx, most: typeof SHOWN, commentsBefore: Placeholder) {
   const user = tx.userId;
   const list = (rows: SQL) => sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
   const related = sql`t.id, t.title, case when t.deleted_at is not null then 'deleted'
@@ -84,7 +85,7 @@ function belongings(tx: UserTx, most: typeof SHOWN) {
     comments: sql<
       (Omit<Comment, 'at'> & { at: string; total: number })[]
     >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
-      where c.user_id = ${user} and c.task_id = ${tasks.id} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
+      where c.user_id = ${user} and c.task_id = ${tasks.id} and c.id < ${commentsBefore} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
     // Omits creation and comments, which are shown separately, and extensions of claims.
     history: sql<{ batch: number; at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.batch, h.at, h.actor, ${stepIn(tx, 'h')} as step
@@ -103,9 +104,9 @@ const details = <Name extends string>(
   which: (tx: UserTx, value: (name: Name) => Placeholder) => SQL | undefined,
   most = SHOWN,
 ) =>
-  prepared((tx, value: (name: Name) => Placeholder) =>
+  prepared((tx, value: (name: Name | 'commentsBefore') => Placeholder) =>
     tx.db
-      .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx, most) })
+      .select({ task: taskColumns(tx, LOAD), key: tasks.titleKey, with: belongings(tx, most, value('commentsBefore')) })
       .from(tasks)
       .leftJoin(projects, inProject(tx))
       .where(and(tx.mine(tasks), which(tx, value)))
@@ -126,7 +127,7 @@ const [usual, more] = [readersOf(SHOWN), readersOf(MANY_SHOWN)];
 export function prepareTaskQuery(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) => Promise<TaskDetail | undefined> {
   const found = details<never>((tx) => sql`${tasks.id} = ${id(tx)}`);
   return async (tx) => {
-    const [row] = await found(tx, {});
+    const [row] = await found(tx, { commentsBefore: MAX_ID });
     return row && toDetail(row);
   };
 }
@@ -135,16 +136,17 @@ export function prepareTaskQuery(id: (tx: UserTx) => SQLWrapper): (tx: UserTx) =
  * Loads tasks with details, in the order of the request, each by id or title. If several tasks match a title, exact
  * matches take precedence, then open tasks, then those not in the trash.
  *
- * @param detailed whether to load more comments, history and related tasks than by default
+ * @param options.detailed whether to load more comments, history and related tasks than by default
+ * @param options.commentsBefore load only comments with a lower number
  */
 export async function getTasks(
   tx: UserTx,
   asked: (number | string)[],
-  detailed = false,
+  { detailed = false, commentsBefore = MAX_ID }: { detailed?: boolean; commentsBefore?: number | undefined } = {},
 ): Promise<{ tasks: TaskDetail[]; failed: Failure[] }> {
   const ids = asked.filter((each) => typeof each === 'number');
   const titles = asked.filter((each) => typeof each === 'string').map(titleKey);
-  const values = { ids: `{${ids.join()}}`, titles: JSON.stringify(titles) };
+  const values = { ids: `{${ids.join()}}`, titles: JSON.stringify(titles), commentsBefore };
   const { byId, byName } = detailed ? more : usual;
   const rows = await (titles.length > 0 ? byName : byId)(tx, values);
 

@@ -16,7 +16,7 @@ export default definePrompt({
   args: { task: pickedTask().describe('number or title of the task') },
   complete: { task: numberedTitles },
   run: async ({ task }, tx) => {
-    const found = await getTasks(tx, [task], true);
+    const found = await getTasks(tx, [task], { detailed: true });
     const [first] = found.tasks;
     if (!first) throw allFailed(found.failed);
     if (!isOpenTask(first)) throw conflict(`#${first.id} is not open.`, 'Choose an open task.');

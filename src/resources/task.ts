@@ -15,7 +15,7 @@ export default defineResource({
   complete: { id: taskIds },
   shows: ({ id }) => ({ task: id }),
   run: async ({ id }, tx) => {
-    const found = await getTasks(tx, [id], true);
+    const found = await getTasks(tx, [id], { detailed: true });
     if (found.tasks.length === 0) throw allFailed(found.failed);
     return found;
   },
