@@ -152,9 +152,10 @@ type List = keyof typeof SHORTENED;
 const listsOf = (names: object) => Object.keys(names) as List[];
 
 /** Returns how many entries a list has, including those that were not loaded. */
-const countOf = ({ subtaskCount, blockCount, commentCount, ...task }: TaskDetail, list: List): number =>
-  ({ subtasks: subtaskCount, blocks: blockCount, comments: commentCount, blockers: 0, history: 0 })[list] ||
-  task[list].length;
+const countOf = ({ subtaskCount, blockCount, ...task }: TaskDetail, list: List): number =>
+  ({ subtasks: subtaskCount, blocks: blockCount, comments: task.comments.at(-1)?.place, blockers: 0, history: 0 })[
+    list
+  ] || task[list].length;
 
 /** Texts of a task that an answer may truncate. */
 const TEXTS = ['note', 'description'] as const;

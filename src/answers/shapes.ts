@@ -10,7 +10,14 @@ import {
   type TimeContext,
   type When,
 } from '../domain/dates/clock.js';
-import { type HistoryEntry, MANY_SHOWN, type Related, SHOWN, type TaskDetail } from '../domain/get.js';
+import {
+  type HistoryEntry,
+  MANY_SHOWN,
+  type PlacedComment,
+  type Related,
+  SHOWN,
+  type TaskDetail,
+} from '../domain/get.js';
 import type { Comment } from '../domain/record.js';
 import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
 import { isOpenTask, type Task } from '../domain/task.js';
@@ -167,7 +174,7 @@ export const detailJson = (task: TaskDetail, context: RenderContext) =>
     blocks_total: task.blockCount > task.blocks.length ? task.blockCount : null,
     comments: task.comments.map((comment) => commentJson(comment, context)),
     comments_total: task.commentCount > task.comments.length ? task.commentCount : null,
-    comments_before: earlierThan(task),
+    comments_before: earlierThan(task.comments),
     history: task.history.map((entry) => historyEntryJson(entry, context)),
     ...stamps(task, context),
     created_by: task.createdBy,
@@ -232,17 +239,24 @@ export function indented(text: string): string {
 const relatedLine = ({ id, title, status }: Related) =>
   `  #${id} ${quoted(title)}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
 
-/** Returns the number below which further comments are; undefined if all earlier ones are shown, or none is. */
-const earlierThan = ({ comments, commentCount }: TaskDetail): number | undefined =>
-  commentCount > comments.length ? comments[0]?.id : undefined;
+/** Returns the value of `comments_before` for the comments before those shown, if there are any. */
+const earlierThan = ([first]: PlacedComment[]): number | undefined => (first && first.place > 1 ? first.id : undefined);
+
+/** Heads the comments of a task: says which of them are shown, unless all are. */
+function commentsTitle({ comments, commentCount }: TaskDetail): string {
+  const [first, last] = [comments[0], comments.at(-1)];
+  if (!first || !last || comments.length === commentCount) return 'Comments';
+  const earlier = first.place > 1 ? ` (earlier ones: get_task with comments_before ${first.id})` : '';
+  return `Comments ${first.place}–${last.place} of ${commentCount}${earlier}`;
+}
 
 /** Renders a task in full, as several lines. */
 export function detailText(task: TaskDetail, context: RenderContext): string {
   const stamp = (instant: Date) => sayStamp(instant, context);
   const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
-  const part = (title: string, shown: number, all: number, which: string, rest: string) =>
-    all > shown ? `${title} (${which}${shown} of ${all}; ${rest})` : title;
-  const { subtasks, subtaskCount, blocks, blockCount, comments, commentCount } = task;
+  const part = (title: string, shown: number, all: number, rest: string) =>
+    all > shown ? `${title} (${shown} of ${all}; ${rest})` : title;
+  const { subtasks, subtaskCount, blocks, blockCount, comments } = task;
   return [
     line({ ...task, openSubtasks: 0, waitsFor: [], waitsWith: null }, context), // all are listed below
     `  version ${task.version} · ${sayStamps(task, context, ` by ${task.createdBy}`)}`,
@@ -250,7 +264,7 @@ export function detailText(task: TaskDetail, context: RenderContext): string {
     ...(task.description ? [indented(task.description)] : []),
     ...(task.note ? ['  Note left on release:', indented(task.note)] : []),
     ...section(
-      part('Sub-tasks', subtasks.length, subtaskCount, '', `list_tasks parent ${task.id} for the rest`),
+      part('Sub-tasks', subtasks.length, subtaskCount, `list_tasks parent ${task.id} for the rest`),
       subtasks.map(relatedLine),
     ),
     ...section('Blocked by', task.blockers.map(relatedLine)),
@@ -260,19 +274,12 @@ export function detailText(task: TaskDetail, context: RenderContext): string {
         'Blocks',
         blocks.length,
         blockCount,
-        '',
         blocks.length < MANY_SHOWN.related ? 'more from get_task with a larger max_tokens' : 'the rest is not shown',
       ),
       blocks.map(relatedLine),
     ),
     ...section(
-      part(
-        'Comments',
-        comments.length,
-        commentCount,
-        'the latest ',
-        `earlier ones with comments_before ${earlierThan(task)}`,
-      ),
+      commentsTitle(task),
       comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
     ),
     ...section(

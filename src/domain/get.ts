@@ -36,6 +36,11 @@ export interface HistoryEntry extends Step {
   by: string;
 }
 
+/** A comment, and how many comments its task had when it was written, this one included. */
+export interface PlacedComment extends Comment {
+  place: number;
+}
+
 export interface TaskDetail extends Task {
   /** Number of the claim, if the caller holds it. */
   ownClaim?: number | undefined;
@@ -46,8 +51,8 @@ export interface TaskDetail extends Task {
   /** Open tasks that this one blocks; `blockCount` is the total. */
   blocks: Related[];
   blockCount: number;
-  /** The latest, or the latest before the number asked for, oldest first; `commentCount` includes all earlier ones. */
-  comments: Comment[];
+  /** The latest, or the latest before the number asked for, oldest first; `commentCount` is the total. */
+  comments: PlacedComment[];
   commentCount: number;
   /** The latest changes after its creation, newest first. */
   history: HistoryEntry[];
@@ -82,10 +87,10 @@ function belongings(tx: UserTx, most: typeof SHOWN, commentsBefore: Placeholder)
       and t.id = any(array(select d.blocked_id from ${dependencies} d where d.user_id = ${user} and d.blocker_id = ${tasks.id}))
       and ${isOpenAs('t')}
       order by t.id limit ${literalLimit(most.related)}`)}`,
-    comments: sql<
-      (Omit<Comment, 'at'> & { at: string; total: number })[]
-    >`${list(sql`select c.id, c.text, c.at, c.by, count(*) over () as total from ${comments} c
-      where c.user_id = ${user} and c.task_id = ${tasks.id} and c.id < ${commentsBefore} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
+    comments: sql<(Omit<PlacedComment, 'at'> & { at: string; total: number })[]>`${list(sql`select * from (
+        select c.id, c.text, c.at, c.by, row_number() over (order by c.id) as place, count(*) over () as total
+        from ${comments} c where c.user_id = ${user} and c.task_id = ${tasks.id}) c
+      where c.id < ${commentsBefore} order by c.id desc limit ${literalLimit(most.comments)}`)}`,
     // Omits creation and comments, which are shown separately, and extensions of claims.
     history: sql<{ batch: number; at: string; actor: Actor; step: Step }[]>`${list(sql`
       select h.batch, h.at, h.actor, ${stepIn(tx, 'h')} as step
@@ -196,7 +201,7 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     blockers: has.blockers,
     blocks: has.blocks,
     blockCount: has.blocks[0]?.total ?? 0,
-    comments: has.comments.map(({ id, text, at, by }) => ({ id, text, at: new Date(at), by })).reverse(),
+    comments: has.comments.map(({ total, at, ...comment }) => ({ ...comment, at: new Date(at) })).reverse(),
     commentCount: has.comments[0]?.total ?? 0,
     history: has.history.map(({ batch, at, actor, step }) => ({
       ...step,
@@ -207,6 +212,19 @@ function toDetail({ task: row, with: has }: DetailRow): TaskDetail {
     })),
   };
 }
+
+/** Reduces a task to its comments, for those who page back through them. */
+export const commentsOnly = (task: TaskDetail): TaskDetail => ({
+  ...task,
+  description: null,
+  note: null,
+  subtasks: [],
+  subtaskCount: 0,
+  blockers: [],
+  blocks: [],
+  blockCount: 0,
+  history: [],
+});
 
 const idsOf = (tasks: Related[]) => tasks.map(({ id }) => id);
 

@@ -1,8 +1,9 @@
 import { detailAnswer } from '../answers/reads.js';
-import { getTasks } from '../domain/get.js';
+import { commentsOnly, getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { claimOf } from '../domain/lease.js';
 import { MAX_ID } from '../domain/task.js';
+import { invalid } from '../errors.js';
 import { idOrTitle, listField, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
@@ -14,14 +15,20 @@ export default defineTool({
     'Everything about up to 20 tasks: description, sub-tasks, blockers, comments, history, version. Takes ids, or exact titles.',
   input: {
     ids: listField(idOrTitle(), 20),
-    comments_before: wholeNumber(1, MAX_ID).describe('for earlier comments, as the answer says').optional(),
+    comments_before: wholeNumber(1, MAX_ID).describe('with one id: only its comments before this one').optional(),
   },
   aliases: { title: 'ids' },
   output: ['task', 'tasks', 'failed'],
   run: async ({ ids, comments_before: commentsBefore }, tx, { detailed, callerName }) => {
+    if (commentsBefore !== undefined && ids.length > 1)
+      throw invalid(
+        'comments_before needs one id.',
+        'The comments of each task have numbers of their own: ask task by task.',
+      );
     const { tasks, failed } = await getTasks(tx, ids, { detailed, commentsBefore });
     if (tasks.length === 0) throw allFailed(failed);
-    return { tasks: tasks.map((each) => ({ ...each, ownClaim: claimOf(each, callerName) })), failed };
+    const shown = commentsBefore === undefined ? tasks : tasks.map(commentsOnly);
+    return { tasks: shown.map((each) => ({ ...each, ownClaim: claimOf(each, callerName) })), failed };
   },
   answer: detailAnswer,
 });

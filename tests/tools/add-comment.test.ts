@@ -43,7 +43,7 @@ describe('add_comment', () => {
       Array.from({ length: 10 }, (_, i) => `note ${i + 3}`),
     );
     expect(reply.json.task.comments_total).toBe(12);
-    expect(reply.text).toContain('Comments (the latest 10 of 12; earlier ones with comments_before 3):');
+    expect(reply.text).toContain('Comments 3–12 of 12 (earlier ones: get_task with comments_before 3):');
   });
 
   test('can be undone, and done again', async () => {

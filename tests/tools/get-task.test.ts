@@ -262,7 +262,7 @@ describe('get_task', () => {
       await ana.ok('update_task', { id: 1, title: `Log ${i}` });
     }
     const usual = await ana.call('get_task', { id: 1 });
-    expect(usual.text).toContain('  Comments (the latest 10 of 12; earlier ones with comments_before 3):\n');
+    expect(usual.text).toContain('  Comments 3–12 of 12 (earlier ones: get_task with comments_before 3):\n');
     expect([usual.json.task.comments.length, usual.json.task.history.length]).toEqual([10, 8]);
     const { json, text } = await ana.call('get_task', { id: 1, max_tokens: 5000 });
     expect(json.task.comments.map((each: { text: string }) => each.text)).toEqual(
@@ -272,26 +272,35 @@ describe('get_task', () => {
     expect(text).toContain('  Comments:\n');
   });
 
-  test('pages back through all comments, which the numbers of comments of other tasks do not change', async () => {
+  test('pages back through all comments of a task, without the rest of it', async () => {
     const ana = await newAgent(world);
-    await ana.ok('add_tasks', { tasks: [{ title: 'Log' }, { title: 'Other' }] });
+    const whole = { description: 'word '.repeat(1000), labels: ['log'] };
+    await ana.ok('add_tasks', { tasks: [{ title: 'Log', ...whole }, { title: 'Other' }] });
     for (let i = 0; i < 12; i++) {
       await ana.ok('add_comment', { id: 1, text: `Entry ${i} ${'word '.repeat(90)}` });
       await ana.ok('add_comment', { id: 2, text: 'Other' });
     }
     const seen: string[] = [];
-    let before: number | undefined;
-    do {
-      const { task } = await ana.ok('get_task', { id: 1, max_tokens: 600, comments_before: before });
-      const entries = task.comments.map(({ text }: { text: string }) => text.split(' ').slice(0, 2).join(' '));
-      expect(entries.length).toBeGreaterThan(0);
-      if (before === undefined) expect(task.comments_total).toBe(12);
-      seen.unshift(...entries);
+    let before: number | undefined = 24;
+    while (before !== undefined) {
+      const { json, text } = await ana.call('get_task', { id: 1, max_tokens: 600, comments_before: before });
+      const { comments, ...task } = json.task;
+      seen.unshift(...comments.map((each: { text: string }) => each.text.split(' ').slice(0, 2).join(' ')));
+      expect(task).toMatchObject({ id: 1, title: 'Log', labels: ['log'], comments_total: 12 });
+      expect(task).not.toHaveProperty('description');
+      expect(text).toContain(`  Comments ${13 - seen.length}–${13 - seen.length + comments.length - 1} of 12`);
       before = task.comments_before;
-    } while (before !== undefined);
+    }
     expect(seen).toEqual(Array.from({ length: 12 }, (_, i) => `Entry ${i}`));
-    const { task } = await ana.ok('get_task', { id: 1, comments_before: 1 });
-    expect(task).not.toHaveProperty('comments');
+    expect((await ana.ok('get_task', { id: 1, comments_before: 1 })).task).not.toHaveProperty('comments');
+  });
+
+  test('takes the number of a comment only with one id', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'One' }, { title: 'Two' }] });
+    expect((await ana.refused('get_task', { ids: [1, 2], comments_before: 9 })).message).toBe(
+      'comments_before needs one id.',
+    );
     expect((await ana.refused('get_task', { id: 1, comments_before: 'x' })).message).toMatch(
       /^comments_before must be/,
     );
