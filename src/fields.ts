@@ -181,34 +181,43 @@ export function isNoneFor(field: string, given: unknown): boolean {
   return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
 }
 
+/** Returns the words of a choice: a list, or a text with commas. Of too many, some are enough to refuse them. */
+const wordsOf = (given: unknown, most: number): unknown[] =>
+  (typeof given === 'string' ? given.split(',', most + 1) : [given].flat()).slice(0, most + 1);
+
 /**
- * One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores. Several words stand for
- * one if an alias joins them, in the order of the alphabet, with commas.
+ * One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores.
+ *
+ * @param otherwise appended to the refusal: what to use instead
+ * @param joint several words that together mean one of `values`
  */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
   aliases: Record<string, T[number]> = {},
-  /** Appended to the refusal: what to use instead. */
   otherwise = '',
+  joint: [together: string[], value: T[number]][] = [],
 ) => {
-  const meant = (word: string) => (Object.hasOwn(aliases, word) ? (aliases[word] as string) : word);
+  const meant = (word: unknown) => {
+    if (typeof word !== 'string' && typeof word !== 'number') return word;
+    const canonical = String(word)
+      .trim()
+      .toLowerCase()
+      .replace(/[\s-]+/g, '_');
+    return Object.hasOwn(aliases, canonical) ? aliases[canonical] : canonical;
+  };
   return z.preprocess(
     (given) => {
-      const words = typeof given === 'string' ? given.split(',') : [given].flat();
-      if (!words.every((word) => typeof word === 'string' || typeof word === 'number')) return given;
-      const canonical = words.map((word) =>
-        meant(
-          String(word)
-            .trim()
-            .toLowerCase()
-            .replace(/[\s-]+/g, '_'),
-        ),
+      const words = new Set(wordsOf(given, values.length).map(meant));
+      const [only] = words;
+      if (words.size === 1) return only;
+      return (
+        joint.find(
+          ([together]) => together.length === words.size && together.every((word) => words.has(word)),
+        )?.[1] ?? [...words]
       );
-      return meant([...new Set(canonical)].sort().join());
     },
     z.enum(values, {
-      error: ({ input }) =>
-        `must be ${String(input).includes(',') ? 'only ' : ''}one of ${values.join(', ')}${otherwise}`,
+      error: ({ input }) => `must be ${Array.isArray(input) ? 'only ' : ''}one of ${values.join(', ')}${otherwise}`,
     }),
   );
 };

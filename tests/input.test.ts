@@ -314,6 +314,20 @@ describe('what clients are known to send', () => {
         /^priority must be (only )?one of urgent,/,
       );
     expect((await ana.refused('list_tasks', { priority: ['high', 'urgent'] })).message).toContain('only one of');
+    const odd = [
+      { toString: 1 },
+      [{ toString: 1 }],
+      [[['high']]],
+      true,
+      '__proto__',
+      ['constructor'],
+      ',',
+      'high,low,'.repeat(400_000),
+    ];
+    for (const priority of odd)
+      expect((await ana.refused('list_tasks', { priority })).message, String(odd.indexOf(priority))).toMatch(
+        /^priority must be/,
+      );
   });
 
   test('as many fields as a request has room for are refused at once, and ten of them named', async () => {

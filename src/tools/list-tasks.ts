@@ -8,7 +8,7 @@ import { SORTS } from '../domain/lists/sort.js';
 import { clampedWhole, flag, idOrNone, labels, nameOrNone, oneOf, priority, shortText } from '../fields.js';
 import { defineTool } from '../tool.js';
 
-const DUE_RANGE = 'due takes a range: 2026-12-01..2026-12-10, or one of its ends: ..2026-12-10.';
+const DUE_RANGE = 'due takes a range: 2026-12-01..2026-12-10, or with one end only: 2026-12-01.. or ..2026-12-10.';
 
 export default defineTool({
   name: 'list_tasks',
@@ -27,10 +27,12 @@ export default defineTool({
         trash: 'deleted',
         any: 'all',
         canceled: 'cancelled',
-        'in_progress,open': 'open',
-        'in_progress,not_started': 'open',
       },
       '; for those that can start now use ready true, for blocked ones ready false',
+      [
+        [['open', 'in_progress'], 'open'],
+        [['not_started', 'in_progress'], 'open'],
+      ],
     )
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
