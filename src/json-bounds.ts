@@ -4,7 +4,7 @@
  */
 const [MAX_VALUES, MAX_DEPTH] = [20_000, 64];
 
-/** The most fields of one object: more than any of ours has. */
+/** Maximum number of fields of one object: more than any of ours has. */
 export const MAX_FIELDS = 100;
 
 /** Maximum number of messages of one batch. Over HTTP, the SDK would refuse more too, but after they were counted. */

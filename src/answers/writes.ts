@@ -186,7 +186,7 @@ export function commentAnswer({ task, lapsed }: Commented, context: RenderContex
 /** Maximum number of tasks that the answer to a write lists: a task may have very many sub-tasks. */
 const MAX_LISTED = 100;
 
-/** The same of those that changed along with the tasks that a write named: what became of them is the same for all. */
+/** Maximum number of tasks listed that changed only along with those that a write named: the same became of all of them. */
 const MAX_ALONG = 20;
 
 const readyRows = (ready: Task[]) => listedOf(ready).map(({ id, title }) => ({ id, title }));

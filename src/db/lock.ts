@@ -41,7 +41,7 @@ export function findDirectory(path: string, fallback?: string): string | undefin
 }
 
 /**
- * Returns which data directory to use, and creates it if it is `path` and there is another choice.
+ * Returns which data directory to use. If there is a fallback and `path` is used, it is created.
  *
  * @param fallback used if `path` does not exist and cannot be created, as in a sandbox. Not if it exists and cannot be
  *   written to: the tasks in it would seem to be lost.

@@ -57,8 +57,9 @@ export function depthRefusal(
   { id, parentId }: Pick<Task, 'parentId'> & { id?: number },
   nameTask: NameTask = byNumber,
 ): Refusal | undefined {
+  if (parentId === null) return undefined;
   const levels = ancestors(family, { parentId }).length + (id === undefined ? 1 : height(family, id));
-  return parentId !== null && levels > MAX_DEPTH
+  return levels > MAX_DEPTH
     ? invalid(
         `Tasks can be nested at most ${MAX_DEPTH} levels deep.`,
         `Choose a parent nearer to the top than ${nameTask(parentId)}.`,

@@ -198,17 +198,14 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
   };
 }
 
-/**
- * A common table expression that yields ids, with its columns: `up (id, parent_id)`. The ids are read from it, or `from`
- * something else.
- */
+/** A common table expression with its columns, `up (id, parent_id)`, and what to read its ids from, if not from it as a whole. */
 type Part = [table: string, query: SQL, from?: string];
 
 interface Selecting {
   shape: Shape;
   value: Value;
   user: string;
-  /** The array of the ids that are wanted themselves. */
+  /** The ids that were asked for, as an array. */
   list: SQL;
 }
 

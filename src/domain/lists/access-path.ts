@@ -27,7 +27,7 @@ export interface AccessPath {
   singleIndex: boolean;
 }
 
-/** Filters that each are a part of their own; of those by status, project and readiness, the value matters too. */
+/** Filters of which it matters only whether they are set; of status, project and readiness, the value matters too. */
 const FIELDS = [
   'claimed',
   'due',
