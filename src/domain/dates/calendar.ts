@@ -27,7 +27,7 @@ export const MONTHS = [
 /** Regular expression sources, for text in lower case. */
 export const WEEKDAY =
   'mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?';
-export const ORDINAL = '(\\d{1,2})(?:st|nd|rd|th)';
+export const ORDINAL = '([1-9]\\d?)(?:st|nd|rd|th)';
 
 /** Returns the number, from 1, of the weekday or month with the same first three letters as `word`, or 0. */
 export const numberOf = (names: readonly string[], word: string) =>

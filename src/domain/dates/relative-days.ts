@@ -27,10 +27,10 @@ const offsetOf = (word = '') => OFFSETS.get(word) ?? 0;
 
 const isWorkday = ({ dayOfWeek }: Day) => dayOfWeek < 6;
 
-/** Returns the nth of the days that fit from a day on or, with a negative number, up to it. */
-function nthDay(nth: number, from: Day, fits: (day: Day) => boolean): Day {
+/** Returns the nth of the days that fit from a day on or, with a step of -1, back from it. */
+function nthDay(nth: number, from: Day, step: 1 | -1, fits: (day: Day) => boolean): Day {
   let day = from;
-  for (let left = Math.abs(nth); ; day = day.add({ days: Math.sign(nth) })) if (fits(day) && --left <= 0) return day;
+  for (let left = nth; ; day = day.add({ days: step })) if (fits(day) && --left <= 0) return day;
 }
 
 /** Returns the periods that words stand for: "next month", "december", "month" for this one. */
@@ -100,7 +100,7 @@ const RULES: [RegExp, Rule][] = [
       const fits = (day: Day) => (number ? day.dayOfWeek === number : isWorkday(day));
       const nth = Number(digits ?? NTHS.indexOf(word) + 1);
       return periodsOf(text, today, look).flatMap(({ first, last, exact }) => {
-        const day = word === 'last' ? nthDay(-1, last, fits) : nthDay(nth, first, fits);
+        const day = word === 'last' ? nthDay(1, last, -1, fits) : nthDay(nth, first, 1, fits);
         return Temporal.PlainDate.compare(day, last) > 0 ? [] : [singleDay(day, exact)];
       });
     },
@@ -108,12 +108,13 @@ const RULES: [RegExp, Rule][] = [
   rule(
     `(?:in )?(\\d{1,3}|[a-z]+) ${WORKDAY}s?(?: (from|after|before) (.+))?`,
     ([amount = '', way, start = 'today'], today, look) => {
-      const count = offsetOf(amount) || readDuration(`${amount} day`)?.days;
+      const offset = offsetOf(amount);
+      const step = way ? (way === 'before' ? -1 : 1) : offset < 0 ? -1 : 1;
+      const count = offset ? Number(offset === step) : readDuration(`${amount} day`)?.days;
       const from = readDays(start.replace(/^now$/, 'today'), today, look);
       if (!count || !Array.isArray(from)) return undefined;
-      const by = way === 'before' ? -count : count;
       return from.flatMap(({ day, exact }) =>
-        day ? [singleDay(nthDay(by, day.add({ days: Math.sign(by) }), isWorkday), exact)] : [],
+        day ? [singleDay(nthDay(count, day.add({ days: step }), step, isWorkday), exact)] : [],
       );
     },
   ),

@@ -41,11 +41,11 @@ const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
 const WORDED: [RegExp, string][] = [
   [/^week$/i, 'today..in 6 days'],
   [/^(?:overdue (?:or|and) today|today (?:or|and) overdue)$/i, '..today'],
-  [/^(?:by|before|until|till|through|up to)\s+/i, '..'],
-  [/^within\s+/i, 'today..in '],
-  [/^between\s+(.+?)\s+and\s+/i, '$1..'],
-  [/^(?:from\s+)?(.+?)\s+(?:to|until|till|through)\s+/i, '$1..'],
-  [/^(?:from|after)\s+(.+?)(?:\s+on)?$/i, '$1..'],
+  [/^(?:by|before|until|till|through|up to) /i, '..'],
+  [/^within /i, 'today..in '],
+  [/^between (.+?) and /i, '$1..'],
+  [/^(?:from )?(.+?) (?:to|until|till|through) /i, '$1..'],
+  [/^(?:from|after) (.+?)(?: on)?$/i, '$1..'],
 ];
 
 /**
@@ -57,7 +57,7 @@ const WORDED: [RegExp, string][] = [
  */
 export function parseWindow(text: string, context: TimeContext): Window {
   const { now, timezone } = context;
-  const said = text.trim();
+  const said = text.trim().replace(/\s+/g, ' ');
   const word = said.toLowerCase();
   if (word === 'none') return 'none';
   if (word === 'overdue') return { until: now };
