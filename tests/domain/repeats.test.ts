@@ -3,7 +3,14 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
 import { rruleLibrary } from '../../src/domain/recurrence/occurrences.js';
-import { isRepeat, nextOccurrence, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
+import {
+  isRepeat,
+  isSameRule,
+  nextOccurrence,
+  parseRepeat,
+  sayRepeat,
+  upcoming,
+} from '../../src/domain/recurrence/repeats.js';
 import { Refusal } from '../../src/errors.js';
 
 await Promise.all([rruleLibrary.load(), dateReaders.load()]);
@@ -159,6 +166,8 @@ describe('a phrase', () => {
     ['every day until end of month', 'FREQ=DAILY;UNTIL=20261130', '2026-11-22'],
     ['every day until end of Q1', 'FREQ=DAILY;UNTIL=20270331', '2026-11-22'],
     ['every day starting next business day until fri, 25 dec', 'FREQ=DAILY;UNTIL=20261225', '2026-11-23'],
+    ['every day starting 1 dec 2027 until fri 24 dec', 'FREQ=DAILY;UNTIL=20271224', '2027-12-01'],
+    ['every day until fri 24 dec starting 1 dec 2027', 'FREQ=DAILY;UNTIL=20271224', '2027-12-01'],
     ['every alternate friday', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=FR', '2026-11-27'],
     ['bi-weekly on tue', 'FREQ=WEEKLY;INTERVAL=2;BYDAY=TU', '2026-11-24'],
     ['once a week on monday', 'FREQ=WEEKLY;BYDAY=MO', '2026-11-23'],
@@ -227,6 +236,7 @@ describe('a phrase', () => {
     ['10 times every day', 'a task can repeat at most once a day.'],
     ['every january', 'a day of the month is missing.'],
     ['every day until wed 24 nov', '2026-11-24 is a Tuesday.'],
+    ['every day starting 1 dec 2027 until thu 24 dec', '2027-12-24 is a Friday.'],
     ['every day until 03/04/2027', '"03/04/2027" can mean 2027-04-03 or 2027-03-04.'],
     ['every day until this sunday', '"this sunday" can mean 2026-11-22 or 2026-11-29.'],
     ['every day for 2 weeks for 3 times', 'give an end date or a number of times, not both.'],
@@ -393,6 +403,14 @@ describe('with a due date', () => {
     expect(next(parse('every month for 1000 times', '2002-01-01').repeat, '2002-01-01', '2026-11-23T12:00:00Z')).toBe(
       '2026-12-01',
     );
+  });
+
+  test('decides the year of the end, also for a task that repeats already', () => {
+    const { repeat } = parse('every day until fri 24 dec', '2027-12-01');
+    expect(repeat.rule).toBe('FREQ=DAILY;UNTIL=20271224');
+    const was = { due: '2026-11-23', repeats: parse('every day').repeat };
+    expect(isSameRule('every day until fri 24 dec', '2027-12-01', was, context)).toBe(false);
+    expect(isSameRule('every day until fri 24 dec', null, { due: '2027-12-02', repeats: repeat }, context)).toBe(true);
   });
 
   test('a start on another day is refused', () => {

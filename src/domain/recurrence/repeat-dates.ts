@@ -11,6 +11,8 @@ export interface DateContext {
   from: string;
   /** Which day to take if the words mean several, such as a month. */
   edge: 'first' | 'last';
+  /** Whether a weekday may differ from its date, whose year is not yet known. */
+  anyWeekday?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export function readDate(cursor: Cursor, context: DateContext): string | undefin
   return undefined;
 }
 
-/** Words that an end follows. */
+/** Words that introduce an end. */
 export const UNTIL = ['until', 'till', 'til', 'ending', 'ends'];
 
 /** Words that begin another part of the phrase. */
@@ -52,7 +54,7 @@ const wrongWeekday = (day: string): Refusal =>
   repeatsRefusal(`${day} is a ${WEEKDAYS[weekdayOf(toDay(day)) - 1]}.`, 'Use the date of the intended day.');
 
 function readDay(cursor: Cursor, context: DateContext): string | undefined {
-  const { today, from, edge } = context;
+  const { today, from, edge, anyWeekday } = context;
   const word = cursor.peek() ?? '';
   if (/^\d{4}-/.test(word)) {
     cursor.eat();
@@ -64,7 +66,7 @@ function readDay(cursor: Cursor, context: DateContext): string | undefined {
     const start = cursor.at();
     cursor.eat(',');
     const date = readDay(cursor, context); // as in "fri 25 dec"
-    if (date !== undefined && weekdayOf(toDay(date)) !== weekday) throw wrongWeekday(date);
+    if (date !== undefined && !anyWeekday && weekdayOf(toDay(date)) !== weekday) throw wrongWeekday(date);
     if (date !== undefined) return date;
     cursor.back(start);
     return fromDay(toDay(from) + ((weekday - weekdayOf(toDay(from)) + 7) % 7));

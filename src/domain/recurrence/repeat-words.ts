@@ -179,7 +179,8 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     else if (cursor.eat(...UNTIL)) {
       cursor.eat('on');
       until = cursor.at();
-      rule.until = once(rule.until ?? phrase.lasts, readDate(cursor, { today, from, edge: 'last' }), 'ends');
+      const end = readDate(cursor, { today, from, edge: 'last', anyWeekday: true });
+      rule.until = once(rule.until ?? phrase.lasts, end, 'ends');
     } else if (cursor.eat('starting', 'beginning', 'from')) {
       if (cursor.eat('completion')) phrase.afterCompletion = true;
       else {

@@ -57,8 +57,8 @@ export function parseRepeat(
   const date = due ?? was;
   const known = date === null ? undefined : localOf(date, timezone);
   const given = due === null ? undefined : known;
-  const present = today(context).toString();
-  const horizon = { today: present, from: given?.day ?? present, start: known?.day ?? present };
+  const horizon = horizonOf(due, was, context);
+  const present = horizon.today;
   const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
   if (count < 1 || count > MAX_COUNT)
@@ -98,6 +98,13 @@ export function parseRepeat(
     },
     due: date !== null && asItWas ? date : whenOf(moment, timezone),
   };
+}
+
+/** Returns what the dates in a phrase are relative to, by the due date given along with it and the previous one. */
+function horizonOf(due: When | null, was: When | null, context: TimeContext) {
+  const present = today(context).toString();
+  const dayOf = (when: When | null) => (when === null ? present : localOf(when, context.timezone).day);
+  return { today: present, from: dayOf(due), start: dayOf(due ?? was) };
 }
 
 /** Returns the rule with explicit days and a day as its end, so that it no longer depends on its start. */
@@ -155,8 +162,7 @@ export function isSameRule(
   was: { due: When; repeats: Repeat },
   context: TimeContext,
 ) {
-  const day = today(context).toString();
-  const horizon = { today: day, from: day, start: day };
+  const horizon = horizonOf(given, was.due, context);
   const { rule, time, afterCompletion, start, untilTime, lasts } = readPhrase(text, horizon);
   if (start) return false;
   const said = sayRepeat(was.repeats);
