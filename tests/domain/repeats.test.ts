@@ -149,6 +149,9 @@ describe('a phrase', () => {
     ['every weekday morning, 8am', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', '2026-11-23T07:00:00.000Z'],
     ['every afternoon at 12:30', 'FREQ=DAILY', '2026-11-23T11:30:00.000Z'],
     ['every night at 9', 'FREQ=DAILY', '2026-11-22T20:00:00.000Z'],
+    ["every day at 5 o'clock pm", 'FREQ=DAILY', '2026-11-23T16:00:00.000Z'],
+    ['every evening by 9', 'FREQ=DAILY', '2026-11-22T20:00:00.000Z'],
+    ['every friday by 17:00', 'FREQ=WEEKLY;BYDAY=FR', '2026-11-27T16:00:00.000Z'],
     ['every friday by 5pm', 'FREQ=WEEKLY;BYDAY=FR', '2026-11-27T16:00:00.000Z'],
     ['every monday @ 9', 'FREQ=WEEKLY;BYDAY=MO', '2026-11-23T08:00:00.000Z'],
     ['every friday by end of day', 'FREQ=WEEKLY;BYDAY=FR', '2026-11-27'],
@@ -199,6 +202,10 @@ describe('a phrase', () => {
     '24 nov',
     'in 3 days',
     'in 3 weekdays',
+    '3 weekdays',
+    'five weekdays',
+    '3 weekdays from now',
+    '3 weekdays after friday',
     'monday',
     'year of the dragon',
     '',
@@ -250,6 +257,22 @@ describe('a phrase', () => {
     ['every day until monday until tuesday', 'two ends are given.'],
     ['every day for 3 times for 4 times', 'two counts are given.'],
     ['at 5pm', 'something is missing at the end.'],
+    ['every friday by 5', '5 is not clear as a time.'],
+    ["every day at 5 o'clock", '5 is not clear as a time.'],
+    ["at 5 o'clock every day", '5 is not clear as a time.'],
+    ['every month by 15', '15 is not clear as a time.'],
+    ['every month by 32', '"32" is not understood here.'],
+    ['every day for next week', '"next" is not understood here.'],
+    ['every day for the next month', '"the" is not understood here.'],
+    ['every day for months', '"months" is not understood here.'],
+    ['every day for weeks', '"weeks" is not understood here.'],
+    ['every day for the month', '"the" is not understood here.'],
+    ['every first night', '"night" is not understood here.'],
+    ['every first morning', '"morning" is not understood here.'],
+    ['first night of the month', '"night" is not understood here.'],
+    ['by friday', '"by" is not understood here.'],
+    ['a week', '"a" is not understood here.'],
+    ['an evening', '"an" is not understood here.'],
     ['every night at 1', '01:00 does not go with "night".'],
     ['every morning at 8pm', '20:00 does not go with "morning".'],
     ['every evening at 8am', '08:00 does not go with "evening".'],
@@ -261,6 +284,11 @@ describe('a phrase', () => {
     const body = refusal(text);
     expect(body).toMatchObject({ code: 'invalid', message: `repeats: ${message}` });
     expect(body.hint).toBeTruthy();
+  });
+
+  test('that gives an hour alone is refused with the times it may mean', () => {
+    expect(refusal('every friday by 5').hint).toBe('Use 05:00 or 17:00.');
+    expect(refusal('every month by 15').hint).toBe('Use 15:00.');
   });
 
   test.each([

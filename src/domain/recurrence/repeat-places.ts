@@ -1,4 +1,5 @@
 import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { isDayPart } from '../dates/time-of-day.js';
 import type { Freq, NthWeekday, Rule } from './occurrences.js';
 import { canonicalRule, countedOrder } from './rrule.js';
 import { type Cursor, numberOfName, repeatsRefusal, unexpectedWord } from './word-cursor.js';
@@ -93,6 +94,7 @@ function readCounted(cursor: Cursor, places: NamedDays, ordinals: number[], opti
     if (!cursor.eat('last') || !cursor.eat('day')) throw unexpectedWord(cursor);
   } else if (!cursor.eat('day', 'days')) {
     const name = cursor.peek() ?? '';
+    if (isDayPart(name)) throw unexpectedWord(cursor);
     const follows = numberOfName(WEEKDAYS, name) || /^(?:week|work)days?$|^(?:business|working|work)$/.test(name);
     return follows ? (readPlace(cursor, places, ordinals, options) ?? []) : ordinals;
   }

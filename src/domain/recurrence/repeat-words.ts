@@ -1,9 +1,10 @@
-import { formatTime, isDayPart, type Time, timeInPart, withShortEnd } from '../dates/time-of-day.js';
+import type { Refusal } from '../../errors.js';
+import { clockTime, formatTime, isDayPart, type Time, timeInPart, withShortEnd } from '../dates/time-of-day.js';
 import type { Freq, Rule } from './occurrences.js';
 import { readDate, UNTIL } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
 import { type RuleText, readRule } from './rrule.js';
-import { type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
+import { CARDINALS, type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
 
 /** A parsed phrase, before its first day is known. */
 export interface Phrase extends RuleText {
@@ -15,14 +16,17 @@ export interface Phrase extends RuleText {
   lasts?: Pick<Rule, 'freq' | 'interval'> | undefined;
 }
 
-const RECURRENCE =
-  /(?<![\p{L}\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|(?<!\bin \S+ )weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\p{L}\p{N}])/u;
+/** Words that repeat. A number of weekdays, as in `3 weekdays from now`, is a single day. */
+const RECURRENCE = new RegExp(
+  `(?<![\\p{L}\\p{N}])(?:every|each|daily|weekly|biweekly|fortnightly|monthly|quarterly|yearly|annually|(?<!^(?:\\d+|${CARDINALS.join('|')}) |\\bin \\S+ )weekdays|weekends|after completi(?:on|ng)|rrule|freq|dtstart)(?![\\p{L}\\p{N}])`,
+  'u',
+);
 
 /** Other ways to say what is read below. */
 const SYNONYMS: [RegExp, string][] = [
   [/\.$/, ''],
   [/’/g, "'"],
-  [/ o'clock\b/, ''],
+  [/(?:\b(?:at|by) |@ ?)?(?<![:.\d])\b(\d{1,2}) o'clock\b/, 'by $1'],
   [/\beveryday\b/, 'every day'],
   [/\bnightly\b/, 'every night'],
   [/\b(morning|afternoon|evening|night)s\b/, '$1'],
@@ -81,10 +85,15 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
   const time = asRule ? undefined : readFirstTime(cursor);
+  const single = ['a', 'an'].includes(cursor.peek() ?? '') ? cursor.at() : undefined;
   const phrase: Phrase = asRule
     ? { ...readRule(asRule), inWords: false, afterCompletion: false }
     : { ...readDays(cursor), inWords: true, time };
   readRest(cursor, phrase, horizon);
+  if (single !== undefined && !phrase.afterCompletion) {
+    cursor.back(single);
+    throw unexpectedWord(cursor);
+  }
   return phrase;
 }
 
@@ -110,10 +119,22 @@ const ADVERBS = new Map<string, [Freq, number]>([
 
 /** Reads the time in `at 5pm every day`, `9am daily`. Consumes nothing if there is none. */
 function readFirstTime(cursor: Cursor): Time | undefined {
-  const time = cursor.time(cursor.eat('at') !== undefined);
+  const start = cursor.at();
+  const time = cursor.time(cursor.eat('at', 'by') !== undefined);
+  if (time && isHourAlone(cursor)) throw unclearHour(time);
   if (time) cursor.eat(',');
+  else cursor.back(start);
   return time;
 }
+
+/** Tells whether the time just read is a bare hour after `by`, which stands also for o'clock. */
+const isHourAlone = (cursor: Cursor): boolean => cursor.peek(-2) === 'by' && /^\d+$/.test(cursor.peek(-1) ?? '');
+
+const unclearHour = ({ hour }: Time): Refusal =>
+  repeatsRefusal(
+    `${hour} is not clear as a time.`,
+    `Use ${[hour, hour + 12].flatMap((each) => (each < 24 ? formatTime(clockTime(each)) : [])).join(' or ')}.`,
+  );
 
 function readDays(cursor: Cursor): { rule: Rule; afterCompletion: boolean } {
   const every = cursor.eat('every', 'each') !== undefined;
@@ -164,9 +185,12 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     if (previous !== undefined) throw repeatsRefusal(`two ${what} are given.`, hint);
     return value;
   };
+  let hourAlone = false;
   const readTime = (bare: boolean) => {
-    do phrase.time = once(phrase.time, cursor.time(bare), 'times of day', EACH_TIME);
-    while (cursor.eat('and', '&'));
+    do {
+      phrase.time = once(phrase.time, cursor.time(bare), 'times of day', EACH_TIME);
+      hourAlone = isHourAlone(cursor);
+    } while (cursor.eat('and', '&'));
   };
   let part: string | undefined;
   let until: number | undefined;
@@ -199,6 +223,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     }
   }
   if (part) phrase.time = readPart(part, phrase.time);
+  else if (phrase.time && hourAlone) throw unclearHour(phrase.time);
   if (until !== undefined) {
     // Read the end again: its year depends on the start, which is known only now.
     cursor.back(until);
@@ -220,15 +245,15 @@ function readPart(part: string, given: Time | undefined): Time | undefined {
   return time;
 }
 
-/** Reads `for 2 weeks`, `for the next month`. Consumes nothing if there is no such length of time. */
+/** Reads `for 2 weeks`, `for the next 3 months`, `for a year`. Consumes nothing if there is no such length of time. */
 function readLength(cursor: Cursor): Phrase['lasts'] {
   const start = cursor.at();
   if (!cursor.eat('for')) return undefined;
   cursor.eat('the');
-  cursor.eat('next', 'a');
-  const count = cursor.number() ?? 1;
+  cursor.eat('next');
+  const count = cursor.eat('a') ? 1 : cursor.number();
   const unit = UNITS.get(cursor.eat() ?? '');
-  if (unit) return { freq: unit[0], interval: unit[1] * count };
+  if (unit && count !== undefined) return { freq: unit[0], interval: unit[1] * count };
   cursor.back(start);
   return undefined;
 }

@@ -10,7 +10,7 @@ export function numberOfName(names: readonly string[], word: string): number | u
   return name === stem || name?.slice(0, 5).startsWith(word) ? number : undefined;
 }
 
-const CARDINALS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
+export const CARDINALS = 'one two three four five six seven eight nine ten eleven twelve'.split(' ');
 const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'];
 const SUFFIX = /^(?:st|nd|rd|th)$/;
 const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}([/.])\d{1,2}\1\d{4}|q[1-4]\b|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
