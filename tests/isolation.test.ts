@@ -266,6 +266,8 @@ describe('two independent locks', () => {
       ).then((page) => page.tasks),
     similar: (tx: UserTx) => similarTasks(tx, foreign.title),
     get: (tx: UserTx) => getTasks(tx, [foreign.id, foreign.title]).then((found) => found.tasks),
+    'earlier comments': (tx: UserTx) =>
+      getTasks(tx, [foreign.id], { commentsBefore: 2 }).then(({ tasks }) => tasks.flatMap(({ comments }) => comments)),
     overview: (tx: UserTx) => overview(tx, world.now).then((found) => [...found.overdue, ...found.today]),
     'what changed': (tx: UserTx) => whatChanged(tx, {}).then(({ deltas }) => deltas),
     projects: (tx: UserTx) => listProjects(tx).then((found) => found.projects),

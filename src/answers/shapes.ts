@@ -247,7 +247,8 @@ function commentsTitle({ comments, commentCount }: TaskDetail): string {
   const [first, last] = [comments[0], comments.at(-1)];
   if (!first || !last || comments.length === commentCount) return 'Comments';
   const earlier = first.place > 1 ? ` (earlier ones: get_task with comments_before ${first.id})` : '';
-  return `Comments ${first.place}–${last.place} of ${commentCount}${earlier}`;
+  const shown = first === last ? `${first.place}` : `${first.place}–${last.place}`;
+  return `Comments ${shown} of ${commentCount}${earlier}`;
 }
 
 /** Renders a task in full, as several lines. */

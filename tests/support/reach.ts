@@ -50,7 +50,7 @@ export const reach: Record<string, (foreign: Foreign) => Record<string, unknown>
     { claimed_by: 'zebra keeper', status: 'all' },
     { status: 'all', ready: true, sort: 'manual' },
   ],
-  get_task: ({ id, title }) => [{ ids: [id] }, { id }, { ids: [title] }],
+  get_task: ({ id, title }) => [{ ids: [id] }, { id }, { ids: [title] }, { id, comments_before: 1_000 }],
   update_task: ({ id }) => [
     { ids: [id], title: 'Taken' },
     { ids: [id], status: 'pending' },
