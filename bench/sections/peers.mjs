@@ -1,5 +1,6 @@
 // Compares Taskloom with other task servers: same client, same tasks, same run.
 import { setTimeout } from 'node:timers/promises';
+import floor from '../peers/floor.mjs';
 import { newHome, p50, removeHomes, shown, start, sum, time, tokens } from '../peers/host.mjs';
 import { ours, servers } from '../peers/index.mjs';
 import { versions } from '../peers/install.mjs';
@@ -8,7 +9,9 @@ import { today } from '../peers/plan.mjs';
 export const title = 'Comparison with other task servers';
 export const about =
   'Times to add, get and list tasks by number of tasks, token costs of lists, cold start, and adds from two processes ' +
-  'at once, over stdio with the 1.x client. Lists use the call of each server that comes closest to a page of 25 tasks.';
+  'at once, over stdio with the 1.x client. Lists use the call of each server that comes closest to a page of 25 tasks. ' +
+  'The do-nothing server runs on SDK 2, publishes Taskloom’s tools, and answers every call with a list of 25 titles: no ' +
+  'server on this SDK answers faster.';
 
 const group = 25;
 const operations = ['add', 'get', 'list'];
@@ -169,23 +172,32 @@ export async function run({ quick, log }) {
   const bySize = new Map();
   try {
     for (const count of counts)
-      bySize.set(count, await speeds(all, count, quick ? { rounds: 15, warmUp: 5 } : { rounds: 60, warmUp: 20 }, log));
+      bySize.set(
+        count,
+        await speeds([...all, floor], count, quick ? { rounds: 15, warmUp: 5 } : { rounds: 60, warmUp: 20 }, log),
+      );
     const cold = await starts(all, quick ? 3 : 7, log);
     const raced = [];
     for (const server of all) raced.push(await race(server, log));
 
     const largest = counts.at(-1);
-    const [mine, ...peers] = bySize.get(largest);
+    const [mine, ...others] = bySize.get(largest);
+    const minimum = others.pop();
+    const fastest = (operation) => others.sort((a, b) => a[operation] - b[operation])[0];
+    const headroom = (operation) =>
+      others.length > 0
+        ? `At ${largest} tasks, the fastest peer takes ${round(fastest(operation)[operation] / minimum[operation])} times as long as the do-nothing server.`
+        : '';
+    const calls = `Calls: ${all.map(({ name, lists }) => `${name}: ${lists}`).join('; ')}.`;
+    const measured = bySize.get(largest).map(({ name }) => name);
     const round = (ms) => Number(ms.toPrecision(3));
     return {
       tables: [
         ...operations.map((operation) => ({
           title: `${operation}, p50 in ms`,
           columns: ['server', ...counts.map((count) => `${count} tasks`)],
-          rows: all.map(({ name }, i) => [name, ...counts.map((count) => round(bySize.get(count)[i][operation]))]),
-          ...(operation === 'list' && {
-            note: `Calls: ${all.map(({ name, lists }) => `${name}: ${lists}`).join('; ')}.`,
-          }),
+          rows: measured.map((name, i) => [name, ...counts.map((count) => round(bySize.get(count)[i][operation]))]),
+          note: [headroom(operation), ...(operation === 'list' ? [calls] : [])].join(' ').trim(),
         })),
         {
           title: 'Tokens (o200k)',
@@ -218,14 +230,14 @@ export async function run({ quick, log }) {
         kind: 'lines',
         log: true,
         x: counts,
-        series: all.map(({ name }, i) => ({
+        series: measured.map((name, i) => ({
           name,
           values: counts.map((count) => round(bySize.get(count)[i][operation])),
         })),
       })),
       checks: [
-        ...(peers.length > 0 ? ['list', 'get'] : []).map((operation) => {
-          const best = peers.sort((a, b) => a[operation] - b[operation])[0];
+        ...(others.length > 0 ? ['list', 'get'] : []).map((operation) => {
+          const best = fastest(operation);
           return {
             what: `${operation} at ${largest} tasks: the fastest peer (${best.name}) ÷ ${ours.name}`,
             value: round(best[operation] / mine[operation]),
