@@ -1,4 +1,4 @@
-import type { Changed } from '../domain/changed.js';
+import { type Changed, MAX_EXAMINED } from '../domain/changed.js';
 import { formatStamp } from '../domain/dates/clock.js';
 import type { TaskDetail } from '../domain/get.js';
 import type { Failure } from '../domain/judge.js';
@@ -375,21 +375,24 @@ function inGroups(rows: ReturnType<typeof changeRow>[]) {
  * shown. Without a cursor, the latest are kept, and the answer's cursor is the newest change.
  */
 export function changedAnswer(
-  { deltas, newest, more }: Changed,
+  { deltas, upTo, newest }: Changed,
   context: RenderContext,
   { cursor, not_by }: { cursor?: number; not_by?: string },
 ): DetailLevels {
-  const nothing = `Nothing${not_by === undefined ? '' : ' else'} changed${newest === 0 ? ' yet' : ''}.`;
   const rows = deltas.map((each) => ({ ...changeRow(each, context), seq: each.seq }));
   const count = rows.length;
   const latest = cursor === undefined;
+  const where = latest
+    ? newest > MAX_EXAMINED && ` in the newest ${MAX_EXAMINED} changes`
+    : upTo < newest && ` up to ${upTo}`;
+  const nothing = `Nothing${not_by === undefined ? '' : ' else'} changed${newest === 0 ? ' yet' : where || ''}.`;
   return {
     levels: Math.max(count, 1),
     at(level) {
       const shown = latest ? rows.slice(-(level + 1)) : rows.slice(0, level + 1);
       const missing = count - shown.length;
-      const goesOn = more || (!latest && missing > 0);
-      const next = goesOn ? (shown.at(-1)?.seq ?? newest) : newest;
+      const next = latest || missing === 0 ? upTo : (shown.at(-1)?.seq ?? upTo);
+      const goesOn = next < newest;
       const changes = `${shown.length} ${shown.length === 1 ? 'change' : 'changes'}`;
       return {
         json: { changes: inGroups(shown), cursor: next, ...(goesOn && { more: true }) },
@@ -399,7 +402,7 @@ export function changedAnswer(
           `cursor: ${next}${goesOn ? ', and there is more after it' : ''}`,
         ].join('\n'),
         omitted: {
-          what: missing ? [`${missing}${more ? '+' : ''} ${latest ? 'earlier' : 'later'} changes`] : [],
+          what: missing ? [`${missing}${upTo < newest ? '+' : ''} ${latest ? 'earlier' : 'later'} changes`] : [],
           ...(goesOn && { how: 'the cursor' }),
         },
       };

@@ -24,20 +24,23 @@ export interface Delta {
 export interface Changed {
   /** Oldest first. */
   deltas: Delta[];
+  /** Sequence number of the last change that was examined: the cursor to continue from once all deltas are shown. */
+  upTo: number;
   /** Sequence number of the user's newest change. */
   newest: number;
-  /** Whether there are more after these. */
-  more: boolean;
 }
 
 const isBy = (actors: Actors): SQL =>
   typeof actors === 'string'
-    ? sql`taskloom.fold(${nameInSql(sql`l.actor`)}) = taskloom.fold(${actors}::text)`
+    ? sql`taskloom.fold(${nameInSql(sql`l.actor`)}) = (select taskloom.fold(${actors}::text))`
     : sql`${clientInSql(sql`l.actor`)} = ${actors.client}`;
 
 /** Maximum number of changes returned without a cursor, and with one. */
 const NEWEST = 20;
 const PAGE = 200;
+
+/** Maximum number of changes examined by a call: most of them may be by those who are left out. */
+export const MAX_EXAMINED = 2_000;
 
 /**
  * Loads the changes after a cursor (a sequence number), or the newest ones, in one statement. A user's changes are
@@ -59,7 +62,11 @@ export async function whatChanged(
           (select p.name from ${projects} p where p.user_id = ${user} and c.entity = 'project' and p.id = c.entity_id),
           c.after ->> 'title', c.before ->> 'title')) order by c.seq)
       from (
-        select * from ${changes} l where l.user_id = ${user} and l.seq > ${cursor ?? 0} and not ${isRenewal('l')}
+        select * from ${changes} l where l.user_id = ${user} and not ${isRenewal('l')} and ${
+          cursor === undefined
+            ? sql`l.seq > n.change_seq - ${literalLimit(MAX_EXAMINED)}`
+            : sql`l.seq > ${cursor} and l.seq <= ${cursor + MAX_EXAMINED}`
+        }
           ${notBy === undefined ? sql`` : sql`and not ${isBy(notBy)}`}
         order by ${cursor === undefined ? sql`l.seq desc limit ${literalLimit(NEWEST)}` : sql`l.seq limit ${literalLimit(PAGE + 1)}`}
       ) c)
@@ -77,8 +84,10 @@ export async function whatChanged(
       `List again with list_tasks, then continue from cursor ${newest}.`,
     );
   const found = (row[2] ?? []) as Found[];
-  const more = cursor !== undefined && found.length > PAGE;
-  return { deltas: merge(more ? found.slice(0, PAGE) : found), newest, more };
+  if (cursor === undefined) return { deltas: merge(found), upTo: newest, newest };
+  const page = found.slice(0, PAGE);
+  const upTo = found.length > PAGE ? (page.at(-1) as Found)[0] : Math.min(cursor + MAX_EXAMINED, newest);
+  return { deltas: merge(page), upTo, newest };
 }
 
 type Found = [

@@ -174,6 +174,35 @@ describe('what_changed', () => {
     expect(done(await ana.ok('what_changed', { not_by: 'test' }))).toHaveLength(1);
   });
 
+  test('examines a bounded number of changes, and says where to go on', async () => {
+    const ana = await newAgent(world);
+    const claude = await agentOf(world, ana.principal, 'claude');
+    await claude.ok('add_task', { title: 'Buy milk' });
+    const added = 4_500;
+    await rowsOf(
+      world,
+      `insert into taskloom.changes
+         (user_id, seq, batch, call, at, actor, entity, entity_id, version, op, before, after)
+       select user_id, seq + n, batch + n, call, at, actor, entity, entity_id, version, op, before, after
+       from taskloom.changes, generate_series(1, ${added}) n where user_id = $1`,
+      [ana.principal.userId],
+    );
+    await rowsOf(world, `update taskloom.counters set change_seq = change_seq + ${added} where user_id = $1`, [
+      ana.principal.userId,
+    ]);
+    const latest = await ana.call('what_changed', { not_by: 'claude' });
+    expect(latest.json).toEqual({ changes: [], cursor: 1 + added });
+    expect(latest.text).toContain('Nothing else changed in the newest 2000 changes.');
+    await ana.ok('add_task', { title: 'Call Bo' });
+
+    const first = await ana.call('what_changed', { cursor: 1, not_by: 'claude' });
+    expect(first.json).toEqual({ changes: [], cursor: 2_001, more: true });
+    expect(first.text).toBe('Nothing else changed up to 2001.\ncursor: 2001, and there is more after it');
+    const { pages, changes } = await drain(ana, 1, { not_by: 'claude' });
+    expect(pages.map(({ length }) => length)).toEqual([0, 0, 1]);
+    expect(changes).toEqual([{ id: 2, title: 'Call Bo', what: 'created' }]);
+  });
+
   test('does not tell of a claim that is only extended, and the cursor goes past it', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_task', { title: 'Roof' });
