@@ -210,6 +210,14 @@ describe('add_task', () => {
     expect(await add({ start: '2027-05-01', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
     expect(await add({ start: '2027-05-03', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
     expect(await add({ start: '2026-11-01', repeats: 'every Monday' })).toMatchObject({ due: '2026-11-23' });
+    expect(await add({ start: '2027-05-03T10:00', repeats: 'every day at 9' })).toMatchObject({
+      due: '2027-05-04T09:00+02:00',
+    });
+    expect(
+      await ana.refused('add_task', { title: 'a', start: '2027-05-01', repeats: 'every day until tomorrow' }),
+    ).toMatchObject({
+      message: 'repeats: it ends 2026-11-23, before its first day, 2027-05-01.',
+    });
     const given = { start: '2027-05-01', repeats: 'every Monday', due: '2027-06-01' };
     expect(await add(given)).toMatchObject({ due: '2027-06-01' });
     await ana.ok('complete_task', { id: 1 });

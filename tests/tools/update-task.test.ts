@@ -346,6 +346,14 @@ describe('update_task', () => {
     expect((await ana.ok('update_task', { id: 1, repeats })).task).toMatchObject(expected);
   });
 
+  test('with a recurrence as its due date it is due as a new task would be', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due: '2026-11-01' });
+    await ana.ok('add_task', { title: 'Plants', due: '2027-06-01T14:00' });
+    const { tasks } = await ana.ok('update_task', { ids: [1, 2], due: 'every monday' });
+    expect(tasks.map(({ due }: { due: string }) => due)).toEqual(['2026-11-23', '2026-11-23']);
+  });
+
   test('refuses an end before the day that it is due on, and a start beside a due date, as a new task does', async () => {
     const ana = await newAgent(world);
     const due = '2027-12-24';

@@ -33,16 +33,17 @@ export function patchDates(
   const [due, start] = [when('due'), when('start')];
   if (recurring) {
     const given = patch.due && patch.due !== recurring ? due : null;
-    const was = clear.has('due') ? null : task.due;
+    const kept = clear.has('due') ? null : task.due;
     const { repeats } = task;
-    if (repeats && was && isSameRule(recurring, given, { due: was, repeats }, context)) {
-      const moved = given !== null && given !== was;
-      return { due: moved ? dueAtTime(given, repeats, context.timezone) : was, start, repeats };
+    if (repeats && kept && isSameRule(recurring, given, { due: kept, repeats }, context)) {
+      const moved = given !== null && given !== kept;
+      return { due: moved ? dueAtTime(given, repeats, context.timezone) : kept, start, repeats };
     }
+    const was = patch.due === recurring ? null : kept;
     // Without a due date, a series begins at the task's start date.
-    const begins = start && !given && !was ? startSort(start, context.timezone) : '';
-    const now = begins > context.now.toISOString() ? new Date(begins) : context.now;
-    const { repeat, due: first } = parseRepeat(recurring, given, { ...context, now }, was);
+    const starts = start && !given && !was ? startSort(start, context.timezone) : '';
+    const begins = starts > context.now.toISOString() ? new Date(starts) : context.now;
+    const { repeat, due: first } = parseRepeat(recurring, given, context, was, begins);
     return { due: first, start, repeats: repeat };
   }
   const repeats = clear.has('repeats') ? null : task.repeats;

@@ -8,6 +8,8 @@ import { CARDINALS, type Cursor, cursorOver, repeatsRefusal, unexpectedWord } fr
 
 /** A parsed phrase, before its first day is known. */
 export interface Phrase extends RuleText {
+  /** Whether the time is an hour alone that can be one of two, unless a part of the day tells which. */
+  unclearHour?: boolean | undefined;
   /** Whether a day beyond the end of a month means its last one, as in words but not in RFC 5545. */
   inWords: boolean;
   afterCompletion: boolean;
@@ -26,7 +28,7 @@ const RECURRENCE = new RegExp(
 const SYNONYMS: [RegExp, string][] = [
   [/\.$/, ''],
   [/’/g, "'"],
-  [/(?:\b(?:at|by) |@ ?)?(?<![:.\d])\b(\d{1,2}) o'clock\b/, 'by $1'],
+  [/(?:\b(?:at|by) |@ ?)?(?<![:.\d])\b(\d{1,2}) o'clock\b/, 'at $1'],
   [/\beveryday\b/, 'every day'],
   [/\bnightly\b/, 'every night'],
   [/\b(morning|afternoon|evening|night)s\b/, '$1'],
@@ -84,11 +86,11 @@ export function readPhrase(text: string, horizon: Horizon): Phrase {
   if (often) throw repeatsRefusal('how often is not enough: name the days.', 'Use for example "every mon and thu".');
   const [asRule] = RULE.exec(words) ?? [];
   const cursor = cursorOver(words.slice(asRule?.length ?? 0));
-  const time = asRule ? undefined : readFirstTime(cursor);
+  const first = asRule ? undefined : readFirstTime(cursor);
   const single = ['a', 'an'].includes(cursor.peek() ?? '') ? cursor.at() : undefined;
   const phrase: Phrase = asRule
     ? { ...readRule(asRule), inWords: false, afterCompletion: false }
-    : { ...readDays(cursor), inWords: true, time };
+    : { ...readDays(cursor), inWords: true, ...first };
   readRest(cursor, phrase, horizon);
   if (single !== undefined && !phrase.afterCompletion) {
     cursor.back(single);
@@ -118,17 +120,18 @@ const ADVERBS = new Map<string, [Freq, number]>([
 ]);
 
 /** Reads the time in `at 5pm every day`, `9am daily`. Consumes nothing if there is none. */
-function readFirstTime(cursor: Cursor): Time | undefined {
+function readFirstTime(cursor: Cursor): Pick<Phrase, 'time' | 'unclearHour'> {
   const start = cursor.at();
   const time = cursor.time(cursor.eat('at', 'by') !== undefined);
-  if (time && isHourAlone(cursor)) throw unclearHour(time);
+  const unclearHour = isUnclear(cursor);
   if (time) cursor.eat(',');
   else cursor.back(start);
-  return time;
+  return { time, unclearHour };
 }
 
-/** Tells whether the time just read is a bare hour after `by`, which stands also for o'clock. */
-const isHourAlone = (cursor: Cursor): boolean => cursor.peek(-2) === 'by' && /^\d+$/.test(cursor.peek(-1) ?? '');
+/** Tells whether the time just read is an hour alone from 1 to 6, or one after `by`, which can also be a day. */
+const isUnclear = (cursor: Cursor): boolean =>
+  (cursor.peek(-2) === 'by' ? /^\d+$/ : /^0?[1-6]$/).test(cursor.peek(-1) ?? '');
 
 const unclearHour = ({ hour }: Time): Refusal =>
   repeatsRefusal(
@@ -185,11 +188,10 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     if (previous !== undefined) throw repeatsRefusal(`two ${what} are given.`, hint);
     return value;
   };
-  let hourAlone = false;
   const readTime = (bare: boolean) => {
     do {
       phrase.time = once(phrase.time, cursor.time(bare), 'times of day', EACH_TIME);
-      hourAlone = isHourAlone(cursor);
+      phrase.unclearHour = isUnclear(cursor);
     } while (cursor.eat('and', '&'));
   };
   let part: string | undefined;
@@ -223,7 +225,7 @@ function readRest(cursor: Cursor, phrase: Phrase, { today, from, start }: Horizo
     }
   }
   if (part) phrase.time = readPart(part, phrase.time);
-  else if (phrase.time && hourAlone) throw unclearHour(phrase.time);
+  else if (phrase.time && phrase.unclearHour) throw unclearHour(phrase.time);
   if (until !== undefined) {
     // Read the end again: its year depends on the start, which is known only now.
     cursor.back(until);

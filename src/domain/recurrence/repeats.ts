@@ -45,6 +45,7 @@ function whenOf({ day, time }: Local, timezone: string): When {
  *
  * @param due the due date given along with the rule
  * @param was the previous due date, for a rule given without one
+ * @param begins when the series may begin at the earliest, if neither a due date nor the rule tells
  * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
  */
 export function parseRepeat(
@@ -52,13 +53,14 @@ export function parseRepeat(
   due: When | null,
   context: TimeContext,
   was: When | null = null,
+  begins = context.now,
 ): { repeat: Repeat; due: When } {
-  const { now, timezone } = context;
+  const { timezone } = context;
   const date = due ?? was;
   const known = date === null ? undefined : localOf(date, timezone);
   const given = due === null ? undefined : known;
-  const horizon = horizonOf(due, was, context);
-  const present = horizon.today;
+  const earliest = today({ now: begins, timezone }).toString();
+  const horizon = { ...horizonOf(due, was, context), ...(!date && { start: earliest }) };
   const phrase = readPhrase(text, horizon);
   const { count = 1 } = phrase.rule;
   if (count < 1 || count > MAX_COUNT)
@@ -66,18 +68,18 @@ export function parseRepeat(
   if (given && phrase.start && phrase.start !== given.day)
     throw repeatsRefusal(`it starts ${phrase.start}, but due is ${given.day}.`, 'Give only one of them.');
   const time = phrase.time ? formatTime(phrase.time) : known?.time;
-  const start = given?.day ?? phrase.start ?? known?.day ?? present;
+  const start = given?.day ?? phrase.start ?? known?.day ?? earliest;
   const rule = detailed(phrase, start, time, timezone);
   const ahead = time !== undefined && (phrase.start !== undefined || !known);
-  const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > now;
-  const first = given?.day ?? firstDay(rule, ahead && start < present ? present : start, toCome);
+  const toCome = (day: string) => !ahead || new Date(whenOf({ day, time }, timezone)) > begins;
+  const first = given?.day ?? firstDay(rule, ahead && start < earliest ? earliest : start, toCome);
   if (phrase.lasts) {
     const end = plus(phrase.lasts, first);
     rule.until = end && dayBefore(end);
   }
   if (daysOf({ ...rule, until: undefined }, toDay(first)).next().done)
     throw repeatsRefusal('no day matches that rule.', RULE_HINT);
-  if (rule.count !== undefined && toDay(present) - toDay(first) > MAX_COUNT_AGE)
+  if (rule.count !== undefined && toDay(horizon.today) - toDay(first) > MAX_COUNT_AGE)
     throw repeatsRefusal(
       'a series with a count cannot start more than 25 years ago.',
       'Use a later due date, or until instead of a count.',
