@@ -291,6 +291,11 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
   });
 });
 
+test('white space does not hide the rest of a text', () => {
+  expect(meant(`tomorrow${' '.repeat(200)}9am`)).toBe(meant('tomorrow 9am'));
+  expect(refusal(() => meant(`tomorrow${' '.repeat(200)}or friday`)).message).toContain('is not a date');
+});
+
 describe('what is no date of ours, or could be two things', () => {
   test.each([
     ['17h', 'due: "17h" can mean 22 November 17:00 or 23 November 07:00.', 'Use 2026-11-22T17:00 or 2026-11-23T07:00.'],
@@ -463,6 +468,11 @@ describe('looking back', () => {
     ['last week', '2026-11-08T23:00:00.000Z'],
     ['this month', '2026-10-31T23:00:00.000Z'],
     ['last 7 days', '2026-11-14T23:00:00.000Z'],
+    ['3 days', '2026-11-18T23:00:00.000Z'],
+    ['2 hours', '2026-11-22T11:00:00.000Z'],
+    ['24h', '2026-11-21T13:00:00.000Z'],
+    ['last 24 hours', '2026-11-21T13:00:00.000Z'],
+    ['the past 90 minutes', '2026-11-22T11:30:00.000Z'],
     ['this morning', '2026-11-21T23:00:00.000Z'],
     ['this afternoon', '2026-11-22T11:00:00.000Z'],
     ['monday afternoon', '2026-11-16T11:00:00.000Z'],

@@ -1,5 +1,6 @@
 import type { Component } from 'chrono-node/en';
 import { Temporal } from 'temporal-polyfill';
+import type { LookDirection } from './calendar.js';
 import { parseWithChrono, REFERENCE_DATE } from './chrono.js';
 
 /**
@@ -40,9 +41,13 @@ export function readDuration(text: string): Temporal.Duration | undefined {
   return total.blank && /\d ?(?:h|mi)/.test(text) ? undefined : total; // "in 0 minutes" is now, not today
 }
 
-/** Reads "in 3 days", "within a week", "+2h", "2 weeks from now", "3 days" (ahead), and "3 days ago" as negative. */
-export function readOffsetFromNow(text: string): Temporal.Duration | undefined {
-  const ago = /^(.+) ago$/.exec(text)?.[1];
-  if (ago) return readDuration(ago)?.negated();
+/**
+ * Reads "in 3 days", "within a week", "+2h", "2 weeks from now", and as negative "3 days ago". "3 days" alone is ahead
+ * or, looking back, in the past, as is "last 24 hours".
+ */
+export function readOffsetFromNow(text: string, look: LookDirection): Temporal.Duration | undefined {
+  const ago = /^(.+) ago$/.exec(text)?.[1] ?? (look === 'back' ? text.replace(/^(?:the )?(?:last|past) /, '') : '');
+  const past = ago && readDuration(ago);
+  if (past) return past.negated();
   return readDuration(text.replace(/^(?:in |within |\+ ?)/, '').replace(/ from (?:now|today)$/, ''));
 }

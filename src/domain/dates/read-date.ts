@@ -50,12 +50,14 @@ export function readDaysOrInstant(
 /** Normalizes full-width digits, case (in any locale), dashes, commas, meaningless points and compact ISO dates. */
 export const normalizeText = (text: string) =>
   text
+    .replace(/[\s,]+/g, ' ')
+    .trim()
     .slice(0, LONGEST + 1)
     .normalize('NFKC')
     .toLowerCase()
     .replace(/[\u2010-\u2015\u2212]/g, '-')
     .replace(/\u2019/g, "'")
-    .replace(/[\s,]+/g, ' ')
+    .replace(/[\s,]+/g, ' ') // also of those that were full-width
     .replace(/\b([ap])\.m\b\.?/g, '$1m')
     .replace(/([a-z])\.(?= |$)/g, '$1')
     .replace(/\b(\d{4})(\d{2})(\d{2})\b/, '$1-$2-$3')
@@ -105,7 +107,7 @@ function readWords(words: string, said: Said): DayRange | Temporal.Instant | und
     const at = nextSuch(clockTime(hour), present, look);
     throw ambiguous(unique([at, { ...at, at: distant.toPlainDateTime() }]), '', said);
   }
-  const distance = readOffsetFromNow(words);
+  const distance = readOffsetFromNow(words, look);
   if (distance?.seconds) {
     const moment = present.add(distance);
     if (!inRange(moment)) return undefined;

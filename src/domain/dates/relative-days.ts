@@ -147,7 +147,7 @@ const RULES: [RegExp, Rule][] = [
 /** Reads words for days, in lower case with single spaces; returns undefined for all others, also with a time. */
 export function readDays(text: string, today: Day, look: LookDirection): Reading | undefined {
   const said = text.replace(/^(?:on |by )?(?:the )?/, '');
-  const distance = readOffsetFromNow(said);
+  const distance = readOffsetFromNow(said, look);
   if (distance && !distance.seconds) return [singleDay(today.add(distance))];
   for (const [pattern, read] of RULES) {
     const match = pattern.exec(said);
