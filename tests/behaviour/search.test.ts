@@ -109,6 +109,8 @@ describe('words', () => {
     expect(await titles(ana, { text: 'wine -glass' })).toEqual(['wine red']);
     expect(await titles(ana, { text: '"of red' })).toEqual(['glass of red wine']);
     expect(await titles(ana, { text: 'wine -wine' })).toEqual([]);
+    for (const text of ['or beer', 'beer OR', 'beer | (', 'beer or or ale', 'or "beer"', 'beer & ) | ('])
+      expect(await titles(ana, { text }), text).toEqual(['beer']);
   });
 
   test.each(['!!!', '-milk', '-"oat milk"', '""', '-milk or bread', 'bread or -milk', '\u0301', '— …'])(

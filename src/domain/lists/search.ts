@@ -81,15 +81,16 @@ function normalizeOperators(text: string): string {
       'text: parentheses do not group words.',
       'Search in several calls, or use words, or, and -word alone.',
     );
-  const rewritten = outside.map(
-    (part) =>
-      part
-        .replace(/(?<!\S)(?:AND|&&?)(?!\S)/g, ' ')
-        .replace(/(?<=\S\s+)\|\|?(?=\s+\S)/g, 'or')
-        .replace(/(?<!\S)(?:NOT|-not|-NOT)\s+-?(?=\S)/g, '-')
-        .replace(/(?<!\S)NOT\s*$/, '-'), // before a phrase
+  const rewritten = outside.map((part) =>
+    part
+      .replace(/(?<!\S)(?:AND|[()&]+)(?!\S)/g, ' ')
+      .replace(/(?<=\S\s+)\|\|?(?=\s+\S)/g, 'or')
+      .replace(/(?<!\S)(?:NOT|-not|-NOT)\s+-?(?=\S)/g, '-')
+      .replace(/(?<!\S)NOT\s*$/, '-') // before a phrase
+      .replace(/(?<!\S)or(?:\s+or)+(?!\S)/gi, 'or'),
   );
-  return rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
+  const whole = rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
+  return whole.replace(/^\s*or\s+(?=\S)|(?<=\S)\s+or\s*$/gi, '');
 }
 
 /** Letters of a word that tells tasks apart; shorter ones, such as "the", are left out unless all words are short. */
