@@ -42,6 +42,9 @@ function checked(max: number, ...checks: ((text: string) => string | undefined)[
   });
 }
 
+/** Unwraps a list of one, if a single value is expected. */
+const unwrapped = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
+
 const toTrimmed = (value: unknown) =>
   typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : value;
 
@@ -66,14 +69,14 @@ const bare = (name: string) =>
 export const name = (...refusals: ((text: string) => string | undefined)[]) =>
   z.preprocess(
     (value) => {
-      const text = toTrimmed(value);
+      const text = toTrimmed(unwrapped(value));
       return typeof text === 'string' ? bare(text) : text;
     },
     checked(100, refuseText, refuseLine, ...refusals),
   );
 
 /** One line of text that is interpreted, not stored: a date, a cursor, search words. */
-export const shortText = (max = 200) => line(max);
+export const shortText = (max = 200) => z.preprocess(unwrapped, line(max));
 
 /** The same, joining lines: calendars fold rules over several. */
 const unfolded = () =>
@@ -100,20 +103,19 @@ const toId = (value: unknown) => {
   const digits = typeof value === 'string' && /^\s*#?(\d{1,10})\s*$/.exec(value)?.[1];
   return digits ? Number(digits) : value;
 };
+/** The same, and `T-12`, as other task lists show it. */
+const toKnownId = (value: unknown) => toId(typeof value === 'string' ? value.replace(/^\s*t-(?=\d)/i, '') : value);
 const number = z
   .int('must be a task id; find it with list_tasks')
   .min(1, 'must be at least 1')
   .max(MAX_ID, 'is too large');
 
-/** Unwraps a list of one, if a single value is expected. */
-const unwrapped = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
-
-/** The id of a task: 12, "12" or "#12". Not "T12": agents' plans use such names for other things. */
-export const id = () => z.preprocess((value) => toId(unwrapped(value)), number);
+/** The id of a task: 12, "12", "#12" or "T-12". Not "T12": agents' plans use such names for other things. */
+export const id = () => z.preprocess((value) => toKnownId(unwrapped(value)), number);
 
 /** The id of a task, or its title. */
 export const idOrTitle = () =>
-  z.preprocess(toId, z.union([number, line(MAX_TITLE)], { error: 'must be a task id or title' }));
+  z.preprocess(toKnownId, z.union([number, line(MAX_TITLE)], { error: 'must be a task id or title' }));
 
 /** The same, or `#12 Buy milk`, as completions offer tasks: the id is used. */
 export const pickedTask = () =>
@@ -134,8 +136,12 @@ export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseL
 export const idOrRef = () =>
   z.preprocess(toId, z.union([number, z.preprocess(toTrimmed, word)], { error: 'must be a task id or a ref' }));
 
-/** An object; a JSON string is parsed, and fields whose value means "not given" are dropped. */
-export const object = <T extends z.ZodRawShape>(shape: T) =>
+/**
+ * An object; a JSON string is parsed, and fields whose value means "not given" are dropped.
+ *
+ * @param instead what to do instead, for a field that it does not have
+ */
+export const object = <T extends z.ZodRawShape>(shape: T, instead: Record<string, string> = {}) =>
   z.preprocess(
     (value, context) => {
       const parsed = typeof value === 'string' ? fromJson(value) : value;
@@ -157,8 +163,12 @@ export const object = <T extends z.ZodRawShape>(shape: T) =>
       error: (issue) => {
         if (issue.code === 'invalid_type') return 'must be an object with a title';
         if (issue.code !== 'unrecognized_keys') return undefined;
+        const other = issue.keys.flatMap((field) =>
+          Object.hasOwn(instead, plain(field)) ? instead[plain(field)] : [],
+        );
         const meant = meantBy(issue.keys, Object.keys(shape), new Set(Object.keys(issue.input as object)));
-        return `has no field ${joinNames(issue.keys)}${meant.length > 0 ? ` (did you mean ${meant.join(', ')}?)` : ''}`;
+        const hint = other[0] ?? (meant.length > 0 ? `did you mean ${meant.join(', ')}?` : undefined);
+        return `has no field ${joinNames(issue.keys)}${hint ? ` (${hint})` : ''}`;
       },
     }),
   );
@@ -363,6 +373,15 @@ const SIMILAR = new Map([
   ['completed', ['status']],
   ['task', ['ids']],
 ]);
+
+/** The name of a field to empty. */
+export const clearable = () => {
+  const isClearable = (field: string) => CLEARABLE.some((each) => each === field);
+  return z.preprocess(
+    (given) => (typeof given === 'string' ? ownName(given.trim().toLowerCase(), isClearable) : given),
+    oneOf(CLEARABLE),
+  );
+};
 
 /** How many unknown fields a refusal names. */
 const MAX_NAMED = 10;

@@ -260,9 +260,9 @@ export function parse(
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
   const [other] = unknown.flatMap((field) => (Object.hasOwn(instead, plain(field)) ? instead[plain(field)] : []));
   if (unknown.length > 0) throw unknownFields(tool, unknown, known, { given: new Set(given.keys()), other });
-  const result = schema.safeParse(Object.fromEntries(given));
+  const result = schema.safeParse(Object.fromEntries(given), { reportInput: true });
   if (!result.success) {
-    const messages = result.error.issues.map((issue) => describeIssue(issue, given, raw as object));
+    const messages = result.error.issues.map((issue) => describeIssue(issue, raw as object));
     throw invalid(`${[...new Set(messages)].slice(0, 5).join('; ')}.`, 'Correct this and call again.');
   }
   const args = result.data as Record<string, unknown>;
@@ -288,24 +288,14 @@ function unknownFields(
 }
 
 /** Describes an issue with the path of its field: `tasks[0].title is missing`. */
-function describeIssue(
-  { path, message, ...issue }: z.core.$ZodIssue,
-  given: ReadonlyMap<string, unknown>,
-  raw: object,
-): string {
+function describeIssue({ path, message, input }: z.core.$ZodIssue, raw: object): string {
   const [first, ...rest] = path;
   if (first === undefined) return message;
   const fieldPath = rest.reduce<string>(
     (to, step) => to + (typeof step === 'number' ? `[${step}]` : `.${String(step)}`),
     String(first),
   );
-  if (issue.code === 'unrecognized_keys') return `${fieldPath} ${message}`;
-  const found = rest.reduce<unknown>(
-    (value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step],
-    given.get(String(first)),
-  );
-  const unparsed = typeof given.get(String(first)) === 'string' && rest.length > 0;
-  if (found !== undefined || unparsed) return `${fieldPath} ${message}`;
-  const empty = rest.length === 0 && (raw as Record<PropertyKey, unknown>)[first] != null;
-  return `${fieldPath} is ${empty ? 'empty' : 'missing'}`;
+  if (input !== undefined) return `${fieldPath} ${message}`;
+  const sent = path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | null)?.[step], raw);
+  return `${fieldPath} is ${sent == null ? 'missing' : 'empty'}`;
 }

@@ -217,7 +217,7 @@ describe('what clients are known to send', () => {
       labels: ['errand'],
     });
     expect(reply.task.due).toBeUndefined();
-    for (const ids of [1, '1', '#1', [1], ['#1'], '["#1"]', '[1]'])
+    for (const ids of [1, '1', '#1', 'T-1', [1], ['#1'], '["#1"]', '[1]'])
       expect((await ana.ok('get_task', { ids })).task.id, JSON.stringify(ids)).toBe(1);
     expect((await ana.ok('add_task', { title: 42 })).task.title).toBe('42');
     const listed = await ana.ok('add_task', { title: 'x', labels: 'errand, #Home,@work', project: 2026 });
@@ -231,6 +231,33 @@ describe('what clients are known to send', () => {
     expect(plan.tasks[0]).not.toHaveProperty('project');
     expect((await ana.ok('update_task', { ids: '1, #2', priority: 3 })).total).toBe(2);
     expect((await ana.ok('list_tasks', { limit: '1', status: 'Not Started' })).tasks).toHaveLength(1);
+    expect((await ana.ok('list_tasks', { project: ['Home'], text: ['milk'] })).tasks).toHaveLength(1);
+    const cleared = await ana.ok('update_task', {
+      id: 1,
+      start: ['tomorrow'],
+      clear: ['tags', 'Due_Date', 'priority'],
+    });
+    expect(cleared.task.start).toBeDefined();
+    for (const field of ['labels', 'due', 'priority']) expect(cleared.task).not.toHaveProperty(field);
+  });
+
+  test('that is given but wrong is never said to be missing', async () => {
+    const ana = await newAgent(world);
+    const long = 'x'.repeat(201);
+    const wrong: [tool: string, args: Record<string, unknown>, message: RegExp][] = [
+      ['add_tasks', { tasks: [{ title: 'a', id: 1 }] }, /^tasks\[0\]\.ref must not be a number/],
+      ['add_tasks', { tasks: [{ name: long }] }, /^tasks\[0\]\.title is 201 characters long/],
+      ['add_tasks', { tasks: [{ title: 'a', tags: ['b\nc'] }] }, /^tasks\[0\]\.labels\[0\] must be one line/],
+      ['add_tasks', { tasks: [{ title: 'a', parentId: true }] }, /^tasks\[0\]\.parent must be a task id or a ref/],
+      ['add_tasks', { tasks: [{ title: '' }] }, /^tasks\[0\]\.title is empty\.$/],
+      ['add_tasks', { tasks: [{ title: null }] }, /^tasks\[0\]\.title is missing\.$/],
+      ['add_task', { title: '' }, /^title is empty\.$/],
+      ['add_task', { title: 'a', labels: { b: 1 } }, /^labels\[0\] must be text\.$/],
+      ['get_task', { ids: { id: 1 } }, /^ids\[0\] must be a task id or title\.$/],
+      ['get_task', { ids: true }, /^ids\[0\] must be a task id or title\.$/],
+    ];
+    for (const [tool, args, message] of wrong)
+      expect((await ana.refused(tool, args)).message, JSON.stringify(args)).toMatch(message);
   });
 
   test('a name from a plan is not taken for the number of a task', async () => {
@@ -239,8 +266,11 @@ describe('what clients are known to send', () => {
       tasks: [
         { ref: 'T2', title: 'One' },
         { ref: 'T3', title: 'T1' },
+        { ref: 'T-1', title: 'Three' },
+        { title: 'Four', blocked_by: ['T-1'] },
       ],
     });
+    expect((await ana.ok('get_task', { ids: [4] })).task.blocked_by).toMatchObject([{ id: 3 }]);
     for (const tool of ['complete_task', 'delete_task', 'claim_task'])
       expect((await ana.refused(tool, { id: 'T2' })).message, tool).toMatch(/must be a task id/);
     expect((await ana.ok('get_task', { ids: ['T1'] })).task.id).toBe(2);
@@ -295,6 +325,11 @@ describe('what clients are known to send', () => {
     const both = { title: 'Call', content: 'about the roof' };
     expect((await ana.refused('add_task', both)).hint).toBe('Did you mean description?');
     expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');
+    const planned = async (field: string) =>
+      (await ana.refused('add_tasks', { tasks: [{ title: 'Call', [field]: 'x' }] })).message;
+    expect(await planned('status')).toContain('(add the plan, then set it with update_task)');
+    for (const field of ['subtasks', 'sub_tasks', 'children'])
+      expect(await planned(field)).toContain('with this one’s ref as its parent)');
   });
 
   test('several words for a field that takes one are refused, unless one means the same', async () => {

@@ -2,7 +2,7 @@ import { outcomeAnswer } from '../answers/writes.js';
 import { CLEARABLE } from '../domain/patch.js';
 import { STATUSES } from '../domain/task.js';
 import { patchTasks } from '../domain/update.js';
-import { guard, id, ids, labels, listField, newLabels, oneOf, shortText, taskFields } from '../fields.js';
+import { clearable, guard, id, ids, labels, listField, newLabels, oneOf, shortText, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
@@ -36,7 +36,7 @@ export default defineTool({
     remove_blocked_by: ids().optional(),
     before: id().describe('place right before this task').optional(),
     after: id().optional(),
-    clear: listField(oneOf(CLEARABLE), CLEARABLE.length, ',').optional(),
+    clear: listField(clearable(), CLEARABLE.length, ',').optional(),
     ...guard,
   },
   instead: Object.fromEntries(
