@@ -1,3 +1,4 @@
+import { setTimeout as pauseFor } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { rateLimited } from '../errors.js';
 import type { Database } from './database.js';
@@ -6,18 +7,23 @@ import type { Database } from './database.js';
 export interface UserLimit {
   concurrent: number;
   waiting: number;
+  /** Whether a user with more waiting pauses after each for as long as it took, while other users' work runs. */
+  halfTime?: boolean;
 }
 
 /** How many account checks, reads and writes of one user may hold a connection. */
 export const USER_LIMITS = {
   accountChecks: { concurrent: 2, waiting: 256 },
   reads: { concurrent: 4, waiting: 256 },
-  writes: { concurrent: 2, waiting: 64 },
+  writes: { concurrent: 2, waiting: 64, halfTime: true },
 };
 type Workload = keyof typeof USER_LIMITS;
 
 export const tooMany = (what: string) =>
   rateLimited(`Too many ${what} at once.`, `Wait for the answers to earlier ${what}, then repeat this one.`);
+
+/** The longest pause, in milliseconds: a write may have waited for a lock. */
+const MAX_PAUSE = 50;
 
 /** Queues one kind of work, for each user on their own. */
 export class UserQueues {
@@ -27,6 +33,7 @@ export class UserQueues {
   constructor(
     private readonly what: string,
     private readonly limit: UserLimit,
+    private readonly pause: (ms: number) => Promise<unknown> = pauseFor,
   ) {}
 
   /**
@@ -39,11 +46,17 @@ export class UserQueues {
     this.#byUser.set(user, limiter);
     limiter.concurrency = concurrent;
     if (limiter.pendingCount >= this.limit.waiting) throw tooMany(this.what);
-    try {
-      return await limiter(work);
-    } finally {
-      if (limiter.activeCount + limiter.pendingCount === 0) this.#byUser.delete(user);
-    }
+    return new Promise((resolve, reject) => {
+      const answered = async () => {
+        const began = performance.now();
+        await work().then(resolve, reject);
+        if (this.limit.halfTime && limiter.pendingCount > 0 && this.isUsedByOthers(user))
+          await this.pause(Math.min(performance.now() - began, MAX_PAUSE));
+      };
+      void limiter(answered).finally(() => {
+        if (limiter.activeCount + limiter.pendingCount === 0) this.#byUser.delete(user);
+      });
+    });
   }
 
   /** Whether work of any other user runs. */

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { UserQueues } from '../../src/db/user-limits.js';
+import { gate } from '../support/gate.js';
+
+describe('the writes of a user with more of them waiting', () => {
+  /** Queues of writes, whose pauses end when told to. */
+  const newQueues = () => {
+    const pauses: { ms: number; end: () => void }[] = [];
+    const queues = new UserQueues('writes', { concurrent: 1, waiting: 64, halfTime: true }, (ms) => {
+      const over = gate();
+      pauses.push({ ms, end: over.open });
+      return over.opened;
+    });
+    return { queues, pauses };
+  };
+  const settled = () => new Promise(setImmediate);
+
+  test('pause for as long as each took while another user writes, but its answer does not wait', async () => {
+    const { queues, pauses } = newQueues();
+    const others = gate();
+    const other = queues.run('bob', () => others.opened);
+    const order: string[] = [];
+    const writes = ['first', 'second', 'third'].map((name) => queues.run('ana', async () => order.push(name)));
+    await writes[0];
+    await settled();
+    expect([order, pauses.length]).toEqual([['first'], 1]);
+    expect(pauses[0]?.ms).toBeLessThanOrEqual(50);
+    pauses[0]?.end();
+    await writes[1];
+    expect(order).toEqual(['first', 'second']);
+    others.open();
+    await other;
+    pauses[1]?.end();
+    await Promise.all(writes);
+    await settled();
+    expect([order, pauses.length]).toEqual([['first', 'second', 'third'], 2]);
+  });
+
+  test('do not pause while nobody else writes, nor does a user with a single write', async () => {
+    const { queues, pauses } = newQueues();
+    await Promise.all([1, 2, 3].map((each) => queues.run('ana', async () => each)));
+    await Promise.all(['ana', 'bob', 'eve'].map((user) => queues.run(user, async () => user)));
+    expect(pauses).toEqual([]);
+  });
+
+  test('that fail reject as they do, and let the next one run', async () => {
+    const { queues } = newQueues();
+    const failing = queues.run('ana', () => Promise.reject(new Error('broken')));
+    const next = queues.run('ana', async () => 'written');
+    await expect(failing).rejects.toThrow('broken');
+    expect(await next).toBe('written');
+    await settled();
+    expect(queues.isUsedByOthers('bob')).toBe(false);
+  });
+});
