@@ -1,6 +1,5 @@
 import type { UserTx } from '../db/scope.js';
 import { invalid, Refusal, type RefusalBody } from '../errors.js';
-import { patchDates } from './dates/patch-dates.js';
 import { childRefusal, cycleRefusal, depthRefusal } from './family.js';
 import { type Gathered, gather } from './gather.js';
 import { allRefused } from './judge.js';
@@ -8,6 +7,7 @@ import { uniqueLabels } from './labels.js';
 import { namesakes, similarTasks } from './lists/search.js';
 import { nameKey, type SimilarName, similarNewNames } from './names.js';
 import { rankOf } from './order.js';
+import { patchDates } from './patch-dates.js';
 import { chooseProject, type Home } from './project.js';
 import type { ProjectEdit } from './record.js';
 import { applyEdits, settle } from './settle.js';

@@ -1,9 +1,9 @@
 import { invalid } from '../errors.js';
-import { patchDates } from './dates/patch-dates.js';
 import type { Unseen } from './guard.js';
 import { editLabels } from './labels.js';
 import { nameKey } from './names.js';
 import type { Place } from './order.js';
+import { patchDates } from './patch-dates.js';
 import type { Home } from './project.js';
 import { type Priority, type Status, type Task, uniqueBlockers } from './task.js';
 import type { WriteContext } from './write.js';

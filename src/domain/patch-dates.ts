@@ -1,10 +1,10 @@
-import { invalid } from '../../errors.js';
-import { dueAtTime, isRepeat, isSameRule, parseRepeat } from '../recurrence/repeats.js';
-import type { Task } from '../task.js';
-import type { WriteContext } from '../write.js';
-import { startSort } from './clock.js';
-import { readShift, shiftDate } from './shift.js';
-import { parseWhen } from './when.js';
+import { invalid } from '../errors.js';
+import { startSort } from './dates/clock.js';
+import { readShift, shiftDate } from './dates/shift.js';
+import { parseWhen } from './dates/when.js';
+import { dueAtTime, isRepeat, isSameRule, parseRepeat } from './recurrence/repeats.js';
+import type { Task } from './task.js';
+import type { WriteContext } from './write.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 
