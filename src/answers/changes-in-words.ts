@@ -4,7 +4,7 @@ import type { Repeat } from '../db/schema.js';
 import { sayWhen, type TimeContext, type When } from '../domain/dates/clock.js';
 import { MAX_TEXT_SHOWN } from '../domain/history.js';
 import { isClaimField, type Operation, type Recorded, type Step } from '../domain/record.js';
-import { sayRepeat } from '../domain/recurrence/repeats.js';
+import { sayRepeat } from '../domain/recurrence/say-rule.js';
 
 /** Past-tense verbs by operation. */
 const VERBS: Record<Operation, string> = {

@@ -19,7 +19,8 @@ import {
   type TaskDetail,
 } from '../domain/get.js';
 import type { Comment } from '../domain/record.js';
-import { sayRepeat, upcoming } from '../domain/recurrence/repeats.js';
+import { upcoming } from '../domain/recurrence/follow-series.js';
+import { sayRepeat } from '../domain/recurrence/say-rule.js';
 import { isOpenTask, type Task } from '../domain/task.js';
 import { handleOf } from '../domain/write.js';
 import { describeStep, stepsText, stepText } from './changes-in-words.js';

@@ -5,7 +5,7 @@ import { type Clash, invalid, Refusal } from '../errors.js';
 import { formatWhen } from './dates/clock.js';
 import { exactTitle, nameKey } from './names.js';
 import { changedFields, differences, makesVersion, type RecordedChange, STATUS_FIELDS } from './record.js';
-import { sayRepeat } from './recurrence/repeats.js';
+import { sayRepeat } from './recurrence/say-rule.js';
 import type { Task } from './task.js';
 
 /** Expectations of a caller about the one task it names. If one is wrong, nothing is written. */

@@ -2,7 +2,8 @@ import { invalid } from '../errors.js';
 import { startSort } from './dates/clock.js';
 import { readShift, shiftDate } from './dates/shift.js';
 import { parseWhen } from './dates/when.js';
-import { dueAtTime, isRepeat, isSameRule, parseRepeat } from './recurrence/repeats.js';
+import { dueAtTime, isSameRule, parseRepeat } from './recurrence/read-repeat.js';
+import { isRepeat } from './recurrence/repeat-words.js';
 import type { Task } from './task.js';
 import type { WriteContext } from './write.js';
 

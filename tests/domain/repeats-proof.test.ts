@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { nextOccurrence, upcoming } from '../../src/domain/recurrence/follow-series.js';
 import { rruleLibrary } from '../../src/domain/recurrence/occurrences.js';
-import { nextOccurrence, parseRepeat, sayRepeat, upcoming } from '../../src/domain/recurrence/repeats.js';
+import { parseRepeat } from '../../src/domain/recurrence/read-repeat.js';
+import { sayRepeat } from '../../src/domain/recurrence/say-rule.js';
 import { Refusal } from '../../src/errors.js';
 
 await Promise.all([rruleLibrary.load(), dateReaders.load()]);

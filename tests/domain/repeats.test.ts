@@ -2,15 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Repeat } from '../../src/db/schema.js';
 import { dateReaders } from '../../src/domain/dates/chrono.js';
+import { nextOccurrence, upcoming } from '../../src/domain/recurrence/follow-series.js';
 import { rruleLibrary } from '../../src/domain/recurrence/occurrences.js';
-import {
-  isRepeat,
-  isSameRule,
-  nextOccurrence,
-  parseRepeat,
-  sayRepeat,
-  upcoming,
-} from '../../src/domain/recurrence/repeats.js';
+import { isSameRule, parseRepeat } from '../../src/domain/recurrence/read-repeat.js';
+import { isRepeat } from '../../src/domain/recurrence/repeat-words.js';
+import { sayRepeat } from '../../src/domain/recurrence/say-rule.js';
 import { Refusal } from '../../src/errors.js';
 
 await Promise.all([rruleLibrary.load(), dateReaders.load()]);
@@ -360,7 +356,7 @@ describe('a phrase', () => {
   test('loads the library when one is first read, and reads it then', async () => {
     vi.resetModules();
     const [{ parseRepeat }, { withLazyModules }] = await Promise.all([
-      import('../../src/domain/recurrence/repeats.js'),
+      import('../../src/domain/recurrence/read-repeat.js'),
       import('../../src/domain/lazy-module.js'),
     ]);
     expect(() => parseRepeat('every day', null, context)).toThrow('outside withLazyModules()');

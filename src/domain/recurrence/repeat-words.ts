@@ -59,7 +59,7 @@ const FREQUENCY = /\b(?:twice|thrice|\S+ times) (?:an?|per|each|every) (day|week
 const CRON = /^(?:[\d*/,-]+ +){4}[\da-z*/,-]+$/;
 
 /** What the dates in a phrase are relative to, as days such as `2026-11-24`. */
-interface Horizon {
+export interface Horizon {
   today: string;
   /** A start without a year is the first such day on or after this one. */
   from: string;

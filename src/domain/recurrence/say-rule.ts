@@ -1,9 +1,15 @@
+import type { Repeat } from '../../db/schema.js';
 import { MONTHS, shortName, WEEKDAYS } from '../dates/calendar.js';
+import { readLocal } from './local.js';
 import type { Rule } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
-import { writeRule } from './rrule.js';
+import { readRule, writeRule } from './rrule.js';
 
 const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
+
+/** Formats a recurrence in words that `parseRepeat` reads as the same rule: `every weekday at 09:00`. */
+export const sayRepeat = (repeat: Repeat): string =>
+  sayRule(readRule(repeat.rule).rule, readLocal(repeat.anchor).time, repeat.from === 'completion');
 
 /**
  * Formats a rule in English that parses to the same rule: `every 2 weeks on Tue until 30 Jun 2027`. Days that have no

@@ -5,7 +5,8 @@ import { childrenOf } from '../family.js';
 import { rankOf } from '../order.js';
 import { isOpenStatus, isOpenTask, newTaskDefaults, reopenCall, type Task } from '../task.js';
 import type { WriteContext } from '../write.js';
-import { type Move, nextOccurrence, restart, skippedBefore, stepBack } from './repeats.js';
+import { nextOccurrence, skippedBefore } from './follow-series.js';
+import { type Move, restart, stepBack } from './move-series.js';
 
 /** The next occurrence, created by closing a repeating task, with its sub-tasks open again. */
 export interface NextOccurrence {
