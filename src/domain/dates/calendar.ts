@@ -18,24 +18,6 @@ export type Reading = DayRange[] | { not: Day };
 /** How to resolve an incomplete date: to the next "24 Nov" or the last one. */
 export type LookDirection = 'ahead' | 'back';
 
-export const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
-export const MONTHS = [
-  ...['January', 'February', 'March', 'April', 'May', 'June'],
-  ...['July', 'August', 'September', 'October', 'November', 'December'],
-];
-
-/** Regular expression sources, for text in lower case. */
-export const WEEKDAY =
-  'mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?';
-export const ORDINAL = '([1-9]\\d?)(?:st|nd|rd|th)';
-
-/** Returns the number, from 1, of the weekday or month with the same first three letters as `word`, or 0. */
-export const numberOf = (names: readonly string[], word: string) =>
-  names.findIndex((name) => name.slice(0, 3).toLowerCase() === word.slice(0, 3)) + 1;
-
-/** Returns the short name (`Mon`, `Nov`) of a weekday or month, numbered from 1. */
-export const shortName = (names: readonly string[], number: number) => names[number - 1]?.slice(0, 3) ?? '';
-
 export const singleDay = (day: Day, exact = false): DayRange => ({ first: day, last: day, day, exact });
 
 /**

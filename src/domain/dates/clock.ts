@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { MONTHS, shortName, WEEKDAYS } from './calendar.js';
+import { MONTHS, shortName, WEEKDAYS } from './date-words.js';
 
 /** The present, and the zone of the user. */
 export interface TimeContext {

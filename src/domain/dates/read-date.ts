@@ -7,12 +7,11 @@ import {
   inRange,
   LAST_YEAR,
   type LookDirection,
-  MONTHS,
   singleDay,
-  WEEKDAYS,
   withinRange,
 } from './calendar.js';
 import { type TimeContext, todayIs, withOffset } from './clock.js';
+import { MONTHS, WEEKDAYS } from './date-words.js';
 import { readOffsetFromNow } from './durations.js';
 import { readDays } from './relative-days.js';
 import { clockTime, splitTimeOfDay, type Time, type WithTime } from './time-of-day.js';

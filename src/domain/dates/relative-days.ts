@@ -5,20 +5,17 @@ import {
   existingDay,
   type LookDirection,
   nearestDay,
-  numberOf,
-  ORDINAL,
   period,
   type Reading,
   singleDay,
-  WEEKDAY,
-  WEEKDAYS,
 } from './calendar.js';
+import { numberOf, ORDINAL, ORDINALS, WEEKDAY, WEEKDAYS } from './date-words.js';
 import { readDuration, readOffsetFromNow } from './durations.js';
 import { readWritten } from './written-dates.js';
 
 const UNIT = 'week|month|quarter|year';
 const WORKDAY = '(?:business |working |work ?|week)day';
-const NTHS = ['first', 'second', 'third', 'fourth', 'fifth'];
+const NTH = ORDINALS.slice(0, 5).join('|');
 
 const oneOrOther = (a: Day, b: Day): DayRange[] => (a.equals(b) ? [singleDay(a)] : [singleDay(a), singleDay(b)]);
 
@@ -94,11 +91,11 @@ const RULES: [RegExp, Rule][] = [
     ),
   ),
   rule(
-    `(?:(${NTHS.join('|')}|last)|${ORDINAL}) (${WEEKDAY}|${WORKDAY}) (?:of|in) (?:the )?(.+)`,
+    `(?:(${NTH}|last)|${ORDINAL}) (${WEEKDAY}|${WORKDAY}) (?:of|in) (?:the )?(.+)`,
     ([word = '', digits, name = '', text = ''], today, look) => {
       const number = numberOf(WEEKDAYS, name);
       const fits = (day: Day) => (number ? day.dayOfWeek === number : isWorkday(day));
-      const nth = Number(digits ?? NTHS.indexOf(word) + 1);
+      const nth = Number(digits ?? ORDINALS.indexOf(word) + 1);
       return periodsOf(text, today, look).flatMap(({ first, last, exact }) => {
         const day = word === 'last' ? nthDay(1, last, -1, fits) : nthDay(nth, first, 1, fits);
         return Temporal.PlainDate.compare(day, last) > 0 ? [] : [singleDay(day, exact)];

@@ -1,17 +1,6 @@
-import {
-  type Day,
-  existingDay,
-  type LookDirection,
-  nearestDay,
-  numberOf,
-  ORDINAL,
-  period,
-  type Reading,
-  singleDay,
-  WEEKDAY,
-  WEEKDAYS,
-} from './calendar.js';
+import { type Day, existingDay, type LookDirection, nearestDay, period, type Reading, singleDay } from './calendar.js';
 import { parseWithChrono } from './chrono.js';
+import { numberOf, ORDINAL, WEEKDAY, WEEKDAYS } from './date-words.js';
 
 const NAMED = new RegExp(`^(?:(?<name>${WEEKDAY}) (?:the )?)?(?<date>.+)$`);
 const ONLY_DAY = new RegExp(`^${ORDINAL}$`);

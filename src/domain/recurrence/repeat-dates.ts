@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import { truncateForMessage } from '../../errors.js';
-import { type Day, inRange, numberOf, type Reading, WEEKDAYS, withinRange } from '../dates/calendar.js';
+import { type Day, inRange, type Reading, withinRange } from '../dates/calendar.js';
+import { numberOf, WEEKDAYS } from '../dates/date-words.js';
 import { readDays } from '../dates/relative-days.js';
 import { readWritten } from '../dates/written-dates.js';
 import { type Cursor, repeatsRefusal } from './word-cursor.js';

@@ -1,8 +1,8 @@
-import { MONTHS, WEEKDAYS } from '../dates/calendar.js';
+import { MONTHS, numberOfName, WEEKDAYS } from '../dates/date-words.js';
 import { isDayPart } from '../dates/time-of-day.js';
 import type { Freq, NthWeekday, Rule } from './occurrences.js';
 import { canonicalRule, countedOrder } from './rrule.js';
-import { type Cursor, numberOfName, repeatsRefusal, unexpectedWord } from './word-cursor.js';
+import { type Cursor, repeatsRefusal, unexpectedWord } from './word-cursor.js';
 
 interface PlaceOptions {
   /** Whether a bare number is a day of the month, as after `on`, but not after `every`. */

@@ -1,10 +1,11 @@
 import type { Refusal } from '../../errors.js';
+import { CARDINALS } from '../dates/date-words.js';
 import { clockTime, formatTime, isDayPart, type Time, timeInPart, withShortEnd } from '../dates/time-of-day.js';
 import type { Freq, Rule } from './occurrences.js';
 import { readDate, UNTIL } from './repeat-dates.js';
 import { readPlaces, ruleFor } from './repeat-places.js';
 import { type RuleText, readRule } from './rrule.js';
-import { CARDINALS, type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
+import { type Cursor, cursorOver, repeatsRefusal, unexpectedWord } from './word-cursor.js';
 
 /** A parsed phrase, before its first day is known. */
 export interface Phrase extends RuleText {

@@ -1,5 +1,5 @@
 import type { Repeat } from '../../db/schema.js';
-import { MONTHS, shortName, WEEKDAYS } from '../dates/calendar.js';
+import { MONTHS, ordinal, shortName, WEEKDAYS } from '../dates/date-words.js';
 import { readLocal } from './local.js';
 import type { Rule } from './occurrences.js';
 import { monthDaysInWords } from './repeat-places.js';
@@ -86,12 +86,6 @@ const isSame = (days: number[], rule: Pick<Rule, 'byMonthDay' | 'bySetPos'>, mon
   const { byMonthDay, bySetPos } = monthDaysInWords(days, month);
   return byMonthDay?.join() === rule.byMonthDay?.join() && bySetPos?.join() === rule.bySetPos?.join();
 };
-
-function ordinal(n: number): string {
-  if (n === -1) return 'last';
-  const teen = n % 100 > 10 && n % 100 < 14;
-  return `${n}${(!teen && ['th', 'st', 'nd', 'rd'][n % 10]) || 'th'}`;
-}
 
 const joinedWithAnd = (words: string[]): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;

@@ -1,17 +1,7 @@
 import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
-import { numberOf } from '../dates/calendar.js';
+import { CARDINALS, ORDINALS } from '../dates/date-words.js';
 import { clockTime, type Time } from '../dates/time-of-day.js';
 
-/** Returns the number, from 1, of the name that a word is in full, in the plural or short (`tue`, `tues`, `sept`). */
-export function numberOfName(names: readonly string[], word: string): number | undefined {
-  const number = numberOf(names, word);
-  const name = names[number - 1]?.toLowerCase();
-  const stem = word.length > 4 ? word.replace(/s$/, '') : word;
-  return name === stem || name?.slice(0, 5).startsWith(word) ? number : undefined;
-}
-
-export const CARDINALS = 'one two three four five six seven eight nine ten eleven twelve'.split(' ');
-const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'];
 const SUFFIX = /^(?:st|nd|rd|th)$/;
 const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}([/.])\d{1,2}\1\d{4}|q[1-4]\b|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
 
