@@ -105,7 +105,7 @@ export function splitTimeOfDay(text: string, look: LookDirection): WithTime | un
     const at = part && (look === 'back' ? startOfPart : timeInPart)(part);
     return { rest: rest || (part && !at ? 'today' : ''), times: at ? [at] : [] };
   }
-  const times = timesOf(said).filter(isOnClock);
+  const times = timesOf(said);
   const meant = part ? times.flatMap((each) => timeInPart(part, each) ?? []) : times;
   if (meant.length === 0) return undefined;
   return { rest, times: meant, ...(said.zone && { offset: offsetOf(said.zone) }) };
@@ -132,7 +132,10 @@ export const clockTime = (hour: number, minute = 0, second = 0, days: 0 | 1 = 0)
 const isOnClock = ({ hour, minute, second }: Time) => hour < 24 && minute < 60 && second < 60;
 const INVALID_HOUR = 99;
 
-function timesOf(said: Said): Time[] {
+/** Returns the times that the named parts of `CLOCK` can mean; none if they are impossible, such as 25:00 or 17 pm. */
+export const timesOf = (said: Said): Time[] => readingsOf(said).filter(isOnClock);
+
+function readingsOf(said: Said): Time[] {
   if (said.word === 'midnight') return [clockTime(0), clockTime(0, 0, 0, 1)];
   if (said.word) return [clockTime(12)];
   const hour = Number(said.hour ?? said.hour12 ?? said.bare);

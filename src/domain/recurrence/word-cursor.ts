@@ -1,6 +1,6 @@
 import { invalid, type Refusal, truncateForMessage } from '../../errors.js';
 import { CARDINALS, ORDINALS } from '../dates/date-words.js';
-import { clockTime, type Time } from '../dates/time-of-day.js';
+import { clockTime, type Time, timesOf } from '../dates/time-of-day.js';
 
 const SUFFIX = /^(?:st|nd|rd|th)$/;
 const TOKEN = /\d{4}-\d{2}-\d{2}|\d{1,2}([/.])\d{1,2}\1\d{4}|q[1-4]\b|\d{1,2}:\d{2}(?::\d{2})?|\d+|\p{L}+|[^\s]/gu;
@@ -49,18 +49,14 @@ export function cursorOver(text: string): Cursor {
   function time(bare: boolean): Time | undefined {
     if (eat('noon', 'midday')) return clockTime(12);
     if (eat('midnight')) return clockTime(0);
-    const [, hour = '', minute = '00', second = '00'] =
-      /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
-    if (!hour) return undefined;
+    const [, hour, minute, second] = /^(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?$/.exec(peek() ?? '') ?? [];
     const pointed = peek(1) === '.' && /^\d{2}$/.test(peek(2) ?? '') && /^[ap]m$/.test(peek(3) ?? '');
-    const meridiem = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
-    if (!meridiem && !bare && !peek()?.includes(':')) return undefined;
-    const hours = meridiem ? (Number(hour) % 12) + (meridiem === 'pm' ? 12 : 0) : Number(hour);
-    if (meridiem ? Number(hour) < 1 || Number(hour) > 12 : hours > 23) return undefined;
-    const minutes = Number(pointed ? peek(2) : minute);
-    if (minutes > 59 || Number(second) > 59) return undefined;
-    at += pointed ? 4 : meridiem ? 2 : 1;
-    return { ...clockTime(hours, minutes, Number(second)), bare: !meridiem };
+    const half = /^[ap]m$/.exec(peek(pointed ? 3 : 1) ?? '')?.[0];
+    if (!hour || (!half && !bare && !minute)) return undefined;
+    const [read] = timesOf({ hour, minute: pointed ? peek(2) : minute, second, half });
+    if (!read || read.days > 0) return undefined;
+    at += pointed ? 4 : half ? 2 : 1;
+    return read;
   }
 }
 
