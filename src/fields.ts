@@ -1,11 +1,11 @@
 import * as z from 'zod/v4';
 import { DEFAULT_BUDGET, MAX_BUDGET, MIN_BUDGET } from './answers/budget.js';
 import { BIDI, CONTROL, HIDDEN, VISIBLE } from './characters.js';
+import { listField } from './compound-fields.js';
 import { isNone } from './domain/names.js';
 import { CLEARABLE } from './domain/patch.js';
 import { MAX_AT_ONCE, MAX_ID, MAX_LABELS, MAX_TEXT, MAX_TITLE, PRIORITIES } from './domain/task.js';
-import { truncateForMessage } from './errors.js';
-import { isTooComplex, MAX_FIELDS } from './json-bounds.js';
+import { bare, ownName, unwrapped } from './leniency.js';
 
 /**
  * Schemas of tool inputs. Each accepts the variants that models and hosts are known to send (numbers as strings, lists
@@ -42,9 +42,6 @@ function checked(max: number, ...checks: ((text: string) => string | undefined)[
   });
 }
 
-/** Unwraps a list of one, if a single value is expected. */
-const unwrapped = (value: unknown) => (Array.isArray(value) && value.length === 1 ? value[0] : value);
-
 const toTrimmed = (value: unknown) =>
   typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : value;
 
@@ -57,13 +54,6 @@ export const prose = (max: number) =>
     (value) => (typeof value === 'string' ? value.replace(/\r\n?/g, '\n').trim() : value),
     checked(max, refuseText),
   );
-
-/** Strips the sign (@, + or #) that answers and people put before a name. */
-const bare = (name: string) =>
-  name
-    .trim()
-    .replace(/^[@+#]+\s*/, '')
-    .replace(/ +/g, ' ');
 
 /** The name of a project or label, at most 100 code points. */
 export const name = (...refusals: ((text: string) => string | undefined)[]) =>
@@ -136,61 +126,6 @@ export const ref = () => z.preprocess(toTrimmed, checked(40, refuseText, refuseL
 export const idOrRef = () =>
   z.preprocess(toId, z.union([number, z.preprocess(toTrimmed, word)], { error: 'must be a task id or a ref' }));
 
-/**
- * An object; a JSON string is parsed, and fields whose value means "not given" are dropped.
- *
- * @param instead what to do instead, for a field that it does not have
- */
-export const object = <T extends z.ZodRawShape>(shape: T, instead: Record<string, string> = {}) =>
-  z.preprocess(
-    (value, context) => {
-      const parsed = typeof value === 'string' ? fromJson(value) : value;
-      if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return parsed;
-      const isField = (field: string) => Object.hasOwn(shape, field);
-      const flood = floodOfUnknown(parsed, isField);
-      if (flood) {
-        context.addIssue({ code: 'custom', message: `has no field ${joinNames(flood)}` });
-        return z.NEVER;
-      }
-      const given = new Map<string, unknown>();
-      for (const [field, each] of Object.entries(parsed)) {
-        const own = ownName(field, isField);
-        if (!isNotGiven(own, each) && !isNoneFor(own, each)) given.set(given.has(own) ? field : own, each);
-      }
-      return Object.fromEntries(given);
-    },
-    z.strictObject(shape, {
-      error: (issue) => {
-        if (issue.code === 'invalid_type') return 'must be an object with a title';
-        if (issue.code !== 'unrecognized_keys') return undefined;
-        const other = issue.keys.flatMap((field) =>
-          Object.hasOwn(instead, plain(field)) ? instead[plain(field)] : [],
-        );
-        const meant = meantBy(issue.keys, Object.keys(shape), new Set(Object.keys(issue.input as object)));
-        const hint = other[0] ?? (meant.length > 0 ? `did you mean ${meant.join(', ')}?` : undefined);
-        return `has no field ${joinNames(issue.keys)}${hint ? ` (${hint})` : ''}`;
-      },
-    }),
-  );
-
-/** Returns whether a value means "not given", as some clients send it. It never empties a field: `clear` does. */
-export const isNotGiven = (field: string, value: unknown): boolean =>
-  value === undefined ||
-  value === null ||
-  value === '' ||
-  (Array.isArray(value) && value.length === 0) ||
-  (typeof value === 'string' && /^\s*(?:null|undefined)\s*$/.test(value) && !WRITTEN.includes(field));
-
-/** Fields of free text, and a guard that compares with one: even "null" may be meant literally. */
-const WRITTEN = ['title', 'description', 'text', 'note', 'expect_title'];
-
-/** Returns whether a clearable field except `description` is given as "none" (or `repeats` as "never"). */
-export function isNoneFor(field: string, given: unknown): boolean {
-  const value = unwrapped(given);
-  if (typeof value !== 'string' || field === 'description' || !CLEARABLE.some((each) => each === field)) return false;
-  return isNone(bare(value)) || (field === 'repeats' && /^\s*never\s*$/i.test(value));
-}
-
 /** Returns the words of a choice: a list, or a text with commas. Of too many, some are enough to refuse them. */
 const wordsOf = (given: unknown, most: number): unknown[] =>
   (typeof given === 'string' ? given.split(',', most + 1) : [given].flat()).slice(0, most + 1);
@@ -237,48 +172,6 @@ export const flag = () =>
     (value) => (value === 'true' ? true : value === 'false' ? false : value),
     z.boolean('must be true or false'),
   );
-
-/**
- * A list of at most `max` items. A single value becomes a list of one. A string is parsed as JSON, or split at
- * `separator`, which is given if items contain no commas.
- */
-export const listField = <T extends z.ZodType>(item: T, max: number, separator?: ',') =>
-  z.preprocess(
-    (value) => {
-      // One item too many is enough to refuse the list.
-      return value === undefined ? value : itemsOf(value, separator).slice(0, max + 1);
-    },
-    z.array(item).min(1, 'is empty').max(max, `can have at most ${max} items`),
-  );
-
-function itemsOf(value: unknown, separator?: ','): unknown[] {
-  const list = typeof value === 'string' ? listOf(value, separator) : value;
-  return Array.isArray(list) ? list.filter((each) => each !== '' && each !== null) : [list];
-}
-
-/** Returns the objects of a valid list as they were sent, to tell what of them was understood as something else. */
-export const objectsSent = (value: unknown): Record<string, unknown>[] =>
-  itemsOf(value).map((each) => (typeof each === 'string' ? fromJson(each) : each) as Record<string, unknown>);
-
-/**
- * Longer texts are not matched against the pattern of a list of ids, which overflows the stack at a million ids; nor
- * are they split into more items.
- */
-const MAX_LIST_LENGTH = 10_000;
-
-function listOf(text: string, separator: ',' | undefined): unknown {
-  if (text.length <= MAX_LIST_LENGTH && /^\s*#?\d+(\s*,\s*#?\d+)+\s*$/.test(text)) return text.split(',');
-  if (!text.trim().startsWith('[')) return separator ? text.split(separator, MAX_LIST_LENGTH) : text;
-  return fromJson(text);
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return isTooComplex(text) ? text : JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
 
 /** Ids of 1 to `MAX_AT_ONCE` tasks. */
 export const ids = () => listField(id(), MAX_AT_ONCE, ',');
@@ -337,43 +230,6 @@ export const guard = {
   claim: claim().describe('with one id: yours').optional(),
 };
 
-/** Names of our fields in other task lists, where their values mean the same: they are accepted. */
-const SYNONYMS = new Map([
-  ['name', ['title']],
-  ['duedate', ['due']],
-  ['deadline', ['due']],
-  ['startdate', ['start']],
-  ['recurrence', ['repeats']],
-  ['dependencies', ['blocked_by']],
-  ['dependson', ['blocked_by']],
-  ['tag', ['labels']],
-  ['tags', ['labels']],
-  ['label', ['labels']],
-  ['parentid', ['parent']],
-  ['projectname', ['project']],
-  ['state', ['status']],
-  ['assignee', ['claimed_by']],
-  ['sortby', ['sort']],
-  ['orderby', ['sort']],
-  ['updatedsince', ['changed_since']],
-  ['modifiedsince', ['changed_since']],
-  ['id', ['ids', 'ref']],
-  ['ids', ['id']],
-  ['taskid', ['ids', 'id']],
-  ['taskids', ['ids']],
-]);
-
-/** Names that may mean one of our fields; of two, the second if the first is given already. */
-const SIMILAR = new Map([
-  ['content', ['title', 'description']],
-  ['notes', ['description']],
-  ['body', ['description']],
-  ['when', ['due']],
-  ['duration', ['estimate_minutes']],
-  ['completed', ['status']],
-  ['task', ['ids']],
-]);
-
 /** The name of a field to empty. */
 export const clearable = () => {
   const isClearable = (field: string) => CLEARABLE.some((each) => each === field);
@@ -382,43 +238,3 @@ export const clearable = () => {
     oneOf(CLEARABLE),
   );
 };
-
-/** How many unknown fields a refusal names. */
-const MAX_NAMED = 10;
-
-/** A field's name without case, dashes and underscores. */
-export const plain = (field: string) => field.toLowerCase().replace(/[_-]/g, '');
-
-/** Returns our name of a field that has another one elsewhere, or the name itself. */
-export const ownName = (field: string, isKnown: (name: string) => boolean): string =>
-  isKnown(field) ? field : (SYNONYMS.get(plain(field))?.find(isKnown) ?? field);
-
-/**
- * Returns the known fields that unknown ones may have been meant as.
- *
- * @param given names of all fields given, which decide between two synonyms
- */
-export function meantBy(unknown: string[], known: string[], given: ReadonlySet<string>): string[] {
-  const matches = unknown.slice(0, MAX_NAMED).flatMap((unknownField) => {
-    const field = truncateForMessage(unknownField);
-    const [first = field, other = first] = SYNONYMS.get(plain(field)) ?? SIMILAR.get(plain(field)) ?? [];
-    const word = plain(given.has(first) ? other : first);
-    const resembles = (each: string) =>
-      each === word || (word.length > 2 && (word.includes(each) || each.includes(word)));
-    return known.filter((each) => resembles(plain(each)));
-  });
-  return [...new Set(matches)];
-}
-
-/** Returns the unknown fields of an object that has too many to look at each of them and its value. */
-export function floodOfUnknown(given: object, isKnown: (field: string) => boolean): string[] | undefined {
-  const fields = Object.keys(given);
-  return fields.length > MAX_FIELDS ? fields.filter((field) => !isKnown(field)) : undefined;
-}
-
-/** Joins field names that the caller chose: the first 10 of them, cut to 40 characters each. */
-export function joinNames(fields: string[]): string {
-  const names = fields.slice(0, MAX_NAMED).map(truncateForMessage);
-  const more = fields.length - names.length;
-  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
-}

@@ -8,18 +8,8 @@ import type { Actor } from './db/schema.js';
 import type { UserTx } from './db/scope.js';
 import type { Decision, WriteCommand, WriteContext } from './domain/write.js';
 import { invalid, type Refusal } from './errors.js';
-import {
-  flag,
-  floodOfUnknown,
-  isNoneFor,
-  isNotGiven,
-  joinNames,
-  maxTokens,
-  meantBy,
-  ownName,
-  plain,
-  shortText,
-} from './fields.js';
+import { flag, maxTokens, shortText } from './fields.js';
+import { floodOfUnknown, insteadOf, isNoneFor, isNotGiven, joinNames, meantBy, ownName } from './leniency.js';
 import { type ReadContext, type Reading, reading } from './reading.js';
 
 /** What a tool does to the caller's tasks. Determines its annotations, scope and transaction. */
@@ -258,8 +248,7 @@ export function parse(
   }
 
   const unknown = [...given.keys()].filter((field) => !known.includes(field));
-  const [other] = unknown.flatMap((field) => (Object.hasOwn(instead, plain(field)) ? instead[plain(field)] : []));
-  if (unknown.length > 0) throw unknownFields(tool, unknown, known, { given: new Set(given.keys()), other });
+  if (unknown.length > 0) throw unknownFields(tool, unknown, known, { given: new Set(given.keys()), instead });
   const result = schema.safeParse(Object.fromEntries(given), { reportInput: true });
   if (!result.success) {
     const messages = result.error.issues.map((issue) => describeIssue(issue, raw as object));
@@ -275,12 +264,12 @@ function unknownFields(
   tool: string,
   unknown: string[],
   known: string[],
-  { given = new Set(), other }: { given?: ReadonlySet<string>; other?: string | undefined } = {},
+  { given = new Set(), instead = {} }: { given?: ReadonlySet<string>; instead?: Record<string, string> } = {},
 ): Refusal {
   const alternatives = meantBy(unknown, known, given);
   return invalid(
     `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
-    other ??
+    insteadOf(unknown, instead) ??
       (alternatives.length > 0
         ? `Did you mean ${alternatives.join(', ')}?`
         : `${tool} takes ${known.join(', ') || 'no fields'}.`),

@@ -1,7 +1,8 @@
 import { plannedAnswer } from '../answers/writes.js';
+import { listField, object, objectsSent } from '../compound-fields.js';
 import { addTasks } from '../domain/add.js';
 import { MAX_AT_ONCE, MAX_BLOCKERS } from '../domain/task.js';
-import { idOrRef, listField, newLabels, object, objectsSent, ref, taskFields } from '../fields.js';
+import { idOrRef, newLabels, ref, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 const SUBTASKS = 'give each sub-task as one of tasks, with this one’s ref as its parent';

@@ -1,10 +1,11 @@
 import { detailAnswer } from '../answers/reads.js';
+import { listField } from '../compound-fields.js';
 import { commentsOnly, getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';
 import { claimOf } from '../domain/lease.js';
 import { MAX_ID } from '../domain/task.js';
 import { invalid } from '../errors.js';
-import { idOrTitle, listField, wholeNumber } from '../fields.js';
+import { idOrTitle, wholeNumber } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({

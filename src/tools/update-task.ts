@@ -1,8 +1,9 @@
 import { outcomeAnswer } from '../answers/writes.js';
+import { listField } from '../compound-fields.js';
 import { CLEARABLE } from '../domain/patch.js';
 import { STATUSES } from '../domain/task.js';
 import { patchTasks } from '../domain/update.js';
-import { clearable, guard, id, ids, labels, listField, newLabels, oneOf, shortText, taskFields } from '../fields.js';
+import { clearable, guard, id, ids, labels, newLabels, oneOf, shortText, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
 export default defineTool({
