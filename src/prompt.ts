@@ -4,12 +4,14 @@ import { DEFAULT_BUDGET, type DetailLevels, fitText } from './answers/budget.js'
 import { pageAnswer } from './answers/reads.js';
 import { indented, type RenderContext } from './answers/shapes.js';
 import { estimateTokens } from './answers/tokens.js';
+import { parse } from './arguments.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
 import type { TaskPage } from './domain/lists/list.js';
+import { inputJson, publishedSchema } from './published-schema.js';
 import { type ReadContext, type Reading, reading } from './reading.js';
-import { type Args, type Fields, inputJson, parse, publishedSchema } from './tool.js';
+import type { Args, Fields } from './tool.js';
 
 /** A part of the user's data: text, or detail levels from which the largest that fits is shown, after a title. */
 type Part = string | { title?: string; what: DetailLevels };
