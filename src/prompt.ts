@@ -1,8 +1,8 @@
 import { requireScopes, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import { DEFAULT_BUDGET, type DetailLevels, fitText } from './answers/budget.js';
-import { pageAnswer } from './answers/reads.js';
 import { indented, type RenderContext } from './answers/shapes.js';
+import { pageAnswer } from './answers/task-list.js';
 import { estimateTokens } from './answers/tokens.js';
 import { parse } from './arguments.js';
 import type { Scope } from './auth/scopes.js';

@@ -23,6 +23,16 @@ interface Omitted {
   how?: string;
 }
 
+/** Memoizes a function of one argument, for what several levels show. */
+export function memoized<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
+  };
+}
+
 /**
  * Returns the highest level that fits the budget in both channels, by an upper estimate of tokens. Binary search.
  *

@@ -1,5 +1,4 @@
 import { UNSAFE } from '../characters.js';
-import type { Delta } from '../domain/changed.js';
 import {
   formatStamp,
   formatWhen,
@@ -10,20 +9,10 @@ import {
   type TimeContext,
   type When,
 } from '../domain/dates/clock.js';
-import {
-  type HistoryEntry,
-  MANY_SHOWN,
-  type PlacedComment,
-  type Related,
-  SHOWN,
-  type TaskDetail,
-} from '../domain/get.js';
-import type { Comment } from '../domain/record.js';
+import type { TaskDetail } from '../domain/get.js';
 import { upcoming } from '../domain/recurrence/follow-series.js';
 import { sayRepeat } from '../domain/recurrence/say-rule.js';
 import { isOpenTask, type Task } from '../domain/task.js';
-import { handleOf } from '../domain/write.js';
-import { describeStep, stepsText, stepText } from './changes-in-words.js';
 
 /** What the wording of an answer depends on besides its content. */
 export interface RenderContext extends TimeContext {
@@ -113,7 +102,7 @@ export const taskJson = (task: Row, context: RenderContext) => ({
   version: task.version,
 });
 
-const stamps = (task: Task, context: RenderContext) => {
+export const stamps = (task: Task, context: RenderContext) => {
   const [created, updated] = [task.createdAt, task.updatedAt].map((at) => formatStamp(at, context.timezone));
   return { created, ...(updated !== created && { updated }) };
 };
@@ -124,64 +113,7 @@ export function sayStamps({ createdAt, updatedAt }: Task, context: RenderContext
   return `created ${created}${by}${updated === created ? '' : ` · updated ${updated}`}`;
 }
 
-const relatedJson = ({ id, title, status }: Related) => ({ id, title, ...(status !== 'pending' && { status }) });
-
-const commentJson = ({ text, by, at }: Comment, { timezone }: RenderContext) => ({
-  text,
-  by,
-  at: formatStamp(at, timezone),
-});
-
-/** Renders what one write did to a task or project, for both channels. `head` says when and by whom. */
-export function changeRow({ entity, id, name, steps, by, at }: Delta, context: RenderContext) {
-  const what = stepsText(steps, context);
-  const json = entity === 'task' ? { id, title: name } : { project: name ?? `(${id})` };
-  const named = entity === 'task' ? `#${id}${name === null ? '' : ` ${quoted(name)}`}` : `+${json.project}`;
-  return {
-    json: withoutEmpty({ ...json, what }),
-    line: `${named} · ${what}`,
-    by,
-    at: formatStamp(at, context.timezone),
-    head: `${sayStamp(at, context)}, ${by}:`,
-  };
-}
-
-const historyEntryJson = (entry: HistoryEntry, context: RenderContext) =>
-  withoutEmpty({
-    ...describeStep(entry, context),
-    by: entry.by,
-    at: formatStamp(entry.at, context.timezone),
-    undo: entry.batch && handleOf(entry.batch),
-  });
-
-function historyEntryLine(entry: HistoryEntry, context: RenderContext): string {
-  const { at, by, batch } = entry;
-  const handle = batch ? ` (${handleOf(batch)})` : '';
-  return `  ${sayStamp(at, context)}, ${by}: ${stepText(entry, context)}${handle}`;
-}
-
-/** Renders a task in full as JSON. */
-export const detailJson = (task: TaskDetail, context: RenderContext) =>
-  withoutEmpty({
-    ...taskJson(task, context),
-    next: datesOf(task, context),
-    description: task.description,
-    note: task.note,
-    open_subtasks: null,
-    subtasks: task.subtasks.map(relatedJson),
-    subtasks_total: task.subtaskCount > task.subtasks.length ? task.subtaskCount : null,
-    blocked_by: task.blockers.map(relatedJson),
-    blocks: task.blocks.map(relatedJson),
-    blocks_total: task.blockCount > task.blocks.length ? task.blockCount : null,
-    comments: task.comments.map((comment) => commentJson(comment, context)),
-    comments_total: task.commentCount > task.comments.length ? task.commentCount : null,
-    comments_before: earlierThan(task.comments),
-    history: task.history.map((entry) => historyEntryJson(entry, context)),
-    ...stamps(task, context),
-    created_by: task.createdBy,
-  });
-
-const spaced = (word: string) => word.replace('_', ' ');
+export const spaced = (word: string) => word.replace('_', ' ');
 
 /**
  * Renders a task as one line: `#12 Buy milk · due Tue 24 Nov · high +Home @errand`.
@@ -223,6 +155,16 @@ export function lineParts(task: Row, context: RenderContext, told = 'pending'): 
   return parts.flatMap((part) => part || []);
 }
 
+/** Renders one row of a list for both channels. */
+export function listed(task: Task, context: RenderContext, detail: Detail) {
+  const lines = [
+    detail === 'ids' ? `#${task.id} ${quoted(task.title)}` : line(task, context),
+    ...(detail === 'full' ? [`  ${sayStamps(task, context)}`] : []),
+    ...(detail === 'full' && task.description ? [indented(task.description)] : []),
+  ];
+  return { json: rowJson(task, context, detail), lines };
+}
+
 /** Quotes a title that contains the separator of a row's parts. */
 export const quoted = (title: string): string => (title.includes(' · ') ? JSON.stringify(title) : title);
 
@@ -235,60 +177,6 @@ export const escaped = (text: string): string =>
 /** Indents every line of a text, so that none can be mistaken for a row. */
 export function indented(text: string): string {
   return escaped(text).replace(/^/gm, '    ');
-}
-
-const relatedLine = ({ id, title, status }: Related) =>
-  `  #${id} ${quoted(title)}${status === 'pending' ? '' : ` · ${spaced(status)}`}`;
-
-/** Returns the value of `comments_before` for the comments before those shown, if there are any. */
-const earlierThan = ([first]: PlacedComment[]): number | undefined => (first && first.place > 1 ? first.id : undefined);
-
-/** Heads the comments of a task: says which of them are shown, unless all are. */
-function commentsTitle({ comments, commentCount }: TaskDetail): string {
-  const [first, last] = [comments[0], comments.at(-1)];
-  if (!first || !last || comments.length === commentCount) return 'Comments';
-  const earlier = first.place > 1 ? ` (earlier ones: get_task with comments_before ${first.id})` : '';
-  const shown = first === last ? `${first.place}` : `${first.place}–${last.place}`;
-  return `Comments ${shown} of ${commentCount}${earlier}`;
-}
-
-/** Renders a task in full, as several lines. */
-export function detailText(task: TaskDetail, context: RenderContext): string {
-  const stamp = (instant: Date) => sayStamp(instant, context);
-  const section = (title: string, lines: string[]) => (lines.length > 0 ? [`  ${title}:`, ...lines] : []);
-  const part = (title: string, shown: number, all: number, rest: string) =>
-    all > shown ? `${title} (${shown} of ${all}; ${rest})` : title;
-  const { subtasks, subtaskCount, blocks, blockCount, comments } = task;
-  return [
-    line({ ...task, openSubtasks: 0, waitsFor: [], waitsWith: null }, context), // all are listed below
-    `  version ${task.version} · ${sayStamps(task, context, ` by ${task.createdBy}`)}`,
-    ...nextDatesLine(task, context),
-    ...(task.description ? [indented(task.description)] : []),
-    ...(task.note ? ['  Note left on release:', indented(task.note)] : []),
-    ...section(
-      part('Sub-tasks', subtasks.length, subtaskCount, `list_tasks parent ${task.id} for the rest`),
-      subtasks.map(relatedLine),
-    ),
-    ...section('Blocked by', task.blockers.map(relatedLine)),
-    ...(task.waitsWith ? [`  Waits with its ancestor #${task.waitsWith}.`] : []),
-    ...section(
-      part(
-        'Blocks',
-        blocks.length,
-        blockCount,
-        blocks.length < MANY_SHOWN.related ? 'more from get_task with a larger max_tokens' : 'the rest is not shown',
-      ),
-      blocks.map(relatedLine),
-    ),
-    ...section(
-      commentsTitle(task),
-      comments.flatMap(({ text, by, at }) => [`  ${stamp(at)}, ${by}:`, indented(text)]),
-    ),
-    ...section(
-      task.history.length < SHOWN.history ? 'History' : `History (the latest ${task.history.length})`,
-      task.history.map((entry) => historyEntryLine(entry, context)),
-    ),
-  ].join('\n');
 }
 
 /** `1 task`, `2 tasks`, `1000+ tasks`. */

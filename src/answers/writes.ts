@@ -11,6 +11,7 @@ import type { Edited, Merged, ProjectOutcome } from '../domain/update-project.js
 import { sayCall } from '../errors.js';
 import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
+import { detailAnswer } from './details.js';
 import { grouped, MAX_NAMED, numbers } from './groups.js';
 import {
   blockedNotes,
@@ -23,7 +24,6 @@ import {
   suspectDateNotes,
   twinNotes,
 } from './notes.js';
-import { detailAnswer } from './reads.js';
 import { failedJson, failedLines } from './refusals.js';
 import {
   type Answer,

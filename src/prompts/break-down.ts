@@ -1,4 +1,4 @@
-import { detailAnswer } from '../answers/reads.js';
+import { detailAnswer } from '../answers/details.js';
 import { numberedTitles } from '../completion.js';
 import { depthRefusal } from '../domain/family.js';
 import { gather } from '../domain/gather.js';

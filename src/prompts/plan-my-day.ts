@@ -1,4 +1,4 @@
-import { overviewAnswer } from '../answers/reads.js';
+import { overviewAnswer } from '../answers/overview.js';
 import { formatWhen, sayWhen, type TimeContext, today } from '../domain/dates/clock.js';
 import { parseWhen } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';

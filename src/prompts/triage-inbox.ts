@@ -1,4 +1,5 @@
-import { pageAnswer, projectsAnswer } from '../answers/reads.js';
+import { projectsAnswer } from '../answers/projects.js';
+import { pageAnswer } from '../answers/task-list.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { listProjects } from '../domain/projects.js';

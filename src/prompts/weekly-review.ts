@@ -1,4 +1,6 @@
-import { overviewAnswer, pageAnswer, projectsAnswer } from '../answers/reads.js';
+import { overviewAnswer } from '../answers/overview.js';
+import { projectsAnswer } from '../answers/projects.js';
+import { pageAnswer } from '../answers/task-list.js';
 import { today } from '../domain/dates/clock.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { overview } from '../domain/overview.js';

@@ -1,5 +1,5 @@
 import { fitText, MAX_BUDGET } from '../answers/budget.js';
-import { overviewAnswer } from '../answers/reads.js';
+import { overviewAnswer } from '../answers/overview.js';
 import { overview } from '../domain/overview.js';
 import { defineResource } from '../resource.js';
 

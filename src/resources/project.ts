@@ -1,5 +1,5 @@
 import { fitText, MAX_BUDGET } from '../answers/budget.js';
-import { pageAnswer } from '../answers/reads.js';
+import { pageAnswer } from '../answers/task-list.js';
 import { firstTasks } from '../domain/lists/list.js';
 import { completeProjects } from '../domain/suggest.js';
 import { name } from '../fields.js';

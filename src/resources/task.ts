@@ -1,5 +1,5 @@
 import { fitText, MAX_BUDGET } from '../answers/budget.js';
-import { detailAnswer } from '../answers/reads.js';
+import { detailAnswer } from '../answers/details.js';
 import { taskIds } from '../completion.js';
 import { getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';

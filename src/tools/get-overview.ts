@@ -1,4 +1,4 @@
-import { overviewAnswer } from '../answers/reads.js';
+import { overviewAnswer } from '../answers/overview.js';
 import { overview } from '../domain/overview.js';
 import { defineTool } from '../tool.js';
 

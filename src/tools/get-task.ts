@@ -1,4 +1,4 @@
-import { detailAnswer } from '../answers/reads.js';
+import { detailAnswer } from '../answers/details.js';
 import { listField } from '../compound-fields.js';
 import { commentsOnly, getTasks } from '../domain/get.js';
 import { allFailed } from '../domain/judge.js';

@@ -1,4 +1,4 @@
-import { projectsAnswer } from '../answers/reads.js';
+import { projectsAnswer } from '../answers/projects.js';
 import { listProjects } from '../domain/projects.js';
 import { flag } from '../fields.js';
 import { defineTool } from '../tool.js';

@@ -1,5 +1,5 @@
-import { pageAnswer } from '../answers/reads.js';
 import { DETAILS } from '../answers/shapes.js';
+import { pageAnswer } from '../answers/task-list.js';
 import { actorsCalled } from '../domain/actors.js';
 import { LIST_STATUSES } from '../domain/lists/filter.js';
 import { listTasks } from '../domain/lists/list.js';

@@ -1,4 +1,4 @@
-import { changedAnswer } from '../answers/reads.js';
+import { changedAnswer } from '../answers/changed.js';
 import { actorsCalled } from '../domain/actors.js';
 import { whatChanged } from '../domain/changed.js';
 import { shortText, wholeNumber } from '../fields.js';
