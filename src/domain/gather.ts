@@ -74,6 +74,7 @@ export async function gather(tx: UserTx, wanted: Wanted): Promise<Gathered> {
       tasks: anyTasks,
       ofProject: inProjectNamed !== undefined,
       below: below.length > 0,
+      dependents: flags.dependents && below.length > 0,
       waits: waits.length > 0,
       around: around !== undefined,
       projects: which !== undefined,
@@ -238,24 +239,20 @@ const PARTS: Record<
         union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`;
     return [['series (id)', query]];
   },
-  dependents({ shape, user }) {
-    if (!shape.below) return [];
-    return [
-      [
-        'dependents (id)',
-        sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
-      ],
-      [
-        'inside (id)',
-        sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id and ${open}
+  dependents: ({ user }) => [
+    [
+      'dependents (id)',
+      sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
+    ],
+    [
+      'inside (id)',
+      sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id and ${open}
           union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id and ${open}`,
-        `(select id from inside limit ${INSIDE}) freed`,
-      ],
-    ];
-  },
+      `(select id from inside limit ${INSIDE}) freed`,
+    ],
+  ],
   parents({ shape, user }) {
-    const from =
-      shape.dependents && shape.below ? sql`(select id from asked union select id from dependents)` : sql`asked`;
+    const from = shape.dependents ? sql`(select id from asked union select id from dependents)` : sql`asked`;
     const query = sql`select t.id, t.parent_id from ${from} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
         union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`;
     return [['up (id, parent_id)', query]];
