@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Added, NewTask } from '../domain/add.js';
 import type { Claimed } from '../domain/claim.js';
 import type { Commented } from '../domain/comment.js';
 import { formatWhen, sayUntil } from '../domain/dates/clock.js';
@@ -13,17 +11,8 @@ import { fitToBudget, MAX_BUDGET } from './budget.js';
 import { stepsText } from './changes-in-words.js';
 import { detailAnswer } from './details.js';
 import { grouped, MAX_NAMED, numbers } from './groups.js';
-import {
-  blockedNotes,
-  closedBlockerNotes,
-  lapsedNotes,
-  moreNamesakesNotes,
-  moreReadyNotes,
-  outcomeNotes,
-  similarNameNotes,
-  suspectDateNotes,
-  twinNotes,
-} from './notes.js';
+import { unknownOf } from './news.js';
+import { blockedNotes, lapsedNotes, moreReadyNotes, outcomeNotes } from './notes.js';
 import { failedJson, failedLines } from './refusals.js';
 import {
   type Answer,
@@ -39,139 +28,6 @@ import {
   tasksWord,
   withoutEmpty,
 } from './shapes.js';
-
-/** Answers `add_task`. */
-export function addedAnswer(
-  { tasks: [first], similar, similarNames, closedBlockers }: Added,
-  context: RenderContext,
-): Answer {
-  const task = first as Task;
-  const note = [
-    ...suspectDateNotes([task], context),
-    ...closedBlockerNotes(closedBlockers),
-    ...similarNameNotes(similarNames),
-  ].join(' ');
-  return {
-    json: withoutEmpty({
-      task: withoutEmpty({ ...taskJson(task, context), next: datesOf(task, context) }),
-      similar,
-      note: note || null,
-    }),
-    text: [
-      `Added ${line(task, context)}`,
-      ...nextDatesLine(task, context),
-      ...(note ? [note] : []),
-      ...similarLines(similar, 'Similar open tasks'),
-    ].join('\n'),
-  };
-}
-
-const listedOf = <T>(tasks: T[]): T[] => tasks.slice(0, MAX_NAMED);
-const similarLines = (similar: Added['similar'], heading: string): string[] =>
-  similar.length > 0 ? [`${heading}:`, ...listedOf(similar).map(({ id, title }) => `  #${id} ${quoted(title)}`)] : [];
-
-const AS_GIVEN = 'Other fields are as given.';
-
-/**
- * Answers `add_tasks`: ids by ref (else by title), and the fields that differ from what was given.
- *
- * @param sent the tasks as they were sent
- */
-export function plannedAnswer(
-  { tasks, refs, similar, similarNames, closedBlockers }: Added,
-  context: RenderContext,
-  given: Given[],
-  sent: Record<string, unknown>[],
-): Answer {
-  const added = tasks.map((task, i) => ({
-    task,
-    news: unknownOf({ ...task, waitsFor: [], openSubtasks: 0 }, asGiven(task, given[i], sent[i], context)),
-    ref: refs?.get(task.id),
-  }));
-  const doubts = [
-    ...suspectDateNotes(tasks, context),
-    ...closedBlockerNotes(closedBlockers),
-    ...similarNameNotes(similarNames),
-    ...twinNotes(tasks),
-    ...moreNamesakesNotes(similar),
-  ].join(' ');
-  return {
-    json: {
-      tasks: added.map(({ task, news, ref }) => {
-        const { id, title, ...rest } = rowJson(news, context);
-        return withoutEmpty({
-          id,
-          ...(ref === undefined ? { title } : { ref }),
-          ...rest,
-          next: datesOf(task, context),
-        });
-      }),
-      total: tasks.length,
-      ...(similar.length > 0 && { similar: listedOf(similar) }),
-      note: [AS_GIVEN, doubts].filter(Boolean).join(' '),
-    },
-    text: [
-      `Added ${tasksWord(tasks.length)}`,
-      ...added.flatMap(({ task, news, ref = task.title }) => [
-        line({ ...news, title: ref }, context),
-        ...nextDatesLine(task, context),
-      ]),
-      AS_GIVEN,
-      ...(doubts ? [doubts] : []),
-      ...similarLines(similar, 'Open tasks with the same titles'),
-    ].join('\n'),
-  };
-}
-
-/** Fields besides the title that a caller sets, with their values when unset. */
-const UNSET = {
-  priority: null,
-  due: null,
-  start: null,
-  repeats: null,
-  estimateMinutes: null,
-  project: null,
-  labels: [],
-  parentId: null,
-} satisfies Partial<Task>;
-type Settable = Pick<Task, keyof typeof UNSET>;
-
-/** Unsets the fields that the caller knows already: repeating them for many tasks costs tokens. */
-const unknownOf = (task: Task, known: Settable): Task => ({
-  ...task,
-  completedAt: null, // known already, or now
-  ...Object.fromEntries(
-    Object.entries(UNSET).filter(([name]) =>
-      isDeepStrictEqual(task[name as keyof Settable], known[name as keyof Settable]),
-    ),
-  ),
-});
-
-type Given = Omit<NewTask, 'parent' | 'blocked_by'>;
-
-/** Returns what the caller knows of a new task: the fields stored exactly as given. */
-function asGiven(
-  task: Task,
-  said: Given | undefined,
-  sent: Record<string, unknown> | undefined,
-  { timezone }: RenderContext,
-): Settable {
-  const same = (field: 'due' | 'start') => {
-    const when = task[field];
-    return when && formatWhen(when, timezone) === said?.[field] ? when : null;
-  };
-  const labels = said?.labels ?? [];
-  const priority = String(sent?.priority).trim().toLowerCase();
-  return {
-    ...task,
-    priority: priority === task.priority ? priority : null,
-    due: same('due'),
-    start: same('start'),
-    repeats: null,
-    project: said?.project ?? (task.parentId === null ? null : task.project), // a sub-task is in its parent's
-    labels: isDeepStrictEqual(new Set(labels), new Set(task.labels)) ? task.labels : labels, // in any order
-  };
-}
 
 /** Answers `add_comment`. */
 export function commentAnswer({ task, lapsed }: Commented, context: RenderContext): Answer {
@@ -189,7 +45,7 @@ const MAX_LISTED = 100;
 /** Maximum number of tasks listed that changed only along with those that a write named: the same became of all of them. */
 const MAX_ALONG = 20;
 
-const readyRows = (ready: Task[]) => listedOf(ready).map(({ id, title }) => ({ id, title }));
+const readyRows = (ready: Task[]) => ready.slice(0, MAX_NAMED).map(({ id, title }) => ({ id, title }));
 const readyLine = (ready: Task[]): string[] =>
   ready.length === 0
     ? []

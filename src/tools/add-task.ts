@@ -1,4 +1,4 @@
-import { addedAnswer } from '../answers/writes.js';
+import { addedAnswer } from '../answers/added.js';
 import { addTask } from '../domain/add.js';
 import { ids, newLabels, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';

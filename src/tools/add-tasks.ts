@@ -1,4 +1,4 @@
-import { plannedAnswer } from '../answers/writes.js';
+import { plannedAnswer } from '../answers/added.js';
 import { listField, object, objectsSent } from '../compound-fields.js';
 import { addTasks } from '../domain/add.js';
 import { MAX_AT_ONCE, MAX_BLOCKERS } from '../domain/task.js';
