@@ -4,26 +4,13 @@ import type { Store } from './db/connect.js';
 import type { Database } from './db/database.js';
 import { isBusy, isUnreachable } from './db/database-errors.js';
 import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
-import { accountDisabled, readAsUser, type UserScope } from './db/scope.js';
+import { accountDisabled, readAsUser } from './db/scope.js';
 import { subscriptionState } from './db/service.js';
-import { type Subject, touchedSince, touches } from './domain/touched.js';
-import { forbidden, rateLimited, refusalIn, unavailable } from './errors.js';
+import { touchedSince, touches } from './domain/touched.js';
+import { forbidden, refusalIn, unavailable } from './errors.js';
 import { framesOf } from './log.js';
 import { subjectOf } from './resources/index.js';
-
-/** A subscriber as a transport describes it. */
-export interface Listener {
-  scope: UserScope;
-  /** Hash of the token it authenticated with. The subscription ends once that token expires or is revoked. */
-  token?: string;
-  /**
-   * Reports that the contents at these URIs may have changed. Resolves once the client has taken the message; further
-   * changes are collected until then (back-pressure).
-   */
-  deliver(uris: string[]): Promise<void>;
-  /** Called when the server ends the subscription. */
-  end(): void;
-}
+import { type Listener, type Subscriber, Subscribers, type UserFeed } from './subscribers.js';
 
 /** An accepted listener. */
 export interface Subscription {
@@ -48,31 +35,6 @@ export interface Timing {
 
 const TIMING: Timing = { gather: 75, check: 30_000, quiet: 300_000, retry: { first: 250, most: 30_000 } };
 
-/** Maximum number of subscribers in one process, and per user. */
-const MAX_SUBSCRIBERS = 1000;
-const MAX_PER_USER = 200;
-
-/** State of a user who has at least one subscriber. */
-interface UserFeed {
-  scope: UserScope;
-  /** Number of the newest change that subscribers have been told of, or that preceded them. */
-  seen: number;
-  reading: boolean;
-  subscribers: Set<Subscriber>;
-}
-
-interface Subscriber {
-  listener: Listener;
-  user: UserFeed;
-  subjects: Map<string, Subject>;
-  /** URIs to report. At most one entry per subscribed URI, however slow the client. */
-  due: Set<string>;
-  /** Whether a delivery is in progress. */
-  busy: boolean;
-  /** When its token expires, in milliseconds of `performance.now()`. */
-  until: number;
-}
-
 export interface FeedOptions {
   store(): Promise<Store>;
   log: Logger;
@@ -91,7 +53,7 @@ export class Feed {
   readonly #log: Logger;
   readonly #timing: Timing;
   readonly #startTimer: StartTimer;
-  readonly #users = new Map<string, UserFeed>();
+  readonly #subscribers = new Subscribers();
   /** Users whose history must be read, or whose subscribers have URIs due, at the next flush. */
   readonly #waiting = new Set<UserFeed>();
   /** Newest change number by user id, not yet announced to other processes. */
@@ -130,11 +92,7 @@ export class Feed {
     const { userId } = listener.scope;
     const refuseIfFull = () => {
       if (this.#closed) throw unavailable('The server is stopping.', 'Subscribe again in a moment.');
-      if (
-        this.#subscribers().length >= MAX_SUBSCRIBERS ||
-        (this.#users.get(userId)?.subscribers.size ?? 0) >= MAX_PER_USER
-      )
-        throw rateLimited('Too many subscriptions are open.', 'End some of them, or try again later.');
+      this.#subscribers.refuseIfFull(userId);
     };
     refuseIfFull();
     const { database } = await this.#store();
@@ -145,22 +103,8 @@ export class Feed {
     if (remaining === undefined) throw forbidden(REFUSED_TOKEN);
     refuseIfFull();
 
-    const user: UserFeed = this.#users.get(userId) ?? {
-      scope: { ...listener.scope },
-      seen,
-      reading: false,
-      subscribers: new Set(),
-    };
-    this.#users.set(userId, user);
-    const subscriber: Subscriber = {
-      listener,
-      user,
-      subjects: new Map(),
-      due: new Set(),
-      busy: false,
-      until: performance.now() + remaining,
-    };
-    user.subscribers.add(subscriber);
+    const subscriber = this.#subscribers.add(listener, seen, performance.now() + remaining);
+    const { user } = subscriber;
     this.#startListening(database, subscriber);
     const subscription: Subscription = {
       add: (more) => {
@@ -189,21 +133,15 @@ export class Feed {
   async close(): Promise<void> {
     this.#closed = true;
     this.#gathering?.();
-    for (const subscriber of this.#subscribers()) this.#end(subscriber);
+    for (const subscriber of this.#subscribers.all()) this.#end(subscriber);
     await this.#announce();
-  }
-
-  #subscribers(): Subscriber[] {
-    return [...this.#users.values()].flatMap(({ subscribers }) => [...subscribers]);
   }
 
   #drop(subscriber: Subscriber): void {
     const { user } = subscriber;
-    if (!user.subscribers.delete(subscriber)) return;
-    if (user.subscribers.size > 0) return;
-    this.#users.delete(user.scope.userId);
+    if (!this.#subscribers.remove(subscriber) || user.subscribers.size > 0) return;
     this.#waiting.delete(user);
-    if (this.#users.size > 0) return;
+    if (!this.#subscribers.isEmpty) return;
     this.#stopListening?.();
     this.#pollTimer?.();
     this.#stopListening = undefined;
@@ -234,7 +172,7 @@ export class Feed {
 
   /** Queues a user for reading if `seq` is newer than its subscribers know. Returns whether it is. */
   #noteChange(userId: string, seq: number): boolean {
-    const user = this.#users.get(userId);
+    const user = this.#subscribers.user(userId);
     if (!user || seq <= user.seen) return false;
     this.#waiting.add(user);
     return true;
@@ -242,7 +180,7 @@ export class Feed {
 
   /** Rechecks a user's subscribers now, because rights may have been revoked. */
   #checkSoon(userId: string): void {
-    const user = this.#users.get(userId);
+    const user = this.#subscribers.user(userId);
     if (user) void this.#verify([...user.subscribers]).catch((error: unknown) => this.#failed(error));
   }
 
@@ -351,13 +289,13 @@ export class Feed {
   /** Rechecks every subscriber and reads missed changes, all users at once. Returns whether nothing was missed. */
   async #poll(): Promise<boolean> {
     const now = performance.now();
-    for (const subscriber of this.#subscribers()) if (subscriber.until <= now) this.#end(subscriber);
-    const subscribers = this.#subscribers();
+    for (const subscriber of this.#subscribers.all()) if (subscriber.until <= now) this.#end(subscriber);
+    const subscribers = this.#subscribers.all();
     if (subscribers.length === 0) return true;
     try {
       const users = await this.#verify(subscribers);
-      const behind = [...this.#users.values()].filter(({ scope, seen }) => (users.get(scope.userId) ?? 0) > seen);
-      const withDue = this.#subscribers().flatMap(({ due, user }) => (due.size > 0 ? user : []));
+      const behind = this.#subscribers.users().filter(({ scope, seen }) => (users.get(scope.userId) ?? 0) > seen);
+      const withDue = this.#subscribers.all().flatMap(({ due, user }) => (due.size > 0 ? user : []));
       await this.#tell([...new Set([...behind, ...withDue])]);
       return behind.length === 0;
     } catch (error) {
@@ -368,7 +306,7 @@ export class Feed {
 
   async #pollAgain(): Promise<void> {
     const quiet = await this.#poll();
-    if (this.#users.size === 0) return;
+    if (this.#subscribers.isEmpty) return;
     const slowDown = quiet && (await this.#store()).database.kind === 'neon';
     this.#interval = slowDown ? Math.min(this.#interval * 2, this.#timing.quiet) : this.#timing.check;
     this.#arm(this.#interval);
@@ -376,7 +314,7 @@ export class Feed {
 
   /** Schedules the next poll after `interval` ms, or when the first token expires if that is sooner. */
   #arm(interval: number): void {
-    const soonest = Math.min(...this.#subscribers().map(({ until }) => until));
+    const soonest = Math.min(...this.#subscribers.all().map(({ until }) => until));
     const wait = Math.max(Math.ceil(Math.min(interval, soonest - performance.now())), 1);
     this.#pollAt = performance.now() + wait;
     this.#pollTimer?.();
