@@ -77,7 +77,7 @@ export class Subscribers {
       subscribers: new Set(),
     };
     this.#users.set(userId, user);
-    const subscriber = { listener, user, subjects: new Map(), due: new Set<string>(), busy: false, until };
+    const subscriber: Subscriber = { listener, user, subjects: new Map(), due: new Set(), busy: false, until };
     user.subscribers.add(subscriber);
     return subscriber;
   }
