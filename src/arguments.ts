@@ -58,7 +58,7 @@ function unknownFields(
   const alternatives = meantBy(unknown, known, given);
   return invalid(
     `Unknown ${unknown.length > 1 ? 'fields' : 'field'}: ${joinNames(unknown)}.`,
-    insteadOf(unknown, instead) ??
+    insteadOf(unknown, instead).join(' ') ||
       (alternatives.length > 0
         ? `Did you mean ${alternatives.join(', ')}?`
         : `${tool} takes ${known.join(', ') || 'no fields'}.`),

@@ -32,9 +32,9 @@ export const object = <T extends z.ZodRawShape>(shape: T, instead: Record<string
         if (issue.code === 'invalid_type') return 'must be an object with a title';
         if (issue.code !== 'unrecognized_keys') return undefined;
         const meant = meantBy(issue.keys, Object.keys(shape), new Set(Object.keys(issue.input as object)));
-        const hint =
-          insteadOf(issue.keys, instead) ?? (meant.length > 0 ? `did you mean ${meant.join(', ')}?` : undefined);
-        return `has no field ${joinNames(issue.keys)}${hint ? ` (${hint})` : ''}`;
+        const didYouMean = meant.length > 0 ? [`did you mean ${meant.join(', ')}?`] : [];
+        const hints = [...insteadOf(issue.keys, instead), ...didYouMean].join('; ');
+        return `has no field ${joinNames(issue.keys)}${hints && ` (${hints})`}`;
       },
     }),
   );

@@ -94,7 +94,7 @@ const toId = (value: unknown) => {
   return digits ? Number(digits) : value;
 };
 /** The same, and `T-12`, as other task lists show it. */
-const toKnownId = (value: unknown) => toId(typeof value === 'string' ? value.replace(/^\s*t-(?=\d)/i, '') : value);
+const toKnownId = (value: unknown) => toId(typeof value === 'string' ? value.replace(/^\s*t-(?=\d+\s*$)/i, '') : value);
 const number = z
   .int('must be a task id; find it with list_tasks')
   .min(1, 'must be at least 1')

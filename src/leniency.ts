@@ -98,12 +98,13 @@ export function meantBy(unknown: string[], known: string[], given: ReadonlySet<s
 }
 
 /**
- * Returns what to do instead of giving the first of these fields for which that is known.
+ * Returns what to do instead of giving these fields, where that is known.
  *
  * @param instead advice by the plain name of a field
  */
-export const insteadOf = (fields: string[], instead: Record<string, string>): string | undefined =>
-  fields.flatMap((field) => (Object.hasOwn(instead, plain(field)) ? (instead[plain(field)] ?? []) : []))[0];
+export const insteadOf = (fields: string[], instead: Record<string, string>): string[] => [
+  ...new Set(fields.flatMap((field) => (Object.hasOwn(instead, plain(field)) ? (instead[plain(field)] ?? []) : []))),
+];
 
 /** Returns the unknown fields of an object that has too many to look at each of them and its value. */
 export function floodOfUnknown(given: object, isKnown: (field: string) => boolean): string[] | undefined {

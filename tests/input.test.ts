@@ -274,6 +274,9 @@ describe('what clients are known to send', () => {
     for (const tool of ['complete_task', 'delete_task', 'claim_task'])
       expect((await ana.refused(tool, { id: 'T2' })).message, tool).toMatch(/must be a task id/);
     expect((await ana.ok('get_task', { ids: ['T1'] })).task.id).toBe(2);
+    await ana.ok('add_task', { title: 'T-1 day: call the venue' });
+    await ana.ok('add_task', { title: '1 day: call the venue' });
+    expect((await ana.ok('get_task', { ids: ['T-1 day: call the venue'] })).task.id).toBe(5);
   });
 
   test.each(tools.map((tool) => tool.name))(
@@ -328,6 +331,10 @@ describe('what clients are known to send', () => {
     const planned = async (field: string) =>
       (await ana.refused('add_tasks', { tasks: [{ title: 'Call', [field]: 'x' }] })).message;
     expect(await planned('status')).toContain('(add the plan, then set it with update_task)');
+    const two = { title: 'Call', status: 'done', content: 'x', subtasks: [] as string[], children: 'x' };
+    expect((await ana.refused('add_tasks', { tasks: [two] })).message).toMatch(
+      /\(add the plan, .*; give each .*; did you mean description\?\)/,
+    );
     for (const field of ['subtasks', 'sub_tasks', 'children'])
       expect(await planned(field)).toContain('with this one’s ref as its parent)');
   });

@@ -49,7 +49,7 @@ export class UserQueues {
     return new Promise((resolve, reject) => {
       const answered = async () => {
         const began = performance.now();
-        await work().then(resolve, reject);
+        await (async () => work())().then(resolve, reject); // also if it throws at once
         if (this.limit.halfTime && limiter.pendingCount > 0 && this.isUsedByOthers(user))
           await this.pause(Math.min(performance.now() - began, MAX_PAUSE));
       };

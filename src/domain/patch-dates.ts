@@ -43,7 +43,7 @@ export function patchDates(
     const was = patch.due === recurring ? null : kept;
     // Without a due date, a series begins at the task's start date.
     const starts = start && !given && !was ? startSort(start, context.timezone) : '';
-    const begins = starts > context.now.toISOString() ? new Date(starts) : context.now;
+    const begins = starts > context.now.toISOString() ? new Date(starts) : undefined;
     const { repeat, due: first } = parseRepeat(recurring, given, context, was, begins);
     return { due: first, start, repeats: repeat };
   }

@@ -111,6 +111,7 @@ describe('words', () => {
     expect(await titles(ana, { text: 'wine -wine' })).toEqual([]);
     for (const text of ['or beer', 'beer OR', 'beer | (', 'beer or or ale', 'or "beer"', 'beer & ) | ('])
       expect(await titles(ana, { text }), text).toEqual(['beer']);
+    expect((await ana.ok('list_tasks', { text: '"red wine or' })).near).toBe(true); // in a phrase it is a word
   });
 
   test.each(['!!!', '-milk', '-"oat milk"', '""', '-milk or bread', 'bread or -milk', '\u0301', '— …'])(

@@ -48,6 +48,10 @@ describe('the writes of a user with more of them waiting', () => {
     const failing = queues.run('ana', () => Promise.reject(new Error('broken')));
     const next = queues.run('ana', async () => 'written');
     await expect(failing).rejects.toThrow('broken');
+    const throwing = queues.run('ana', () => {
+      throw new Error('at once');
+    });
+    await expect(throwing).rejects.toThrow('at once');
     expect(await next).toBe('written');
     await settled();
     expect(queues.isUsedByOthers('bob')).toBe(false);

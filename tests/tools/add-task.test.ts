@@ -210,6 +210,14 @@ describe('add_task', () => {
     expect(await add({ start: '2027-05-01', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
     expect(await add({ start: '2027-05-03', repeats: 'every Monday' })).toMatchObject({ due: '2027-05-03' });
     expect(await add({ start: '2026-11-01', repeats: 'every Monday' })).toMatchObject({ due: '2026-11-23' });
+    for (const [start, repeats, due] of [
+      ['2027-05-01', 'every day starting monday', '2027-05-03'],
+      ['2027-05-01', 'every day at 9 starting monday', '2027-05-03T09:00+02:00'],
+      ['2027-07-01', 'every day at 9 starting june 1', '2028-06-01T09:00+02:00'],
+      ['2027-05-03', 'every day at 9 starting tomorrow', '2026-11-23T09:00+01:00'],
+      ['2027-05-03T09:00', 'every day at 9', '2027-05-03T09:00+02:00'],
+    ])
+      expect(await add({ start, repeats }), repeats).toMatchObject({ due });
     expect(await add({ start: '2027-05-03T10:00', repeats: 'every day at 9' })).toMatchObject({
       due: '2027-05-04T09:00+02:00',
     });

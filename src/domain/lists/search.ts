@@ -89,8 +89,9 @@ function normalizeOperators(text: string): string {
       .replace(/(?<!\S)NOT\s*$/, '-') // before a phrase
       .replace(/(?<!\S)or(?:\s+or)+(?!\S)/gi, 'or'),
   );
-  const whole = rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
-  return whole.replace(/^\s*or\s+(?=\S)|(?<=\S)\s+or\s*$/gi, '');
+  rewritten[0] = rewritten[0]?.replace(/^\s*or\s+/i, '') ?? '';
+  rewritten.push(rewritten.pop()?.replace(/(?:^|(?<=\S))\s+or\s*$/i, '') ?? '');
+  return rewritten.map((part, i) => part + (phrases[i] ?? '')).join('');
 }
 
 /** Letters of a word that tells tasks apart; shorter ones, such as "the", are left out unless all words are short. */

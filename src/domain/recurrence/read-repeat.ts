@@ -26,7 +26,7 @@ const MAX_COUNT_AGE = 25 * 366;
  *
  * @param due the due date given along with the rule
  * @param was the previous due date, for a rule given without one
- * @param begins when the series may begin at the earliest, if neither a due date nor the rule tells
+ * @param begins when the series may begin at the earliest, if not now, and neither a due date nor the rule tells
  * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
  */
 export function parseRepeat(
@@ -34,7 +34,7 @@ export function parseRepeat(
   due: When | null,
   context: TimeContext,
   was: When | null = null,
-  begins = context.now,
+  begins?: Date,
 ): { repeat: Repeat; due: When } {
   const { timezone } = context;
   const date = due ?? was;
@@ -46,7 +46,11 @@ export function parseRepeat(
   const rule = detailed(phrase, start, timezone);
   const follows = known !== undefined && phrase.start === undefined;
   const first =
-    due !== null ? start.day : follows ? firstDay(rule, start.day) : firstAhead(rule, start, begins, timezone);
+    due !== null
+      ? start.day
+      : follows
+        ? firstDay(rule, start.day)
+        : firstAhead(rule, start, context, phrase.start ? undefined : begins);
   if (phrase.lasts) {
     const end = plus(phrase.lasts, first);
     rule.until = end && dayBefore(end);
@@ -74,7 +78,7 @@ function horizonOf(due: When | null, was: When | null, context: TimeContext, beg
   const { now, timezone } = context;
   const dayOf = (when: When | null, otherwise: Date) =>
     when === null ? today({ now: otherwise, timezone }).toString() : localOf(when, timezone).day;
-  return { today: dayOf(null, now), from: dayOf(due, now), start: dayOf(due ?? was, begins) };
+  return { today: dayOf(null, now), from: dayOf(due, begins), start: dayOf(due ?? was, begins) };
 }
 
 /** @param given the day of the due date given along with the phrase */
@@ -124,15 +128,14 @@ function detailed(phrase: Phrase, { day: start, time }: Local, timezone: string)
   return { ...rule, byMonth, ...monthDaysInWords([date], rule.freq === 'YEARLY' ? month : undefined) };
 }
 
-/** Returns the first day of a rule from a start on, if it has a time the first on which that is after `begins`. */
-function firstAhead(rule: Rule, { day: start, time }: Local, begins: Date, timezone: string): string {
+/** Returns the first day of a rule from a start on: with a time, one that is still to come and not before `begins`. */
+function firstAhead(rule: Rule, { day: start, time }: Local, { now, timezone }: TimeContext, begins?: Date): string {
   if (time === undefined) return firstDay(rule, start);
-  const earliest = today({ now: begins, timezone }).toString();
-  return firstDay(
-    rule,
-    start < earliest ? earliest : start,
-    (day) => new Date(whenOf({ day, time }, timezone)) > begins,
-  );
+  const earliest = today({ now: begins ?? now, timezone }).toString();
+  return firstDay(rule, start < earliest ? earliest : start, (day) => {
+    const at = new Date(whenOf({ day, time }, timezone));
+    return begins ? at >= begins : at > now;
+  });
 }
 
 /**

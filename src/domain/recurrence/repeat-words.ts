@@ -132,7 +132,7 @@ function readFirstTime(cursor: Cursor): Pick<Phrase, 'time' | 'unclearHour'> {
 
 /** Tells whether the time just read is an hour alone from 1 to 6, or one after `by`, which can also be a day. */
 const isUnclear = (cursor: Cursor): boolean =>
-  (cursor.peek(-2) === 'by' ? /^\d+$/ : /^0?[1-6]$/).test(cursor.peek(-1) ?? '');
+  (cursor.peek(-2) === 'by' ? /^\d+$/ : /^[1-6]$/).test(cursor.peek(-1) ?? '');
 
 const unclearHour = ({ hour }: Time): Refusal =>
   repeatsRefusal(
