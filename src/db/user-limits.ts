@@ -7,15 +7,15 @@ import type { Database } from './database.js';
 export interface UserLimit {
   concurrent: number;
   waiting: number;
-  /** Whether a user with more waiting pauses after each for as long as it took, while other users' work runs. */
-  halfTime?: boolean;
+  /** How long a user with more waiting pauses after each while other users' work runs, as a multiple of what it took. */
+  pauseRatio?: number;
 }
 
 /** How many account checks, reads and writes of one user may hold a connection. */
 export const USER_LIMITS = {
   accountChecks: { concurrent: 2, waiting: 256 },
   reads: { concurrent: 4, waiting: 256 },
-  writes: { concurrent: 2, waiting: 64, halfTime: true },
+  writes: { concurrent: 2, waiting: 64, pauseRatio: 2 },
 };
 type Workload = keyof typeof USER_LIMITS;
 
@@ -50,8 +50,9 @@ export class UserQueues {
       const answered = async () => {
         const began = performance.now();
         await (async () => work())().then(resolve, reject); // also if it throws at once
-        if (this.limit.halfTime && limiter.pendingCount > 0 && this.isUsedByOthers(user))
-          await this.pause(Math.min(performance.now() - began, MAX_PAUSE));
+        const { pauseRatio } = this.limit;
+        if (pauseRatio && limiter.pendingCount > 0 && this.isUsedByOthers(user))
+          await this.pause(Math.min(pauseRatio * (performance.now() - began), MAX_PAUSE));
       };
       void limiter(answered).finally(() => {
         if (limiter.activeCount + limiter.pendingCount === 0) this.#byUser.delete(user);
