@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import { REFUSED_TOKEN } from './auth/tokens.js';
+import { accountDisabled } from './db/as-user.js';
 import type { Store } from './db/connect.js';
 import type { Database } from './db/database.js';
 import { isBusy, isUnreachable } from './db/database-errors.js';
 import { type Backoff, listenForChanges, notifyChanges, type StartTimer, startTimer } from './db/notify.js';
-import { accountDisabled, readAsUser } from './db/scope.js';
+import { readAsUser } from './db/read-as-user.js';
 import { subscriptionState } from './db/service.js';
 import { touchedSince, touches } from './domain/touched.js';
 import { forbidden, refusalIn, unavailable } from './errors.js';

@@ -8,8 +8,10 @@ import type { Principal } from './auth/principal.js';
 import type { Scope } from './auth/scopes.js';
 import { oneLine } from './characters.js';
 import type { Store } from './db/connect.js';
+import { readAsUser } from './db/read-as-user.js';
 import type { Actor } from './db/schema.js';
-import { type LockedState, readAsUser, writeAsUser } from './db/scope.js';
+import type { LockedState } from './db/scope.js';
+import { writeAsUser } from './db/write-as-user.js';
 import { clientOf, nameOf } from './domain/actors.js';
 import { withLazyModules } from './domain/lazy-module.js';
 import { changeCount, undoHandle, type WriteContext } from './domain/write.js';
@@ -199,7 +201,7 @@ async function runWrite(
   return answer;
 }
 
-const fakeClock = (deps: Deps) => (deps.databaseUsesClock ? { clock: deps.clock } : {});
+const fakeClock = (deps: Deps) => (deps.databaseUsesClock ? deps.clock : undefined);
 
 /** Call only after the database has answered: that is when `timezone` is current. */
 const renderContext = ({ timezone, handle: user }: Principal, now: Date): RenderContext => ({ now, timezone, user });

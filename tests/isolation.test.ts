@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
-import { readAsUser, type UserTx } from '../src/db/scope.js';
+import { readAsUser } from '../src/db/read-as-user.js';
+import type { UserTx } from '../src/db/scope.js';
 import { asService, queryAsTableOwner } from '../src/db/service.js';
 import { whatChanged } from '../src/domain/changed.js';
 import { nextReady } from '../src/domain/claim.js';

@@ -1,5 +1,4 @@
 import { causes } from '../errors.js';
-import type { CommitMark } from './scope.js';
 
 /** The SQLSTATEs that Taskloom tells apart, by their condition names (PostgreSQL, appendix A). */
 export const SQLSTATE = {
@@ -54,15 +53,7 @@ export class Unreachable extends Error {
 export class Busy extends Unreachable {}
 
 /** The connection broke during a COMMIT: the transaction may or may not have been committed. */
-export class CommitUnknown<T = unknown> extends Unreachable {
-  /** @param written the value of the write, and the mark that its user's history has if it was committed */
-  constructor(
-    cause: unknown,
-    readonly written: { value: T; mark: CommitMark | undefined },
-  ) {
-    super(cause);
-  }
-}
+export class CommitUnknown extends Unreachable {}
 
 /** Returns the SQLSTATE of a database error, however deeply libraries wrapped it. */
 export function sqlState(error: unknown): string | undefined {

@@ -13,7 +13,7 @@ export async function asService(
   text: string,
   params: readonly unknown[],
 ): Promise<Row[]> {
-  const limits = database.kind === 'pglite' ? {} : TIMEOUTS; // PGlite: see `become` in scope.ts
+  const limits = database.kind === 'pglite' ? {} : TIMEOUTS; // PGlite: see `become` in as-user.ts
   const rows = await runPipelined(database, [
     BEGIN,
     setLocal({ role: 'taskloom_app', ...TIME_FORMAT, ...limits }),

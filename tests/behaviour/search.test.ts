@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { describe, expect, inject, test } from 'vitest';
-import { readAsUser } from '../../src/db/scope.js';
+import { readAsUser } from '../../src/db/read-as-user.js';
 import { listTasks } from '../../src/domain/lists/list.js';
 import { similarTasks } from '../../src/domain/lists/search.js';
 import { type Agent, newAgent, rowsOf, useWorld } from '../support/harness.js';
