@@ -202,63 +202,55 @@ function toProject(row: ProjectRow): { key: string | null; project: Project } {
 /** A common table expression with its columns, `up (id, parent_id)`, and what to read its ids from, if not from it as a whole. */
 type Part = [table: string, query: SQL, from?: string];
 
-interface Selecting {
-  shape: Shape;
-  value: Value;
-  user: string;
-  /** The ids that were asked for, as an array. */
-  list: SQL;
-}
-
 const open = isOpenAs('t');
 
-/** The parts that each flag of a shape adds. Each may read from those before it, and all of them from `asked`. */
-const PARTS: Record<
-  'ofProject' | 'below' | 'series' | 'dependents' | 'parents' | 'waits' | 'around',
-  (selecting: Selecting) => Part[]
-> = {
-  ofProject: ({ value, user }) => [
-    [
+/**
+ * Returns the parts that the flags of a shape add. Each may read from those before it, and all of them from `asked`.
+ *
+ * @param list the ids that were asked for, as an array
+ */
+function partsOf({ userId: user }: UserTx, shape: Shape, value: Value, list: SQL): Part[] {
+  const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${
+    shape.below ? sql`array(select id from down)` : list
+  }))`;
+  const low = shape.dependents ? sql`(select id from asked union select id from dependents)` : sql`asked`;
+  const neighbours = (sign: '<' | '>', direction: 'asc' | 'desc') =>
+    sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
+          and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
+          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literalLimit(NEIGHBOURS)}`;
+  const parts: (Part | false | undefined)[] = [
+    shape.ofProject && [
       'members_of_project (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.project_id = (
         select p.id from ${projects} p where p.user_id = ${user} and p.name_key = ${value('inProjectNamed')})
         order by t.id limit ${literalLimit(MAX_MERGED + 1)}`,
     ],
-  ],
-  below: ({ value, user }) => [
-    [
+    shape.below && [
       'down (id)',
       sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('below'))})
         union select t.id from down join ${tasks} t on t.user_id = ${user} and t.parent_id = down.id`,
     ],
-  ],
-  series({ shape, user, list }) {
-    const whose = shape.below ? sql`array(select id from down)` : list;
-    const first = sql`array(select coalesce(a.series, a.id) from ${tasks} a where a.user_id = ${user} and a.id = any(${whose}))`;
-    const query = sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})
-        union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`;
-    return [['series (id)', query]];
-  },
-  dependents: ({ user }) => [
-    [
+    shape.series && [
+      'series (id)',
+      sql`select t.id from ${tasks} t where t.user_id = ${user} and t.series is not null and ${open} and t.series = any(${first})
+        union all select t.id from ${tasks} t where t.user_id = ${user} and ${open} and t.id = any(${first})`,
+    ],
+    shape.dependents && [
       'dependents (id)',
       sql`select d.blocked_id from down join ${dependencies} d on d.user_id = ${user} and d.blocker_id = down.id`,
     ],
-    [
+    shape.dependents && [
       'inside (id)',
       sql`select t.id from dependents join ${tasks} t on t.user_id = ${user} and t.parent_id = dependents.id and ${open}
           union select t.id from inside join ${tasks} t on t.user_id = ${user} and t.parent_id = inside.id and ${open}`,
       `(select id from inside limit ${INSIDE}) freed`,
     ],
-  ],
-  parents({ shape, user }) {
-    const from = shape.dependents ? sql`(select id from asked union select id from dependents)` : sql`asked`;
-    const query = sql`select t.id, t.parent_id from ${from} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
-        union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`;
-    return [['up (id, parent_id)', query]];
-  },
-  waits: ({ value, user }) => [
-    [
+    shape.parents && [
+      'up (id, parent_id)',
+      sql`select t.id, t.parent_id from ${low} low join ${tasks} t on t.user_id = ${user} and t.id = low.id
+        union select t.id, t.parent_id from up join ${tasks} t on t.user_id = ${user} and t.id = up.parent_id`,
+    ],
+    shape.waits && [
       // An ancestor (not `whole`) contributes its blockers, but not its other sub-tasks.
       'waits (id, whole)',
       sql`(select t.id, true from ${tasks} t where t.user_id = ${user} and t.id = any(${arrayOf(value('waits'))})
@@ -269,26 +261,18 @@ const PARTS: Record<
           union all select t.parent_id, false from ${tasks} t
             where t.user_id = ${user} and t.id = waits.id and t.parent_id is not null) e (id, whole)`,
     ],
-  ],
-  around({ value, user }) {
-    const next = (sign: '<' | '>', direction: 'asc' | 'desc') =>
-      sql`select t.id from ${tasks} t where t.user_id = ${user} and ${open}
-          and (t.rank, t.id) ${sql.raw(sign)} (select r.rank, r.id from ${tasks} r where r.user_id = ${user} and r.id = ${value('around')})
-          order by t.rank ${sql.raw(direction)}, t.id ${sql.raw(direction)} limit ${literalLimit(NEIGHBOURS)}`;
-    return [
-      ['above (id)', next('<', 'desc')],
-      ['below (id)', next('>', 'asc')],
-    ];
-  },
-};
+    shape.around && ['above (id)', neighbours('<', 'desc')],
+    shape.around && ['below (id)', neighbours('>', 'asc')],
+  ];
+  return parts.filter((part) => part !== false && part !== undefined);
+}
 
 /** Selects the ids of the tasks to load, as an array. */
-function selection({ userId: user }: UserTx, shape: Shape, value: Value): SQL {
+function selection(tx: UserTx, shape: Shape, value: Value): SQL {
   const list = arrayOf(value('ids'));
-  const flags = (Object.keys(PARTS) as (keyof typeof PARTS)[]).filter((flag) => shape[flag]);
-  const added = flags.flatMap((flag) => PARTS[flag]({ shape, value, user, list }));
+  const added = partsOf(tx, shape, value, list);
   if (added.length === 0) return list;
-  const asked = sql`select t.id from ${tasks} t where t.user_id = ${user} and t.id = any(${list})`;
+  const asked = sql`select t.id from ${tasks} t where t.user_id = ${tx.userId} and t.id = any(${list})`;
   const parts: Part[] = [['asked (id)', asked], ...added];
   const named = parts.map(([table, query]) => sql`${sql.raw(table)} as (${query})`);
   const ids = parts.map(([table, , from = table.slice(0, table.indexOf(' '))]) => `select id from ${from}`);
