@@ -20,15 +20,14 @@ export function linkTo(program: Program, config: Config, log: Logger): RelayOpti
     refusal: (error: unknown) => {
       if (error instanceof UsageError) {
         log.error({ where: error.where }, error.message);
-        return setupRefusal(error).body;
+        return setupRefusal(error);
       }
       const { code } = error as NodeJS.ErrnoException;
       log.error({ code, at: framesOf(error) }, 'no way to the data');
       // Code is loaded on demand from hashed file names, which an update replaces.
       if (code === 'ERR_MODULE_NOT_FOUND')
-        return unavailable('Taskloom was updated while it ran.', 'Restart this server, or the client that started it.')
-          .body;
-      return unavailable('The tasks cannot be reached.', 'Try again in a moment.').body;
+        return unavailable('Taskloom was updated while it ran.', 'Restart this server, or the client that started it.');
+      return unavailable('The tasks cannot be reached.', 'Try again in a moment.');
     },
     close: () => close(),
   };

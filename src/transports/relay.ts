@@ -2,24 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type JSONRPCMessage,
-  PROTOCOL_VERSION_META_KEY,
-  ProtocolErrorCode,
   type RequestId,
   SUBSCRIPTION_ID_META_KEY,
   type Transport,
 } from '@modelcontextprotocol/server';
-import {
-  invalid,
-  MAY_HAVE_HAPPENED,
-  OwnerSilent,
-  type Refusal,
-  type RefusalBody,
-  setupRefusal,
-  TELL_OPERATOR,
-  unavailable,
-} from '../errors.js';
+import { OwnerSilent, type Refusal, setupRefusal } from '../errors.js';
 import { CLIENT_KEY, RELAY_KEY, RESUBSCRIBED_KEY } from '../meta.js';
 import { HEARTBEAT, type Message, negotiatedVersion, SHUTDOWN_NOTICE } from './conversation.js';
+import { CRASHED, type RelayedRequest, refused, TOO_DEEP, UNREACHABLE, unwritable } from './relay-refusals.js';
 
 /** A transport to a server that has the database. */
 export interface Link {
@@ -36,14 +26,19 @@ export interface RelayOptions {
   /** Opens a link. An error that it throws becomes the answer to all pending requests. */
   open(): Promise<Link>;
   /** Converts an error thrown by `open` to a refusal. */
-  refusal(error: unknown): RefusalBody;
-  /** Interval of heartbeats, in milliseconds. */
-  heartbeatMs?: number;
-  /** How long the other end may be silent before requests are refused, in milliseconds. */
-  silenceMs?: number;
-  /** Delay before reconnecting if there are subscriptions but no requests, in milliseconds. */
-  reconnectMs?: number;
+  refusal(error: unknown): Refusal;
+  timing?: Partial<typeof TIMING>;
 }
+
+/** All in milliseconds. */
+const TIMING = {
+  /** Interval of heartbeats. */
+  heartbeat: 3_000,
+  /** How long the other end may be silent before requests are refused. */
+  silence: 15_000,
+  /** Delay before reconnecting if there are subscriptions but no requests. */
+  reconnect: 10_000,
+};
 
 /** Methods that need the database. The front server (`front.ts`) answers all others without it. */
 const NEEDS_DATA = new Set([
@@ -56,17 +51,15 @@ const NEEDS_DATA = new Set([
   'subscriptions/listen',
 ]);
 
-const BEAT = 3_000;
-const SILENCE = 15_000;
 /** How often a request may be lost with its process before it is refused: the request itself may crash the process. */
 const MAX_LOSSES = 5;
+/** The longest pause before something is tried again, in milliseconds. */
 const MAX_PAUSE = 2_000;
-const LISTEN_AGAIN = 10_000;
 /** A stream that ends sooner after its acknowledgement, in milliseconds, was ended on purpose. */
 const SHORTEST_STREAM = 1_000;
 
 interface Waiting {
-  message: Message & { jsonrpc: '2.0'; id: RequestId; method: string };
+  message: RelayedRequest;
   losses: number;
   /** When a `subscriptions/listen` was last acknowledged, in milliseconds of `performance.now()`. */
   heardSince?: number;
@@ -79,6 +72,7 @@ interface Waiting {
  */
 export class Relay {
   readonly #options: RelayOptions;
+  readonly #timing: typeof TIMING;
   #toClient: (message: JSONRPCMessage) => void = () => {};
   readonly #waiting = new Map<RequestId, Waiting>();
   /** The client's 2025 handshake, replayed on every new link. */
@@ -96,6 +90,7 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
   }
 
   /** @param toClient sends a message to the client */
@@ -116,7 +111,7 @@ export class Relay {
     if (id === undefined) return this.#notice(message, method, params?.requestId);
     if (method === 'initialize') this.#handshake = { initialize: message as Message };
     if (!NEEDS_DATA.has(method)) return false;
-    const request = message as Waiting['message'];
+    const request = message as RelayedRequest;
     const waiting = {
       message: method === 'tools/call' ? withMeta(request, RELAY_KEY, randomUUID()) : request,
       losses: 0,
@@ -158,7 +153,7 @@ export class Relay {
   /** Schedules a reconnect if there are subscriptions: without a request, nothing else triggers one. */
   #listenAgain(): void {
     if (this.#subscribed.size === 0) return;
-    setTimeout(() => this.#link ?? this.#connect(), this.#options.reconnectMs ?? LISTEN_AGAIN).unref();
+    setTimeout(() => this.#link ?? this.#connect(), this.#timing.reconnect).unref();
   }
 
   async #use(link: Link): Promise<void> {
@@ -189,7 +184,7 @@ export class Relay {
     if (heardSince !== undefined) sent = withMeta(sent, RESUBSCRIBED_KEY, true);
     link.transport.send(sent).catch((error: unknown) => {
       // A lost request is sent again when the link closes; one nested too deeply to serialize would fail each time.
-      if (error instanceof RangeError) this.#refuse(message.id, TOO_DEEP.body);
+      if (error instanceof RangeError) this.#refuse(message.id, TOO_DEEP);
     });
   }
 
@@ -203,9 +198,7 @@ export class Relay {
     const { id, method, params, result } = message as Message;
     if (method === SHUTDOWN_NOTICE) {
       this.#link = undefined; // reconnecting at once would not help
-      this.#refuseAll(
-        unavailable(`The task database cannot be written: ${params?.reason}.`, `${TELL_OPERATOR} ${TRY_AGAIN}`).body,
-      );
+      this.#refuseAll(unwritable(params?.reason));
       this.#listenAgain();
       return;
     }
@@ -250,21 +243,15 @@ export class Relay {
     this.#link = undefined;
     const isMissed = this.#waiting.size + this.#subscribed.size > 0;
     if (isMissed) this.#losses++; // a process that exited while idle has not failed, so no delay is needed
-    for (const [id, waiting] of this.#waiting)
-      if (++waiting.losses > MAX_LOSSES)
-        this.#refuse(
-          id,
-          unavailable('The process that has the task database exited each time it ran this request.', TRY_AGAIN).body,
-        );
+    for (const [id, waiting] of this.#waiting) if (++waiting.losses > MAX_LOSSES) this.#refuse(id, CRASHED);
     if (this.#waiting.size + this.#subscribed.size > 0) this.#connect();
   }
 
   async #failed(link: Link, id: RequestId, refusal: Refusal | undefined): Promise<void> {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
-    if (refusal) return this.#refuse(id, refusal.body);
-    if (++waiting.losses > MAX_LOSSES)
-      return this.#refuse(id, unavailable('The Taskloom server cannot be reached.', TRY_AGAIN).body);
+    if (refusal) return this.#refuse(id, refusal);
+    if (++waiting.losses > MAX_LOSSES) return this.#refuse(id, UNREACHABLE);
     await pause(Math.min(100 * 2 ** waiting.losses, MAX_PAUSE));
     if (this.#waiting.has(id)) this.#request(link, waiting);
   }
@@ -272,7 +259,7 @@ export class Relay {
   /** Sends heartbeats while requests are pending. Refuses them, naming the pid, if the process is stopped or stuck. */
   #listenForLife(): void {
     if (this.#beating) return;
-    const { heartbeatMs = BEAT, silenceMs = SILENCE } = this.#options;
+    const { heartbeat, silence } = this.#timing;
     this.#silentSince = performance.now(); // no heartbeats were sent while nothing was pending
     this.#beating = setInterval(() => {
       if (this.#waiting.size === 0) {
@@ -283,48 +270,26 @@ export class Relay {
       const link = this.#link;
       if (!link?.pid) return;
       this.#silentSince ??= performance.now();
-      if (performance.now() - this.#silentSince < silenceMs)
+      if (performance.now() - this.#silentSince < silence)
         return this.#send(link, { jsonrpc: '2.0', id: this.#ownId(), method: HEARTBEAT });
       this.#link = undefined;
       link.transport.close().catch(() => {});
-      this.#refuseAll(setupRefusal(new OwnerSilent(link.pid)).body);
+      this.#refuseAll(setupRefusal(new OwnerSilent(link.pid)));
       this.#listenAgain();
-    }, heartbeatMs).unref();
+    }, heartbeat).unref();
   }
 
-  #refuseAll(refusal: RefusalBody): void {
+  #refuseAll(refusal: Refusal): void {
     for (const id of [...this.#waiting.keys()]) this.#refuse(id, refusal);
   }
 
-  #refuse(id: RequestId, refusal: RefusalBody): void {
+  #refuse(id: RequestId, refusal: Refusal): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (waiting) this.#toClient(refused(waiting.message, refusal));
   }
 }
 
-const TOO_DEEP = invalid('The arguments are nested too deeply.', 'Send plain values and lists of them.');
-
-const TRY_AGAIN = `Try again in a moment. ${MAY_HAVE_HAPPENED}`;
-
 function withMeta<M extends Message>(message: M, key: string, value: unknown): M {
   return { ...message, params: { ...message.params, _meta: { ...message.params?._meta, [key]: value } } };
-}
-
-/** Makes the response that refuses a request: a tool result for a tool call, otherwise a JSON-RPC error. */
-function refused({ id, method, params }: Waiting['message'], body: RefusalBody): JSONRPCMessage {
-  const text = [body.message, body.hint].filter(Boolean).join(' ');
-  if (method !== 'tools/call')
-    return {
-      jsonrpc: '2.0',
-      id,
-      error: { code: ProtocolErrorCode.InternalError, message: text, data: { code: body.code } },
-    };
-  const isModern = params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
-  const result = {
-    content: [{ type: 'text' as const, text }],
-    structuredContent: { error: { ...body } },
-    isError: true,
-  };
-  return { jsonrpc: '2.0', id, result: isModern ? { resultType: 'complete', ...result } : result };
 }

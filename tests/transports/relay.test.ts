@@ -1,5 +1,6 @@
 import { InMemoryTransport, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/server';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { unavailable } from '../../src/errors.js';
 import { HEARTBEAT, type Message, SHUTDOWN_NOTICE } from '../../src/transports/conversation.js';
 import { Relay, type RelayOptions } from '../../src/transports/relay.js';
 
@@ -27,7 +28,7 @@ function relaying(options: Partial<RelayOptions>) {
       await far.start();
       return { transport: near, pid: 4711 };
     },
-    refusal: () => ({ code: 'unavailable', message: 'There is none.' }),
+    refusal: () => unavailable('There is none.'),
     ...options,
   });
   relay.start((each) => {
@@ -49,7 +50,7 @@ function relaying(options: Partial<RelayOptions>) {
 
 /** A client of 2025 that has subscribed. */
 async function subscribed() {
-  const { relay, servers, asked, request } = relaying({ heartbeatMs: 20, silenceMs: 60, reconnectMs: 20 });
+  const { relay, servers, asked, request } = relaying({ timing: { heartbeat: 20, silence: 60, reconnect: 20 } });
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
   relay.take(message({ id: 0, method: 'initialize', params } as Message));
   relay.take(message({ method: 'notifications/initialized' }));
@@ -145,7 +146,7 @@ describe('a server that is alive', () => {
   test('is asked before it is given up where the relay itself had been stopped', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
-    const { servers, asked, request } = relaying({ heartbeatMs: 5 });
+    const { servers, asked, request } = relaying({ timing: { heartbeat: 5 } });
     let alive = () => {};
     asked.push((method) => method === HEARTBEAT && alive());
     await request(1, ...LOOK);
