@@ -95,14 +95,13 @@ const NO_EXTRAS: Extras = {
 type Plans = ReadonlyMap<number, Plan>;
 
 /**
- * Turns plans into edits and the outcome.
+ * Turns the plans of `planEach` into edits and the outcome.
  *
  * @throws Refusal if there are no plans, because every task failed
  */
 export function conclude(
   state: UpdateState,
-  plans: Plans,
-  failed: Failure[],
+  { plans, failed }: { plans: Plans; failed: Failure[] },
   context: WriteContext,
   given: Partial<Extras>,
 ): Decision<Outcome> {

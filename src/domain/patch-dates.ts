@@ -44,7 +44,7 @@ export function patchDates(
     // Without a due date, a series begins at the task's start date.
     const starts = start && !given && !was ? startSort(start, context.timezone) : '';
     const begins = starts > context.now.toISOString() ? new Date(starts) : undefined;
-    const { repeat, due: first } = parseRepeat(recurring, given, context, was, begins);
+    const { repeat, due: first } = parseRepeat(recurring, given, context, { was, begins });
     return { due: first, start, repeats: repeat };
   }
   const repeats = clear.has('repeats') ? null : task.repeats;

@@ -52,16 +52,18 @@ export function updateTasks(
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
       let closings = new SeriesClosings(state.tasks, context);
-      const { plans, failed } = planEach(ids, state.tasks, () => {
+      const planned = planEach(ids, state.tasks, () => {
         closings = new SeriesClosings(state.tasks, context);
         return plannerOf({ patch, guard, release, restores, home, parent, closings }, state, context);
       });
-      return conclude(state, plans, failed, context, {
+      return conclude(state, planned, context, {
         projects: newProjects,
         labels: patch.add_labels ?? [],
         blockers: patch.add_blocked_by ?? [],
         closings,
-        ...(around !== undefined && { ranks: ranksFor(state.tasks, [...plans.keys()], patch, context.nextTask) }),
+        ...(around !== undefined && {
+          ranks: ranksFor(state.tasks, [...planned.plans.keys()], patch, context.nextTask),
+        }),
         byHolder: guard.claim !== undefined,
         released: release !== undefined,
       });
@@ -157,9 +159,9 @@ export function deleteTasks(ids: number[], guard: Guard = {}): WriteCommand<Stat
         checkExpectations(task, gone(task), guard, { since: state.since, timezone: context.timezone });
         return [gone(task), ...descendants(state.tasks, task.id).map(gone)];
       };
-      const { plans, failed } = planEach(ids, state.tasks, () => plan);
-      const deletions = seriesOfDeleted(state.tasks, plans, context.timezone);
-      return conclude(state, plans, failed, context, { deletions, byHolder: guard.claim !== undefined });
+      const planned = planEach(ids, state.tasks, () => plan);
+      const deletions = seriesOfDeleted(state.tasks, planned.plans, context.timezone);
+      return conclude(state, planned, context, { deletions, byHolder: guard.claim !== undefined });
     },
   };
 }

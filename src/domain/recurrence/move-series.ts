@@ -35,10 +35,11 @@ export interface Move {
  * Begins the series of a sub-task anew where the task above it is moved: as long before or after that as the first time,
  * on a day that its rule allows.
  *
- * @param due of the task that carries it, which may have been moved off the rule
+ * @param current of the task that carries it, which may have been moved off the rule
  * @param earlier the due dates of the tasks before it in the series
  */
-export function restart(repeat: Repeat, due: When, above: Move, earlier: When[], timezone: string): Occurrence {
+export function restart(current: Occurrence, above: Move, earlier: When[], timezone: string): Occurrence {
+  const { repeat, due } = current;
   const later = (day: string) => fromDay(toDay(day) + above.days);
   const { rule: was } = readRule(repeat.rule);
   const rule = { ...was, until: was.until && later(was.until) };

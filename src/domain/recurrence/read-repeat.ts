@@ -17,6 +17,14 @@ const LAST_DAY = `${LAST_YEAR}-12-31`;
 /** How long ago a counted series may have begun, in days. */
 const MAX_COUNT_AGE = 25 * 366;
 
+/** Where a series begins if no due date is given along with its rule. */
+interface WithoutDue {
+  /** The previous due date. */
+  was?: When | null;
+  /** When it may begin at the earliest, if not now, and neither a due date nor the rule tells. */
+  begins?: Date | undefined;
+}
+
 /**
  * Reads words (`every 2 weeks on tue until june`) or an RFC 5545 rule.
  *
@@ -25,21 +33,19 @@ const MAX_COUNT_AGE = 25 * 366;
  * previous time), or else today. Unless it follows the previous due date, a time must be still to come.
  *
  * @param due the due date given along with the rule
- * @param was the previous due date, for a rule given without one
- * @param begins when the series may begin at the earliest, if not now, and neither a due date nor the rule tells
  * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
  */
 export function parseRepeat(
   text: string,
   due: When | null,
   context: TimeContext,
-  was: When | null = null,
-  begins?: Date,
+  otherwise: WithoutDue = {},
 ): { repeat: Repeat; due: When } {
+  const { was = null, begins } = otherwise;
   const { timezone } = context;
   const date = due ?? was;
   const known = date === null ? undefined : localOf(date, timezone);
-  const horizon = horizonOf(due, was, context, begins);
+  const horizon = horizonOf(due, context, otherwise);
   const phrase = readPhrase(text, horizon);
   refuseWrongStart(phrase, due === null ? undefined : known?.day);
   const start = { day: phrase.start ?? horizon.start, time: phrase.time ? formatTime(phrase.time) : known?.time };
@@ -69,13 +75,12 @@ export function parseRepeat(
   };
 }
 
-/**
- * Returns what the dates in a phrase are relative to, by the due date given along with it and the previous one.
- *
- * @param begins when a series without either may begin at the earliest
- */
-function horizonOf(due: When | null, was: When | null, context: TimeContext, begins = context.now): Horizon {
-  const { now, timezone } = context;
+/** Returns what the dates in a phrase are relative to, by the due date given along with it. */
+function horizonOf(
+  due: When | null,
+  { now, timezone }: TimeContext,
+  { was = null, begins = now }: WithoutDue,
+): Horizon {
   const dayOf = (when: When | null, otherwise: Date) =>
     when === null ? today({ now: otherwise, timezone }).toString() : localOf(when, timezone).day;
   return { today: dayOf(null, now), from: dayOf(due, begins), start: dayOf(due ?? was, begins) };
@@ -151,12 +156,12 @@ export function isSameRule(
   was: { due: When; repeats: Repeat },
   context: TimeContext,
 ) {
-  const horizon = horizonOf(given, was.due, context);
+  const horizon = horizonOf(given, context, { was: was.due });
   const { rule, time, afterCompletion, start, untilTime, lasts } = readPhrase(text, horizon);
   if (start) return false;
   const said = sayRepeat(was.repeats);
   if (!untilTime && !lasts && sayRule(rule, time && formatTime(time), afterCompletion) === said) return true;
-  return sayRepeat(parseRepeat(text, given, context, was.due).repeat) === said;
+  return sayRepeat(parseRepeat(text, given, context, { was: was.due }).repeat) === said;
 }
 
 /** Returns a due date of a series: a day gets the time of day of its rule. */

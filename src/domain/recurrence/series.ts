@@ -115,7 +115,7 @@ function moveWith(
   const isEarlier = (each: Task) => each.id < task.id && !each.deletedAt && areOfOneSeries(task, each);
   const earlier = childrenOf(tasks, task.parentId as number).filter(isEarlier);
   const dates = earlier.sort((one, other) => one.id - other.id).flatMap((each) => each.due ?? []);
-  const restarted = restart(repeats, due, above, dates, timezone);
+  const restarted = restart({ repeat: repeats, due }, above, dates, timezone);
   return [moveTo(restarted.due, due, timezone), restarted.repeat];
 }
 
