@@ -8,7 +8,7 @@ import {
 import type { Scope } from './auth/scopes.js';
 import { oneLine } from './characters.js';
 import type { Complete } from './completion.js';
-import type { RefusalBody, RefusalCode } from './errors.js';
+import type { Refusal, RefusalBody, RefusalCode } from './errors.js';
 import { prompts } from './prompts/index.js';
 import { type Reading, reading } from './reading.js';
 import type { Resource } from './resource.js';
@@ -18,7 +18,7 @@ import { resources } from './resources/index.js';
 export interface Reader {
   read<T>(scope: Scope, read: Reading<T>): Promise<T>;
   /** Turns any error into a refusal that is safe to send to the client. */
-  refusal(what: string, error: unknown): RefusalBody;
+  refusal(what: string, error: unknown): Refusal;
 }
 
 /** Registers what a person picks in a host's menus: prompts, resources, and completions for both. */
@@ -55,8 +55,8 @@ async function read(reader: Reader, resource: Resource, at: URL, variables: Reco
     return { contents: [{ uri: at.href, mimeType: resource.config.mimeType, text }] };
   } catch (error) {
     const refusal = reader.refusal(resource.name, error);
-    throw refusal.code === 'not_found'
-      ? new ResourceNotFoundError(at.href, messageOf(refusal))
+    throw refusal.body.code === 'not_found'
+      ? new ResourceNotFoundError(at.href, messageOf(refusal.body))
       : asProtocolError(refusal);
   }
 }
@@ -85,7 +85,7 @@ async function suggest(reader: Reader, complete: Complete, typed: string): Promi
     return { values: found, ...(total !== undefined && { total }), hasMore: more };
   } catch (error) {
     const refusal = reader.refusal('completion', error);
-    if (refusal.code === 'forbidden') throw asProtocolError(refusal);
+    if (refusal.body.code === 'forbidden') throw asProtocolError(refusal);
     return { values: [], hasMore: false };
   }
 }
@@ -101,9 +101,9 @@ const CODES: Record<RefusalCode, ProtocolErrorCode> = {
 };
 
 /** Hosts show only the message. It names candidates by id; their titles are user data and stay in `data`. */
-export function asProtocolError(refusal: RefusalBody): ProtocolError {
-  const { code, candidates } = refusal;
-  return new ProtocolError(CODES[code], messageOf(refusal), { code, ...(candidates && { candidates }) });
+export function asProtocolError({ body }: Refusal): ProtocolError {
+  const { code, candidates } = body;
+  return new ProtocolError(CODES[code], messageOf(body), { code, ...(candidates && { candidates }) });
 }
 
 function messageOf({ message, hint, candidates = [] }: RefusalBody): string {

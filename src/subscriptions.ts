@@ -35,7 +35,7 @@ export function offerSubscriptions(
   };
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }, { mcpReq }) => {
     if (subjectOf(uri) === undefined) throw new ResourceNotFoundError(uri);
-    if (!uris.has(uri) && uris.size >= MAX_URIS) throw asProtocolError(TOO_MANY.body);
+    if (!uris.has(uri) && uris.size >= MAX_URIS) throw asProtocolError(TOO_MANY);
     uris.add(uri); // before any await: a concurrent unsubscribe of the last URI must see it
     subscription ??= listen(wire).catch((error: unknown) => {
       subscription = undefined;

@@ -1,5 +1,5 @@
 import type { Failure } from '../domain/judge.js';
-import { MAX_CANDIDATES, type RefusalBody } from '../errors.js';
+import { MAX_CANDIDATES, type Refusal, type RefusalBody } from '../errors.js';
 import { type Answer, escaped, quoted, withoutEmpty } from './shapes.js';
 
 /** Renders what a refusal has besides its message: candidates, and conflicting fields. */
@@ -26,9 +26,10 @@ const refusalJson = ({ code, message, hint, candidates = [], conflict }: Refusal
   conflict,
 });
 
-/** Renders failures for both channels. A hint shared with the next failure is given there only. */
+/** A hint shared with the next failure is given there only. */
 const hintOf = (failed: Failure[], i: number) =>
   failed[i + 1]?.hint === failed[i]?.hint ? undefined : failed[i]?.hint;
+/** Renders failures for both channels. */
 export const failedJson = (failed: Failure[]) =>
   failed.map(({ id, ...failure }, i) => withoutEmpty({ id, ...refusalJson(failure), hint: hintOf(failed, i) }));
 export const failedLines = (failed: Failure[]) =>
@@ -42,7 +43,7 @@ export const failedLines = (failed: Failure[]) =>
   });
 
 /** Renders a refusal as an answer. */
-export const refusalAnswer = (body: RefusalBody): Answer => ({
+export const refusalAnswer = ({ body }: Refusal): Answer => ({
   json: { error: withoutEmpty(refusalJson(body)) },
   text: [[body.message, body.hint].filter(Boolean).join(' '), ...detailLines(body)].join('\n'),
 });
