@@ -62,8 +62,9 @@ export const withShortEnd = (text: string): string =>
     'eod',
   );
 
-const PART_LAST = /(?:^| )(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)$/;
-const PART_FIRST = /^(?:in the |at |by )?(?<part>morning|afternoon|evening|night|eod)(?: on (?=.)| |$)/;
+const PART = `(?:in the |at |by )?(?<part>${Object.keys(PARTS).join('|')})`;
+const PART_LAST = new RegExp(`(?:^| )${PART}$`);
+const PART_FIRST = new RegExp(`^${PART}(?: on (?=.)| |$)`);
 
 const ZONE = '(?: ?(?<zone>z|(?:utc|gmt)(?:[+-]\\d{1,2}(?::?\\d{2})?)?|\\+\\d{2}:?\\d{2}))?';
 const CLOCK = `(?:${[
