@@ -130,17 +130,18 @@ export const idOrRef = () =>
 const wordsOf = (given: unknown, most: number): unknown[] =>
   (typeof given === 'string' ? given.split(',', most + 1) : [given].flat()).slice(0, most + 1);
 
-/**
- * One of a few words or their `aliases`. Case is ignored; spaces and dashes count as underscores.
- *
- * @param otherwise appended to the refusal: what to use instead
- * @param joint several words that together mean one of `values`
- */
+interface Understood<T> {
+  aliases?: Record<string, T>;
+  /** Several words that together mean one. */
+  joint?: [together: string[], value: T][];
+  /** Appended to the refusal: what to use instead. */
+  otherwise?: string;
+}
+
+/** One of a few words. Case is ignored; spaces and dashes count as underscores. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(
   values: T,
-  aliases: Record<string, T[number]> = {},
-  otherwise = '',
-  joint: [together: string[], value: T[number]][] = [],
+  { aliases = {}, joint = [], otherwise = '' }: Understood<T[number]> = {},
 ) => {
   const meant = (word: unknown) => {
     if (typeof word !== 'string' && typeof word !== 'number') return word;
@@ -195,16 +196,18 @@ export const idOrNone = () => orNone(id());
 /** A priority, or its word or number in other task lists. */
 export const priority = <const Other extends string = never>(...others: Other[]) =>
   oneOf<[...typeof PRIORITIES, ...Other[]]>([...PRIORITIES, ...others], {
-    p1: 'urgent',
-    p2: 'high',
-    p3: 'medium',
-    p4: 'low',
-    critical: 'urgent',
-    normal: 'medium',
-    '1': 'urgent',
-    '2': 'high',
-    '3': 'medium',
-    '4': 'low',
+    aliases: {
+      p1: 'urgent',
+      p2: 'high',
+      p3: 'medium',
+      p4: 'low',
+      critical: 'urgent',
+      normal: 'medium',
+      '1': 'urgent',
+      '2': 'high',
+      '3': 'medium',
+      '4': 'low',
+    },
   });
 
 /** The fields of a new task, in the order in which models see them. */

@@ -17,9 +17,8 @@ export default defineTool({
   description:
     'Find tasks; all filters must match. Use it to learn ids before acting on them. For today at a glance use get_overview.',
   input: {
-    status: oneOf(
-      LIST_STATUSES,
-      {
+    status: oneOf(LIST_STATUSES, {
+      aliases: {
         pending: 'open',
         todo: 'open',
         active: 'open',
@@ -28,12 +27,12 @@ export default defineTool({
         any: 'all',
         canceled: 'cancelled',
       },
-      '; for those that can start now use ready true, for blocked ones ready false',
-      [
+      joint: [
         [['open', 'in_progress'], 'open'],
         [['not_started', 'in_progress'], 'open'],
       ],
-    )
+      otherwise: '; for those that can start now use ready true, for blocked ones ready false',
+    })
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
     text: shortText().describe('words of title, description or one comment; "a phrase", or, -word').optional(),

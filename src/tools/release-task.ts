@@ -14,10 +14,7 @@ export default defineTool({
     claim: claim().describe('as returned by claim_task').optional(),
     note: prose(MAX_NOTE).optional(),
     status: oneOf(['pending', 'completed', 'cancelled'], {
-      done: 'completed',
-      open: 'pending',
-      todo: 'pending',
-      canceled: 'cancelled',
+      aliases: { done: 'completed', open: 'pending', todo: 'pending', canceled: 'cancelled' },
     }).optional(),
   },
   output: ['task', 'ready', 'next'],

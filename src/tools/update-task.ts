@@ -17,9 +17,8 @@ export default defineTool({
     ids: ids(),
     ...taskFields.partial().shape,
     shift: shortText().describe('how far to move due and start: 1 week, -2 days').optional(),
-    status: oneOf(
-      STATUSES,
-      {
+    status: oneOf(STATUSES, {
+      aliases: {
         done: 'completed',
         complete: 'completed',
         open: 'pending',
@@ -29,8 +28,8 @@ export default defineTool({
         started: 'in_progress',
         canceled: 'cancelled',
       },
-      '; for waiting tasks use add_blocked_by, to discard use delete_task',
-    ).optional(),
+      otherwise: '; for waiting tasks use add_blocked_by, to discard use delete_task',
+    }).optional(),
     add_labels: newLabels().optional(),
     remove_labels: labels().optional(),
     add_blocked_by: ids().optional(),
