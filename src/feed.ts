@@ -97,9 +97,9 @@ export class Feed {
     };
     refuseIfFull();
     const { database } = await this.#store();
-    const { users, tokens } = await subscriptionState(database, [userId], listener.token ? [listener.token] : []);
+    const { users, tokens } = await subscriptionState(database, [userId], [listener.token]);
     const seen = users.get(userId);
-    const remaining = listener.token === undefined ? Number.POSITIVE_INFINITY : tokens.get(listener.token);
+    const remaining = tokens.get(listener.token);
     if (seen === undefined) throw accountDisabled();
     if (remaining === undefined) throw forbidden(REFUSED_TOKEN);
     refuseIfFull();
@@ -271,16 +271,14 @@ export class Feed {
 
   /** Ends subscribers that are no longer authorized. Returns the newest change number of each enabled user. */
   async #verify(subscribers: Subscriber[]): Promise<Map<string, number>> {
-    const hashes = new Set(subscribers.flatMap(({ listener: { token } }) => (token === undefined ? [] : [token])));
     const { users, tokens } = await subscriptionState(
       (await this.#store()).database,
       new Set(subscribers.map(({ user }) => user.scope.userId)),
-      hashes,
+      new Set(subscribers.map(({ listener }) => listener.token)),
     );
     const now = performance.now();
     for (const subscriber of subscribers) {
-      const { token } = subscriber.listener;
-      const remaining = token === undefined ? Number.POSITIVE_INFINITY : tokens.get(token);
+      const remaining = tokens.get(subscriber.listener.token);
       if (remaining === undefined || !users.has(subscriber.user.scope.userId)) this.#end(subscriber);
       else subscriber.until = now + remaining;
     }

@@ -86,20 +86,23 @@ export async function assertWritable(database: Database): Promise<void> {
   await asService(database, REFUSE_READ_ONLY, []);
 }
 
-/** Returns the newest change number of each enabled user, and the remaining milliseconds of each valid token. */
+/**
+ * Returns the newest change number of each enabled user, and the remaining milliseconds of each valid token. What has no
+ * token never expires.
+ */
 export async function subscriptionState(
   database: Database,
   userIds: Iterable<string>,
-  hashes: Iterable<string>,
-): Promise<{ users: Map<string, number>; tokens: Map<string, number> }> {
+  hashes: Iterable<string | undefined>,
+): Promise<{ users: Map<string, number>; tokens: Map<string | undefined, number> }> {
   const rows = await asService(
     database,
     `select 'user', u.user_id::text, u.change_seq::double precision from taskloom.change_seqs($1::uuid[]) u
      union all select 'token', t.hash, t.left_ms from taskloom.live_tokens($2::text[]) t`,
-    [`{${[...userIds].join()}}`, `{${[...hashes].join()}}`],
+    [`{${[...userIds].join()}}`, `{${[...hashes].filter((hash) => hash !== undefined).join()}}`],
   );
   const users = new Map<string, number>();
-  const tokens = new Map<string, number>();
+  const tokens = new Map<string | undefined, number>([[undefined, Number.POSITIVE_INFINITY]]);
   for (const [kind, key, value] of rows)
     if (kind === 'user') users.set(String(key), Number(value));
     else tokens.set(String(key), value === null ? Number.POSITIVE_INFINITY : Number(value));
