@@ -10,6 +10,8 @@ import type { Entry, LaterEntry } from './past-writes.js';
 interface Known {
   tasks: ReadonlyMap<number, Task>;
   projects: ReadonlyMap<number, Project>;
+  /** Ids of projects to be removed that have tasks other than `tasks`. */
+  projectsInUse: ReadonlySet<number>;
   /** Task id by comment id: the comments that exist. */
   comments: ReadonlyMap<number, number>;
   /** Changes made after the write, newest first, except those that the same call undoes. */

@@ -11,10 +11,8 @@ export const endsProject = ({ entity, op, before }: Entry): boolean =>
 /**
  * Reverts what a write changed in a project, unless it was changed since, its name is taken, or it would be removed
  * while tasks are in it. Reports which.
- *
- * @param inUse ids of projects to be removed that have tasks other than those loaded for the undo
  */
-export function revertProject(draft: Draft, entry: Entry, inUse: ReadonlySet<number>): void {
+export function revertProject(draft: Draft, entry: Entry): void {
   const project = draft.project(entry.entityId);
   if (!project) return;
   const { before, after } = entry;
@@ -34,20 +32,20 @@ export function revertProject(draft: Draft, entry: Entry, inUse: ReadonlySet<num
       'Rename or merge it with update_project.',
     );
   else if (change) fail(change);
-  else if (removes && (inUse.has(project.id) || draft.tasksIn(project.id).length > 0))
+  else if (removes && (draft.known.projectsInUse.has(project.id) || draft.tasksIn(project.id).length > 0))
     fail('has tasks that were added to it since', 'Move them, or merge it with update_project.');
   else draft.projects.set(project.id, reverted);
 }
 
 /** Removes a project that the write created. It stays if other tasks are in it, and, reported, if others changed it. */
-export function removeProject(draft: Draft, { entityId: id }: Entry, inUse: ReadonlySet<number>): void {
+export function removeProject(draft: Draft, { entityId: id }: Entry): void {
   const project = draft.project(id);
   if (!project || isGone(project)) return;
   const change = draft.sayChangeOfOthers('project', id);
   const members = draft.tasksIn(id);
   const trashed = members.filter((task) => task.deletedAt && !draft.known.tasks.get(task.id)?.deletedAt);
   if (change) draft.fail(project.name, `The project "${project.name}" ${change}.`);
-  else if (!inUse.has(id) && members.length === trashed.length) {
+  else if (!draft.known.projectsInUse.has(id) && members.length === trashed.length) {
     for (const task of trashed) draft.tasks.set(task.id, { ...task, projectId: null, project: null });
     draft.projects.set(id, { ...project, deletedAt: draft.context.now });
   }

@@ -13,22 +13,19 @@ import { SeriesGroup } from './series-group.js';
  * Undoes one write.
  *
  * @param entries the changes of the write, latest first
- * @param inUse ids of projects to be removed that have tasks other than those loaded for the undo
  */
 export function revertWrite(
   draft: Draft,
   batch: number,
   entries: Entry[],
-  inUse: ReadonlySet<number>,
 ): Settled & { projects: ProjectEdit[]; failed: Failure[] } {
   const series = new SeriesGroup(entries, draft);
-  for (const entry of entries)
-    if (entry.entity === 'project' && !endsProject(entry)) revertProject(draft, entry, inUse);
+  for (const entry of entries) if (entry.entity === 'project' && !endsProject(entry)) revertProject(draft, entry);
   revertTasks(draft, entries, series);
   dropInvalid(draft, series);
   for (const entry of entries.filter(endsProject))
-    if (entry.op === 'create') removeProject(draft, entry, inUse);
-    else revertProject(draft, entry, inUse); // after the tasks, which have left it by then
+    if (entry.op === 'create') removeProject(draft, entry);
+    else revertProject(draft, entry); // after the tasks, which have left it by then
   const ids = new Set([...draft.tasks.keys(), ...draft.comments.keys()]);
   const proposals = [...ids].map((id) => ({
     after: draft.task(id) as Task,

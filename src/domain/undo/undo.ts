@@ -136,8 +136,8 @@ function decide(state: State, context: WriteContext) {
   for (const batch of state.batches) {
     const later = state.later.filter((each) => each.batch > batch);
     const entries = state.entries.filter((entry) => entry.batch === batch).reverse();
-    const draft = new Draft({ tasks, projects, comments, later }, context);
-    const result = revertWrite(draft, batch, entries, state.projectsInUse);
+    const draft = new Draft({ tasks, projects, projectsInUse: state.projectsInUse, comments, later }, context);
+    const result = revertWrite(draft, batch, entries);
     for (const task of result.recounted) recounted.set(task.id, task);
     for (const { after } of result.edits) if (recounted.has(after.id)) recounted.set(after.id, after);
     for (const { after, commented } of result.edits) {
