@@ -137,13 +137,13 @@ export class Authenticator {
     const calls = Array.isArray(body) ? body.length : 1;
     if (calls <= 1) return undefined;
     const most = Math.min(this.#perMinute || MAX_BATCH, MAX_BATCH);
-    const wait = calls > most ? 0 : this.#users.take(userId, calls - 1);
-    if (calls <= most && wait === 0) return undefined;
+    const wait = calls > most ? Number.POSITIVE_INFINITY : this.#users.take(userId, calls - 1);
+    if (wait === 0) return undefined;
     this.#users.refund(userId); // the one that `admit` counted
     const batch = `A batch of ${calls} calls`;
-    return calls > most
-      ? refuse(413, 'too_large', `${batch} is too large: send at most ${most} calls per batch.`)
-      : tooManyRequests(wait, `${batch} exceeds the rate limit: send fewer calls at once.`);
+    return Number.isFinite(wait)
+      ? tooManyRequests(wait, `${batch} exceeds the rate limit: send fewer calls at once.`)
+      : refuse(413, 'too_large', `${batch} is too large: send at most ${most} calls per batch.`);
   }
 
   /** Counts the bytes of a body. Returns a refusal if they exceed the rate limit. */
