@@ -52,6 +52,15 @@ async function serve(
   return { ...running, deps, feed };
 }
 
+/** A server of a user's over a pair of streams. */
+const serveStreams = (input: PassThrough, output: PassThrough, feed: Feed, { principal }: Agent) =>
+  converse(
+    new StdioServerTransport(input, output),
+    world.log,
+    () => buildServer({ ...world, feed }, async () => principal),
+    { subscriptions: overStreams },
+  );
+
 /** What a client is told, and how to wait for more of it. */
 class Heard {
   readonly uris: string[] = [];
@@ -374,12 +383,7 @@ describe('a connection over streams', () => {
   async function connected(feed = feedOf(), who?: Agent) {
     const ana = who ?? (await someone({ ...world, feed }));
     const [input, output] = [new PassThrough(), new PassThrough({ highWaterMark: 64 })];
-    const { ended } = converse(
-      new StdioServerTransport(input, output),
-      world.log,
-      () => buildServer({ ...world, feed }, async () => ana.principal),
-      { subscriptions: overStreams },
-    );
+    const { ended } = serveStreams(input, output, feed, ana);
     let lines: AsyncIterator<string> | undefined; // nothing is read before the first is asked for
     const send = (message: object) => input.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
     return {
@@ -481,12 +485,7 @@ describe('a client of 2025 over streams', () => {
   async function connected(feed = feedOf(), who?: Agent) {
     const ana = who ?? (await someone({ ...world, feed }));
     const [input, output] = [new PassThrough(), new PassThrough()];
-    const conversation = converse(
-      new StdioServerTransport(input, output),
-      world.log,
-      () => buildServer({ ...world, feed }, async () => ana.principal),
-      { subscriptions: overStreams },
-    );
+    const conversation = serveStreams(input, output, feed, ana);
     onTestFinished(async () => {
       input.end();
       await conversation.ended;
