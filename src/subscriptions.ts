@@ -25,8 +25,8 @@ export function offerSubscriptions(
   let closed = false;
   const uris = new Set<string>();
   const wire: SubscriptionSink = {
-    deliver: async (uris) => {
-      for (const uri of uris) await server.sendResourceUpdated({ uri });
+    deliver: async (changed) => {
+      for (const uri of changed) await server.sendResourceUpdated({ uri });
     },
     end: () => {
       subscription = undefined; // the 2025 protocol has no message for this
