@@ -206,6 +206,8 @@ function readHeader({ value }: Line): BackupHeader {
     throw new UsageError(
       `the backup was made by Taskloom ${String(value.version)}, which this version cannot read. Update Taskloom`,
     );
+  const lists = [value.migrations, value.tables];
+  if (!lists.every((list) => Array.isArray(list) && list.every(isObject))) throw damaged('its first line is malformed');
   return value as unknown as BackupHeader;
 }
 

@@ -214,6 +214,10 @@ describe('what is refused, and leaves the database empty', () => {
     ['more after its end', () => `${full}[]\n`, 'there is data after its end'],
     ['no JSON', () => full.replace('{"table":"tasks"}', 'tasks'), 'cannot be read'],
     ['a table less', () => full.replace(/\{"table":"task_labels"\}\n(\[[^\n]*\n)*/, ''), 'task_labels is missing'],
+    ['no list of tables', () => full.replace('"tables":', '"tablex":'), 'its first line'],
+    ['no list of migrations', () => full.replace('"migrations":', '"migration5":'), 'its first line'],
+    ['a table of no name', () => full.replace('"tables":[', '"tables":[null,'), 'its first line'],
+    ['a migration of no name', () => full.replace('"migrations":[', '"migrations":[null,'), 'its first line'],
     ['a link to nothing', () => full.replace(/\n\["[^\n]*,"Elder, with[^\n]*/, ''), 'rows of'],
   ])('%s', async (_, text, message) => {
     expect(text()).not.toBe(full);
