@@ -34,7 +34,10 @@ export function readMigrations(folder: URL): Migration[] {
   });
 }
 
-const LOCK = `select pg_advisory_xact_lock(hashtext('taskloom'), hashtext('migrate'))`;
+/** Waits as long as another process migrates. The login's own `lock_timeout` is for the tables. */
+const LOCK = `set local lock_timeout = 0;
+select pg_advisory_xact_lock(hashtext('taskloom'), hashtext('migrate'));
+set local lock_timeout to default`;
 const LEDGER = [
   'create schema if not exists taskloom',
   `create table if not exists taskloom.migrations (

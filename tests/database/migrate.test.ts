@@ -5,9 +5,9 @@ import { runCommand } from '../../src/cli/commands.js';
 import { readConfig } from '../../src/config.js';
 import { openStore } from '../../src/db/connect.js';
 import type { Database } from '../../src/db/database.js';
-import { type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
+import { apply, type Migration, migrate, migrationScript, pending, readMigrations } from '../../src/db/migrate.js';
 import { openPostgres } from '../../src/db/postgres.js';
-import { asService, queryAsTableOwner } from '../../src/db/service.js';
+import { asService, asTableOwner, queryAsTableOwner } from '../../src/db/service.js';
 import { UsageError } from '../../src/errors.js';
 import { type PostgresServer, startPostgres } from '../setup/postgres.js';
 import { run } from '../setup/template.js';
@@ -113,6 +113,25 @@ describe('migrating', () => {
     const slow = made('slow', Date.now(), 'select pg_sleep(0.5)');
     expect(await migrate(database, [...migrations, slow])).toEqual([...names, 'slow']);
     await expect(asService(database, 'select pg_sleep(5)', [])).rejects.toThrow('database unreachable');
+  });
+
+  test('waits for another process that migrates, however short the login’s patience with locks is', async () => {
+    const name = await emptyDatabase();
+    await run(server.url(name), `alter database ${name} set lock_timeout = '1ms'`);
+    const kept = made(
+      'kept',
+      Date.now(),
+      `do $$ begin if current_setting('lock_timeout') <> '1ms' then raise 'changed'; end if; end $$`,
+    );
+    const [first, second] = [open(server.url(name)), open(server.url(name))];
+    let migrating: Promise<string[]> | undefined;
+    await asTableOwner(first, async (connection) => {
+      await apply(connection, migrations);
+      migrating = migrate(second, [...migrations, kept]);
+      const waiting = () => connection.query('select count(*)::int from pg_locks where not granted', []);
+      await Promise.race([expect.poll(waiting).toEqual([[1]]), migrating]);
+    });
+    expect(await migrating).toEqual(['kept']);
   });
 
   test('refuses a history that was edited, and changes nothing', async () => {
