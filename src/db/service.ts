@@ -22,6 +22,11 @@ export async function asService(
   return rows[2] ?? [];
 }
 
+/** PostgreSQL has this one since 17. */
+const NO_TRANSACTION_TIMEOUT = plain(
+  `select set_config('transaction_timeout', '0', true) where current_setting('transaction_timeout', true) is not null`,
+);
+
 /** Runs one statement of an administrative command as the login that owns the tables. */
 export const queryAsTableOwner = (
   database: Pick<Database, 'connect'>,
@@ -45,6 +50,7 @@ export async function asTableOwner<T>(
       await send(connection, [
         begin,
         setLocal({ role: 'none', ...TIME_FORMAT, statement_timeout: '0' }),
+        NO_TRANSACTION_TIMEOUT,
         ...settings.map(plain),
       ]);
       const value = await work(connection);

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureUser } from '../../src/auth/local.js';
+import type { Connection } from '../../src/db/database.js';
 import { Unreachable } from '../../src/db/database-errors.js';
+import { openPostgres } from '../../src/db/postgres.js';
 import { asService, asTableOwner } from '../../src/db/service.js';
 import { urlOf } from '../setup/server.js';
 import { gate } from '../support/gate.js';
@@ -126,6 +128,19 @@ test('a server that became read-only is given up, by whoever asks whether it is 
     await expect.poll(async () => (await ana.call('add_task', { title: 'After' })).isError).toBe(false);
   } finally {
     await server.close();
+  }
+});
+
+test('a command may take longer than a transaction of the login', async () => {
+  const url = new URL(urlOf(world.database));
+  url.searchParams.set('options', '-c transaction_timeout=100ms');
+  const database = openPostgres(url.href);
+  const sleep = (connection: Connection) => connection.query('select pg_sleep(0.5)', []);
+  try {
+    await expect(database.connect(sleep)).rejects.toBeInstanceOf(Unreachable);
+    await expect(asTableOwner(database, sleep)).resolves.toHaveLength(1);
+  } finally {
+    await database.close();
   }
 });
 
