@@ -20,11 +20,13 @@ interface Timeouts {
   request: number;
   /** Between two requests on one connection. */
   idle: number;
+  /** To take more of what was sent to it. */
+  reading: number;
   /** To finish requests in progress once the server stops. */
   stopping: number;
 }
 
-const TIMEOUTS: Timeouts = { headers: 10_000, request: 30_000, idle: 10_000, stopping: 8_000 };
+const TIMEOUTS: Timeouts = { headers: 10_000, request: 30_000, idle: 10_000, reading: 60_000, stopping: 8_000 };
 
 /** How many connections may be open. */
 interface ConnectionLimits {
@@ -91,6 +93,7 @@ export async function startHttpServer(
     },
   }) as Server;
   server.maxConnections = limits.all;
+  server.timeout = timeouts.reading;
   const open = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const from = originOf(socket.remoteAddress);
@@ -108,6 +111,10 @@ export async function startHttpServer(
   server.prependListener('request', (_request, response: ServerResponse) => {
     active.add(response);
     response.once('close', () => active.delete(response));
+    // Nothing was sent or taken for that long. It may be us who let the client wait.
+    response.on('timeout', (socket: Socket) => {
+      if (socket.writableLength > 0) socket.destroy();
+    });
     if (stopping) endAfter(response);
   });
   await new Promise<void>((resolve, reject) => {

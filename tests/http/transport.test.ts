@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
+import { serveGated } from '../support/faults.js';
 import { useWorld } from '../support/harness.js';
 import {
   anyToken,
@@ -285,6 +286,25 @@ describe('a client that is slow', () => {
     const socket = await openSocket(impatient.url);
     socket.write('POST /mcp HTTP/1.1\r\n');
     expect(await drip(socket, 'x')).toMatch(/^(HTTP\/1\.1 408 |$)/);
+  });
+
+  test('to take its answers is cut off, and not one that waits for its answer', async () => {
+    const { server, url, gated, token } = await serveGated(world, { reading: 500 });
+    gated.shut();
+    const waiting = send(url, withHeaders(callOf('2026-07-28', 'get_overview'), bearer(token)));
+    await expect.poll(() => gated.waiting).toBe(1);
+    const socket = await openSocket(url);
+    socket.pause();
+    const requests = 'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000);
+    const ask = () => {
+      while (socket.writable && socket.write(requests));
+    };
+    socket.on('drain', ask);
+    ask();
+    await new Promise((resolve) => socket.once('close', resolve));
+    gated.open();
+    expect((await waiting).status).toBe(200);
+    await server.close();
   });
 
   test('hundreds that say nothing are let go, and hold up nobody meanwhile', async () => {

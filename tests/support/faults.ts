@@ -1,6 +1,7 @@
 import type { Store } from '../../src/db/connect.js';
 import type { Connection, Database } from '../../src/db/database.js';
 import { Unreachable } from '../../src/db/database-errors.js';
+import type { HttpServerOptions } from '../../src/transports/http-server.js';
 import { gate } from './gate.js';
 import { type World, withDatabase } from './harness.js';
 import { anyToken, type Running, serveHttp } from './http.js';
@@ -23,9 +24,12 @@ export function failingStore(base: World, from: number, error: () => Error): () 
 }
 
 /** Starts a server whose database can be stalled, cut off and restored. */
-export async function serveGated(world: World): Promise<Running & { gated: GatedDatabase; token: string }> {
+export async function serveGated(
+  world: World,
+  timeouts: HttpServerOptions['timeouts'] = {},
+): Promise<Running & { gated: GatedDatabase; token: string }> {
   const gated = new GatedDatabase(world.database);
-  const running = await serveHttp(withDatabase(world, gated.database), { timeouts: { stopping: 5_000 } });
+  const running = await serveHttp(withDatabase(world, gated.database), { timeouts: { stopping: 5_000, ...timeouts } });
   return { ...running, gated, token: await anyToken(world) };
 }
 
