@@ -605,6 +605,17 @@ describe('giving a repeating task the rule that it has', () => {
   });
 });
 
+test.each([
+  ['every day at 10:00', undefined, '2026-11-24T10:00+01:00'],
+  ['every Tue at 10:00', undefined, '2026-11-24T10:00+01:00'],
+  ['every 2 days', undefined, '2026-11-24T09:00+01:00'],
+  ['every day at 10:00', '2026-11-24T09:00', '2026-11-24T09:00+01:00'],
+])('a new rule moves the time of day of the task that gets it: %s, due %s', async (repeats, due, expected) => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Standup', due: '2026-11-24T09:00', repeats: 'every day' });
+  expect((await ana.ok('update_task', { id: 1, repeats, due })).task.due).toBe(expected);
+});
+
 test('a rule given to what is closed is kept, with a word that it does nothing there', async () => {
   const ana = await newAgent(world);
   await ana.ok('add_task', { title: 'Water', due: '2026-11-22' });

@@ -30,7 +30,8 @@ interface WithoutDue {
  *
  * With a due date, the rule starts there and the task is due then, whether or not the rule matches that day. Otherwise
  * the task is due on the first day of the rule on or after the stated start, or else its previous due date (at the
- * previous time), or else today. Unless it follows the previous due date, a time must be still to come.
+ * previous time, if the text has none), or else today. Unless it follows the previous due date, a time must be still to
+ * come.
  *
  * @param due the due date given along with the rule
  * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
@@ -63,7 +64,8 @@ export function parseRepeat(
   }
   refuseUnusable(rule, first, horizon.today);
   const anchor = { day: first, time: start.time };
-  const asItWas = known?.time !== undefined && known.day === first; // keeps a time that differs from the series'
+  // A time that was given as the due date may differ from the series'; one that was there before gives way.
+  const asItWas = known?.time !== undefined && known.day === first && (due !== null || !phrase.time);
   return {
     repeat: {
       rule: writeRule(rule),
