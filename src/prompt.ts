@@ -8,7 +8,7 @@ import { parse } from './arguments.js';
 import type { Scope } from './auth/scopes.js';
 import type { Complete } from './completion.js';
 import type { UserTx } from './db/scope.js';
-import type { TaskPage } from './domain/lists/list.js';
+import { MAX_COUNT, type TaskPage } from './domain/lists/list.js';
 import { inputJson, publishedSchema } from './published-schema.js';
 import { type ReadContext, type Reading, reading } from './reading.js';
 import type { Args, Fields } from './tool.js';
@@ -99,15 +99,15 @@ function fitParts(parts: Part[]): string[] {
   return fitted.map(({ text }) => text);
 }
 
-/** Returns a maker of sections that show each task once. A section that would be empty is left out. */
+/** Returns a maker of sections that show and count each task once. A section that would be empty is left out. */
 export function sectionsOf(context: RenderContext): (title: string, page: TaskPage) => Part[] {
   const shown = new Set<number>();
   return (title, page) => {
     const tasks = page.tasks.filter(({ id }) => !shown.has(id));
     for (const { id } of tasks) shown.add(id);
-    const nothing = tasks.length === 0 && page.total === page.tasks.length && !page.paused;
-    return nothing
+    const total = page.total > MAX_COUNT ? page.total : page.total - (page.tasks.length - tasks.length);
+    return total === 0 && !page.paused
       ? []
-      : [{ title, what: pageAnswer({ ...page, tasks }, context, { least: 'compact', dated: false }) }];
+      : [{ title, what: pageAnswer({ ...page, tasks, total }, context, { least: 'compact', dated: false }) }];
   };
 }

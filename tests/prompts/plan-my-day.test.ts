@@ -43,6 +43,12 @@ describe('plan_my_day', () => {
     expect(text).not.toMatch(/#3 Walls/);
   });
 
+  test('counts in each section only tasks that no earlier one names', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_tasks', { tasks: [{ title: 'Late', due: '2026-11-20' }, { title: 'Read' }] });
+    expect(await promptText(client, 'plan_my_day')).toMatch(/Ready to start, by priority: 1 task\n {4}#2 Read$/);
+  });
+
   test('plans another day, within the time there is', async () => {
     const { ok, client } = await newAgent(world);
     await ok('add_task', { title: 'On Tuesday', due: '2026-11-24' });
