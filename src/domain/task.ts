@@ -161,9 +161,13 @@ export const DATABASE_NOW = sql`(select taskloom.app_now())`;
 /** Predicate: a task has a claim that has not expired. */
 export const isClaimed = sql<boolean>`${tasks.claimedUntil} > ${DATABASE_NOW}`;
 
-/** Id of the nearest open ancestor that is blocked or starts later, or null. If there is one, the task is not ready. */
-export const blockingAncestor = ({ userId }: Pick<UserTx, 'userId'>): SQL<number | null> =>
-  sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${DATABASE_NOW}) end`;
+/**
+ * Id of the nearest open ancestor that is blocked or starts later, or null. If there is one, the task is not ready.
+ *
+ * @param at later than what: by default, than now
+ */
+export const blockingAncestor = ({ userId }: Pick<UserTx, 'userId'>, at: SQL = DATABASE_NOW): SQL<number | null> =>
+  sql`case when ${tasks.parentId} is not null then taskloom.waits_with(${userId}, ${tasks.parentId}, ${at}) end`;
 
 /** Join condition of a task's project. */
 export const inProject = (tx: UserTx): SQL => sql`${tx.mine(projects)} and ${projects.id} = ${tasks.projectId}`;

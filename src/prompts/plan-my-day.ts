@@ -1,5 +1,5 @@
 import { overviewAnswer } from '../answers/overview.js';
-import { formatWhen, sayWhen, type TimeContext, today } from '../domain/dates/clock.js';
+import { dueSort, formatWhen, sayWhen, type TimeContext, today } from '../domain/dates/clock.js';
 import { parseWhen } from '../domain/dates/when.js';
 import { refuseUnused } from '../domain/labels.js';
 import { firstTasks } from '../domain/lists/list.js';
@@ -28,7 +28,7 @@ export default definePrompt({
       firstTasks(tx, { labels, due: day }, { now }),
       firstTasks(tx, { labels, due: `..${dayBefore(day)}` }, { now }),
       firstTasks(tx, { labels, status: 'in_progress' }, { now }),
-      firstTasks(tx, { labels, ready: true }, { now }),
+      firstTasks(tx, { labels, ready: true, startsBy: new Date(dueSort(day, tx.timezone)) }, { now }),
     ]);
     return { day, all, due, earlier, doing, rest };
   },

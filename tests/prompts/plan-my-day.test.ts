@@ -49,6 +49,23 @@ describe('plan_my_day', () => {
     expect(await promptText(client, 'plan_my_day')).toMatch(/Ready to start, by priority: 1 task\n {4}#2 Read$/);
   });
 
+  test('offers what can be started in the course of that day', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_tasks', {
+      tasks: [
+        { title: 'This evening', start: '2026-11-22T19:00' },
+        { title: 'Tomorrow', ref: 'tomorrow', start: '2026-11-23' },
+        { title: 'Part', parent: 'tomorrow' },
+        { title: 'The day after', start: '2026-11-24' },
+      ],
+    });
+    expect(await promptText(client, 'plan_my_day')).toMatch(
+      /Ready to start, by priority: 1 task\n {4}#1 This evening · starts Sun 22 Nov 19:00$/,
+    );
+    const tomorrow = await promptText(client, 'plan_my_day', { date: 'tomorrow' });
+    expect(tomorrow).toMatch(/Ready to start, by priority: 2 tasks\n {4}#1 .*\n {4}#3 Part/);
+  });
+
   test('plans another day, within the time there is', async () => {
     const { ok, client } = await newAgent(world);
     await ok('add_task', { title: 'On Tuesday', due: '2026-11-24' });

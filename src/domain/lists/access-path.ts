@@ -9,7 +9,7 @@ import {
   isCompletedSince,
   isDue,
   isInProject,
-  isReady,
+  isReadyIn,
   labelsOf,
   matchesOnlyOpen,
   type Shape,
@@ -89,7 +89,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
   if (shape.project) push(and(open, isInProject(tx, shape, value)), sql`${tasks.projectId} desc, ${newest}`);
   const due = isDue(shape, value);
   const priority = hasPriority(shape, value);
-  if (ready && !serves('ready')) push(isReady(tx), sql`${tasks.priority}, ${tasks.dueSort}`);
+  if (ready && !serves('ready')) push(isReadyIn(tx, shape, value), sql`${tasks.priority}, ${tasks.dueSort}`);
   if (open && due && !serves('due')) push(and(open, due), sql`${tasks.dueSort}, ${tasks.id}`);
   if (open && priority && !serves('priority')) push(and(open, priority), sql`${tasks.dueSort}, ${tasks.id}`);
   if (status === 'in_progress')
@@ -106,7 +106,7 @@ export function accessPathOf(tx: UserTx, shape: Shape, sort: Sort, value: Value)
     tx.mine(tasks),
     opens ? isOpen(tasks) : status === 'deleted' ? undefined : isNull(tasks.deletedAt),
     shape.archived ? undefined : notArchived(tx),
-    ready && serves('ready') ? isReady(tx) : undefined,
+    ready && serves('ready') ? isReadyIn(tx, shape, value) : undefined,
     serves('due') ? due : undefined,
     serves('priority') ? priority : undefined,
     byCompletion ? (shape.completedSince ? isCompletedSince(value) : isNotNull(tasks.completedAt)) : undefined,

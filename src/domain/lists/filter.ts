@@ -44,6 +44,8 @@ export interface Filter {
   /** Null for tasks without a parent. */
   parent?: number | null | undefined;
   ready?: boolean | undefined;
+  /** Set with `ready` to include tasks that start later, but not after this moment. */
+  startsBy?: Date;
   /** A holder's name, all agents of a client, `any` or `none`. */
   claimed_by?: Actors | undefined;
   changed_since?: string | undefined;
@@ -58,6 +60,7 @@ export interface Shape {
   /** Whether tasks of archived projects are included. */
   archived: boolean;
   ready: boolean | undefined;
+  startsBy: boolean;
   claimed: 'any' | 'none' | 'holder' | 'client' | undefined;
   due: 'none' | 'until' | 'between' | undefined;
   /** How many labels are given, all of which a task must have; `none` for tasks without labels. */
@@ -81,6 +84,7 @@ export type FilterParam =
   | 'dueUntil'
   | 'changedSince'
   | 'completedSince'
+  | 'startsBy'
   | `label${number}`;
 
 /** Returns the value with this name, or its placeholder. */
@@ -133,6 +137,7 @@ export function shapeOf(
     dueUntil: until?.toISOString(),
     changedSince: since('changed_since'),
     completedSince: since('completed_since'),
+    startsBy: filter.startsBy?.toISOString(),
     ...Object.fromEntries(labels.map((label, i) => [`label${i}`, nameKey(label)])),
   };
   const byName = holder === undefined || holder === 'any' || holder === 'none' ? holder : 'holder';
@@ -144,6 +149,7 @@ export function shapeOf(
       // Open lists hide tasks of archived projects unless the project or parent is named or a claim is asked for.
       archived: !matchesOnlyOpen({ status, ready }) || named || (claimed !== undefined && claimed !== 'none'),
       ready,
+      startsBy: filter.startsBy !== undefined,
       claimed,
       due: window === 'none' ? 'none' : window && (from ? 'between' : 'until'),
       labels: isUnlabelled(labels) ? 'none' : labels.length,
@@ -173,7 +179,7 @@ export function filterCondition(tx: UserTx, shape: Shape, value: Value): SQL | u
     tx.mine(tasks),
     inStatus(shape.status),
     shape.archived ? undefined : notArchived(tx),
-    shape.ready === undefined ? undefined : shape.ready ? isReady(tx) : not(isReady(tx)),
+    shape.ready === undefined ? undefined : shape.ready ? isReadyIn(tx, shape, value) : not(isReady(tx)),
     isClaimedBy(tx, shape, value),
     isInProject(tx, shape, value),
     // One index lookup per task, so the cost does not depend on how many tasks have the label.
@@ -208,11 +214,18 @@ export const isCompletedSince = (value: Value): SQL =>
 /**
  * Builds the condition for tasks that can be started now: open, unclaimed, without open sub-tasks, and neither the task
  * nor an ancestor is blocked or starts later.
+ *
+ * @param at later than what: by default, than now
  */
 export const isReady = (
   tx: UserTx,
-): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${DATABASE_NOW} and ${tasks.claimedUntil} <= ${DATABASE_NOW}
-  and ${blockingAncestor(tx)} is null)`;
+  at: SQL = DATABASE_NOW,
+): SQL => sql`(${isOpen(tasks)} and ${isUnblocked(tasks)} and ${tasks.startSort} <= ${at} and ${tasks.claimedUntil} <= ${DATABASE_NOW}
+  and ${blockingAncestor(tx, at)} is null)`;
+
+/** Builds the condition for the ready tasks of a filter. */
+export const isReadyIn = (tx: UserTx, { startsBy }: Shape, value: Value): SQL =>
+  isReady(tx, startsBy ? sql`${value('startsBy')}::timestamptz` : undefined);
 
 /** Includes `claimed_by is not null`, the predicate of the partial index on claims, which leaves out released tasks. */
 function isClaimedBy(tx: UserTx, { claimed }: Shape, value: Value): SQL | undefined {
