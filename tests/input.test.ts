@@ -322,9 +322,15 @@ describe('what clients are known to send', () => {
       expect(await meant('update_task', field), field).toMatch(/^add_comment adds/);
     const status = await ana.refused('list_tasks', { status: 'blocked' });
     expect(status.message).toMatch(/use ready true, for blocked ones ready false\.$/);
+    expect((await ana.refused('list_tasks', { status: 'overdue' })).message).toContain(
+      'for overdue ones use due overdue',
+    );
     expect(await meant('list_tasks', 'due_before')).toMatch(/^due takes a range: /);
     expect(await meant('list_tasks', 'ids')).toBe('get_task takes ids.');
     expect(await meant('list_tasks', 'include_completed')).toMatch(/^status all /);
+    expect(await meant('list_tasks', 'blocked')).toMatch(/^ready false lists /);
+    expect(await meant('add_task', 'subtasks')).toMatch(/^add_tasks adds /);
+    expect(await meant('complete_task', 'note')).toMatch(/^add_comment adds /);
     const both = { title: 'Call', content: 'about the roof' };
     expect((await ana.refused('add_task', both)).hint).toBe('Did you mean description?');
     expect((await ana.refused('add_tasks', { tasks: [both] })).message).toContain('(did you mean description?)');

@@ -3,6 +3,9 @@ import { addTask } from '../domain/add.js';
 import { ids, newLabels, taskFields } from '../fields.js';
 import { defineTool } from '../tool.js';
 
+const WITH_SUBTASKS =
+  'add_tasks adds a task and its sub-tasks: each sub-task names the ref of the other as its parent.';
+
 export default defineTool({
   name: 'add_task',
   title: 'Add task',
@@ -14,7 +17,11 @@ export default defineTool({
     labels: newLabels().optional(),
     blocked_by: ids().optional(),
   },
-  instead: { status: 'Add the task, then set its status with complete_task or update_task.' },
+  instead: {
+    status: 'Add the task, then set its status with complete_task or update_task.',
+    subtasks: WITH_SUBTASKS,
+    children: WITH_SUBTASKS,
+  },
   none: 'absent',
   output: ['task', 'similar', 'note'],
   run: (args) => addTask(args),

@@ -27,11 +27,12 @@ export default defineTool({
         any: 'all',
         canceled: 'cancelled',
       },
+      otherwise:
+        '; for overdue ones use due overdue, for those that can start now use ready true, for blocked ones ready false',
       joint: [
         [['open', 'in_progress'], 'open'],
         [['not_started', 'in_progress'], 'open'],
       ],
-      otherwise: '; for those that can start now use ready true, for blocked ones ready false',
     })
       .describe('open by default, completed with completed_since; deleted: the trash')
       .optional(),
@@ -68,6 +69,7 @@ export default defineTool({
     ),
     ids: 'get_task takes ids.',
     includecompleted: 'status all lists completed tasks too.',
+    blocked: 'ready false lists tasks that cannot start now.',
   },
   output: ['now', 'tasks', 'next_cursor', 'near', 'note'],
   async run({ detail, limit = 25, ...filter }, tx, { now, secret, callerName }) {
