@@ -428,6 +428,11 @@ describe('a window', () => {
     ['from 1 Dec until 5 Dec', '2026-12-01..2026-12-05'],
     ['between tomorrow and the end of the month', '2026-11-23..2026-11-30'],
     ['today or overdue', '..2026-11-22'],
+    ['overdue, today', '..2026-11-22'],
+    ['today,overdue', '..2026-11-22'],
+    ['overdue or this week', '..2026-11-22'],
+    ['Overdue and week', '..2026-11-28'],
+    ['within 3 days or overdue', '..2026-11-25'],
   ])('%s is %s', (text, days) => {
     expect(parseWindow(text, sunday)).toEqual(parseWindow(days, sunday));
   });
@@ -440,15 +445,20 @@ describe('a window', () => {
     });
   });
 
-  test.each(['..', 'tomorrow 9am', 'tomorrow..5pm', '2026-11-24..2026-11-25..2026-11-26', 'soon', ''])(
-    '"%s" is refused with the windows there are',
-    (text) => {
-      expect(refusal(() => parseWindow(text, sunday))).toEqual({
-        message: `due: "${text}" is not a range of days.`,
-        hint: 'Use overdue, today, week, none, words such as next week, a day such as 2026-11-24, or a range such as 2026-11-24..2026-11-30. Today is Sun 22 Nov 2026 (2026-11-22).',
-      });
-    },
-  );
+  test.each([
+    '..',
+    'overdue or tomorrow',
+    'tomorrow 9am',
+    'tomorrow..5pm',
+    '2026-11-24..2026-11-25..2026-11-26',
+    'soon',
+    '',
+  ])('"%s" is refused with the windows there are', (text) => {
+    expect(refusal(() => parseWindow(text, sunday))).toEqual({
+      message: `due: "${text}" is not a range of days.`,
+      hint: 'Use overdue, today, week, none, words such as next week, a day such as 2026-11-24, or a range such as 2026-11-24..2026-11-30. Today is Sun 22 Nov 2026 (2026-11-22).',
+    });
+  });
 
   test('whose end is before its start is refused', () => {
     expect(refusal(() => parseWindow('friday..tomorrow', sunday)).message).toBe('due: 2026-11-27 is after 2026-11-23.');

@@ -40,7 +40,6 @@ const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
 /** Ways to say a window, and the same as `from..to`; the first that matches counts. */
 const WORDED: [RegExp, string][] = [
   [/^week$/i, 'today..in 6 days'],
-  [/^(?:overdue (?:or|and) today|today (?:or|and) overdue)$/i, '..today'],
   [/^(?:by|before|until|till|through|up to) /i, '..'],
   [/^within /i, 'today..in '],
   [/^between (.+?) and /i, '$1..'],
@@ -48,10 +47,13 @@ const WORDED: [RegExp, string][] = [
   [/^(?:from|after) (.+?)(?: on)?$/i, '$1..'],
 ];
 
+/** `overdue` together with other days. */
+const OVERDUE_AND = /^overdue(?:, ?| or | and )(.+)|(.+?)(?:, ?| or | and )overdue$/i;
+
 /**
  * Reads the `due` filter: `overdue`, `none`, `week` (the 7 days from today), days in ISO 8601 or in words, or
  * `from..to`, both inclusive and one of them optional. "By friday" has no start, "within 3 days" starts today, and
- * "before friday" leaves it out.
+ * "before friday" leaves it out. Days that include today may be joined with `overdue`.
  *
  * @throws Refusal `invalid` if the text cannot be read or is ambiguous, or the window ends before it starts
  */
@@ -61,6 +63,9 @@ export function parseWindow(text: string, context: TimeContext): Window {
   const word = said.toLowerCase();
   if (word === 'none') return 'none';
   if (word === 'overdue') return { until: now };
+  const [, after, before = after] = OVERDUE_AND.exec(said) ?? [];
+  const other = before ? parseWindow(before, context) : 'none';
+  if (other !== 'none' && (!other.from || other.from <= now) && other.until > now) return { until: other.until };
   const [worded, range = ''] = WORDED.find(([pattern]) => pattern.test(said)) ?? [/^/];
   const [from = '', to = from, ...more] = said.replace(worded, range).split('..').map(trimmed);
   const [first, last] = [from, to].map((end) => (end ? readDaysOrInstant(end, context, 'due', 'either') : null));
