@@ -463,6 +463,14 @@ describe('a window', () => {
   test('whose end is before its start is refused', () => {
     expect(refusal(() => parseWindow('friday..tomorrow', sunday)).message).toBe('due: 2026-11-27 is after 2026-11-23.');
   });
+
+  test('between two weekdays, of which the second comes first, is refused with the days it can mean', () => {
+    const monday = { ...sunday, now: new Date('2026-11-23T13:00:00Z') };
+    expect(refusal(() => parseWindow('Monday to Fri', monday))).toEqual({
+      message: 'due: "Monday to Fri" can mean 2026-11-23..2026-11-27 or 2026-11-30..2026-12-04.',
+      hint: 'Use one of these ranges.',
+    });
+  });
 });
 
 describe('looking back', () => {

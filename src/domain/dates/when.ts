@@ -2,6 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import { invalid, truncateForMessage } from '../../errors.js';
 import { type DayRange, LAST_YEAR } from './calendar.js';
 import { formatStamp, instantWhen, sayWhen, startOfDay, type TimeContext, todayIs, type When } from './clock.js';
+import { numberOfName, WEEKDAYS } from './date-words.js';
 import { readDaysOrInstant } from './read-date.js';
 
 /**
@@ -47,6 +48,8 @@ const WORDED: [RegExp, string][] = [
   [/^(?:from|after) (.+?)(?: on)?$/i, '$1..'],
 ];
 
+const WEEK = { days: 7 };
+
 /** `overdue` together with other days. */
 const OVERDUE_AND = /^overdue(?:, ?| or | and )(.+)|(.+?)(?:, ?| or | and )overdue$/i;
 
@@ -72,7 +75,12 @@ export function parseWindow(text: string, context: TimeContext): Window {
   if (!isDays(first) || !isDays(last) || !(first ?? last) || more.length > 0)
     throw invalid(`due: "${truncateForMessage(text)}" is not a range of days.`, `${WINDOWS} ${todayIs(context)}`);
   if (first && last && Temporal.PlainDate.compare(first.first, last.last) > 0)
-    throw invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
+    throw [from, to].every((end) => numberOfName(WEEKDAYS, end.toLowerCase()))
+      ? invalid(
+          `due: "${truncateForMessage(text)}" can mean ${first.first.subtract(WEEK)}..${last.last} or ${first.first}..${last.last.add(WEEK)}.`,
+          'Use one of these ranges.',
+        )
+      : invalid(`due: ${first.first} is after ${last.last}.`, WINDOWS);
   const begin = word.startsWith('after ') ? first?.last.add({ days: 1 }) : first?.first;
   const end = word.startsWith('before ') ? last?.first : last?.last.add({ days: 1 });
   return { ...(begin && { from: startOfDay(begin, timezone) }), until: startOfDay(end ?? AFTER_ALL, timezone) };
