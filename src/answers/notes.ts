@@ -9,6 +9,7 @@ import type { Outcome } from '../domain/outcome.js';
 import { sayRest } from '../domain/recurrence/follow-series.js';
 import { sayRepeat } from '../domain/recurrence/say-rule.js';
 import { isOpenTask, type Task } from '../domain/task.js';
+import type { Undone } from '../domain/undo/undo.js';
 import { sayCall } from '../errors.js';
 import { MAX_NAMED, numbers } from './groups.js';
 import { counted, type RenderContext, tasksWord } from './shapes.js';
@@ -155,6 +156,15 @@ const heirNotes = (heirs: Outcome['heirs']): string[] =>
       const end = sayCall('update_task', { ids: [id], clear: ['repeats'] });
       return `#${id} now carries on the series of #${deleted} (${repeats && sayRepeat(repeats)}). To end it: ${end}.`;
     }),
+  );
+
+/** Notes series that an undo did not end, although it threw away a task of theirs, and how to end them. */
+export const carriedOnNotes = (carriedOn: Undone['carriedOn']): string[] =>
+  firstNotes(
+    carriedOn.map(
+      ([gone, { id }]) =>
+        `#${id} carries on the series of #${gone.id}. To end it: ${sayCall('delete_task', { ids: [id] })}.`,
+    ),
   );
 
 /** Notes closed tasks that were given a recurrence rule, which has no effect until they are reopened. */

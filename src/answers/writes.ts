@@ -12,7 +12,7 @@ import { stepsText } from './changes-in-words.js';
 import { detailAnswer } from './details.js';
 import { grouped, MAX_NAMED, numbers } from './groups.js';
 import { unknownOf } from './news.js';
-import { blockedNotes, lapsedNotes, moreReadyNotes, outcomeNotes } from './notes.js';
+import { blockedNotes, carriedOnNotes, lapsedNotes, moreReadyNotes, outcomeNotes } from './notes.js';
 import { failedJson, failedLines } from './refusals.js';
 import {
   type Answer,
@@ -163,7 +163,7 @@ export function claimAnswer({ task, wasExpired, details }: Claimed, context: Ren
 
 /** Answers `undo`: the tasks and projects that were changed back. */
 export function undoneAnswer(
-  { tasks, projects, ready, blocked, failed, fewer }: Undone,
+  { tasks, projects, carriedOn, ready, blocked, failed, fewer }: Undone,
   context: RenderContext,
 ): Answer {
   const reverted = tasks.map(({ task: { id, title }, steps }) => ({ id, title, what: stepsText(steps, context) }));
@@ -171,6 +171,7 @@ export function undoneAnswer(
   const named = others.slice(0, MAX_LISTED);
   const notes = [
     ...groups.map((rows) => `${tasksWord(rows.length)}, ${numbers(rows.map(({ id }) => id))}: ${rows[0]?.what}.`),
+    ...carriedOnNotes(carriedOn),
     ...blockedNotes(blocked),
     ...moreReadyNotes(ready),
     ...(fewer ? [`Of your last ${fewer.asked} writes, only ${fewer.found} could be undone.`] : []),

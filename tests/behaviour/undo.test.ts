@@ -80,6 +80,17 @@ describe('undo of what was added', () => {
   });
 });
 
+test('undo of what was added says that its series goes on, if that is so', async () => {
+  const ana = await newAgent(world);
+  const { undo } = await ana.ok('add_task', { title: 'Water', repeats: 'every day', due: '2026-11-22' });
+  const done = await ana.ok('complete_task', { id: 1 });
+  const reply = await ana.call('undo', { undo });
+  expect(reply.json.note).toBe('#2 carries on the series of #1. To end it: delete_task {"ids":[2]}.');
+  expect(reply.text).toContain(reply.json.note);
+  await ana.ok('undo', { undo: reply.json.undo });
+  expect((await ana.ok('undo', { undo: done.undo })).note).toBeUndefined();
+});
+
 describe('undo of what was undone', () => {
   test('throws nothing away that others have put work into meanwhile, nor a project that they have named', async () => {
     const ana = await newAgent(world);

@@ -7,8 +7,9 @@ import { allFailed, type Failure } from '../judge.js';
 import type { Project } from '../project.js';
 import { type ReadinessChanges, readinessChanges } from '../readiness.js';
 import { type Edit, isClaimOrRelease, type ProjectEdit, projectStep, type Step, taskStep } from '../record.js';
+import { areOfOneSeries } from '../recurrence/series.js';
 import { applyEdits } from '../settle.js';
-import type { Task } from '../task.js';
+import { isOpenTask, type Task } from '../task.js';
 import type { WriteCommand, WriteContext } from '../write.js';
 import { Draft } from './draft.js';
 import {
@@ -36,6 +37,8 @@ export interface Undone extends ReadinessChanges {
   fewer?: { asked: number; found: number };
   tasks: { task: Task; steps: Step[] }[];
   projects: { project: Project; steps: Step[] }[];
+  /** Closed tasks that were thrown away, with the open one that carries their series on. */
+  carriedOn: [gone: Task, open: Task][];
   /** Tasks and projects that could not be reverted, and why. */
   failed: Failure[];
 }
@@ -166,6 +169,7 @@ function decide(state: State, context: WriteContext) {
         project: projects.get(id) as Project,
         steps: changes.map(projectStep),
       })),
+      carriedOn: carriedOnIn(state.tasks, tasks),
       ...readinessChanges(
         state.tasks,
         applyEdits(tasks, { edits: [], recounted: refreshed }),
@@ -177,6 +181,15 @@ function decide(state: State, context: WriteContext) {
       failed: failed.length <= FAILED ? failed : [...failed.slice(0, FAILED), others(failed.length - FAILED)],
     },
   };
+}
+
+function carriedOnIn(before: ReadonlyMap<number, Task>, after: ReadonlyMap<number, Task>): Undone['carriedOn'] {
+  const carriers = [...after.values()].filter((task) => task.repeats && isOpenTask(task));
+  return [...before.values()].flatMap((was) => {
+    if (isOpenTask(was) || was.deletedAt || !after.get(was.id)?.deletedAt) return [];
+    const open = carriers.find((each) => areOfOneSeries(was, each));
+    return open ? [[was, open]] : [];
+  });
 }
 
 /** A write that was reverted otherwise does not count as undone: the last of a caller's writes, it would stay that. */
