@@ -9,6 +9,12 @@ import type { WriteContext } from './write.js';
 
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 
+/** @throws Refusal `invalid` if none of the tasks has a date: to shift them would do nothing */
+export function refuseUndated(tasks: Iterable<Times | undefined>): void {
+  if ([...tasks].every((task) => task && !task.due && !task.start))
+    throw invalid('There is no due or start date to shift.', 'Give due instead.');
+}
+
 /**
  * Returns the dates of a task after a patch. `due` may also hold a recurrence. Moving one occurrence keeps the rule, and
  * so does giving the rule that the task has, as `get_task` shows it: the series keeps its start and its count.

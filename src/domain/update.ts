@@ -7,6 +7,7 @@ import { attributedToHolder, checkClaim, checkReleasable } from './lease.js';
 import { checkPlace, placeTarget, ranksFor } from './order.js';
 import { conclude, type Outcome, type UpdateState } from './outcome.js';
 import { applyPatch, type Patch, refuseContradiction } from './patch.js';
+import { refuseUndated } from './patch-dates.js';
 import { chooseProject, type Home } from './project.js';
 import { SeriesClosings } from './recurrence/closings.js';
 import { formerRules } from './recurrence/former-rules.js';
@@ -50,6 +51,7 @@ export function updateTasks(
       const { home, newProjects } = chooseProject(patch.project, state, context);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
+      if (patch.shift !== undefined) refuseUndated(ids.map((id) => state.tasks.get(id)));
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
       let closings = new SeriesClosings(state.tasks, context);
       const planned = planEach(ids, state.tasks, () => {

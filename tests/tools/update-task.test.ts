@@ -187,6 +187,16 @@ describe('update_task', () => {
     expect((await ana.refused('update_task', { id: 1, ...patch })).message).toBe(message);
   });
 
+  test('refuses to shift what has no date, and leaves it as it is among others that have one', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_tasks', { tasks: [{ title: 'A' }, { title: 'B' }, { title: 'C', start: '2027-01-31' }] });
+    expect(await ana.refused('update_task', { ids: [1, 2], shift: '1 day' })).toMatchObject({
+      code: 'invalid',
+      message: 'There is no due or start date to shift.',
+    });
+    expect((await ana.ok('update_task', { ids: [1, 3], shift: '1 day' })).unchanged).toEqual([1]);
+  });
+
   test('says of each that it cannot shift which it is and why, and shifts the rest', async () => {
     const ana = await newAgent(world);
     await ana.ok('add_tasks', {
