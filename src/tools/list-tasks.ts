@@ -50,7 +50,7 @@ export default defineTool({
     claimed_by: shortText().describe('a name, me, any or none').optional(),
     changed_since: shortText().describe('date or time, such as yesterday').optional(),
     completed_since: shortText().optional(),
-    sort: oneOf(SORTS)
+    sort: oneOf(SORTS, { aliases: { created: 'newest', created_at: 'newest', due_date: 'due' } })
       .describe(
         'default: best match with text, due with due, priority with ready, latest completed, manual with parent, else newest; manual: by hand',
       )

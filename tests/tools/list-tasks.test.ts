@@ -195,6 +195,8 @@ describe('list_tasks', () => {
       await ana.ok('add_task', { title, priority, due });
     expect(await titles(ana, { sort: 'due' })).toEqual(['plain', 'high soon', 'high late', 'urgent']);
     expect(await titles(ana, { sort: 'priority' })).toEqual(['urgent', 'high soon', 'high late', 'plain']);
+    expect(await titles(ana, { sort: 'due_date' })).toEqual(await titles(ana, { sort: 'due' }));
+    expect(await titles(ana, { sort: 'Created at' })).toEqual(await titles(ana, { sort: 'newest' }));
     expect(await titles(ana, { priority: 'p2' })).toEqual(['high soon', 'high late']);
   });
 
