@@ -66,6 +66,8 @@ describe('on Sunday 22 November 2026 at 14:00', () => {
     ['friday', '2026-11-27'],
     ['on Friday', '2026-11-27'],
     ['by fri', '2026-11-27'],
+    ['no later than fri', '2026-11-27'],
+    ['Friday at the latest', '2026-11-27'],
     ['sunday', '2026-11-29'],
     ['this friday', '2026-11-27'],
     ['next friday', '2026-11-27'],

@@ -409,6 +409,8 @@ describe('list_tasks', () => {
   test.each([
     [{ due: 'next week' }, 'due "next week": Mon 23 Nov to 29 Nov.'],
     [{ due: 'by friday' }, 'due "by friday": up to Fri 27 Nov.'],
+    [{ due: 'no later than Friday' }, 'due "no later than Friday": up to Fri 27 Nov.'],
+    [{ due: 'Friday at the latest' }, 'due "Friday at the latest": up to Fri 27 Nov.'],
     [{ due: 'monday', text: 'bread' }, 'due "monday": Mon 23 Nov.'],
     [{ due: 'next friday..' }, 'due "next friday..": from Fri 27 Nov on.'],
     [

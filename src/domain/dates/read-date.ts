@@ -42,7 +42,7 @@ export function readDaysOrInstant(
   field: string,
   direction: Direction,
 ): DayRange | Temporal.Instant | undefined {
-  const normal = normalizeText(text);
+  const normal = normalizeText(text).replace(/^(?:no|not) later than | at the latest$/g, '');
   return withinRange(() => readIso(normal, context, field) ?? readWords(normal, { text, context, field, direction }));
 }
 

@@ -41,7 +41,8 @@ const AFTER_ALL = new Temporal.PlainDate(LAST_YEAR + 1, 1, 1);
 /** Ways to say a window, and the same as `from..to`; the first that matches counts. */
 const WORDED: [RegExp, string][] = [
   [/^week$/i, 'today..in 6 days'],
-  [/^(?:by|before|until|till|through|up to) /i, '..'],
+  [/^(?:by|before|until|till|through|up to|(?:no|not) later than) /i, '..'],
+  [/^(.+) at the latest$/i, '..$1'],
   [/^within /i, 'today..in '],
   [/^between (.+?) and /i, '$1..'],
   [/^(?:from )?(.+?) (?:to|until|till|through) /i, '$1..'],
