@@ -30,6 +30,8 @@ function remarkOf(
   if (only) return `${only.what}: ${only.how}.`;
   if (remarks?.namedLikeText)
     return `A ${remarks.namedLikeText} has that name: use ${remarks.namedLikeText === 'label' ? 'labels' : 'project'} instead of text.`;
+  if (remarks?.severalLabels)
+    return 'A task must have all these labels: list one at a time to see tasks with any of them.';
   if (remarks?.excludedReady) return 'ready false lists only tasks that cannot start now: omit it to see all.';
   if (remarks?.holders)
     return remarks.holders.length > 0 ? `Claims are held by ${remarks.holders.join(', ')}.` : 'Nothing is claimed.';

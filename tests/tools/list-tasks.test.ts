@@ -217,7 +217,9 @@ describe('list_tasks', () => {
       'No task has @x; labels in use: @Errand, @errands, @shop.',
     );
     expect(await noteOf({ labels: ['ERRAND'], status: 'completed' })).toBeUndefined();
-    expect(await noteOf({ labels: ['errand', 'errands'] })).toBeUndefined();
+    expect(await noteOf({ labels: ['errand', 'errands'] })).toBe(
+      'A task must have all these labels: list one at a time to see tasks with any of them.',
+    );
     expect(await noteOf({ labels: ['@nope', 'NOPE'] })).toBe(
       'No task has @nope; labels in use: @Errand, @errands, @shop.',
     );

@@ -19,6 +19,8 @@ export interface Remarks {
   trashed?: number;
   /** What else has the search text as its name: search covers only titles, descriptions and comments. */
   namedLikeText?: 'project' | 'label' | undefined;
+  /** Set if several labels are asked for, all of which a task must have. */
+  severalLabels?: boolean;
   /** Set if `ready: false` excluded ready tasks, as happens when a model fills in every field. */
   excludedReady?: true;
   /** Who holds claims, if the requested holder has none. */
@@ -88,6 +90,7 @@ export async function whyEmpty(tx: UserTx, input: ListFilter, now: Date): Promis
   if (elsewhere > 0) return { elsewhere };
   const trashed = await found({ status: 'deleted', sort: undefined });
   if (trashed > 0) return { trashed };
+  if (input.labels && input.labels.length > 1) return { severalLabels: true };
   return input.text === undefined ? undefined : { namedLikeText: await calledSo(tx, input.text) };
 }
 
