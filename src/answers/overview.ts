@@ -4,15 +4,20 @@ import type { Overview } from '../domain/overview.js';
 import type { DetailLevels } from './budget.js';
 import { listed, type RenderContext, sayTime, tasksWord, todayLine, withoutEmpty } from './shapes.js';
 
-/** Renders the overview. Lower levels shorten its lists evenly; the counts are always shown. */
+/** Renders the overview. Lower levels shorten its lists evenly; the counts are always shown, and each task in full once. */
 export function overviewAnswer(found: Overview, context: RenderContext): DetailLevels {
   const counts = Object.fromEntries(
     Object.entries(found.counts).map(([name, count]) => [name, capped(count, MAX_COUNT_EACH)]),
   );
+  const told = new Set<number>();
   const lists = (['overdue', 'today', 'claimed'] as const).map((name) => ({
     name,
     count: found.counts[name],
-    rows: found[name].map((each) => listed(each, context, 'compact')),
+    rows: found[name].map((each) => {
+      const row = listed(each, context, told.has(each.id) ? 'ids' : 'compact');
+      told.add(each.id);
+      return row;
+    }),
   }));
   const heading = (name: string) => `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const sizes = lists.map(({ rows }) => rows.length);

@@ -47,6 +47,15 @@ describe('get_overview', () => {
     expect(reply.text).toContain('Overdue (first 10 of 12):');
   });
 
+  test('tells the rest of a task that is due and claimed only once', async () => {
+    const ana = await newAgent(world);
+    await ana.ok('add_task', { title: 'Bins', due: 'today' });
+    await ana.ok('claim_task', { id: 1, agent: 'worker' });
+    const reply = await ana.call('get_overview');
+    expect(reply.text).toMatch(/Today:\n#1 Bins · .*due Sun 22 Nov.*claimed by worker until .*\nClaimed:\n#1 Bins$/);
+    expect(reply.json.claimed).toEqual([{ id: 1, title: 'Bins' }]);
+  });
+
   test('is quiet when there is nothing', async () => {
     const ana = await newAgent(world);
     const { overdue, today, counts } = await ana.ok('get_overview');
