@@ -2,6 +2,7 @@ import { invalid } from '../errors.js';
 import { startSort } from './dates/clock.js';
 import { readShift, shiftDate } from './dates/shift.js';
 import { parseWhen } from './dates/when.js';
+import { readLocal } from './recurrence/local.js';
 import { dueAtTime, isSameRule, parseRepeat } from './recurrence/read-repeat.js';
 import { isRepeat } from './recurrence/repeat-words.js';
 import type { Task } from './task.js';
@@ -10,8 +11,8 @@ import type { WriteContext } from './write.js';
 type Times = Pick<Task, 'due' | 'start' | 'repeats'>;
 
 /** @throws Refusal `invalid` if none of the tasks has a date: to shift them would do nothing */
-export function refuseUndated(tasks: Iterable<Times | undefined>): void {
-  if ([...tasks].every((task) => task && !task.due && !task.start))
+export function refuseUndated(tasks: Times[]): void {
+  if (tasks.length > 0 && tasks.every(({ due, start }) => !due && !start))
     throw invalid('There is no due or start date to shift.', 'Give due instead.');
 }
 
@@ -50,7 +51,11 @@ export function patchDates(
     // Without a due date, a series begins at the task's start date.
     const starts = start && !given && !was ? startSort(start, context.timezone) : '';
     const begins = starts > context.now.toISOString() ? new Date(starts) : undefined;
-    const { repeat, due: first } = parseRepeat(recurring, given, context, { was, begins });
+    const { repeat, due: first } = parseRepeat(recurring, given, context, {
+      was,
+      time: repeats ? readLocal(repeats.anchor).time : undefined,
+      begins,
+    });
     return { due: first, start, repeats: repeat };
   }
   const repeats = clear.has('repeats') ? null : task.repeats;

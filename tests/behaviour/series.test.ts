@@ -616,6 +616,24 @@ test.each([
   expect((await ana.ok('update_task', { id: 1, repeats, due })).task.due).toBe(expected);
 });
 
+test('a rule with the time that it had leaves an occurrence where it was moved to', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Standup', due: '2026-11-24T09:00', repeats: 'every day at 9:00' });
+  await ana.ok('update_task', { id: 1, due: '2026-11-24T11:00' });
+  const given = await ana.ok('update_task', { id: 1, repeats: 'every day at 9:00 until 2027-01-05' });
+  expect(given.task.due).toBe('2026-11-24T11:00+01:00');
+});
+
+test.for([
+  ['2026-11-22T16:00', '2026-11-23T09:00+01:00'],
+  ['2026-11-22', '2026-11-23T09:00+01:00'],
+  ['2026-11-21T16:00', '2026-11-21T09:00+01:00'],
+] as const)('a rule with a new time does not make a task late that was not: due %s', async ([due, expected]) => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Standup', due });
+  expect((await ana.ok('update_task', { id: 1, repeats: 'every day at 9:00' })).task.due).toBe(expected);
+});
+
 test('a rule given to what is closed is kept, with a word that it does nothing there', async () => {
   const ana = await newAgent(world);
   await ana.ok('add_task', { title: 'Water', due: '2026-11-22' });

@@ -1,6 +1,6 @@
 import type { Repeat } from '../../db/schema.js';
 import { LAST_YEAR } from '../dates/calendar.js';
-import { isDay, type TimeContext, today, type When } from '../dates/clock.js';
+import { dueSort, isDay, type TimeContext, today, type When } from '../dates/clock.js';
 import { formatTime } from '../dates/time-of-day.js';
 import { type Local, localOf, readLocal, whenOf, writeLocal } from './local.js';
 import { daysOf, type Rule, toDay, weekdayOf } from './occurrences.js';
@@ -21,6 +21,8 @@ const MAX_COUNT_AGE = 25 * 366;
 interface WithoutDue {
   /** The previous due date. */
   was?: When | null;
+  /** The time of day of the previous rule. */
+  time?: string | undefined;
   /** When it may begin at the earliest, if not now, and neither a due date nor the rule tells. */
   begins?: Date | undefined;
 }
@@ -30,8 +32,8 @@ interface WithoutDue {
  *
  * With a due date, the rule starts there and the task is due then, whether or not the rule matches that day. Otherwise
  * the task is due on the first day of the rule on or after the stated start, or else its previous due date (at the
- * previous time, if the text has none), or else today. Unless it follows the previous due date, a time must be still to
- * come.
+ * previous time, unless the text has one that the previous rule has not), or else today. A time must be still to come,
+ * unless the previous due date is kept or was past.
  *
  * @param due the due date given along with the rule
  * @throws Refusal `invalid` if the text is not understood completely, or no day matches the rule
@@ -49,9 +51,13 @@ export function parseRepeat(
   const horizon = horizonOf(due, context, otherwise);
   const phrase = readPhrase(text, horizon);
   refuseWrongStart(phrase, due === null ? undefined : known?.day);
-  const start = { day: phrase.start ?? horizon.start, time: phrase.time ? formatTime(phrase.time) : known?.time };
+  const time = phrase.time && formatTime(phrase.time);
+  const start = { day: phrase.start ?? horizon.start, time: time ?? known?.time };
   const rule = detailed(phrase, start, timezone);
-  const follows = known !== undefined && phrase.start === undefined;
+  // A time that was given as the due date, or that one occurrence was moved to, may differ from the series'.
+  const keepsTime = known?.time !== undefined && (due !== null || time === undefined || time === otherwise.time);
+  const wasPast = was !== null && dueSort(was, timezone) < context.now.toISOString();
+  const follows = known !== undefined && phrase.start === undefined && (keepsTime || wasPast);
   const first =
     due !== null
       ? start.day
@@ -64,8 +70,7 @@ export function parseRepeat(
   }
   refuseUnusable(rule, first, horizon.today);
   const anchor = { day: first, time: start.time };
-  // A time that was given as the due date may differ from the series'; one that was there before gives way.
-  const asItWas = known?.time !== undefined && known.day === first && (due !== null || !phrase.time);
+  const asItWas = keepsTime && known?.day === first;
   return {
     repeat: {
       rule: writeRule(rule),
