@@ -51,13 +51,13 @@ export function updateTasks(
       const { home, newProjects } = chooseProject(patch.project, state, context);
       const parent = patch.parent === undefined ? undefined : presentTask(state.tasks, patch.parent);
       for (const id of patch.add_blocked_by ?? []) presentTask(state.tasks, id);
-      if (patch.shift !== undefined) refuseUndated(ids.map((id) => state.tasks.get(id)));
       if (around !== undefined) checkPlace(state.tasks, ids, patch);
       let closings = new SeriesClosings(state.tasks, context);
       const planned = planEach(ids, state.tasks, () => {
         closings = new SeriesClosings(state.tasks, context);
         return plannerOf({ patch, guard, release, restores, home, parent, closings }, state, context);
       });
+      if (patch.shift !== undefined) refuseUndated([...planned.plans.keys()].map((id) => state.tasks.get(id) as Task));
       return conclude(state, planned, context, {
         projects: newProjects,
         labels: patch.add_labels ?? [],

@@ -195,6 +195,9 @@ describe('update_task', () => {
       message: 'There is no due or start date to shift.',
     });
     expect((await ana.ok('update_task', { ids: [1, 3], shift: '1 day' })).unchanged).toEqual([1]);
+    expect((await ana.refused('update_task', { id: 1, shift: 'banana' })).message).toContain('not an amount of time');
+    await ana.ok('delete_task', { id: 1 });
+    expect((await ana.refused('update_task', { id: 1, shift: '1 day' })).message).toContain('in the trash');
   });
 
   test('says of each that it cannot shift which it is and why, and shifts the rest', async () => {
