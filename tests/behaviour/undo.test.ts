@@ -91,6 +91,15 @@ test('undo of what was added says that its series goes on, if that is so', async
   expect((await ana.ok('undo', { undo: done.undo })).note).toBeUndefined();
 });
 
+test('undo of what brought a closed task back does not speak of its series', async () => {
+  const ana = await newAgent(world);
+  await ana.ok('add_task', { title: 'Water', repeats: 'every day', due: '2026-11-22' });
+  await ana.ok('complete_task', { id: 1 });
+  await ana.ok('delete_task', { id: 1 });
+  const { undo } = await ana.ok('update_task', { id: 1, status: 'completed' });
+  expect((await ana.ok('undo', { undo })).note).toBeUndefined();
+});
+
 describe('undo of what was undone', () => {
   test('throws nothing away that others have put work into meanwhile, nor a project that they have named', async () => {
     const ana = await newAgent(world);

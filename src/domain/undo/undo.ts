@@ -169,7 +169,7 @@ function decide(state: State, context: WriteContext) {
         project: projects.get(id) as Project,
         steps: changes.map(projectStep),
       })),
-      carriedOn: carriedOnIn(state.tasks, tasks),
+      carriedOn: carriedOnIn(state, tasks),
       ...readinessChanges(
         state.tasks,
         applyEdits(tasks, { edits: [], recounted: refreshed }),
@@ -183,10 +183,11 @@ function decide(state: State, context: WriteContext) {
   };
 }
 
-function carriedOnIn(before: ReadonlyMap<number, Task>, after: ReadonlyMap<number, Task>): Undone['carriedOn'] {
+function carriedOnIn({ entries, tasks }: State, after: ReadonlyMap<number, Task>): Undone['carriedOn'] {
   const carriers = [...after.values()].filter((task) => task.repeats && isOpenTask(task));
-  return [...before.values()].flatMap((was) => {
-    if (isOpenTask(was) || was.deletedAt || !after.get(was.id)?.deletedAt) return [];
+  return entries.flatMap(({ entity, op, entityId }) => {
+    const was = entity === 'task' && op === 'create' ? tasks.get(entityId) : undefined;
+    if (!was || isOpenTask(was) || was.deletedAt || !after.get(was.id)?.deletedAt) return [];
     const open = carriers.find((each) => areOfOneSeries(was, each));
     return open ? [[was, open]] : [];
   });
