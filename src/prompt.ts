@@ -99,13 +99,20 @@ function fitParts(parts: Part[]): string[] {
   return fitted.map(({ text }) => text);
 }
 
-/** Returns a maker of sections that show and count each task once. A section that would be empty is left out. */
+/** How many tasks a section shows at most. */
+const SECTION = 25;
+
+/**
+ * Returns a maker of sections. Tasks that an earlier section shows are neither shown nor counted again. A section that
+ * would be empty is left out.
+ */
 export function sectionsOf(context: RenderContext): (title: string, page: TaskPage) => Part[] {
   const shown = new Set<number>();
   return (title, page) => {
-    const tasks = page.tasks.filter(({ id }) => !shown.has(id));
+    const others = page.tasks.filter(({ id }) => !shown.has(id));
+    const total = page.total > MAX_COUNT ? page.total : page.total - (page.tasks.length - others.length);
+    const tasks = others.slice(0, SECTION);
     for (const { id } of tasks) shown.add(id);
-    const total = page.total > MAX_COUNT ? page.total : page.total - (page.tasks.length - tasks.length);
     return total === 0 && !page.paused
       ? []
       : [{ title, what: pageAnswer({ ...page, tasks, total }, context, { least: 'compact', dated: false }) }];

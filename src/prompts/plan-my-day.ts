@@ -28,7 +28,7 @@ export default definePrompt({
       firstTasks(tx, { labels, due: day }, { now }),
       firstTasks(tx, { labels, due: `..${dayBefore(day)}` }, { now }),
       firstTasks(tx, { labels, status: 'in_progress' }, { now }),
-      firstTasks(tx, { labels, ready: true, startsBy: new Date(dueSort(day, tx.timezone)) }, { now }),
+      firstTasks(tx, { labels, ready: true, startsBy: endOf(day, { now, timezone: tx.timezone }) }, { now, most: 100 }),
     ]);
     return { day, all, due, earlier, doing, rest };
   },
@@ -65,3 +65,7 @@ export default definePrompt({
 function dayOf(text: string, context: TimeContext): string {
   return formatWhen(parseWhen(text, context, 'date'), context.timezone).slice(0, 10);
 }
+
+/** Returns the end of a day, or now if that is past. */
+const endOf = (day: string, { now, timezone }: TimeContext): Date =>
+  new Date(Math.max(now.getTime(), Date.parse(dueSort(day, timezone))));

@@ -49,6 +49,19 @@ describe('plan_my_day', () => {
     expect(await promptText(client, 'plan_my_day')).toMatch(/Ready to start, by priority: 1 task\n {4}#2 Read$/);
   });
 
+  test('offers more than what is due, however much of that there is', async () => {
+    const { ok, client } = await newAgent(world);
+    const due = Array.from({ length: 40 }, (_, i) => ({ title: `Due ${i}`, priority: 'high', due: '2026-11-22' }));
+    await ok('add_tasks', { tasks: [...due, { title: 'Read' }] });
+    expect(await promptText(client, 'plan_my_day')).toMatch(/Ready to start, by priority: 16 tasks\n.*#41 Read$/s);
+  });
+
+  test('is of what can be started now for a day that is past', async () => {
+    const { ok, client } = await newAgent(world);
+    await ok('add_task', { title: 'Since today', start: '2026-11-22' });
+    expect(await promptText(client, 'plan_my_day', { date: '2026-11-20' })).toContain('#1 Since today');
+  });
+
   test('offers what can be started in the course of that day', async () => {
     const { ok, client } = await newAgent(world);
     await ok('add_tasks', {
