@@ -7,7 +7,10 @@ import type { Database } from './database.js';
 export interface UserLimit {
   concurrent: number;
   waiting: number;
-  /** How long a user with more waiting pauses after each while other users' work runs, as a multiple of what it took. */
+  /**
+   * How long a user with more waiting pauses after each, as a multiple of what it took, while work of a user runs who has
+   * no more waiting.
+   */
   pauseRatio?: number;
 }
 
@@ -51,13 +54,19 @@ export class UserQueues {
         const began = performance.now();
         await (async () => work())().then(resolve, reject); // also if it throws at once
         const { pauseRatio } = this.limit;
-        if (pauseRatio && limiter.pendingCount > 0 && this.isUsedByOthers(user))
+        if (pauseRatio && limiter.pendingCount > 0 && this.#hasModest())
           await this.pause(Math.min(pauseRatio * (performance.now() - began), MAX_PAUSE));
       };
       void limiter(answered).finally(() => {
         if (limiter.activeCount + limiter.pendingCount === 0) this.#byUser.delete(user);
       });
     });
+  }
+
+  /** Whether work of a user runs who has no more waiting. */
+  #hasModest(): boolean {
+    for (const { pendingCount } of this.#byUser.values()) if (pendingCount === 0) return true;
+    return false;
   }
 
   /** Whether work of any other user runs. */

@@ -49,6 +49,15 @@ describe('the writes of a user with more of them waiting', () => {
     expect(pauses.map((each) => each.ms)).toEqual([ms]);
   });
 
+  test('do not pause beside users who have more waiting too', async () => {
+    const { queues, pauses } = newQueues();
+    const writes = ['ana', 'bob', 'ana', 'bob'].map((user) => queues.run(user, async () => user));
+    await writes[0];
+    await writes[1];
+    expect(pauses).toEqual([]);
+    await Promise.all(writes);
+  });
+
   test('do not pause while nobody else writes, nor does a user with a single write', async () => {
     const { queues, pauses } = newQueues();
     await Promise.all([1, 2, 3].map((each) => queues.run('ana', async () => each)));
