@@ -133,9 +133,9 @@ test('a server that became read-only is given up, by whoever asks whether it is 
 
 test('a command may take longer than a transaction of the login', async () => {
   const url = new URL(urlOf(world.database));
-  url.searchParams.set('options', '-c transaction_timeout=100ms');
+  url.searchParams.set('options', '-c transaction_timeout=1s');
   const database = openPostgres(url.href);
-  const sleep = (connection: Connection) => connection.query('select pg_sleep(0.5)', []);
+  const sleep = (connection: Connection) => connection.query('select pg_sleep(1.5)', []);
   try {
     await expect(database.connect(sleep)).rejects.toBeInstanceOf(Unreachable);
     await expect(asTableOwner(database, sleep)).resolves.toHaveLength(1);
