@@ -213,7 +213,7 @@ export async function run({ quick, log }) {
           title: `The first call of each turn at ${largest} tasks, p50 in ms`,
           columns: ['server', 'get', 'list'],
           rows: bySize.get(largest).map(({ name, getFirst, listFirst }) => [name, round(getFirst), round(listFirst)]),
-          note: 'After the turns of other servers, the caches of the processor hold their data: every server is slower.',
+          note: 'A get comes soon after the turns of the other servers, whose data the processor’s caches hold; a list after a second of get.',
         },
         {
           title: 'Tokens (o200k)',
