@@ -62,7 +62,7 @@ describe('while a claim lives', () => {
       claimed_until: '2026-11-22T14:12+01:00',
     });
     expect(text).toContain('3 open, 2 in progress, 2 claimed');
-    expect(text).toContain('Claimed:\n#3 C ');
+    expect(text).toContain('Claimed:\n#3 C\n#1 Roof · '); // the rest of #3 is told where it is overdue
   });
 
   test('what became ready leaves out what somebody has claimed', async () => {
